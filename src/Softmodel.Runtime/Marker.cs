@@ -1,0 +1,2 @@
+namespace Softmodel.Runtime; /// <summary>Names this assembly.</summary>
+public static class Marker;

@@ -1,0 +1,2 @@
+namespace Softmodel.ModelTests;
+public class SharedTests { [Fact] public void Placeholder() { } }

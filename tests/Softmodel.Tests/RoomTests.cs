@@ -1,0 +1,8 @@
+namespace Softmodel.Tests;
+
+public class RoomTests
+{
+    [Fact]
+    public void Solution_has_a_runtime_without_dependencies() =>
+        Assert.DoesNotContain(typeof(Runtime.Marker).Assembly.GetReferencedAssemblies(), a => !a.Name!.StartsWith("System", StringComparison.Ordinal));
+}
