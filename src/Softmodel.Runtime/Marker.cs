@@ -1,2 +1,3 @@
 namespace Softmodel.Runtime; /// <summary>Names this assembly.</summary>
+
 public static class Marker;

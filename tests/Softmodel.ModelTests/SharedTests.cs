@@ -1,2 +1,3 @@
 namespace Softmodel.ModelTests;
+
 public class SharedTests { [Fact] public void Placeholder() { } }
