@@ -1,0 +1,348 @@
+using Softmodel.Runtime;
+
+namespace Softmodel.Graphs;
+
+/// <summary>Computes an operation on constants; null where it is not to be done at build time.</summary>
+/// <param name="op">The operation.</param>
+/// <param name="operands">Its operands.</param>
+public delegate Tensor[]? Folding(Op op, IReadOnlyList<Tensor> operands);
+
+/// <summary>
+/// Grows a graph node by node. The same operation on the same operands is added once; what is known at build time,
+/// numbers and sizes alike, is computed at once.
+/// </summary>
+public sealed class GraphBuilder
+{
+    readonly string name;
+    readonly Folding fold;
+    readonly GraphBuilder? outer;
+    readonly List<Value> inputs = [];
+    readonly List<Node> nodes = [];
+    readonly Dictionary<(Op, EquatableArray<Value>), Value[]> done = [];
+    readonly Dictionary<Value, Node> producers = [];
+    readonly Dictionary<Value, EquatableArray<Dim>> contents = [];
+    readonly Dictionary<Value, Value> captured = [];
+    readonly List<Value> captures = [];
+    readonly Names names;
+
+    sealed class Names
+    {
+        public int Symbols;
+        public int Streams;
+        public HashSet<string> Taken { get; } = new(StringComparer.Ordinal);
+    }
+
+    /// <summary>Begins an empty graph.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="fold">What computes constants.</param>
+    /// <param name="outer">The graph in which this one is a body; its values can be captured.</param>
+    public GraphBuilder(string name, Folding fold, GraphBuilder? outer = null)
+    {
+        this.name = name;
+        this.fold = fold;
+        this.outer = outer;
+        names = outer?.names ?? new();
+    }
+
+    /// <summary>The graph in which this one is a body.</summary>
+    public GraphBuilder? Outer => outer;
+
+    /// <summary>The node of the model that is being added, for messages.</summary>
+    public string Source { get; set; } = "";
+
+    /// <summary>The name for the next value added, where it has one.</summary>
+    public string? NextName { get; set; }
+
+    /// <summary>Adds an input.</summary>
+    public Value Input(string name, TensorType type)
+    {
+        foreach (var symbol in type.Shape.Dims.SelectMany(d => d.Symbols))
+            names.Taken.Add(symbol);
+        var value = new Value(name, type);
+        inputs.Add(value);
+        return value;
+    }
+
+    /// <summary>A symbol that no other size of the model has.</summary>
+    public Dim FreshSymbol(string prefix = "n")
+    {
+        string symbol;
+        do
+            symbol = $"{prefix}{names.Symbols++}";
+        while (!names.Taken.Add(symbol));
+        return Dim.Symbol(symbol);
+    }
+
+    /// <summary>Keeps a symbol from being given to another size.</summary>
+    public void Reserve(string symbol) => names.Taken.Add(symbol);
+
+    /// <summary>A number of a stream of random numbers that no other node has.</summary>
+    public int FreshStream() => names.Streams++;
+
+    /// <summary>Makes sure that streams up to a number are not given again.</summary>
+    public void ReserveStream(int stream) => names.Streams = Math.Max(names.Streams, stream + 1);
+
+    /// <summary>A value of an outer graph as seen from within this body; constants are repeated, others become inputs.</summary>
+    public Value Capture(Value value)
+    {
+        if (outer is null || producers.ContainsKey(value) || inputs.Contains(value))
+            return value;
+        if (captured.TryGetValue(value, out var inner))
+            return inner;
+        var seen = outer.Capture(value);
+        if (outer.producers.TryGetValue(seen, out var node) && node.Op is Op.Constant or Op.SizeTensor or Op.Iota)
+            return Apply(outer.producers[seen].Op);
+        inner = Input(value.Name, value.Type);
+        captured.Add(value, inner);
+        captures.Add(seen);
+        return inner;
+    }
+
+    /// <summary>The outer graph's values that became inputs, in the order of the inputs.</summary>
+    public IReadOnlyList<Value> Captures => captures;
+
+    /// <summary>The node that computes a value; null for an input.</summary>
+    public Node? Producer(Value value) => producers.GetValueOrDefault(value);
+
+    /// <summary>The tensor that a value is at build time, else null.</summary>
+    public Tensor? Known(Value value) => Producer(value)?.Op is Op.Constant constant ? constant.Value : null;
+
+    /// <summary>The elements of a small tensor of whole numbers or truth values as sizes; null where some depend on data.</summary>
+    public IReadOnlyList<Dim>? Contents(Value value) => contents.TryGetValue(value, out var dims) ? dims : default(EquatableArray<Dim>?);
+
+    /// <summary>Adds a constant.</summary>
+    public Value Constant(Tensor tensor) => Apply(new Op.Constant(tensor));
+
+    /// <summary>Adds sizes as an Int64 tensor.</summary>
+    public Value Sizes(EquatableArray<Dim> dims, Shape shape) => dims.All(d => d.IsKnown)
+        ? Constant(Tensor.Of<long>(dims.Select(d => d.Value!.Value).ToArray(), shape.Known!))
+        : Apply(new Op.SizeTensor(dims, shape));
+
+    /// <summary>Adds an operation with one result.</summary>
+    public Value Apply(Op op, params ReadOnlySpan<Value> operands) => ApplyAll(op, operands)[0];
+
+    /// <summary>Adds an operation, unless its results are there or known.</summary>
+    /// <exception cref="SoftmodelException">It does not take these operands.</exception>
+    public Value[] ApplyAll(Op op, params ReadOnlySpan<Value> operands)
+    {
+        EquatableArray<Value> operandArray = operands.ToArray();
+        if (done.TryGetValue((op, operandArray), out var there))
+            return there;
+        var types = Inference.Types(op, operandArray.Select(v => v.Type).ToArray());
+        var results = Fold(op, operandArray, types) ?? Append(op, operandArray, types);
+        done.Add((op, operandArray), results);
+        return results;
+    }
+
+    Value[] Append(Op op, EquatableArray<Value> operands, TensorType[] types)
+    {
+        var outputs = types.Select((t, i) => new Value(NextName is { } given && i == 0 ? given : $"v{nodes.Count}{(i > 0 ? $"_{i}" : "")}", t)).ToArray();
+        NextName = null;
+        var node = new Node(op, operands, outputs, Source);
+        nodes.Add(node);
+        foreach (var output in outputs)
+            producers.Add(output, node);
+        if (op is Op.Constant constant && ContentsOf(constant.Value) is { } numbers)
+            contents[outputs[0]] = numbers;
+        if (op is Op.SizeTensor sizes)
+            contents[outputs[0]] = sizes.Values;
+        return outputs;
+    }
+
+    const int MostContents = 256;
+
+    static EquatableArray<Dim>? ContentsOf(Tensor tensor) => !tensor.Type.IsFloat() && tensor.Count <= MostContents
+        ? Enumerable.Range(0, (int)tensor.Count).Select(i => (Dim)tensor.Whole(i)).ToEquatable()
+        : default(EquatableArray<Dim>?);
+
+    Value[]? Fold(Op op, EquatableArray<Value> operands, TensorType[] types)
+    {
+        if (op is Op.Constant or Op.SizeTensor or Op.Bind)
+            return null;
+        var known = operands.Select(Known).ToArray();
+        if (known.All(t => t is not null) && fold(op, known!) is { } tensors)
+            return [.. tensors.Select(Constant)];
+        if (types is [{ Shape: var shape, Element: var element }] && (element.IsInteger() || element == ElementType.Bool)
+            && shape.KnownCount <= MostContents && SymbolicElements(op, operands, shape) is { } dims)
+        {
+            if (dims.All(d => d.IsKnown))
+                return [Constant(Tensor.Of(element, shape.Known!, dims.Select(d => d.Value!.Value).ToArray()))];
+            if (element == ElementType.Bool)
+                return null;
+            var sizes = Apply(new Op.SizeTensor(dims, shape));
+            var result = element == ElementType.Int64 ? sizes : Append(new Op.Cast(element), [sizes], [new(element, shape)])[0];
+            contents[result] = dims;
+            return [result];
+        }
+        return null;
+    }
+
+    EquatableArray<Dim>? SymbolicElements(Op op, EquatableArray<Value> operands, Shape shape)
+    {
+        var sizes = operands.Select(v => contents.TryGetValue(v, out var c) ? (EquatableArray<Dim>?)c : null).ToArray();
+        if (op is Op.Map map)
+            return Mapped(map.Function, operands, sizes, shape);
+        if (sizes.Length == 0 || sizes.Any(c => c is null))
+            return null;
+        if (op is Op.Cast { To: ElementType.Int64 or ElementType.Int32 })
+            return sizes[0];
+        if (op is Op.Reduce { Kind: Reduction.Sum or Reduction.Product or Reduction.Max or Reduction.Min } reduce && operands[0].Rank == 1)
+        {
+            var start = reduce.Kind == Reduction.Product ? Dim.One : Dim.Zero;
+            return reduce.Kind is Reduction.Max or Reduction.Min && sizes[0]!.Value.Count == 0 ? default(EquatableArray<Dim>?)
+                : [sizes[0]!.Value.Aggregate(start, (a, b) => reduce.Kind switch
+                {
+                    Reduction.Sum => a + b,
+                    Reduction.Product => a * b,
+                    Reduction.Max => Dim.Max(a, b),
+                    _ => Dim.Min(a, b),
+                })];
+        }
+        // Moving elements about does the same to their positions, and those are numbers.
+        var moved = op switch
+        {
+            Op.Reshape or Op.Transpose or Op.Slice or Op.Unfold or Op.Broadcast or Op.Gather => 1,
+            Op.Concat => operands.Count,
+            _ => 0,
+        };
+        if (moved == 0 || operands.Skip(moved).Any(v => Known(v) is null))
+            return null;
+        var positions = new List<Tensor>();
+        var elements = new List<Dim>();
+        for (var i = 0; i < operands.Count; i++)
+        {
+            if (i >= moved)
+            {
+                positions.Add(Known(operands[i])!);
+                continue;
+            }
+            positions.Add(Tensor.Of<long>(Enumerable.Range(elements.Count, sizes[i]!.Value.Count).Select(p => (long)p).ToArray(), operands[i].Shape.Known!));
+            elements.AddRange(sizes[i]!.Value);
+        }
+        return fold(op, positions) is [var result] ? result.Values<long>().ToArray().Select(p => elements[(int)p]).ToEquatable() : default(EquatableArray<Dim>?);
+    }
+
+    static EquatableArray<Dim>? Mapped(Function function, EquatableArray<Value> operands, EquatableArray<Dim>?[] sizes, Shape shape)
+    {
+        var elements = new Dim?[operands.Count][];
+        for (var i = 0; i < operands.Count; i++)
+        {
+            if (sizes[i] is null && (function != Functions.Select || i == 0))
+                return null;
+            var source = operands[i];
+            elements[i] = [.. Enumerable.Range(0, (int)shape.KnownCount!.Value).Select(flat => sizes[i] is { } c ? c[BroadcastIndex(flat, shape, source.Shape)] : null)];
+        }
+        var result = new Dim[elements[0].Length];
+        for (var e = 0; e < result.Length; e++)
+        {
+            if (SizeFunctions.Apply(function, [.. elements.Select(x => x[e])]) is not { } size)
+                return null;
+            result[e] = size;
+        }
+        return result;
+    }
+
+    static int BroadcastIndex(int flat, Shape shape, Shape operand)
+    {
+        var (index, stride) = (0L, 1L);
+        for (var axis = shape.Rank - 1; axis >= 0; axis--)
+        {
+            var size = (int)shape[axis].Value!.Value;
+            var at = axis - shape.Rank + operand.Rank;
+            if (at >= 0)
+            {
+                var limit = operand.Dims[at].Value!.Value;
+                index += limit == 1 ? 0 : flat % size * stride;
+                stride *= limit;
+            }
+            flat /= size;
+        }
+        return (int)index;
+    }
+
+    /// <summary>The graph of what the outputs need.</summary>
+    /// <param name="outputs">The results, in order.</param>
+    /// <param name="outputNames">Their names; those of the values where none are given.</param>
+    public Graph Build(IEnumerable<Value> outputs, IEnumerable<string>? outputNames = null)
+    {
+        var results = outputs.ToEquatable();
+        var needed = new HashSet<Value>(results);
+        var symbols = results.Concat(inputs).SelectMany(v => v.Shape.Dims).SelectMany(d => d.Symbols).ToHashSet(StringComparer.Ordinal);
+        var live = new List<Node>();
+        for (var i = nodes.Count - 1; i >= 0; i--)
+        {
+            var node = nodes[i];
+            if (!node.Outputs.Any(needed.Contains) && !node.Defines.Any(symbols.Contains))
+                continue;
+            live.Add(node);
+            needed.UnionWith(node.Inputs);
+            symbols.UnionWith(SymbolsOf(node));
+        }
+        live.Reverse();
+        return new(name, inputs.ToEquatable(), results, (outputNames ?? results.Select(v => v.Name)).ToEquatable(), live.ToEquatable());
+    }
+
+    static IEnumerable<string> SymbolsOf(Node node) => node.Outputs.Concat(node.Inputs).SelectMany(v => v.Shape.Dims).Concat(OpSizes.Of(node.Op)).SelectMany(d => d.Symbols)
+        .Concat(node.Bodies.SelectMany(b => b.Nodes).SelectMany(SymbolsOf));
+}
+
+/// <summary>The scalar functions that sizes have.</summary>
+static class SizeFunctions
+{
+    static readonly Dictionary<Function, Func<Dim, Dim, Dim?>> rows = new()
+    {
+        [Functions.Plus] = (a, b) => a + b,
+        [Functions.Subtract] = (a, b) => a - b,
+        [Functions.Multiply] = (a, b) => a * b,
+        [Functions.Divide] = (a, b) => b.Value is > 0 && a.IsNeverNegative ? Dim.FloorDiv(a, b) : a.IsNeverNegative && b.IsNeverNegative && b.Value is not 0 ? Dim.FloorDiv(a, b) : null,
+        [Functions.Modulo] = (a, b) => b.Value is > 0 ? Dim.Mod(a, b) : null,
+        [Functions.Maximum] = Dim.Max,
+        [Functions.Minimum] = Dim.Min,
+        [Functions.Negate] = (a, _) => a * -1,
+        [Functions.Equal] = (a, b) => a.Equals(b) ? Dim.One : Differ(a, b) ? Dim.Zero : null,
+        [Functions.Less] = (a, b) => (b - a - 1).IsNeverNegative ? Dim.One : (a - b).IsNeverNegative ? Dim.Zero : null,
+        [Functions.LessOrEqual] = (a, b) => (b - a).IsNeverNegative ? Dim.One : (a - b - 1).IsNeverNegative ? Dim.Zero : null,
+        [Functions.Not] = (a, _) => a.IsKnown ? Dim.One - a : null,
+        [Functions.And] = (a, b) => a.IsKnown && b.IsKnown ? a * b : null,
+        [Functions.Or] = (a, b) => a.IsKnown && b.IsKnown ? Dim.Max(a, b) : null,
+    };
+
+    static bool Differ(Dim a, Dim b) => (a - b - 1).IsNeverNegative || (b - a - 1).IsNeverNegative;
+
+    /// <summary>The value of a function on sizes; null where it is not a size or depends on data.</summary>
+    public static Dim? Apply(Function function, ReadOnlySpan<Dim?> x) =>
+        function == Functions.Select ? x[0]!.Value switch { 0 => x[2], 1 => x[1], _ => null }
+        : rows.TryGetValue(function, out var row) ? row(x[0]!, x.Length > 1 ? x[1]! : Dim.Zero) : null;
+}
+
+/// <summary>The sizes that operations hold.</summary>
+static class OpSizes
+{
+    /// <summary>Every size in an operation's data.</summary>
+    public static IEnumerable<Dim> Of(Op op) => op switch
+    {
+        Op.SizeTensor sizes => sizes.Values,
+        Op.Slice slice => [.. slice.Starts, .. slice.Sizes],
+        Op.Pad pad => [.. pad.Low, .. pad.High],
+        Op.Loop loop => [loop.Iterations],
+        _ => [],
+    };
+
+    /// <summary>The operation with every size replaced.</summary>
+    public static Op Substitute(Op op, Func<string, Dim?> symbol) => op switch
+    {
+        Op.SizeTensor s => new Op.SizeTensor(Each(s.Values, symbol), s.Shape),
+        Op.Iota iota => new Op.Iota(iota.Size.Substitute(symbol)),
+        Op.Random random => random with { Shape = random.Shape.Substitute(symbol) },
+        Op.Reshape reshape => new Op.Reshape(reshape.Shape.Substitute(symbol)),
+        Op.Broadcast broadcast => new Op.Broadcast(broadcast.Shape.Substitute(symbol)),
+        Op.Slice slice => slice with { Starts = Each(slice.Starts, symbol), Sizes = Each(slice.Sizes, symbol) },
+        Op.Pad pad => pad with { Low = Each(pad.Low, symbol), High = Each(pad.High, symbol) },
+        Op.TopK top => top with { Count = top.Count.Substitute(symbol) },
+        Op.Loop loop => loop with { Iterations = loop.Iterations.Substitute(symbol) },
+        Op.Call call => call with { Results = call.Results.Select(t => t with { Shape = t.Shape.Substitute(symbol) }).ToEquatable() },
+        _ => op,
+    };
+
+    static EquatableArray<Dim> Each(EquatableArray<Dim> dims, Func<string, Dim?> symbol) => dims.Select(d => d.Substitute(symbol)).ToEquatable();
+}
