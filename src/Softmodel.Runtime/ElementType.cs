@@ -50,6 +50,46 @@ public static class ElementTypes
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "no such element type"),
     };
 
+    /// <summary>
+    /// The element type of a C# type: the one of the same width and kind; <see cref="Half"/> is
+    /// <see cref="ElementType.Float16"/>. No C# type is a <see cref="ElementType.BFloat16"/>.
+    /// </summary>
+    /// <exception cref="ModelException">No tensor holds such elements.</exception>
+    public static ElementType Of<T>() where T : unmanaged =>
+        typeof(T) == typeof(float) ? ElementType.Float32
+        : typeof(T) == typeof(double) ? ElementType.Float64
+        : typeof(T) == typeof(Half) ? ElementType.Float16
+        : typeof(T) == typeof(sbyte) ? ElementType.Int8
+        : typeof(T) == typeof(short) ? ElementType.Int16
+        : typeof(T) == typeof(int) ? ElementType.Int32
+        : typeof(T) == typeof(long) ? ElementType.Int64
+        : typeof(T) == typeof(byte) ? ElementType.UInt8
+        : typeof(T) == typeof(ushort) ? ElementType.UInt16
+        : typeof(T) == typeof(uint) ? ElementType.UInt32
+        : typeof(T) == typeof(ulong) ? ElementType.UInt64
+        : typeof(T) == typeof(bool) ? ElementType.Bool
+        : throw new ModelException(ModelError.Argument, $"no tensor holds elements of the C# type {typeof(T).Name}");
+
+    /// <summary>The name in small letters, such as <c>float32</c>.</summary>
+    public static string Name(this ElementType type) => type switch
+    {
+        ElementType.Float32 => "float32",
+        ElementType.UInt8 => "uint8",
+        ElementType.Int8 => "int8",
+        ElementType.UInt16 => "uint16",
+        ElementType.Int16 => "int16",
+        ElementType.Int32 => "int32",
+        ElementType.Int64 => "int64",
+        ElementType.String => "string",
+        ElementType.Bool => "bool",
+        ElementType.Float16 => "float16",
+        ElementType.Float64 => "float64",
+        ElementType.UInt32 => "uint32",
+        ElementType.UInt64 => "uint64",
+        ElementType.BFloat16 => "bfloat16",
+        _ => "none",
+    };
+
     /// <summary>Whether the type holds real numbers in some floating-point format.</summary>
     public static bool IsFloat(this ElementType type) =>
         type is ElementType.Float32 or ElementType.Float64 or ElementType.Float16 or ElementType.BFloat16;

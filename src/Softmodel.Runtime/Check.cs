@@ -1,0 +1,59 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+
+namespace Softmodel.Runtime;
+
+/// <summary>Checks that emitted code makes on values that only the run knows.</summary>
+public static class Check
+{
+    /// <summary>The index as one from 0 to <paramref name="size"/> - 1, where a negative one counts from the end.</summary>
+    /// <param name="index">From -<paramref name="size"/> to <paramref name="size"/> - 1.</param>
+    /// <param name="size">The number of things indexed.</param>
+    /// <param name="node">The node that indexes, for the error.</param>
+    /// <exception cref="ModelException">The index lies outside.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static long Index(long index, long size, string node)
+    {
+        var wrapped = index < 0 ? index + size : index;
+        if ((ulong)wrapped >= (ulong)size)
+            ThrowIndex(index, size, node);
+        return wrapped;
+    }
+
+    /// <summary>Demands a size that is known when the model runs.</summary>
+    /// <exception cref="ModelException">The sizes differ.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Equal(long size, long expected, string node)
+    {
+        if (size != expected)
+            throw new ModelException(ModelError.Shape, $"{node}: a size is {size} where {expected} is needed");
+    }
+
+    /// <summary>Demands a number of axes within what a <see cref="Shape"/> holds.</summary>
+    /// <exception cref="ModelException">There are more.</exception>
+    public static void Rank(int rank, string name)
+    {
+        if ((uint)rank > Shape.MaxRank)
+            throw new ModelException(ModelError.Argument, $"{name} has {rank} axes; at most {Shape.MaxRank} are supported");
+    }
+
+    /// <summary>The product of sizes, 1 for none.</summary>
+    /// <exception cref="ModelException">A size is negative, or the product exceeds 2^56, more than any machine holds.</exception>
+    public static long Count(ReadOnlySpan<long> sizes, string name)
+    {
+        const long Most = 1L << 56;
+        var count = 1L;
+        foreach (var size in sizes)
+        {
+            if (size < 0 || (size > 0 && count > Most / size))
+                throw new ModelException(ModelError.Argument, $"{name} has the impossible shape [{TensorArgument.Text(sizes)}]");
+            count *= size;
+        }
+        return count;
+    }
+
+    [DoesNotReturn]
+    static void ThrowIndex(long index, long size, string node) => throw new ModelException(ModelError.Index, size == 0
+        ? $"{node}: the index {index} looks into nothing: what it indexes is empty"
+        : $"{node}: the index {index} is not within {-size} to {size - 1}");
+}

@@ -1,0 +1,239 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Softmodel.Runtime;
+
+/// <summary>
+/// A model compiled to machine code. Emitted code derives from it, computes in <see cref="Execute"/>, and is given its
+/// inputs as pointers whose types, ranks and sizes have been checked. After the first runs of the largest sizes, a run
+/// allocates nothing. One thread at a time may run a model; several models share nothing but the pages of their weights.
+/// </summary>
+public abstract unsafe class CompiledModel : IDisposable
+{
+    struct Slot
+    {
+        public void* Pointer;
+        public long Count;
+        public int Rank;
+        public Shape Shape;
+    }
+
+    readonly TensorInfo[] inputs, outputs;
+    readonly Slot[] given, computed;
+    readonly PinnedGCHandle<Array?>[] pins;
+    readonly int[][] symbols;
+    readonly string[] symbolNames;
+    readonly long[] symbolValues;
+    Workers? workers;
+    int threads = 1, busy;
+    bool disposed, hasRun;
+
+    /// <summary>Sets up the tables of a model.</summary>
+    /// <param name="weights">The weights, which the model takes over and disposes of.</param>
+    /// <param name="inputs">What a run must be given.</param>
+    /// <param name="outputs">What a run computes.</param>
+    protected CompiledModel(WeightsFile weights, TensorInfo[] inputs, TensorInfo[] outputs)
+    {
+        (WeightsFile, this.inputs, this.outputs) = (weights, inputs, outputs);
+        given = new Slot[inputs.Length];
+        computed = new Slot[outputs.Length];
+        pins = [.. inputs.Select(_ => new PinnedGCHandle<Array?>(null))];
+        symbolNames = [.. inputs.SelectMany(i => i.Axes).Where(IsSymbol).Distinct(StringComparer.Ordinal)];
+        symbolValues = new long[symbolNames.Length];
+        symbols = [.. inputs.Select(i => i.Axes.Select(a => Array.IndexOf(symbolNames, a)).ToArray())];
+    }
+
+    static bool IsSymbol(string axis) => !char.IsAsciiDigit(axis[0]) && axis.All(c => char.IsAsciiLetterOrDigit(c) || c == '_');
+
+    /// <summary>What a run must be given, in this order.</summary>
+    public IReadOnlyList<TensorInfo> Inputs => inputs;
+
+    /// <summary>What a run computes, in this order.</summary>
+    public IReadOnlyList<TensorInfo> Outputs => outputs;
+
+    /// <summary>How many threads a run may use, the calling one included, from 1 to 256. The results do not depend on it.</summary>
+    /// <exception cref="ModelException">The number is out of range.</exception>
+    public int Threads
+    {
+        get => threads;
+        set
+        {
+            if (value is < 1 or > 256)
+                throw new ModelException(ModelError.Argument, $"{value} threads were asked for; 1 to 256 are possible");
+            using var _ = Enter();
+            if (value != threads)
+            {
+                workers?.Dispose();
+                workers = null;
+                threads = value;
+            }
+        }
+    }
+
+    /// <summary>What the model's random numbers are drawn from: two runs with equal inputs and equal seeds give equal outputs.</summary>
+    public ulong Seed { get; set; }
+
+    /// <summary>The most bytes of working memory that runs may take; unbounded unless set.</summary>
+    public long MemoryLimit
+    {
+        get => Arena.Limit;
+        set => Arena.Limit = value;
+    }
+
+    /// <summary>The bytes of working memory that the model holds now, without its weights.</summary>
+    public long MemoryBytes => Arena.Bytes;
+
+    /// <summary>Computes the outputs. The arguments are read in place and let go when the run is over.</summary>
+    /// <param name="arguments">One for each of <see cref="Inputs"/>, in that order.</param>
+    /// <exception cref="ModelException">
+    /// An argument does not fit its input or another argument, or a value in it is not usable, or memory does not
+    /// suffice. The model can run again; its outputs are gone.
+    /// </exception>
+    public void Run(params ReadOnlySpan<TensorArgument> arguments)
+    {
+        using var _ = Enter();
+        hasRun = false;
+        Accept(arguments);
+        try
+        {
+            workers ??= new Workers(threads);
+            Execute();
+            hasRun = true;
+        }
+        finally
+        {
+            foreach (ref var pin in pins.AsSpan())
+                pin.Target = null;
+        }
+    }
+
+    /// <summary>An output of the latest run.</summary>
+    /// <param name="index">Which of <see cref="Outputs"/>.</param>
+    /// <exception cref="ModelException">There is no such output, or the model has not run, or its latest run failed.</exception>
+    public TensorView Output(int index)
+    {
+        if ((uint)index >= (uint)outputs.Length)
+            throw new ModelException(ModelError.Argument, $"there is no output {index}; the model has {outputs.Length}");
+        if (!hasRun || disposed)
+            throw new ModelException(ModelError.State, "there are no outputs: the model has not run, its latest run failed, or it is disposed of");
+        ref var slot = ref computed[index];
+        return new TensorView(outputs[index], slot.Pointer, ((ReadOnlySpan<long>)slot.Shape)[..slot.Rank], slot.Count);
+    }
+
+    /// <summary>Computes: reads inputs and <see cref="Weights"/>, and tells each output once with <see cref="SetOutput"/>.</summary>
+    protected abstract void Execute();
+
+    /// <summary>The first byte of the weights, aligned to <see cref="Arena.Alignment"/>.</summary>
+    protected byte* Weights => WeightsFile.Pointer;
+
+    /// <summary>The file or memory that holds the weights.</summary>
+    protected WeightsFile WeightsFile { get; }
+
+    /// <summary>The memory that a run computes in.</summary>
+    protected Arena Arena { get; init; } = new();
+
+    /// <summary>The threads that a run computes with.</summary>
+    protected Workers Workers => workers!;
+
+    /// <summary>The first element of an input of the present run.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    protected void* Input(int index) => given[index].Pointer;
+
+    /// <summary>The size of an axis of an input of the present run. Equal symbols have been found equal.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    protected long InputSize(int index, int axis) => given[index].Shape[axis];
+
+    /// <summary>Tells where the present run put an output.</summary>
+    /// <param name="index">Which output.</param>
+    /// <param name="pointer">Its first element, in the arena or the weights: not in an input, which is let go after the run.</param>
+    /// <param name="shape">Its sizes.</param>
+    protected void SetOutput(int index, void* pointer, params ReadOnlySpan<long> shape)
+    {
+        ref var slot = ref computed[index];
+        slot.Pointer = pointer;
+        slot.Rank = shape.Length;
+        slot.Count = Check.Count(shape, outputs[index].Name);
+        shape.CopyTo(slot.Shape);
+    }
+
+    void Accept(ReadOnlySpan<TensorArgument> arguments)
+    {
+        if (arguments.Length != inputs.Length)
+            throw new ModelException(ModelError.Argument, $"{arguments.Length} arguments were given; the model has {inputs.Length} inputs: {string.Join(", ", inputs.Select(i => i.ToString()))}");
+        symbolValues.AsSpan().Fill(-1);
+        for (var i = 0; i < inputs.Length; i++)
+            Accept(in arguments[i], i);
+        // Only when all is well are arrays pinned and pointers taken.
+        for (var i = 0; i < inputs.Length; i++)
+        {
+            ref readonly var argument = ref arguments[i];
+            given[i].Pointer = argument.Pointer;
+            if (argument.Array is { } array)
+            {
+                pins[i].Target = array;
+                given[i].Pointer = (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(array)) + argument.Offset;
+            }
+        }
+    }
+
+    void Accept(in TensorArgument argument, int index)
+    {
+        var input = inputs[index];
+        if (argument.Type != input.Type)
+            throw Refused(input, argument.Type == ElementType.None ? "nothing was given for it" : $"elements of type {argument.Type.Name()} were given");
+        var sizes = argument.Sizes;
+        if (sizes.Length != input.Rank)
+            throw Refused(input, $"the shape [{TensorArgument.Text(sizes)}] was given");
+        for (var axis = 0; axis < sizes.Length; axis++)
+        {
+            if (input.Sizes[axis] >= 0 && sizes[axis] != input.Sizes[axis])
+                throw Refused(input, $"the shape [{TensorArgument.Text(sizes)}] was given");
+            if (symbols[index][axis] is >= 0 and var symbol)
+            {
+                ref var value = ref symbolValues[symbol];
+                if (value >= 0 && value != sizes[axis])
+                    throw Refused(input, $"the shape [{TensorArgument.Text(sizes)}] was given, but {symbolNames[symbol]} is {value} in an input before it or in this one");
+                value = sizes[axis];
+            }
+        }
+        ref var slot = ref given[index];
+        (slot.Rank, slot.Count, slot.Shape) = (argument.Rank, argument.Count, argument.Shape);
+    }
+
+    static ModelException Refused(TensorInfo input, string why) => new(ModelError.Argument, $"the input is {input}, but {why}");
+
+    Entry Enter()
+    {
+        ObjectDisposed();
+        if (Interlocked.Exchange(ref busy, 1) != 0)
+            throw new ModelException(ModelError.State, "the model is running on another thread; give each thread its own");
+        return new Entry(this);
+    }
+
+    void ObjectDisposed()
+    {
+        if (disposed)
+            throw new ModelException(ModelError.State, "the model has been disposed of");
+    }
+
+    readonly ref struct Entry(CompiledModel model)
+    {
+        public void Dispose() => Volatile.Write(ref model.busy, 0);
+    }
+
+    /// <summary>Frees working memory, threads and weights. Outputs are void.</summary>
+    /// <exception cref="ModelException">The model is running.</exception>
+    public void Dispose()
+    {
+        if (disposed)
+            return;
+        using var _ = Enter();
+        disposed = true;
+        workers?.Dispose();
+        Arena.Dispose();
+        WeightsFile.Dispose();
+        foreach (ref var pin in pins.AsSpan())
+            pin.Dispose();
+        GC.SuppressFinalize(this);
+    }
+}

@@ -1,3 +1,0 @@
-namespace Softmodel.Runtime; /// <summary>Names this assembly.</summary>
-
-public static class Marker;

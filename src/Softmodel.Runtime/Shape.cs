@@ -1,0 +1,13 @@
+using System.Runtime.CompilerServices;
+
+namespace Softmodel.Runtime;
+
+/// <summary>The sizes of up to <see cref="MaxRank"/> axes, held in place.</summary>
+[InlineArray(MaxRank)]
+public struct Shape
+{
+    /// <summary>The largest number of axes that a tensor can have.</summary>
+    public const int MaxRank = 8;
+
+    long size;
+}

@@ -1,0 +1,169 @@
+using System.Buffers.Binary;
+using System.IO.MemoryMappedFiles;
+using System.Security.Cryptography;
+
+namespace Softmodel.Runtime;
+
+/// <summary>
+/// The weights of a compiled model, mapped from a file or lying in memory, read only. The file is a header of
+/// <see cref="HeaderLength"/> bytes (the letters <c>SOFTMODL</c>, a 32-bit version, 4 bytes of zero, the 64-bit length of
+/// the content, the SHA-256 of the content, 8 bytes of zero; numbers little-endian) and the content.
+/// </summary>
+public sealed unsafe class WeightsFile : IDisposable
+{
+    /// <summary>Bytes before the content; a multiple of <see cref="Arena.Alignment"/>.</summary>
+    public const int HeaderLength = 64;
+
+    /// <summary>The version that this code reads and writes.</summary>
+    public const int Version = 1;
+
+    const int HashAt = 24, HashLength = 32;
+
+    static ReadOnlySpan<byte> Magic => "SOFTMODL"u8;
+
+    readonly MemoryMappedFile? file;
+    readonly MemoryMappedViewAccessor? view;
+    byte* start;
+
+    WeightsFile(byte* start, long length, ReadOnlySpan<byte> hash, string name)
+    {
+        Validate(start, length, hash, name);
+        this.start = start;
+        Length = length - HeaderLength;
+    }
+
+    WeightsFile(MemoryMappedFile file, MemoryMappedViewAccessor view, byte* start, long length, ReadOnlySpan<byte> hash, string name)
+        : this(start, length, hash, name) => (this.file, this.view) = (file, view);
+
+    /// <summary>Weights of a model that has none.</summary>
+    public static WeightsFile None => new();
+
+    WeightsFile() { }
+
+    /// <summary>Maps a file. Pages are read when they are first used, and shared by all who map the file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="hash">The SHA-256 of the content that the model was compiled with, or empty for any.</param>
+    /// <exception cref="ModelException">
+    /// The file is missing, cut off, no weights file, or another model's. The content itself is not read here:
+    /// see <see cref="Verify"/>.
+    /// </exception>
+    public static WeightsFile Open(string path, ReadOnlySpan<byte> hash = default)
+    {
+        MemoryMappedFile? file = null;
+        MemoryMappedViewAccessor? view = null;
+        try
+        {
+            var length = new FileInfo(path).Length;
+            if (length < HeaderLength)
+                throw Refused(path, $"it has {length} bytes, fewer than a header");
+            file = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
+            view = file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
+            byte* start = null;
+            view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
+            return new WeightsFile(file, view, start, length, hash, path);
+        }
+        catch (Exception e)
+        {
+            view?.Dispose();
+            file?.Dispose();
+            throw e is IOException or UnauthorizedAccessException ? Refused(path, e.Message) : e;
+        }
+    }
+
+    /// <summary>Takes weights that lie in memory, header included, aligned to <see cref="Arena.Alignment"/>; the memory stays its owner's.</summary>
+    /// <inheritdoc cref="Open" path="/exception"/>
+    public static WeightsFile At(byte* start, long length, ReadOnlySpan<byte> hash = default)
+    {
+        if (start is null || (nint)start % Arena.Alignment != 0)
+            throw Refused("in memory", $"they are not aligned to {Arena.Alignment} bytes");
+        if (length < HeaderLength)
+            throw Refused("in memory", $"they have {length} bytes, fewer than a header");
+        return new WeightsFile(start, length, hash, "in memory");
+    }
+
+    /// <summary>The first byte of the content; null after <see cref="Dispose"/> and for a model without weights.</summary>
+    public byte* Pointer => start is null ? null : start + HeaderLength;
+
+    /// <summary>The bytes of the content.</summary>
+    public long Length { get; }
+
+    /// <summary>The SHA-256 of the content, as the header tells it.</summary>
+    public ReadOnlySpan<byte> Hash => start is null ? default : new ReadOnlySpan<byte>(start + HashAt, HashLength);
+
+    /// <summary>Reads the whole content and compares it with its hash.</summary>
+    /// <exception cref="ModelException">They differ: the content has been damaged.</exception>
+    public void Verify()
+    {
+        if (start is null)
+            return;
+        using var sha = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        for (var at = 0L; at < Length; at += 1 << 20)
+            sha.AppendData(new ReadOnlySpan<byte>(Pointer + at, (int)Math.Min(1 << 20, Length - at)));
+        if (!sha.GetHashAndReset().AsSpan().SequenceEqual(Hash))
+            throw Refused("", "their content is damaged");
+    }
+
+    /// <summary>The header that goes before a content.</summary>
+    /// <param name="length">The bytes of the content.</param>
+    /// <param name="hash">Its SHA-256.</param>
+    public static byte[] Header(long length, ReadOnlySpan<byte> hash)
+    {
+        var header = new byte[HeaderLength];
+        Magic.CopyTo(header);
+        BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(8), Version);
+        BinaryPrimitives.WriteInt64LittleEndian(header.AsSpan(16), length);
+        hash[..HashLength].CopyTo(header.AsSpan(HashAt));
+        return header;
+    }
+
+    /// <summary>Writes a weights file and returns the hash of its content.</summary>
+    /// <param name="path">The file, which must not exist yet.</param>
+    /// <param name="content">Writes the content to a stream.</param>
+    /// <exception cref="IOException">The file exists or can't be written; nothing is left of it.</exception>
+    public static byte[] Write(string path, Action<Stream> content)
+    {
+        using var file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite);
+        try
+        {
+            file.Write(new byte[HeaderLength]);
+            content(file);
+            file.Position = HeaderLength;
+            var hash = SHA256.HashData(file);
+            file.Position = 0;
+            file.Write(Header(file.Length - HeaderLength, hash));
+            return hash;
+        }
+        catch
+        {
+            file.Dispose();
+            File.Delete(path);
+            throw;
+        }
+    }
+
+    static void Validate(byte* start, long length, ReadOnlySpan<byte> hash, string name)
+    {
+        var header = new ReadOnlySpan<byte>(start, HeaderLength);
+        if (!header.StartsWith(Magic))
+            throw Refused(name, "they do not begin as weights do");
+        if (BinaryPrimitives.ReadInt32LittleEndian(header[8..]) is var version && version != Version)
+            throw Refused(name, $"they have version {version}, and this program reads version {Version}");
+        if (BinaryPrimitives.ReadInt64LittleEndian(header[16..]) is var content && content != length - HeaderLength)
+            throw Refused(name, $"they should have {content} bytes after the header, and have {length - HeaderLength}");
+        if (hash.Length > 0 && !hash.SequenceEqual(header.Slice(HashAt, HashLength)))
+            throw Refused(name, "they belong to another model or another build of it");
+    }
+
+    static ModelException Refused(string name, string why) =>
+        new(ModelError.Weights, $"the weights {(name.Length > 0 ? $"'{name}' " : "")}can't be used: {why}; build the model again or restore the file");
+
+    /// <summary>Unmaps the file. Pointers into it are void.</summary>
+    public void Dispose()
+    {
+        if (view is not null && start is not null)
+            view.SafeMemoryMappedViewHandle.ReleasePointer();
+        start = null;
+        view?.Dispose();
+        file?.Dispose();
+    }
+}
