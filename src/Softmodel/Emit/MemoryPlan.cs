@@ -1,0 +1,134 @@
+using Softmodel.Graphs;
+using Softmodel.Lowering;
+using Softmodel.Runtime;
+
+namespace Softmodel.Emit;
+
+/// <summary>
+/// Which buffers share memory. Buffers that are never needed at the same time share a slot, which is as large as the
+/// largest of them. Slots whose sizes depend on numbers that the program finds out on its way are laid out when it has.
+/// </summary>
+sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<string, int> SegmentOfSymbol)
+{
+    /// <summary>Buffers that share memory.</summary>
+    public sealed record Slot(List<Lowering.Buffer> Buffers)
+    {
+        /// <summary>The last step at which one of them is needed.</summary>
+        public int Last { get; set; }
+    }
+
+    /// <summary>Plans a program's memory.</summary>
+    public static MemoryPlan Of(LoweredProgram program)
+    {
+        var first = new Dictionary<Lowering.Buffer, int>();
+        var last = new Dictionary<Lowering.Buffer, int>();
+        var segmentOf = new Dictionary<string, int>(StringComparer.Ordinal);
+        var (now, segments) = (0, 1);
+
+        void Touch(Lowering.Buffer buffer)
+        {
+            first.TryAdd(buffer, now);
+            last[buffer] = now;
+        }
+
+        void Walk(Step[] steps)
+        {
+            foreach (var step in steps)
+            {
+                now++;
+                foreach (var buffer in Buffers(step))
+                    Touch(buffer);
+                switch (step)
+                {
+                    case Step.If branch:
+                        Walk(branch.Then);
+                        now++;
+                        Walk(branch.Else);
+                        break;
+                    case Step.Loop loop:
+                        var begin = now;
+                        Touch(loop.Iteration);
+                        foreach (var (_, to) in loop.Stacks)
+                            Touch(to);
+                        Walk(loop.Body);
+                        now++;
+                        foreach (var (from, to) in loop.Carry.Concat(loop.Stacks))
+                        {
+                            Touch(from);
+                            Touch(to);
+                        }
+                        Touch(loop.GoOn);
+                        Touch(loop.Iteration);
+                        // What was there before the loop is needed in every iteration.
+                        foreach (var (buffer, at) in first)
+                        {
+                            if (at <= begin && last[buffer] >= begin)
+                                last[buffer] = now;
+                        }
+                        break;
+                }
+                foreach (var symbol in Defines(step))
+                    segmentOf[symbol] = segments;
+                if (Defines(step).Any())
+                    segments++;
+            }
+        }
+
+        Walk(program.Steps);
+        now++;
+        foreach (var (buffer, _) in program.Outputs)
+            Touch(buffer);
+        var slots = Enumerable.Range(0, segments).Select(_ => new List<Slot>()).ToArray();
+        foreach (var buffer in program.Buffers.Where(b => b.Storage == Storage.Arena && first.ContainsKey(b)).OrderBy(b => first[b]))
+        {
+            var segment = buffer.Count.Symbols.Select(s => segmentOf.GetValueOrDefault(s)).DefaultIfEmpty(0).Max();
+            var size = Estimate(buffer);
+            var free = slots[segment].Where(s => s.Last < first[buffer]).OrderBy(s => Math.Abs(s.Buffers.Max(Estimate) - size)).FirstOrDefault();
+            if (free is null)
+                slots[segment].Add(free = new Slot([]));
+            free.Buffers.Add(buffer);
+            free.Last = last[buffer];
+        }
+        return new([.. slots.Select(s => s.ToArray())], segmentOf);
+    }
+
+    static double Estimate(Lowering.Buffer buffer) => buffer.Count.Evaluate(_ => 100) * (double)buffer.Type.Size();
+
+    /// <summary>The symbols that a step gives values.</summary>
+    public static IEnumerable<string> Defines(Step step) => step switch
+    {
+        Step.Bind bind => bind.Symbols,
+        Step.Loop { Count: { } symbol } => [symbol],
+        Step.Routine { Op: Op.Call call } => call.Results.SelectMany(t => t.Shape.Dims).Select(d => d.SymbolName).OfType<string>().Distinct(),
+        _ => [],
+    };
+
+    /// <summary>The buffers that a step itself reads or writes, not those of steps within it.</summary>
+    public static IEnumerable<Lowering.Buffer> Buffers(Step step) => step switch
+    {
+        Step.Nest nest => [nest.Target, .. Loads(nest.Value), .. nest.Fold is { } fold ? Loads(fold.Term) : []],
+        Step.Routine routine => routine.Inputs.Items.Concat(routine.Outputs.Items).Select(i => i.Buffer),
+        Step.Bind bind => [bind.Source],
+        Step.Copy copy => [copy.From, copy.To],
+        Step.If branch => [branch.Condition],
+        Step.Loop loop => [loop.Trips, loop.Begin],
+        _ => throw new InvalidOperationException(),
+    };
+
+    /// <summary>The buffers that an expression reads.</summary>
+    public static IEnumerable<Lowering.Buffer> Loads(Expr root)
+    {
+        var (seen, found) = (new HashSet<Expr>(), new List<Lowering.Buffer>());
+        void Visit(Expr e)
+        {
+            if (!seen.Add(e))
+                return;
+            if (e is Expr.Load load)
+                found.Add(load.Buffer);
+            foreach (var operand in e.Operands)
+                Visit(operand);
+        }
+        Visit(root);
+        return found;
+    }
+}

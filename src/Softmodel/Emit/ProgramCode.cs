@@ -1,0 +1,234 @@
+using System.Reflection;
+using System.Text;
+using Softmodel.Graphs;
+using Softmodel.Lowering;
+using Softmodel.Runtime;
+
+
+namespace Softmodel.Emit;
+
+/// <summary>A program as C#, and the weights that it reads.</summary>
+/// <param name="Source">The C#, for one width of vectors.</param>
+/// <param name="Weights">The tensors in the order in which the weights file holds them.</param>
+sealed record ProgramSource(string Source, WeightLayout Weights);
+
+/// <summary>Where each constant lies in the weights file.</summary>
+sealed record WeightLayout((Lowering.Buffer Buffer, long Offset)[] Items, long Length)
+{
+    /// <summary>Lays constants out one after the other, each at the start of a cache line.</summary>
+    public static WeightLayout Of(LoweredProgram program)
+    {
+        var (items, at) = (new List<(Lowering.Buffer, long)>(), 0L);
+        foreach (var buffer in program.Buffers.Where(b => b.Storage == Storage.Weight))
+        {
+            items.Add((buffer, at));
+            at += Arena.Align(buffer.Constant!.Bytes.Length);
+        }
+        return new([.. items], at);
+    }
+
+    /// <summary>Writes the constants.</summary>
+    public void Write(Stream stream)
+    {
+        Span<byte> zeros = stackalloc byte[Arena.Alignment];
+        foreach (var (buffer, _) in Items)
+        {
+            var bytes = buffer.Constant!.Bytes.Span;
+            stream.Write(bytes);
+            stream.Write(zeros[..(int)(Arena.Align(bytes.Length) - bytes.Length)]);
+        }
+    }
+}
+
+/// <summary>Writes a program as C#.</summary>
+sealed class ProgramCode
+{
+    readonly LoweredProgram program;
+    readonly StringBuilder kernels = new(), run = new();
+    readonly MemoryPlan memory;
+    int numbers;
+
+    ProgramCode(LoweredProgram program) => (this.program, memory) = (program, MemoryPlan.Of(program));
+
+    /// <summary>The name of the field that holds a size.</summary>
+    public static string SizeName(string symbol) => $"n_{symbol}";
+
+    /// <summary>The C# of a program for vectors of 512, 256 or 128 bits.</summary>
+    public static ProgramSource Write(LoweredProgram program, int width) => new ProgramCode(program).Write(width);
+
+    ProgramSource Write(int width)
+    {
+        var weights = WeightLayout.Of(program);
+        Steps(program.Steps, 2);
+        var code = new StringBuilder();
+        code.Append("// Made by Softmodel; not to be edited.\n#nullable enable\n");
+        code.Append("using System;\nusing System.Numerics;\nusing System.Runtime.InteropServices;\nusing System.Runtime.Intrinsics;\nusing Softmodel;\nusing Softmodel.Runtime;\n");
+        code.Append($"using V = System.Runtime.Intrinsics.Vector{width}<float>;\nusing VI = System.Runtime.Intrinsics.Vector{width}<int>;\nusing VX = System.Runtime.Intrinsics.Vector{width};\n\n");
+        code.Append($"namespace Softmodel.Compiled.Width{width};\n\n");
+        Frame(code);
+        code.Append("\nstatic unsafe class Kernels\n{\n").Append(kernels).Append("}\n\n");
+        Model(code, weights);
+        code.Append('\n').Append(Prelude());
+        return new(code.ToString(), weights);
+    }
+
+    static string Prelude()
+    {
+        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream("Softmodel.Emit.Prelude.cs.txt")!;
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+
+    IEnumerable<string> Symbols => program.Graph.Inputs.SelectMany(v => v.Shape.Dims).SelectMany(d => d.Symbols).Concat(memory.SegmentOfSymbol.Keys)
+        .Concat(program.Buffers.SelectMany(b => b.Count.Symbols)).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
+
+    void Frame(StringBuilder code)
+    {
+        code.Append("/// <summary>Where everything lies and how large it is.</summary>\nunsafe struct Frame\n{\n");
+        foreach (var symbol in Symbols)
+            code.Append($"    public long {SizeName(symbol)};\n");
+        foreach (var buffer in program.Buffers)
+            code.Append($"    /// <summary>{buffer.Type}[{buffer.Count}]</summary>\n    public {NestCode.InMemory(buffer.Type)}* {buffer.Name};\n");
+        code.Append("}\n");
+    }
+
+    void Model(StringBuilder code, WeightLayout weights)
+    {
+        var graph = program.Graph;
+        code.Append("/// <summary>The compiled model.</summary>\npublic sealed unsafe class Model : CompiledModel\n{\n    readonly Frame* f;\n    readonly Arena widened = new();\n\n");
+        code.Append("    /// <summary>Takes its weights.</summary>\n    public Model(WeightsFile weights) : base(weights,\n        [");
+        code.Append(string.Join(",\n        ", graph.Inputs.Select(v => Info(v.Name, v.Type)))).Append("],\n        [");
+        code.Append(string.Join(",\n        ", graph.Outputs.Select((v, i) => Info(graph.OutputNames[i], v.Type)))).Append("])\n    {\n");
+        code.Append($"        Arena = new({memory.Segments.Length + 1});\n        f = (Frame*)NativeMemory.AllocZeroed((nuint)sizeof(Frame));\n");
+        var wide = weights.Items.Where(i => i.Buffer.Type != i.Buffer.Constant!.Type).ToArray();
+        var room = wide.Sum(i => Arena.Align(i.Buffer.Constant!.Count * 4));
+        if (wide.Length > 0)
+            code.Append($"        var wide = (float*)widened.Reserve({room}L);\n");
+        foreach (var (buffer, offset) in weights.Items)
+        {
+            if (buffer.Type == buffer.Constant!.Type)
+            {
+                code.Append($"        f->{buffer.Name} = ({NestCode.InMemory(buffer.Type)}*)(Weights + {offset}L);\n");
+                continue;
+            }
+            var count = buffer.Constant.Count;
+            code.Append($"        f->{buffer.Name} = wide;\n");
+            code.Append(buffer.Constant.Type == ElementType.Float16
+                ? $"        Conversions.Widen(new ReadOnlySpan<Half>(Weights + {offset}L, {count}), new Span<float>(wide, {count}));\n"
+                : $"        Conversions.WidenBFloat16(new ReadOnlySpan<ushort>(Weights + {offset}L, {count}), new Span<float>(wide, {count}));\n");
+            code.Append($"        wide += {Arena.Align(count * 4) / 4}L;\n");
+        }
+        code.Append("    }\n\n    /// <inheritdoc/>\n    protected override void Execute()\n    {\n        var f = this.f;\n");
+        var known = new HashSet<string>(StringComparer.Ordinal);
+        for (var i = 0; i < program.Inputs.Length; i++)
+        {
+            code.Append($"        f->{program.Inputs[i].Name} = ({NestCode.InMemory(program.Inputs[i].Type)}*)Input({i});\n");
+            var shape = graph.Inputs[i].Shape;
+            for (var axis = 0; axis < shape.Rank; axis++)
+            {
+                if (shape[axis].SymbolName is { } symbol && known.Add(symbol))
+                    code.Append($"        f->{SizeName(symbol)} = InputSize({i}, {axis});\n");
+            }
+        }
+        code.Append("        Layout0();\n").Append(run);
+        for (var i = 0; i < program.Outputs.Length; i++)
+        {
+            var (buffer, shape) = program.Outputs[i];
+            code.Append($"        SetOutput({i}, f->{buffer.Name}{string.Concat(shape.Dims.Select(d => $", {Size(d)}"))});\n");
+        }
+        code.Append("    }\n");
+        for (var i = 0; i < memory.Segments.Length; i++)
+            Layout(code, i);
+        code.Append("}\n");
+    }
+
+    static string Info(string name, TensorType type) =>
+        $"new TensorInfo({NestCode.Literal(name)}, ElementType.{type.Element}{string.Concat(type.Shape.Dims.Select(d => $", {NestCode.Literal(d.ToString())}"))})";
+
+    static string Size(Dim size) => size.ToCSharp(s => $"f->{SizeName(s)}");
+
+    void Layout(StringBuilder code, int segment)
+    {
+        code.Append($"\n    void Layout{segment}()\n    {{\n");
+        var slots = memory.Segments[segment];
+        if (slots.Length > 0)
+        {
+            code.Append("        var f = this.f;\n        long end = 0;\n");
+            for (var i = 0; i < slots.Length; i++)
+            {
+                var sizes = slots[i].Buffers.Select(b => $"Check.Count([{Size(b.Count)}], \"{b.Name}\") * {b.Type.Size()}").Distinct().ToArray();
+                code.Append($"        var at{i} = end;\n        end += Arena.Align({sizes.Aggregate((a, b) => $"Math.Max({a}, {b})")}) + {Arena.Alignment};\n");
+            }
+            code.Append($"        var start = Arena.Reserve(end, {segment});\n");
+            for (var i = 0; i < slots.Length; i++)
+            {
+                foreach (var buffer in slots[i].Buffers)
+                    code.Append($"        f->{buffer.Name} = ({NestCode.InMemory(buffer.Type)}*)(start + at{i});\n");
+            }
+        }
+        code.Append("    }\n");
+    }
+
+    void Steps(Step[] steps, int depth)
+    {
+        var space = new string(' ', depth * 4);
+        void Line(string text) => run.Append(space).Append(text).Append('\n');
+        foreach (var step in steps)
+        {
+            switch (step)
+            {
+                case Step.Nest nest:
+                    var name = $"K{numbers++}";
+                    var (method, tasks) = NestCode.Write(nest, name);
+                    kernels.Append(kernels.Length > 0 ? "\n" : "").Append(method);
+                    Line($"Workers.Run(&Kernels.{name}, f, {tasks});");
+                    break;
+                case Step.Routine routine:
+                    run.Append(RoutineCode.Write(routine, depth));
+                    break;
+                case Step.Bind bind:
+                    for (var i = 0; i < bind.Symbols.Count; i++)
+                        Line($"f->{SizeName(bind.Symbols[i])} = Check.Count([(long)f->{bind.Source.Name}[{i}]], \"{bind.Source.Name}\");");
+                    break;
+                case Step.Copy copy:
+                    Line(CopyOf(copy.From, copy.To, "0"));
+                    break;
+                case Step.If branch:
+                    Line($"if (f->{branch.Condition.Name}[0] != 0)");
+                    Line("{");
+                    Steps(branch.Then, depth + 1);
+                    Line("}");
+                    Line("else");
+                    Line("{");
+                    Steps(branch.Else, depth + 1);
+                    Line("}");
+                    break;
+                case Step.Loop loop:
+                    Loop(loop, depth, Line);
+                    break;
+            }
+            if (MemoryPlan.Defines(step).FirstOrDefault() is { } symbol)
+                Line($"Layout{memory.SegmentOfSymbol[symbol]}();");
+        }
+    }
+
+    static string CopyOf(Lowering.Buffer from, Lowering.Buffer to, string offset) =>
+        $"NativeMemory.Copy(f->{from.Name}, f->{to.Name} + {offset}, (nuint)(({Size(from.Count)}) * {from.Type.Size()}));";
+
+    void Loop(Step.Loop loop, int depth, Action<string> line)
+    {
+        var number = numbers++;
+        line($"long end{number} = f->{loop.Trips.Name}[0], i{number} = 0;");
+        line($"for (var go = f->{loop.Begin.Name}[0] != 0; go && i{number} < end{number}; i{number}++, go = f->{loop.GoOn.Name}[0] != 0)");
+        line("{");
+        line($"    f->{loop.Iteration.Name}[0] = i{number};");
+        Steps(loop.Body, depth + 1);
+        foreach (var (from, to) in loop.Stacks)
+            line("    " + CopyOf(from, to, $"i{number} * ({Size(from.Count)})"));
+        foreach (var (from, to) in loop.Carry)
+            line("    " + CopyOf(from, to, "0"));
+        line("}");
+        if (loop.Count is { } symbol)
+            line($"f->{SizeName(symbol)} = i{number};");
+    }
+}

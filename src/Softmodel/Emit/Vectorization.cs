@@ -1,0 +1,78 @@
+using Softmodel.Graphs;
+using Softmodel.Lowering;
+using Softmodel.Runtime;
+
+namespace Softmodel.Emit;
+
+/// <summary>Which loop of a nest runs over vectors.</summary>
+static class Vectorization
+{
+    /// <summary>The loop that is written innermost, and whether it takes vectors.</summary>
+    public static (Axis? Axis, bool IsVector) Choose(Step.Nest nest)
+    {
+        var exprs = new HashSet<Expr>();
+        Collect(nest.Value, exprs);
+        if (nest.Fold is { } fold)
+            Collect(fold.Term, exprs);
+        var loads = exprs.OfType<Expr.Load>().ToArray();
+        var last = nest.Axes.LastOrDefault(a => a.Extent.Value != 1);
+        var side = nest.Axes.LastOrDefault(a => a.Extent.Value != 1 && nest.At.Stride(a).Value == 1);
+        var sum = nest.Fold is { Arg: null } ? nest.Fold.Axes.LastOrDefault(a => a.Extent.Value != 1) : null;
+        var canSide = side is not null && nest.Fold?.Arg is null && CanVector(exprs, side, nest, foldsIt: false);
+        var canSum = sum is not null && nest.Fold!.Term.Type == ElementType.Float32 && CanVector(Of(nest.Fold!.Term), sum, nest, foldsIt: true);
+        var termLoads = nest.Fold is null ? loads : [.. Of(nest.Fold.Term).OfType<Expr.Load>()];
+        if (canSum && (!canSide || Score(termLoads, sum!) > Score(termLoads, side!)))
+            return (sum, true);
+        return canSide ? (side, true) : (last, false);
+    }
+
+    static HashSet<Expr> Of(Expr e)
+    {
+        var all = new HashSet<Expr>();
+        Collect(e, all);
+        return all;
+    }
+
+    static int Score(Expr.Load[] loads, Axis axis) => loads.Sum(l => l.Index.Stride(axis).Value switch { 1 => 2, 0 => 1, _ => -2 })
+        + (axis.Extent.Value is < 8 ? -4 : 0);
+
+    static void Collect(Expr e, HashSet<Expr> into)
+    {
+        if (!into.Add(e))
+            return;
+        foreach (var operand in e.Operands)
+            Collect(operand, into);
+    }
+
+    static bool CanVector(HashSet<Expr> exprs, Axis axis, Step.Nest nest, bool foldsIt)
+    {
+        if (nest.Target.Type is not (ElementType.Float32 or ElementType.Bool) || (nest.Fold is { } fold && fold.Term.Type != ElementType.Float32))
+            return false;
+        foreach (var e in exprs)
+        {
+            if (e is Expr.Accumulated)
+            {
+                if (e.Type is not ElementType.Float32)
+                    return false;
+                continue;
+            }
+            if (!e.Axes.Contains(axis))
+                continue;
+            if (e.Type is not (ElementType.Float32 or ElementType.Bool))
+                return false;
+            var fits = e switch
+            {
+                Expr.Load load => load.Index.Dynamic.All(d => !d.Value.Axes.Contains(axis)),
+                Expr.Apply apply => apply.Function.Vector.Length > 0 && apply.Operands.All(o => o.Type is ElementType.Float32 or ElementType.Bool)
+                    && (apply.Function != Functions.Select || apply.Operands[1].Type == ElementType.Float32),
+                Expr.Convert convert => convert.Value.Type is ElementType.Float32 or ElementType.Bool,
+                Expr.Guard guard => !guard.Index.Axes.Contains(axis)
+                    || (!foldsIt && guard.Index.Dynamic.Count == 0 && guard.Index.Stride(axis).Value == 1 && guard.Index.Axes.All(a => nest.Axes.Contains(a))),
+                _ => false,
+            };
+            if (!fits)
+                return false;
+        }
+        return true;
+    }
+}

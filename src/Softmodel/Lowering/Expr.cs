@@ -1,0 +1,180 @@
+using Softmodel.Graphs;
+using Softmodel.Runtime;
+
+namespace Softmodel.Lowering;
+
+/// <summary>Where the elements of a tensor lie while a program runs.</summary>
+enum Storage
+{
+    /// <summary>Given by the caller.</summary>
+    Input,
+    /// <summary>Numbers known at build time.</summary>
+    Weight,
+    /// <summary>In the arena.</summary>
+    Arena,
+}
+
+/// <summary>Contiguous elements that kernels read and write.</summary>
+sealed class Buffer(string name, Storage storage, ElementType type, Dim count)
+{
+    /// <summary>The name of the pointer to it in emitted code.</summary>
+    public string Name { get; } = name;
+    public Storage Storage { get; } = storage;
+    /// <summary>The type of the elements.</summary>
+    public ElementType Type { get; } = type;
+    /// <summary>The number of elements.</summary>
+    public Dim Count { get; } = count;
+    /// <summary>The elements, for <see cref="Storage.Weight"/>; in the file they may be of a narrower type than <see cref="Type"/>.</summary>
+    public Tensor? Constant { get; init; }
+
+    public override string ToString() => $"{Name}: {Type}[{Count}]";
+}
+
+/// <summary>One loop of a kernel.</summary>
+sealed class Axis(string name, Dim extent)
+{
+    public string Name { get; } = name;
+    /// <summary>How many iterations.</summary>
+    public Dim Extent { get; } = extent;
+    public override string ToString() => $"{Name}<{Extent}";
+}
+
+/// <summary>An element's position: a sum of loop variables times strides, and of numbers read at run time times strides.</summary>
+sealed class Index : IEquatable<Index>
+{
+    public static readonly Index Zero = new(Dim.Zero, [], []);
+
+    Index(Dim offset, EquatableArray<(Axis Axis, Dim Stride)> terms, EquatableArray<(Expr Value, Dim Stride)> dynamic) =>
+        (Offset, Terms, Dynamic) = (offset, terms, dynamic);
+
+    public Dim Offset { get; }
+    public EquatableArray<(Axis Axis, Dim Stride)> Terms { get; }
+    public EquatableArray<(Expr Value, Dim Stride)> Dynamic { get; }
+
+    public static implicit operator Index(Dim offset) => new(offset, [], []);
+    public static implicit operator Index(Axis axis) => axis.Extent.Value == 1 ? Zero : new(Dim.Zero, [(axis, Dim.One)], []);
+    public static Index Of(Expr value) => value is Expr.Number number ? (Dim)(long)number.Value
+        : value is Expr.Position position ? position.Index : new(Dim.Zero, [], [(value, Dim.One)]);
+
+    public static Index operator +(Index a, Index b)
+    {
+        var terms = a.Terms.ToList();
+        foreach (var (axis, stride) in b.Terms)
+        {
+            var at = terms.FindIndex(t => t.Axis == axis);
+            if (at < 0)
+                terms.Add((axis, stride));
+            else
+                terms[at] = (axis, terms[at].Stride + stride);
+        }
+        return new(a.Offset + b.Offset, terms.Where(t => t.Stride.Value != 0).ToEquatable(), [.. a.Dynamic, .. b.Dynamic]);
+    }
+
+    public static Index operator *(Index a, Dim factor) => factor.Value == 0 ? Zero : new(a.Offset * factor,
+        a.Terms.Select(t => (t.Axis, t.Stride * factor)).ToEquatable(), a.Dynamic.Select(t => (t.Value, t.Stride * factor)).ToEquatable());
+
+    /// <summary>By how many elements a step of a loop moves.</summary>
+    public Dim Stride(Axis axis)
+    {
+        foreach (var (a, stride) in Terms)
+        {
+            if (a == axis)
+                return stride;
+        }
+        return Dim.Zero;
+    }
+
+    /// <summary>The loops on which the position depends.</summary>
+    public IEnumerable<Axis> Axes => Terms.Select(t => t.Axis).Concat(Dynamic.SelectMany(d => d.Value.Axes));
+
+    public bool Equals(Index? other) => other is not null && Offset.Equals(other.Offset)
+        && Terms.Count == other.Terms.Count && Terms.All(other.Terms.Contains) && Dynamic == other.Dynamic;
+
+    public override bool Equals(object? obj) => Equals(obj as Index);
+
+    public override int GetHashCode() => HashCode.Combine(Offset, Terms.Count, Dynamic.Count);
+
+    public override string ToString() => string.Join(" + ", Terms.Select(t => $"{t.Axis.Name}*{t.Stride}").Append(Offset.ToString()));
+}
+
+/// <summary>What a kernel computes for one element. Two expressions are the same only if they are one object.</summary>
+abstract class Expr(ElementType type, IEnumerable<Axis> axes)
+{
+    /// <summary>The type of the result.</summary>
+    public ElementType Type { get; } = type;
+
+    /// <summary>The loops on which the result depends.</summary>
+    public IReadOnlySet<Axis> Axes { get; } = axes.ToHashSet();
+
+    /// <summary>The operands.</summary>
+    public virtual IReadOnlyList<Expr> Operands => [];
+
+    /// <summary>A number known at build time.</summary>
+    public sealed class Number(ElementType type, double value, long whole) : Expr(type, [])
+    {
+        public double Value { get; } = value;
+        public long Whole { get; } = whole;
+    }
+
+    /// <summary>An element of a buffer. Where Limit is set, the position's dynamic part is checked to lie below it.</summary>
+    public sealed class Load(Buffer buffer, Index index) : Expr(buffer.Type, index.Axes)
+    {
+        public Buffer Buffer { get; } = buffer;
+        public Index Index { get; } = index;
+        public override IReadOnlyList<Expr> Operands => [.. Index.Dynamic.Select(d => d.Value)];
+    }
+
+    /// <summary>A position as an Int64.</summary>
+    public sealed class Position(Index index) : Expr(ElementType.Int64, index.Axes)
+    {
+        public Index Index { get; } = index;
+        public override IReadOnlyList<Expr> Operands => [.. Index.Dynamic.Select(d => d.Value)];
+    }
+
+    /// <summary>A whole number that must be from 0 to below a size; for messages, whose it is.</summary>
+    public sealed class Checked(Expr value, Dim size, string source) : Expr(ElementType.Int64, value.Axes)
+    {
+        public Expr Value { get; } = value;
+        public Dim Size { get; } = size;
+        public string Source { get; } = source;
+        public override IReadOnlyList<Expr> Operands { get; } = [value];
+    }
+
+    /// <summary>A position outside of an axis folded back into it.</summary>
+    public sealed class Folded(Padding mode, Index index, Dim size) : Expr(ElementType.Int64, index.Axes)
+    {
+        public Padding Mode { get; } = mode;
+        public Index Index { get; } = index;
+        public Dim Size { get; } = size;
+        public override IReadOnlyList<Expr> Operands => [.. Index.Dynamic.Select(d => d.Value)];
+    }
+
+    /// <summary>A scalar function.</summary>
+    public sealed class Apply(Function function, Expr[] operands) :
+        Expr(function.ResultType([.. operands.Select(o => o.Type)]), operands.SelectMany(o => o.Axes))
+    {
+        public Function Function { get; } = function;
+        public override IReadOnlyList<Expr> Operands { get; } = operands;
+    }
+
+    /// <summary>Conversion.</summary>
+    public sealed class Convert(ElementType type, Expr value) : Expr(type, value.Axes)
+    {
+        public Expr Value { get; } = value;
+        public override IReadOnlyList<Expr> Operands { get; } = [value];
+    }
+
+    /// <summary>One expression where a position is from 0 to below a size, else another; only that one is evaluated.</summary>
+    public sealed class Guard(Index index, Dim size, Expr inside, Expr outside) :
+        Expr(inside.Type, [.. index.Axes, .. inside.Axes, .. outside.Axes])
+    {
+        public Index Index { get; } = index;
+        public Dim Size { get; } = size;
+        public Expr Inside { get; } = inside;
+        public Expr Outside { get; } = outside;
+        public override IReadOnlyList<Expr> Operands { get; } = [inside, outside];
+    }
+
+    /// <summary>What a kernel's reduction has come to.</summary>
+    public sealed class Accumulated(ElementType type, IEnumerable<Axis> axes) : Expr(type, axes);
+}

@@ -1,0 +1,489 @@
+using Softmodel.Graphs;
+using Softmodel.Runtime;
+
+using Shape = Softmodel.Graphs.Shape;
+
+namespace Softmodel.Lowering;
+
+/// <summary>
+/// Turns a graph into kernels. Every value is either stored, or virtual: computed within the kernels that read it.
+/// A kernel is written backwards, by asking for the element at a position of its result and following that request
+/// through the virtual values to what is stored.
+/// </summary>
+sealed class Lower
+{
+    readonly Dictionary<Value, Buffer> stored = [];
+    readonly List<Buffer> buffers = [];
+    readonly Dictionary<string, int> taken = new(StringComparer.Ordinal);
+    readonly Dictionary<Tensor, Buffer> weights = new(ReferenceEqualityComparer.Instance);
+    readonly Dictionary<(Value, EquatableArray<Index>), Expr> pulled = [];
+    readonly Dictionary<Value, Node> producers = [];
+    Stored plan = null!;
+    (Value Value, Index[] At, Expr Result)? accumulated;
+
+    /// <summary>The kernels of a graph.</summary>
+    /// <exception cref="SoftmodelException">Some of its operations cannot be compiled; all are listed.</exception>
+    public static LoweredProgram Program(Graph graph)
+    {
+        var lower = new Lower();
+        var inputs = graph.Inputs.Select(v => lower.Store(v, Storage.Input)).ToArray();
+        var steps = lower.Body(graph);
+        var outputs = graph.Outputs.Select(v => (lower.stored[v], v.Shape)).ToArray();
+        return new(graph.Name, graph, inputs, outputs, [.. lower.buffers], steps);
+    }
+
+    Step[] Body(Graph graph)
+    {
+        var (outerPlan, outerPulled) = (plan, accumulated);
+        plan = new Stored(graph);
+        var steps = new List<Step>();
+        foreach (var node in graph.Nodes)
+        {
+            foreach (var output in node.Outputs)
+                producers[output] = node;
+        }
+        foreach (var node in graph.Nodes)
+        {
+            if (node.Outputs.Count == 0 || node.Outputs.Any(plan.IsStored))
+                Add(steps, node);
+        }
+        (plan, accumulated) = (outerPlan, outerPulled);
+        return [.. steps];
+    }
+
+    Buffer Store(Value value, Storage storage = Storage.Arena)
+    {
+        var buffer = NewBuffer(value.Name, storage, value.Type.Element, value.Shape.Count);
+        stored.Add(value, buffer);
+        return buffer;
+    }
+
+    Buffer NewBuffer(string name, Storage storage, ElementType type, Dim count)
+    {
+        var clean = string.Concat(name.Select(c => char.IsAsciiLetterOrDigit(c) ? c : '_')).Trim('_');
+        if (clean.Length > 40)
+            clean = clean[^40..].Trim('_');
+        clean = clean.Length == 0 || char.IsAsciiDigit(clean[0]) ? $"b_{clean}" : $"b_{clean}";
+        var number = taken[clean] = taken.GetValueOrDefault(clean) + 1;
+        var buffer = new Buffer(number == 1 ? clean : $"{clean}__{number}", storage, type, count);
+        buffers.Add(buffer);
+        return buffer;
+    }
+
+    Buffer Weight(Tensor tensor, ElementType type, string name)
+    {
+        if (weights.TryGetValue(tensor, out var there) && there.Type == type)
+            return there;
+        var made = NewBuffer(name, Storage.Weight, type, tensor.Count);
+        var buffer = new Buffer(made.Name, Storage.Weight, type, tensor.Count) { Constant = tensor };
+        buffers[^1] = buffer;
+        return weights[tensor] = buffer;
+    }
+
+    void Add(List<Step> steps, Node node)
+    {
+        switch (node.Op)
+        {
+            case Op.Constant constant:
+                stored[node.Output] = Weight(constant.Value, constant.Value.Type, node.Output.Name);
+                break;
+            case Op.Cast cast when producers.TryGetValue(node.Inputs[0], out var source) && source.Op is Op.Constant half && Stored.IsWidening(half.Value.Type, cast.To):
+                stored[node.Output] = Weight(half.Value, cast.To, node.Output.Name);
+                break;
+            case Op.Reshape when plan.IsStored(node.Inputs[0]):
+                stored[node.Output] = stored[node.Inputs[0]];
+                break;
+            case Op.Concat concat:
+                Concat(steps, node, concat.Axis);
+                break;
+            case Op.Bind bind:
+                steps.Add(new Step.Bind(stored[node.Inputs[0]], bind.Symbols));
+                break;
+            case Op.If branch:
+                If(steps, node, branch);
+                break;
+            case Op.Loop loop:
+                Loop(steps, node, loop);
+                break;
+            case Op.ConvolveTransposed transposed when plan.Root(node) == node:
+                Transposed(steps, node, node, transposed);
+                break;
+            case Op.Random or Op.ScatterElements or Op.ScatterND or Op.Accumulate or Op.TopK or Op.Call:
+                var inputs = node.Inputs.Select(v => (stored[v], v.Shape)).ToArray();
+                steps.Add(new Step.Routine(node.Op, Names(node), new(inputs), new([.. node.Outputs.Select(v => (Store(v), v.Shape))])));
+                break;
+            default:
+                Kernel(steps, node);
+                break;
+        }
+    }
+
+    static string Names(Node node) => $"{node.Op switch { Op.Map map => map.Function.Name, var op => op.GetType().Name.ToLowerInvariant() }} {node.Source}".Trim();
+
+    void Kernel(List<Step> steps, Node node)
+    {
+        pulled.Clear();
+        var output = node.Output;
+        var heavy = plan.Heavy(node);
+        if (heavy?.Op is Op.ConvolveTransposed transposed)
+        {
+            Transposed(steps, node, heavy, transposed);
+            return;
+        }
+        if (heavy is null)
+        {
+            var axes = Axes(output.Shape, "i");
+            var value = Element(node, [.. axes.Select(a => (Index)a)]);
+            var target = Store(output);
+            steps.Add(new Step.Nest(Names(node), axes, target, Flat(output.Shape, [.. axes.Select(a => (Index)a)]), value, null));
+            return;
+        }
+        var (loops, position, fold) = Reduction(heavy);
+        Finish(steps, node, heavy, loops, position, fold, Store(output));
+    }
+
+    /// <summary>Adds the kernel of a reduction and of all that is computed from its result element by element.</summary>
+    void Finish(List<Step> steps, Node root, Node heavy, Axis[] loops, Index[] position, Fold fold, Buffer target)
+    {
+        accumulated = (heavy.Output, position, fold.Result);
+        var at = Follow(position, heavy.Output.Shape, root.Output.Shape);
+        var value = root == heavy ? fold.Result : Element(root, at);
+        accumulated = null;
+        var source = root == heavy ? Names(heavy) : $"{Names(heavy)}; {Names(root)}";
+        steps.Add(new Step.Nest(source, loops, target, Flat(root.Output.Shape, at), value, fold));
+    }
+
+    static Index[] Follow(Index[] position, Shape from, Shape to)
+    {
+        if (from.Rank == to.Rank)
+            return position;
+        var rest = new Queue<Index>(position.Where((_, i) => from[i].Value != 1));
+        return [.. to.Dims.Select(d => d.Value == 1 ? Index.Zero : rest.Dequeue())];
+    }
+
+    (Axis[] Loops, Index[] Position, Fold Fold) Reduction(Node node)
+    {
+        switch (node.Op)
+        {
+            case Op.Reduce reduce:
+                {
+                    var x = node.Inputs[0];
+                    var all = Axes(x.Shape, "i");
+                    var loops = all.Where((_, i) => !reduce.Axes.Contains(i)).ToArray();
+                    var inner = all.Where((_, i) => reduce.Axes.Contains(i)).ToArray();
+                    var term = Pull(x, [.. all.Select(a => (Index)a)]);
+                    return (loops, [.. loops.Select(a => (Index)a)], new(reduce.Kind, inner, term, new(node.Output.Type.Element, loops)));
+                }
+            case Op.ArgReduce arg:
+                {
+                    var x = node.Inputs[0];
+                    var all = Axes(x.Shape, "i");
+                    var loops = all.Where((_, i) => i != arg.Axis).ToArray();
+                    var term = Pull(x, [.. all.Select(a => (Index)a)]);
+                    return (loops, [.. loops.Select(a => (Index)a)],
+                        new(arg.Largest ? Graphs.Reduction.Max : Graphs.Reduction.Min, [all[arg.Axis]], term, new(ElementType.Int64, loops), arg.Last));
+                }
+            case Op.Contract contract:
+                {
+                    var (left, right, result) = Einsum.Split(contract.Equation);
+                    var axes = new Dictionary<char, Axis>();
+                    for (var i = 0; i < left.Length; i++)
+                        axes[left[i]] = new($"{left[i]}", node.Inputs[0].Shape[i]);
+                    for (var i = 0; i < right.Length; i++)
+                        axes.TryAdd(right[i], new($"{right[i]}", node.Inputs[1].Shape[i]));
+                    var term = Times(Pull(node.Inputs[0], [.. left.Select(c => (Index)axes[c])]), Pull(node.Inputs[1], [.. right.Select(c => (Index)axes[c])]));
+                    var loops = result.Select(c => axes[c]).ToArray();
+                    var inner = left.Concat(right).Distinct().Where(c => !result.Contains(c)).Select(c => axes[c]).ToArray();
+                    return (loops, [.. loops.Select(a => (Index)a)], new(Graphs.Reduction.Sum, inner, term, new(node.Output.Type.Element, loops)));
+                }
+            case Op.Convolve convolve:
+                return Convolution(node, convolve);
+            default:
+                throw new InvalidOperationException(node.Op.ToString());
+        }
+    }
+
+    (Axis[] Loops, Index[] Position, Fold Fold) Convolution(Node node, Op.Convolve op)
+    {
+        var (x, w, y) = (node.Inputs[0], node.Inputs[1], node.Output.Shape);
+        var spatial = op.Strides.Count;
+        var batch = new Axis("n", y[0]);
+        var group = new Axis("g", op.Groups);
+        var perGroup = Dim.FloorDiv(y[1], op.Groups);
+        var channel = new Axis("m", perGroup);
+        var places = Enumerable.Range(0, spatial).Select(i => new Axis($"o{i}", y[i + 2])).ToArray();
+        var depth = new Axis("c", w.Shape[1]);
+        var taps = Enumerable.Range(0, spatial).Select(i => new Axis($"k{i}", w.Shape[i + 2])).ToArray();
+        var from = new Index[spatial + 2];
+        var weight = new Index[spatial + 2];
+        from[0] = batch;
+        from[1] = (Index)group * w.Shape[1] + depth;
+        weight[0] = (Index)group * perGroup + channel;
+        weight[1] = depth;
+        for (var i = 0; i < spatial; i++)
+        {
+            from[i + 2] = (Index)places[i] * op.Strides[i] + (Index)taps[i] * op.Dilations[i] + (Dim)(-op.Low[i]);
+            weight[i + 2] = taps[i];
+        }
+        var axes = new[] { batch, group, channel }.Concat(places).ToArray();
+        var inside = Guarded(x, from, [.. op.Low], [.. op.High], node.Output.Type.Element);
+        var term = Times(inside, Pull(w, weight));
+        return (axes, [batch, (Index)group * perGroup + channel, .. places.Select(a => (Index)a)],
+            new(Graphs.Reduction.Sum, [depth, .. taps], term, new(node.Output.Type.Element, axes)));
+    }
+
+    Expr Guarded(Value x, Index[] at, int[] low, int[] high, ElementType type)
+    {
+        var value = Pull(x, at);
+        for (var i = low.Length - 1; i >= 0; i--)
+        {
+            if (low[i] > 0 || high[i] > 0)
+                value = new Expr.Guard(at[i + 2], x.Shape[i + 2], value, Zero(type));
+        }
+        return value;
+    }
+
+    /// <summary>
+    /// A transposed convolution as one convolution for each position modulo the stride: the weights that meet at such a
+    /// position are every so many-th.
+    /// </summary>
+    void Transposed(List<Step> steps, Node root, Node node, Op.ConvolveTransposed op)
+    {
+        var (x, w, y) = (node.Inputs[0], node.Inputs[1], node.Output.Shape);
+        var spatial = op.Strides.Count;
+        var target = Store(root.Output);
+        var phases = op.Strides.Aggregate(1, (a, b) => a * b);
+        var perGroup = w.Shape[1];
+        var depthSize = Dim.FloorDiv(w.Shape[0], op.Groups);
+        for (var phase = 0; phase < phases; phase++)
+        {
+            pulled.Clear();
+            var (batch, group, channel, depth) = (new Axis("n", y[0]), new Axis("g", op.Groups), new Axis("m", perGroup), new Axis("c", depthSize));
+            var (places, taps) = (new Axis[spatial], new Axis[spatial]);
+            var (from, weight, position) = (new Index[spatial + 2], new Index[spatial + 2], new Index[spatial + 2]);
+            (from[0], from[1]) = (batch, (Index)group * depthSize + depth);
+            (weight[0], weight[1]) = ((Index)group * depthSize + depth, channel);
+            (position[0], position[1]) = (batch, (Index)group * perGroup + channel);
+            var rest = phase;
+            for (var i = 0; i < spatial; i++)
+            {
+                var (stride, dilation) = (op.Strides[i], op.Dilations[i]);
+                var place = rest % stride;
+                rest /= stride;
+                var kernel = (int)(w.Shape[i + 2].Value ?? throw new SoftmodelException($"{node.Source}: a transposed convolution whose kernel size is known only at run time cannot be compiled"));
+                var met = Enumerable.Range(0, kernel).Where(k => (place + op.Low[i] - k * dilation) % stride == 0).ToArray();
+                places[i] = new($"o{i}", Dim.FloorDiv(y[i + 2] - place + stride - 1, stride));
+                taps[i] = new($"k{i}", met.Length);
+                var (first, step) = (met.Length > 0 ? met[0] : 0, met.Length > 1 ? met[1] - met[0] : 1);
+                weight[i + 2] = (Index)taps[i] * step + (Dim)first;
+                from[i + 2] = (Index)places[i] + (Index)taps[i] * (-(step * dilation) / stride) + (Dim)((place + op.Low[i] - first * dilation) / stride);
+                position[i + 2] = (Index)places[i] * stride + (Dim)place;
+            }
+            var inside = Pull(x, from);
+            for (var i = spatial - 1; i >= 0; i--)
+                inside = new Expr.Guard(from[i + 2], x.Shape[i + 2], inside, Zero(inside.Type));
+            var axes = new[] { batch, group, channel }.Concat(places).ToArray();
+            var fold = new Fold(Graphs.Reduction.Sum, [depth, .. taps], Times(inside, Pull(w, weight)), new(node.Output.Type.Element, axes));
+            Finish(steps, root, node, axes, position, fold, target);
+        }
+    }
+
+    void Concat(List<Step> steps, Node node, int axis)
+    {
+        var target = Store(node.Output);
+        Dim start = 0;
+        foreach (var part in node.Inputs)
+        {
+            pulled.Clear();
+            var axes = Axes(part.Shape, "i");
+            var at = axes.Select(a => (Index)a).ToArray();
+            var value = Pull(part, at);
+            at[axis] += start;
+            steps.Add(new Step.Nest(Names(node), axes, target, Flat(node.Output.Shape, at), value, null));
+            start += part.Shape[axis];
+        }
+    }
+
+    void If(List<Step> steps, Node node, Op.If op)
+    {
+        var results = node.Outputs.Select(v => Store(v)).ToArray();
+        var branches = new List<Step[]>();
+        var at = 1;
+        foreach (var body in new[] { op.Then, op.Else })
+        {
+            foreach (var input in body.Inputs)
+                stored[input] = stored[node.Inputs[at++]];
+            var branch = Body(body);
+            branches.Add([.. branch, .. body.Outputs.Zip(results, (v, to) => new Step.Copy(stored[v], to))]);
+        }
+        steps.Add(new Step.If(stored[node.Inputs[0]], branches[0], branches[1]));
+    }
+
+    void Loop(List<Step> steps, Node node, Op.Loop op)
+    {
+        var body = op.Body;
+        var iteration = NewBuffer("iteration", Storage.Arena, ElementType.Int64, 1);
+        stored[body.Inputs[0]] = iteration;
+        var state = new List<Buffer>();
+        for (var i = 0; i < op.Carried; i++)
+        {
+            var result = Store(node.Outputs[i]);
+            steps.Add(new Step.Copy(stored[node.Inputs[i + 2]], result));
+            stored[body.Inputs[i + 1]] = result;
+            state.Add(result);
+        }
+        for (var i = op.Carried + 1; i < body.Inputs.Count; i++)
+            stored[body.Inputs[i]] = stored[node.Inputs[i + 1]];
+        var inner = Body(body);
+        var carry = new List<(Buffer, Buffer)>();
+        var staged = new List<Step>();
+        for (var i = 0; i < op.Carried; i++)
+        {
+            // A carried value may be another's new value: all are read before any is overwritten.
+            var from = stored[body.Outputs[i + 1]];
+            if (state.Contains(from) && from != state[i])
+            {
+                var copy = NewBuffer($"{from.Name}_before", Storage.Arena, from.Type, from.Count);
+                staged.Add(new Step.Copy(from, copy));
+                from = copy;
+            }
+            if (from != state[i])
+                carry.Add((from, state[i]));
+        }
+        var stacks = body.Outputs.Skip(op.Carried + 1).Zip(node.Outputs.Skip(op.Carried), (v, result) => (stored[v], Store(result))).ToArray();
+        steps.Add(new Step.Loop(stored[node.Inputs[0]], stored[node.Inputs[1]], iteration, stored[body.Outputs[0]],
+            [.. inner, .. staged], [.. carry], stacks, op.Iterations.SymbolName is { } symbol && node.Defines.Contains(symbol) && !node.Inputs.SelectMany(v => v.Shape.Dims).SelectMany(d => d.Symbols).Contains(symbol) ? symbol : null));
+    }
+
+    static Axis[] Axes(Shape shape, string prefix) => [.. shape.Dims.Select((d, i) => new Axis($"{prefix}{i}", d))];
+
+    static Index Flat(Shape shape, ReadOnlySpan<Index> at)
+    {
+        var (flat, stride) = (Index.Zero, Dim.One);
+        for (var i = shape.Rank - 1; i >= 0; i--)
+        {
+            flat += at[i] * stride;
+            stride *= shape[i];
+        }
+        return flat;
+    }
+
+    static Expr.Number Zero(ElementType type) => new Expr.Number(type, 0, 0);
+
+    static Expr.Apply Times(Expr a, Expr b) => new Expr.Apply(Functions.Multiply, [a, b]);
+
+    /// <summary>The element of a value at a position.</summary>
+    Expr Pull(Value value, Index[] at)
+    {
+        var key = (value, at.ToEquatable());
+        if (pulled.TryGetValue(key, out var there))
+            return there;
+        return pulled[key] = accumulated is { } acc && acc.Value == value ? acc.Result
+            : producers.TryGetValue(value, out var constant) && constant.Op is Op.Constant { Value: { Count: 1 } scalar } && scalar.Type.Size() > 0 ? new Expr.Number(scalar.Type, scalar.Real(0), scalar.Whole(0))
+            : stored.TryGetValue(value, out var buffer) ? new Expr.Load(buffer, Flat(value.Shape, at))
+            : Element(producers[value], at);
+    }
+
+    Expr Element(Node node, Index[] at)
+    {
+        Value X(int i) => node.Inputs[i];
+        switch (node.Op)
+        {
+            case Op.Map map:
+                return new Expr.Apply(map.Function, [.. node.Inputs.Select(v => Pull(v, Stretch(at, node.Output.Shape, v.Shape)))]);
+            case Op.Cast cast:
+                var value = Pull(X(0), at);
+                return value.Type == cast.To ? value : new Expr.Convert(cast.To, value);
+            case Op.Broadcast:
+                return Pull(X(0), Stretch(at, node.Output.Shape, X(0).Shape));
+            case Op.Transpose transpose:
+                var before = new Index[at.Length];
+                for (var i = 0; i < at.Length; i++)
+                    before[transpose.Order[i]] = at[i];
+                return Pull(X(0), before);
+            case Op.Slice slice:
+                return Pull(X(0), [.. at.Select((a, i) => a * slice.Steps[i] + slice.Starts[i])]);
+            case Op.Unfold unfold:
+                return Pull(X(0), [.. at.Take(at.Length - 1).Select((a, i) => i == unfold.Axis ? a * unfold.Stride + at[^1] * unfold.Dilation : a)]);
+            case Op.Reshape reshape:
+                return Refold.Before(X(0).Shape, reshape.Shape, at) is { } folded
+                    ? Pull(X(0), folded)
+                    : new Expr.Load(stored[X(0)], Flat(reshape.Shape, at));
+            case Op.Iota:
+                return new Expr.Position(at[0]);
+            case Op.SizeTensor sizes:
+                return Sizes(sizes, Flat(sizes.Shape, at));
+            case Op.Pad pad:
+                return Pad(node, pad, at);
+            case Op.Gather gather:
+                {
+                    var indices = X(1);
+                    var chosen = Pull(indices, at[gather.Axis..(gather.Axis + indices.Rank)]);
+                    return Pull(X(0), [.. at[..gather.Axis], Chosen(chosen, X(0).Shape[gather.Axis], node), .. at[(gather.Axis + indices.Rank)..]]);
+                }
+            case Op.GatherElements gather:
+                {
+                    var chosen = Pull(X(1), at);
+                    return Pull(X(0), [.. at.Select((a, i) => i == gather.Axis ? Chosen(chosen, X(0).Shape[i], node) : a)]);
+                }
+            case Op.GatherND gather:
+                {
+                    var indices = X(1);
+                    var depth = (int)indices.Shape[indices.Rank - 1].Value!.Value;
+                    var lead = at[..(indices.Rank - 1)];
+                    var chosen = Enumerable.Range(0, depth).Select(d => Chosen(Pull(indices, [.. lead, (Dim)d]), X(0).Shape[gather.BatchAxes + d], node));
+                    return Pull(X(0), [.. at[..gather.BatchAxes], .. chosen, .. at[(indices.Rank - 1)..]]);
+                }
+            case Op.Constant constant:
+                return new Expr.Load(Weight(constant.Value, constant.Value.Type, node.Output.Name), Flat(node.Output.Shape, at));
+            default:
+                throw new InvalidOperationException($"{node.Op.GetType().Name} is not computed element by element");
+        }
+    }
+
+    static Index Chosen(Expr index, Dim size, Node node) => index is Expr.Number number && number.Whole >= 0 && size.Value > number.Whole
+        ? (Index)(Dim)number.Whole
+        : Index.Of(new Expr.Checked(index.Type == ElementType.Int64 ? index : new Expr.Convert(ElementType.Int64, index), size, node.Source));
+
+    /// <summary>Elements that are sizes: a choice among them by position.</summary>
+    static Expr Sizes(Op.SizeTensor sizes, Index at)
+    {
+        Expr result = new Expr.Position(sizes.Values[^1]);
+        for (var i = sizes.Values.Count - 2; i >= 0; i--)
+            result = new Expr.Guard(at, i + 1, new Expr.Position(sizes.Values[i]), result);
+        return result;
+    }
+
+    Expr Pad(Node node, Op.Pad pad, Index[] at)
+    {
+        var shape = node.Inputs[0].Shape;
+        var from = at.Select((a, i) => a + pad.Low[i] * -1).ToArray();
+        if (pad.Mode != Padding.Constant)
+        {
+            return Pull(node.Inputs[0], [.. from.Select((a, i) => pad.Low[i].Value == 0 && pad.High[i].Value == 0 ? a
+                : Index.Of(new Expr.Folded(pad.Mode, a, shape[i])))]);
+        }
+        var value = Pull(node.Inputs[0], from);
+        var outside = Pull(node.Inputs[1], []);
+        for (var i = shape.Rank - 1; i >= 0; i--)
+        {
+            if (pad.Low[i].Value is not <= 0 || pad.High[i].Value is not <= 0)
+                value = new Expr.Guard(from[i], shape[i], value, outside);
+        }
+        return value;
+    }
+
+    static Index[] Stretch(Index[] at, Shape result, Shape operand)
+    {
+        var mapped = new Index[operand.Rank];
+        for (var i = 0; i < operand.Rank; i++)
+        {
+            var axis = i + result.Rank - operand.Rank;
+            mapped[i] = operand[i].Value == 1 ? Index.Zero
+                : operand[i].Equals(result[axis]) ? at[axis]
+                : result[axis].IsKnown && operand[i].IsKnown ? at[axis]
+                : Index.Of(new Expr.Folded(Padding.Wrap, at[axis], operand[i]));
+        }
+        return mapped;
+    }
+}

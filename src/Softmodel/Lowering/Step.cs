@@ -1,0 +1,55 @@
+using Softmodel.Graphs;
+
+namespace Softmodel.Lowering;
+
+/// <summary>What a program does next.</summary>
+abstract record Step
+{
+    private Step() { }
+
+    /// <summary>Elements computed in nested loops, each perhaps with a reduction in it.</summary>
+    /// <param name="Source">Which nodes it is.</param>
+    /// <param name="Axes">The loops over the result, outermost first.</param>
+    /// <param name="Target">What is written.</param>
+    /// <param name="At">Where each element goes.</param>
+    /// <param name="Value">Each element.</param>
+    /// <param name="Fold">The reduction whose result <paramref name="Value"/> takes, if any.</param>
+    public sealed record Nest(string Source, Axis[] Axes, Buffer Target, Index At, Expr Value, Fold? Fold) : Step;
+
+    /// <summary>An operation that is a routine of its own, on contiguous buffers.</summary>
+    public sealed record Routine(Op Op, string Source, Storeds Inputs, Storeds Outputs) : Step;
+
+    /// <summary>Reads sizes.</summary>
+    public sealed record Bind(Buffer Source, EquatableArray<string> Symbols) : Step;
+
+    /// <summary>A copy of a whole buffer.</summary>
+    public sealed record Copy(Buffer From, Buffer To) : Step;
+
+    /// <summary>One of two lists of steps.</summary>
+    public sealed record If(Buffer Condition, Step[] Then, Step[] Else) : Step;
+
+    /// <summary>Steps repeated.</summary>
+    /// <param name="Trips">The largest number of iterations, an Int64.</param>
+    /// <param name="Begin">Whether to begin.</param>
+    /// <param name="Iteration">Where the body finds the iteration, an Int64.</param>
+    /// <param name="GoOn">Where the body leaves whether to go on.</param>
+    /// <param name="Body">One iteration.</param>
+    /// <param name="Carry">At the end of each iteration, what is copied where.</param>
+    /// <param name="Stacks">What the body leaves and where it is stacked.</param>
+    /// <param name="Count">The symbol for the number of iterations, where only the body decides.</param>
+    public sealed record Loop(Buffer Trips, Buffer Begin, Buffer Iteration, Buffer GoOn, Step[] Body, (Buffer From, Buffer To)[] Carry, (Buffer From, Buffer To)[] Stacks, string? Count) : Step;
+}
+
+/// <summary>Buffers with the shapes that they have for a routine.</summary>
+sealed record Storeds(params (Buffer Buffer, Shape Shape)[] Items);
+
+/// <summary>A reduction within a kernel.</summary>
+/// <param name="Kind">How elements are combined.</param>
+/// <param name="Axes">The loops over what is combined, outermost first.</param>
+/// <param name="Term">What is combined.</param>
+/// <param name="Result">The expression that stands for what it comes to.</param>
+/// <param name="Arg">For the position of the largest or smallest instead of it: whether the last of equals is taken.</param>
+sealed record Fold(Reduction Kind, Axis[] Axes, Expr Term, Expr.Accumulated Result, bool? Arg = null);
+
+/// <summary>A graph as kernels in an order, on buffers.</summary>
+sealed record LoweredProgram(string Name, Graph Graph, Buffer[] Inputs, (Buffer Buffer, Shape Shape)[] Outputs, Buffer[] Buffers, Step[] Steps);

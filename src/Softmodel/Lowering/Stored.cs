@@ -1,0 +1,121 @@
+using Softmodel.Graphs;
+using Softmodel.Runtime;
+
+using Shape = Softmodel.Graphs.Shape;
+
+namespace Softmodel.Lowering;
+
+/// <summary>Decides for each value of a graph whether it is stored or computed within the kernels that read it.</summary>
+sealed class Stored
+{
+    readonly HashSet<Value> kept = [];
+    readonly Dictionary<Value, HashSet<Node>> readers = [];
+    readonly Dictionary<Node, Node> heavyOf = [];
+    readonly Dictionary<Value, bool> aligned = [];
+
+    /// <summary>Whether a value is stored.</summary>
+    public bool IsStored(Value value) => kept.Contains(value);
+
+    /// <summary>The reduction whose result the kernel of a node takes; the node itself where it is one.</summary>
+    public Node? Heavy(Node root) => IsHeavy(root.Op) ? root : heavyOf.GetValueOrDefault(root);
+
+    /// <summary>The node in whose kernel a reduction is computed.</summary>
+    public Node Root(Node heavy) => heavyOf.FirstOrDefault(p => p.Value == heavy).Key ?? heavy;
+
+    public Stored(Graph graph)
+    {
+        var users = new Dictionary<Value, List<Node>>();
+        foreach (var node in graph.Nodes)
+        {
+            foreach (var input in node.Inputs.Distinct())
+            {
+                if (!users.TryGetValue(input, out var list))
+                    users[input] = list = [];
+                list.Add(node);
+            }
+        }
+        var producers = graph.Nodes.SelectMany(n => n.Outputs.Select(v => (v, n))).ToDictionary(p => p.v, p => p.n);
+        kept.UnionWith(graph.Inputs);
+        kept.UnionWith(graph.Outputs);
+        foreach (var node in graph.Nodes.Reverse())
+        {
+            // A merge of axes reads its operand in storage order; so do routines.
+            if (node.Op is Op.Reshape reshape && !Refold.IsRegular(node.Inputs[0].Shape, reshape.Shape))
+                kept.Add(node.Inputs[0]);
+            if (TakesStored(node.Op))
+                kept.UnionWith(node.Inputs);
+            foreach (var output in node.Outputs)
+                Decide(node, output, users.GetValueOrDefault(output) ?? [], producers);
+        }
+    }
+
+    void Decide(Node node, Value value, List<Node> users, Dictionary<Value, Node> producers)
+    {
+        var roots = new HashSet<Node>();
+        var isAligned = true;
+        foreach (var user in users)
+        {
+            if (user.Outputs.Count != 1 || IsOwn(user.Op) || IsHeavy(user.Op) || kept.Contains(user.Output))
+                roots.Add(user);
+            else
+                roots.UnionWith(readers[user.Output]);
+            var same = user.Op is Op.Map or Op.Cast && SameCount(user.Output, value)
+                || (user.Op is Op.Reshape r && Refold.OnlyUnits(value.Shape, r.Shape));
+            isAligned &= same && (user.Outputs.Count != 1 || kept.Contains(user.Output) || aligned[user.Output]);
+        }
+        readers[value] = roots;
+        aligned[value] = isAligned;
+        if (kept.Contains(value))
+            return;
+        var only = roots.Count == 1 ? roots.First() : null;
+        var store = node.Op switch
+        {
+            Op.Constant constant => constant.Value.Count > 1,
+            Op.Reshape or Op.Transpose or Op.Broadcast or Op.Slice or Op.Unfold or Op.Iota or Op.SizeTensor => false,
+            _ when IsOwn(node.Op) => true,
+            _ when IsHeavy(node.Op) => only is null || IsHeavy(only.Op) || IsOwn(only.Op) || !isAligned || !heavyOf.TryAdd(only, node),
+            _ when Widens(node, producers) => true,
+            _ when only is null => true,
+            _ => Crosses(node, value, only) || Repeats(node, value, only),
+        };
+        if (store)
+            kept.Add(value);
+    }
+
+    static bool Widens(Node node, Dictionary<Value, Node> producers) => node.Op is Op.Cast cast
+        && producers.TryGetValue(node.Inputs[0], out var source) && source.Op is Op.Constant half && IsWidening(half.Value.Type, cast.To);
+
+    /// <summary>Whether whole and real numbers would meet in one kernel, which then could not use vectors.</summary>
+    static bool Crosses(Node node, Value value, Node root) => value.Shape.KnownCount != 1
+        && ((node.Inputs.Any(v => IsSlow(v.Type.Element)) && !IsSlow(value.Type.Element))
+            || (IsSlow(value.Type.Element) && root.Outputs.Count > 0 && !IsSlow(root.Output.Type.Element)));
+
+    /// <summary>Whether computing each element whenever it is read would cost more than storing it.</summary>
+    static bool Repeats(Node node, Value value, Node root)
+    {
+        var cost = node.Op is Op.Map map ? map.Function.Cost : 1;
+        return root.Op switch
+        {
+            Op.Reduce or Op.ArgReduce => Estimate(root.Inputs[0].Shape) > 1.5 * Estimate(value.Shape) && cost > 2,
+            var op when IsHeavy(op) => true,
+            _ => root.Outputs.Count == 0 || (Estimate(root.Output.Shape) > 1.5 * Estimate(value.Shape) && cost > 2),
+        };
+    }
+
+    static bool IsSlow(ElementType type) => type is not (ElementType.Float32 or ElementType.Bool);
+
+    static double Estimate(Shape shape) => shape.Count.Evaluate(_ => 100);
+
+    static bool SameCount(Value a, Value b) => a.Shape.Count.Equals(b.Shape.Count) && Refold.OnlyUnits(a.Shape, b.Shape);
+
+    /// <summary>Whether a constant of the narrower type can stay so in the file.</summary>
+    public static bool IsWidening(ElementType from, ElementType to) =>
+        to == ElementType.Float32 && from is ElementType.Float16 or ElementType.BFloat16;
+
+    /// <summary>Reductions: kernels that can go on with what they have come to.</summary>
+    public static bool IsHeavy(Op op) => op is Op.Reduce or Op.ArgReduce or Op.Contract or Op.Convolve or Op.ConvolveTransposed;
+
+    static bool IsOwn(Op op) => op is Op.Concat || TakesStored(op);
+
+    static bool TakesStored(Op op) => op is Op.Random or Op.ScatterElements or Op.ScatterND or Op.Accumulate or Op.TopK or Op.Call or Op.If or Op.Loop or Op.Bind;
+}
