@@ -44,7 +44,7 @@ static class Simplify
         (_, op, x) => op is Op.Pad pad && pad.Low.Concat(pad.High).All(d => d.Value == 0) ? x[0] : null,
         (_, op, x) => op is Op.Concat && x.Length == 1 ? x[0] : null,
         (_, op, x) => op is Op.Concat concat && x.Any(t => t.Shape[concat.Axis].Value == 0) && x.Where(t => t.Shape[concat.Axis].Value != 0).ToArray() is { Length: > 0 } rest
-            ? rest[0].Concat(concat.Axis, rest[1..]) : null,
+            ? rest[0].Concat(concat.Axis, rest.AsSpan(1)) : null,
         (b, op, x) => op is Op.Slice slice && Made(b, x[0]) is (Op.Concat concat, var parts) ? PartOf(slice, concat.Axis, parts) : null,
         (b, op, x) => op is Op.Slice slice && Made(b, x[0]) is (Op.Slice before, [var y])
             ? y.Apply(new Op.Slice(
