@@ -36,16 +36,16 @@ static class Collapse
         if (fixedAxes.Contains(outer) || fixedAxes.Contains(inner) || !indexes.All(i => i.Stride(outer).Equals(i.Stride(inner) * inner.Extent)))
             return null;
         var both = new Axis(inner.Name, outer.Extent * inner.Extent);
-        var rewritten = new Dictionary<Expr, Expr>();
+        var rewriting = new ExprRewriting(Moved, a => a == outer || a == inner);
         Axis[] Replace(Axis[] axes) => [.. axes.Where(a => a != outer).Select(a => a == inner ? both : a)];
         Fold? newFold = null;
         if (nest.Fold is { } old)
         {
             var result = new Expr.Accumulated(old.Result.Type, Replace([.. old.Result.Axes]));
-            rewritten[old.Result] = result;
-            newFold = old with { Axes = Replace(old.Axes), Term = Rewrite(old.Term), Result = result };
+            rewriting.Replace(old.Result, result);
+            newFold = old with { Axes = Replace(old.Axes), Term = rewriting.Apply(old.Term), Result = result };
         }
-        return nest with { Axes = Replace(nest.Axes), At = Moved(nest.At), Value = Rewrite(nest.Value), Fold = newFold };
+        return nest with { Axes = Replace(nest.Axes), At = rewriting.Apply(nest.At), Value = rewriting.Apply(nest.Value), Fold = newFold };
 
         void Visit(Expr e)
         {
@@ -69,28 +69,7 @@ static class Collapse
                 if (axis != outer)
                     moved += (Index)(axis == inner ? both : axis) * stride;
             }
-            foreach (var (value, stride) in index.Dynamic)
-                moved += Index.Of(Rewrite(value)) * stride;
             return moved;
-        }
-
-        Expr Rewrite(Expr e)
-        {
-            if (!rewritten.TryGetValue(e, out var made))
-            {
-                rewritten[e] = made = !e.Axes.Contains(outer) && !e.Axes.Contains(inner) ? e : e switch
-                {
-                    Expr.Load load => new Expr.Load(load.Buffer, Moved(load.Index)),
-                    Expr.Apply apply => new Expr.Apply(apply.Function, [.. apply.Operands.Select(Rewrite)]),
-                    Expr.Convert convert => new Expr.Convert(convert.Type, Rewrite(convert.Value)),
-                    Expr.Checked check => new Expr.Checked(Rewrite(check.Value), check.Size, check.Source),
-                    Expr.Guard guard => new Expr.Guard(Moved(guard.Index), guard.Size, Rewrite(guard.Inside), Rewrite(guard.Outside)),
-                    Expr.Position position => new Expr.Position(Moved(position.Index)),
-                    Expr.Folded folded => new Expr.Folded(folded.Mode, Moved(folded.Index), folded.Size),
-                    _ => throw new InvalidOperationException(e.GetType().Name),
-                };
-            }
-            return made;
         }
     }
 }

@@ -48,21 +48,23 @@ sealed class ProgramCode
     readonly MemoryPlan memory;
     int numbers;
 
-    ProgramCode(LoweredProgram program) => (this.program, memory) = (program, MemoryPlan.Of(program));
+    readonly int width;
+
+    ProgramCode(LoweredProgram program, int width) => (this.program, memory, this.width) = (program, MemoryPlan.Of(program), width);
 
     /// <summary>The name of the field that holds a size.</summary>
     public static string SizeName(string symbol) => $"n_{symbol}";
 
     /// <summary>The C# of a program for vectors of 512, 256 or 128 bits.</summary>
-    public static ProgramSource Write(LoweredProgram program, int width) => new ProgramCode(program).Write(width);
+    public static ProgramSource Write(LoweredProgram program, int width) => new ProgramCode(program, width).Write();
 
-    ProgramSource Write(int width)
+    ProgramSource Write()
     {
         var weights = WeightLayout.Of(program);
         Steps(program.Steps, 2);
         var code = new StringBuilder();
         code.Append("// Made by Softmodel; not to be edited.\n#nullable enable\n");
-        code.Append("using System;\nusing System.Numerics;\nusing System.Runtime.InteropServices;\nusing System.Runtime.Intrinsics;\nusing Softmodel;\nusing Softmodel.Runtime;\n");
+        code.Append("using System;\nusing System.Numerics;\nusing System.Runtime.CompilerServices;\nusing System.Runtime.InteropServices;\nusing System.Runtime.Intrinsics;\nusing Softmodel;\nusing Softmodel.Runtime;\n");
         code.Append($"using V = System.Runtime.Intrinsics.Vector{width}<float>;\nusing VI = System.Runtime.Intrinsics.Vector{width}<int>;\nusing VX = System.Runtime.Intrinsics.Vector{width};\n\n");
         code.Append($"namespace Softmodel.Compiled.Width{width};\n\n");
         Frame(code);
@@ -88,7 +90,7 @@ sealed class ProgramCode
         foreach (var symbol in Symbols)
             code.Append($"    public long {SizeName(symbol)};\n");
         foreach (var buffer in program.Buffers)
-            code.Append($"    /// <summary>{buffer.Type}[{buffer.Count}]</summary>\n    public {NestCode.InMemory(buffer.Type)}* {buffer.Name};\n");
+            code.Append($"    /// <summary>{buffer.Type}[{buffer.Count}]</summary>\n    public {KernelWriter.InMemory(buffer.Type)}* {buffer.Name};\n");
         code.Append("}\n");
     }
 
@@ -108,7 +110,7 @@ sealed class ProgramCode
         {
             if (buffer.Type == buffer.Constant!.Type)
             {
-                code.Append($"        f->{buffer.Name} = ({NestCode.InMemory(buffer.Type)}*)(Weights + {offset}L);\n");
+                code.Append($"        f->{buffer.Name} = ({KernelWriter.InMemory(buffer.Type)}*)(Weights + {offset}L);\n");
                 continue;
             }
             var count = buffer.Constant.Count;
@@ -122,7 +124,7 @@ sealed class ProgramCode
         var known = new HashSet<string>(StringComparer.Ordinal);
         for (var i = 0; i < program.Inputs.Length; i++)
         {
-            code.Append($"        f->{program.Inputs[i].Name} = ({NestCode.InMemory(program.Inputs[i].Type)}*)Input({i});\n");
+            code.Append($"        f->{program.Inputs[i].Name} = ({KernelWriter.InMemory(program.Inputs[i].Type)}*)Input({i});\n");
             var shape = graph.Inputs[i].Shape;
             for (var axis = 0; axis < shape.Rank; axis++)
             {
@@ -143,7 +145,7 @@ sealed class ProgramCode
     }
 
     static string Info(string name, TensorType type) =>
-        $"new TensorInfo({NestCode.Literal(name)}, ElementType.{type.Element}{string.Concat(type.Shape.Dims.Select(d => $", {NestCode.Literal(d.ToString())}"))})";
+        $"new TensorInfo({KernelWriter.Literal(name)}, ElementType.{type.Element}{string.Concat(type.Shape.Dims.Select(d => $", {KernelWriter.Literal(d.ToString())}"))})";
 
     static string Size(Dim size) => size.ToCSharp(s => $"f->{SizeName(s)}");
 
@@ -163,7 +165,7 @@ sealed class ProgramCode
             for (var i = 0; i < slots.Length; i++)
             {
                 foreach (var buffer in slots[i].Buffers)
-                    code.Append($"        f->{buffer.Name} = ({NestCode.InMemory(buffer.Type)}*)(start + at{i});\n");
+                    code.Append($"        f->{buffer.Name} = ({KernelWriter.InMemory(buffer.Type)}*)(start + at{i});\n");
             }
         }
         code.Append("    }\n");
@@ -178,14 +180,16 @@ sealed class ProgramCode
             switch (step)
             {
                 case Step.Nest nest:
-                    var name = $"K{numbers++}";
-                    var (method, tasks) = NestCode.Write(nest, name);
-                    kernels.Append(kernels.Length > 0 ? "\n" : "").Append(method);
-                    Line($"Workers.Run(&Kernels.{name}, f, {tasks});");
+                    Nest(nest, Line);
                     break;
                 case Step.Routine routine:
-                    run.Append(RoutineCode.Write(routine, depth));
-                    break;
+                    var (found, statement) = RoutineCode.Write(routine);
+                    Line($"// {routine.Source}");
+                    if (found is not null)
+                        Line(found);
+                    LayOut(step);
+                    Line(statement);
+                    continue;
                 case Step.Bind bind:
                     for (var i = 0; i < bind.Symbols.Count; i++)
                         Line($"f->{SizeName(bind.Symbols[i])} = Check.Count([(long)f->{bind.Source.Name}[{i}]], \"{bind.Source.Name}\");");
@@ -207,9 +211,34 @@ sealed class ProgramCode
                     Loop(loop, depth, Line);
                     break;
             }
+            LayOut(step);
+        }
+
+        void LayOut(Step step)
+        {
             if (MemoryPlan.Defines(step).FirstOrDefault() is { } symbol)
                 Line($"Layout{memory.SegmentOfSymbol[symbol]}();");
         }
+    }
+
+    void Nest(Step.Nest nest, Action<string> line)
+    {
+        var name = $"K{numbers++}";
+        var tile = TileCode.Of(nest, width);
+        if (tile is not null)
+        {
+            var (tiled, tiles) = tile.Write(name);
+            Kernel(tiled);
+            line($"{(tile.IsAlways ? "" : $"if ({tile.Condition}) ")}Workers.Run(&Kernels.{name}, f, {tiles});");
+            if (tile.IsAlways)
+                return;
+            name += "Short";
+        }
+        var (method, tasks) = NestCode.Write(nest, name);
+        Kernel(method);
+        line($"{(tile is null ? "" : "else ")}Workers.Run(&Kernels.{name}, f, {tasks});");
+
+        void Kernel(string code) => kernels.Append(kernels.Length > 0 ? "\n" : "").Append(code);
     }
 
     static string CopyOf(Lowering.Buffer from, Lowering.Buffer to, string offset) =>

@@ -26,6 +26,10 @@ static class Vectorization
         return canSide ? (side, true) : (last, false);
     }
 
+    /// <summary>Whether an expression over a reduction's result can be computed in vectors along a loop.</summary>
+    public static bool CanVector(Expr e, Axis axis, Step.Nest nest) => CanVector(Of(e), axis, nest, foldsIt: false)
+        && !Of(e).OfType<Expr.Guard>().Any(g => g.Index.Axes.Contains(axis));
+
     static HashSet<Expr> Of(Expr e)
     {
         var all = new HashSet<Expr>();

@@ -18,7 +18,9 @@ sealed class Lower
     readonly Dictionary<Tensor, Buffer> weights = new(ReferenceEqualityComparer.Instance);
     readonly Dictionary<(Value, EquatableArray<Index>), Expr> pulled = [];
     readonly Dictionary<Value, Node> producers = [];
+    readonly Dictionary<Node, (Buffer Buffer, Shape Shape)> surrounded = [];
     Stored plan = null!;
+    List<Step> steps = [];
     (Value Value, Index[] At, Expr Result)? accumulated;
 
     /// <summary>The kernels of a graph.</summary>
@@ -34,9 +36,8 @@ sealed class Lower
 
     Step[] Body(Graph graph)
     {
-        var (outerPlan, outerPulled) = (plan, accumulated);
-        plan = new Stored(graph);
-        var steps = new List<Step>();
+        var (outerPlan, outerSteps) = (plan, steps);
+        (plan, steps) = (new Stored(graph), []);
         foreach (var node in graph.Nodes)
         {
             foreach (var output in node.Outputs)
@@ -45,10 +46,11 @@ sealed class Lower
         foreach (var node in graph.Nodes)
         {
             if (node.Outputs.Count == 0 || node.Outputs.Any(plan.IsStored))
-                Add(steps, node);
+                Add(node);
         }
-        (plan, accumulated) = (outerPlan, outerPulled);
-        return [.. steps];
+        var result = steps.ToArray();
+        (plan, steps) = (outerPlan, outerSteps);
+        return result;
     }
 
     Buffer Store(Value value, Storage storage = Storage.Arena)
@@ -80,7 +82,7 @@ sealed class Lower
         return weights[tensor] = buffer;
     }
 
-    void Add(List<Step> steps, Node node)
+    void Add(Node node)
     {
         switch (node.Op)
         {
@@ -94,40 +96,40 @@ sealed class Lower
                 stored[node.Output] = stored[node.Inputs[0]];
                 break;
             case Op.Concat concat:
-                Concat(steps, node, concat.Axis);
+                Concat(node, concat.Axis);
                 break;
             case Op.Bind bind:
                 steps.Add(new Step.Bind(stored[node.Inputs[0]], bind.Symbols));
                 break;
             case Op.If branch:
-                If(steps, node, branch);
+                If(node, branch);
                 break;
             case Op.Loop loop:
-                Loop(steps, node, loop);
+                Loop(node, loop);
                 break;
             case Op.ConvolveTransposed transposed when plan.Root(node) == node:
-                Transposed(steps, node, node, transposed);
+                Transposed(node, node, transposed);
                 break;
             case Op.Random or Op.ScatterElements or Op.ScatterND or Op.Accumulate or Op.TopK or Op.Call:
                 var inputs = node.Inputs.Select(v => (stored[v], v.Shape)).ToArray();
                 steps.Add(new Step.Routine(node.Op, Names(node), new(inputs), new([.. node.Outputs.Select(v => (Store(v), v.Shape))])));
                 break;
             default:
-                Kernel(steps, node);
+                Kernel(node);
                 break;
         }
     }
 
     static string Names(Node node) => $"{node.Op switch { Op.Map map => map.Function.Name, var op => op.GetType().Name.ToLowerInvariant() }} {node.Source}".Trim();
 
-    void Kernel(List<Step> steps, Node node)
+    void Kernel(Node node)
     {
         pulled.Clear();
         var output = node.Output;
         var heavy = plan.Heavy(node);
         if (heavy?.Op is Op.ConvolveTransposed transposed)
         {
-            Transposed(steps, node, heavy, transposed);
+            Transposed(node, heavy, transposed);
             return;
         }
         if (heavy is null)
@@ -139,11 +141,11 @@ sealed class Lower
             return;
         }
         var (loops, position, fold) = Reduction(heavy);
-        Finish(steps, node, heavy, loops, position, fold, Store(output));
+        Finish(node, heavy, loops, position, fold, Store(output));
     }
 
     /// <summary>Adds the kernel of a reduction and of all that is computed from its result element by element.</summary>
-    void Finish(List<Step> steps, Node root, Node heavy, Axis[] loops, Index[] position, Fold fold, Buffer target)
+    void Finish(Node root, Node heavy, Axis[] loops, Index[] position, Fold fold, Buffer target)
     {
         accumulated = (heavy.Output, position, fold.Result);
         var at = Follow(position, heavy.Output.Shape, root.Output.Shape);
@@ -226,28 +228,39 @@ sealed class Lower
             weight[i + 2] = taps[i];
         }
         var axes = new[] { batch, group, channel }.Concat(places).ToArray();
-        var inside = Guarded(x, from, [.. op.Low], [.. op.High], node.Output.Type.Element);
-        var term = Times(inside, Pull(w, weight));
+        var term = Times(Surrounded(node, x, from, [.. op.Low], [.. op.High]), Pull(w, weight));
         return (axes, [batch, (Index)group * perGroup + channel, .. places.Select(a => (Index)a)],
             new(Graphs.Reduction.Sum, [depth, .. taps], term, new(node.Output.Type.Element, axes)));
     }
 
-    Expr Guarded(Value x, Index[] at, int[] low, int[] high, ElementType type)
+    /// <summary>An element of a convolution's operand, which is stored with zeros around it unless it is stored already and none are needed.</summary>
+    Expr Surrounded(Node node, Value x, Index[] at, int[] low, int[] high)
     {
-        var value = Pull(x, at);
-        for (var i = low.Length - 1; i >= 0; i--)
+        if (plan.IsStored(x) && low.All(p => p == 0) && high.All(p => p == 0))
+            return Pull(x, at);
+        if (!surrounded.TryGetValue(node, out var place))
         {
-            if (low[i] > 0 || high[i] > 0)
-                value = new Expr.Guard(at[i + 2], x.Shape[i + 2], value, Zero(type));
+            var shape = new Shape(x.Shape.Dims.Select((d, i) => i < 2 ? d : d + low[i - 2] + high[i - 2]).ToEquatable());
+            var axes = Axes(shape, "i");
+            var from = axes.Select((a, i) => i < 2 ? (Index)a : (Index)a + (Dim)(-low[i - 2])).ToArray();
+            var value = Pull(x, from);
+            for (var i = low.Length - 1; i >= 0; i--)
+            {
+                if (low[i] > 0 || high[i] > 0)
+                    value = new Expr.Guard(from[i + 2], x.Shape[i + 2], value, Zero(value.Type));
+            }
+            var buffer = NewBuffer($"{x.Name}_padded", Storage.Arena, x.Type.Element, shape.Count);
+            steps.Add(new Step.Nest($"padding of {Names(node)}", axes, buffer, Flat(shape, [.. axes.Select(a => (Index)a)]), value, null));
+            surrounded[node] = place = (buffer, shape);
         }
-        return value;
+        return new Expr.Load(place.Buffer, Flat(place.Shape, [.. at.Select((a, i) => i < 2 ? a : a + (Dim)low[i - 2])]));
     }
 
     /// <summary>
     /// A transposed convolution as one convolution for each position modulo the stride: the weights that meet at such a
     /// position are every so many-th.
     /// </summary>
-    void Transposed(List<Step> steps, Node root, Node node, Op.ConvolveTransposed op)
+    void Transposed(Node root, Node node, Op.ConvolveTransposed op)
     {
         var (x, w, y) = (node.Inputs[0], node.Inputs[1], node.Output.Shape);
         var spatial = op.Strides.Count;
@@ -279,16 +292,16 @@ sealed class Lower
                 from[i + 2] = (Index)places[i] + (Index)taps[i] * (-(step * dilation) / stride) + (Dim)((place + op.Low[i] - first * dilation) / stride);
                 position[i + 2] = (Index)places[i] * stride + (Dim)place;
             }
-            var inside = Pull(x, from);
-            for (var i = spatial - 1; i >= 0; i--)
-                inside = new Expr.Guard(from[i + 2], x.Shape[i + 2], inside, Zero(inside.Type));
+            // As far as any tap reaches beyond the operand.
+            var reach = op.Strides.Select((stride, i) => (((int)w.Shape[i + 2].Value!.Value - 1) * op.Dilations[i] + op.Extra[i]) / stride + 1).ToArray();
+            var inside = Surrounded(node, x, from, reach, reach);
             var axes = new[] { batch, group, channel }.Concat(places).ToArray();
             var fold = new Fold(Graphs.Reduction.Sum, [depth, .. taps], Times(inside, Pull(w, weight)), new(node.Output.Type.Element, axes));
-            Finish(steps, root, node, axes, position, fold, target);
+            Finish(root, node, axes, position, fold, target);
         }
     }
 
-    void Concat(List<Step> steps, Node node, int axis)
+    void Concat(Node node, int axis)
     {
         var target = Store(node.Output);
         Dim start = 0;
@@ -304,7 +317,7 @@ sealed class Lower
         }
     }
 
-    void If(List<Step> steps, Node node, Op.If op)
+    void If(Node node, Op.If op)
     {
         var results = node.Outputs.Select(v => Store(v)).ToArray();
         var branches = new List<Step[]>();
@@ -319,7 +332,7 @@ sealed class Lower
         steps.Add(new Step.If(stored[node.Inputs[0]], branches[0], branches[1]));
     }
 
-    void Loop(List<Step> steps, Node node, Op.Loop op)
+    void Loop(Node node, Op.Loop op)
     {
         var body = op.Body;
         var iteration = NewBuffer("iteration", Storage.Arena, ElementType.Int64, 1);

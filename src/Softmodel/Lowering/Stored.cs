@@ -97,6 +97,9 @@ sealed class Stored
         return root.Op switch
         {
             Op.Reduce or Op.ArgReduce => Estimate(root.Inputs[0].Shape) > 1.5 * Estimate(value.Shape) && cost > 2,
+            // A convolution's operand is stored with zeros around it in any case.
+            Op.Convolve convolve => !(convolve.Low.Concat(convolve.High).Any(p => p > 0) && Estimate(root.Inputs[0].Shape) <= 1.5 * Estimate(value.Shape) && root.Inputs[1] != value),
+            Op.ConvolveTransposed => Estimate(root.Inputs[0].Shape) > 1.5 * Estimate(value.Shape) || root.Inputs[1] == value,
             var op when IsHeavy(op) => true,
             _ => root.Outputs.Count == 0 || (Estimate(root.Output.Shape) > 1.5 * Estimate(value.Shape) && cost > 2),
         };
