@@ -30,11 +30,13 @@ public static class Check
     }
 
     /// <summary>Demands a number of axes within what a <see cref="Shape"/> holds.</summary>
+    /// <returns>That number.</returns>
     /// <exception cref="ModelException">There are more.</exception>
-    public static void Rank(int rank, string name)
+    public static int Rank(int rank, string name)
     {
         if ((uint)rank > Shape.MaxRank)
             throw new ModelException(ModelError.Argument, $"{name} has {rank} axes; at most {Shape.MaxRank} are supported");
+        return rank;
     }
 
     /// <summary>The product of sizes, 1 for none.</summary>

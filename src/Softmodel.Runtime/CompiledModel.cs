@@ -18,6 +18,8 @@ public abstract unsafe class CompiledModel : IDisposable
         public Shape Shape;
     }
 
+    const int NoSymbol = -1;
+
     readonly TensorInfo[] inputs, outputs;
     readonly Slot[] given, computed;
     readonly PinnedGCHandle<Array?>[] pins;
@@ -37,13 +39,38 @@ public abstract unsafe class CompiledModel : IDisposable
         (WeightsFile, this.inputs, this.outputs) = (weights, inputs, outputs);
         given = new Slot[inputs.Length];
         computed = new Slot[outputs.Length];
-        pins = [.. inputs.Select(_ => new PinnedGCHandle<Array?>(null))];
-        symbolNames = [.. inputs.SelectMany(i => i.Axes).Where(IsSymbol).Distinct(StringComparer.Ordinal)];
+        pins = new PinnedGCHandle<Array?>[inputs.Length];
+        symbols = new int[inputs.Length][];
+        // Plain loops, here and below: queries would bring a tenth of .NET into every library.
+        var names = new List<string>();
+        for (var i = 0; i < inputs.Length; i++)
+        {
+            pins[i] = new PinnedGCHandle<Array?>(null);
+            symbols[i] = new int[inputs[i].Rank];
+            for (var axis = 0; axis < inputs[i].Rank; axis++)
+            {
+                var name = inputs[i].Axes[axis];
+                symbols[i][axis] = IsSymbol(name) ? names.IndexOf(name) : NoSymbol;
+                if (IsSymbol(name) && symbols[i][axis] < 0)
+                {
+                    symbols[i][axis] = names.Count;
+                    names.Add(name);
+                }
+            }
+        }
+        symbolNames = names.ToArray();
         symbolValues = new long[symbolNames.Length];
-        symbols = [.. inputs.Select(i => i.Axes.Select(a => Array.IndexOf(symbolNames, a)).ToArray())];
     }
 
-    static bool IsSymbol(string axis) => !char.IsAsciiDigit(axis[0]) && axis.All(c => char.IsAsciiLetterOrDigit(c) || c == '_');
+    static bool IsSymbol(string axis)
+    {
+        foreach (var c in axis)
+        {
+            if (!char.IsAsciiLetterOrDigit(c) && c != '_')
+                return false;
+        }
+        return axis.Length > 0 && !char.IsAsciiDigit(axis[0]);
+    }
 
     /// <summary>What a run must be given, in this order.</summary>
     public IReadOnlyList<TensorInfo> Inputs => inputs;
@@ -159,7 +186,7 @@ public abstract unsafe class CompiledModel : IDisposable
     void Accept(ReadOnlySpan<TensorArgument> arguments)
     {
         if (arguments.Length != inputs.Length)
-            throw new ModelException(ModelError.Argument, $"{arguments.Length} arguments were given; the model has {inputs.Length} inputs: {string.Join(", ", inputs.Select(i => i.ToString()))}");
+            throw new ModelException(ModelError.Argument, $"{arguments.Length} arguments were given; the model has {inputs.Length} inputs: {string.Join(", ", (object[])inputs)}");
         symbolValues.AsSpan().Fill(-1);
         for (var i = 0; i < inputs.Length; i++)
             Accept(in arguments[i], i);

@@ -15,7 +15,7 @@ public readonly unsafe struct TensorArgument
     {
         if (!MemoryMarshal.TryGetArray(data, out var segment))
             throw new ModelException(ModelError.Argument, "an argument must lie in an array or in native memory; copy it into an array first");
-        var argument = new TensorArgument(ElementTypes.Of<T>(), segment.Array, (long)segment.Offset * sizeof(T), null, shape);
+        var argument = new TensorArgument("an argument", ElementTypes.Of<T>(), segment.Array ?? Array.Empty<T>(), (long)segment.Offset * sizeof(T), null, shape);
         if (argument.Count != data.Length)
             throw new ModelException(ModelError.Argument, $"{data.Length} elements were given for the shape [{Text(shape)}], which has {argument.Count}");
         return argument;
@@ -29,19 +29,20 @@ public readonly unsafe struct TensorArgument
     /// <param name="data">The first element; as many as the product of the sizes follow. Null only where there are none.</param>
     /// <param name="shape">The sizes, outermost first.</param>
     /// <exception cref="ModelException">A size is negative, their product does not fit 64 bits, or the pointer is null.</exception>
-    public TensorArgument(ElementType type, void* data, params ReadOnlySpan<long> shape) : this(type, null, 0, data, shape)
-    {
-        if (data is null && Count > 0)
-            throw new ModelException(ModelError.Argument, "an argument's data is null");
-    }
+    public TensorArgument(ElementType type, void* data, params ReadOnlySpan<long> shape) : this("an argument", type, null, 0, data, shape) { }
 
-    TensorArgument(ElementType type, Array? array, long offset, void* pointer, ReadOnlySpan<long> shape)
+    internal TensorArgument(string name, in NativeTensor tensor)
+        : this(name, (ElementType)tensor.Type, null, 0, tensor.Data, ((ReadOnlySpan<long>)tensor.Sizes)[..Check.Rank(tensor.Rank, name)]) { }
+
+    TensorArgument(string name, ElementType type, Array? array, long offset, void* pointer, ReadOnlySpan<long> shape)
     {
-        Check.Rank(shape.Length, "an argument");
+        Check.Rank(shape.Length, name);
         (Type, Array, Offset, Rank) = (type, array, offset, shape.Length);
         Pointer = pointer;
         shape.CopyTo(Shape);
-        Count = Check.Count(shape, "an argument");
+        Count = Check.Count(shape, name);
+        if (array is null && pointer is null && Count > 0)
+            throw new ModelException(ModelError.Argument, $"the data of {name} are null");
     }
 
     /// <summary>The element type; <see cref="ElementType.None"/> in a default value, which no run accepts.</summary>
@@ -62,5 +63,11 @@ public readonly unsafe struct TensorArgument
     [UnscopedRef]
     public ReadOnlySpan<long> Sizes => ((ReadOnlySpan<long>)Shape)[..Rank];
 
-    internal static string Text(ReadOnlySpan<long> shape) => string.Join(",", shape.ToArray());
+    internal static string Text(ReadOnlySpan<long> shape)
+    {
+        var text = "";
+        foreach (var size in shape)
+            text += text.Length == 0 ? $"{size}" : $",{size}";
+        return text;
+    }
 }

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Softmodel.Runtime;
 
 /// <summary>The name, element type and shape of an input or output of a compiled model.</summary>
@@ -17,7 +15,22 @@ public sealed class TensorInfo
     {
         Check.Rank(axes.Length, name);
         (Name, Type, this.axes) = (name, type, axes);
-        shape = [.. axes.Select(a => long.TryParse(a, NumberStyles.None, CultureInfo.InvariantCulture, out var size) ? size : -1)];
+        shape = new long[axes.Length];
+        for (var axis = 0; axis < axes.Length; axis++)
+            shape[axis] = Number(axes[axis]);
+    }
+
+    /// <summary>The number that a text is, or -1.</summary>
+    static long Number(string text)
+    {
+        var number = 0L;
+        foreach (var c in text)
+        {
+            if (!char.IsAsciiDigit(c))
+                return -1;
+            number = checked(number * 10 + c - '0');
+        }
+        return text.Length > 0 ? number : -1;
     }
 
     /// <summary>The name.</summary>
@@ -36,5 +49,5 @@ public sealed class TensorInfo
     public IReadOnlyList<string> Axes => axes;
 
     /// <summary>For example <c>tokens int64[1,T]</c>.</summary>
-    public override string ToString() => $"{Name} {Type.Name()}[{string.Join(",", axes)}]";
+    public override string ToString() => $"{Name} {Type.Name()}[{string.Join(',', axes)}]";
 }

@@ -22,10 +22,13 @@ static class InProcess
 
     /// <summary>The machine code of a library of C#.</summary>
     /// <exception cref="InvalidOperationException">The C# is wrong: an error of the compiler, not of its user.</exception>
-    public static byte[] Assemble(string source, CancellationToken cancel = default)
+    public static byte[] Assemble(string source, CancellationToken cancel = default) => Assemble([source], cancel);
+
+    /// <inheritdoc cref="Assemble(string, CancellationToken)"/>
+    public static byte[] Assemble(string[] sources, CancellationToken cancel = default)
     {
-        var tree = CSharpSyntaxTree.ParseText(source, new CSharpParseOptions(LanguageVersion.CSharp14), cancellationToken: cancel);
-        var compilation = CSharpCompilation.Create("Softmodel.Compiled", [tree], references.Value,
+        var trees = sources.Select(s => CSharpSyntaxTree.ParseText(s, new CSharpParseOptions(LanguageVersion.CSharp14), cancellationToken: cancel));
+        var compilation = CSharpCompilation.Create("Softmodel.Compiled", trees, references.Value,
             new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, optimizationLevel: OptimizationLevel.Release, allowUnsafe: true, deterministic: true));
         using var stream = new MemoryStream();
         var result = compilation.Emit(stream, cancellationToken: cancel);

@@ -1,0 +1,45 @@
+using Softmodel.Runtime;
+
+namespace Softmodel.Emit.Native;
+
+/// <summary>A compiled model that is to become a native library.</summary>
+/// <param name="Name">Its name, in the words of its users.</param>
+/// <param name="Source">The C# for vectors of a width in bits: a class <c>Softmodel.Compiled.Width{bits}.Model</c> made from its weights.</param>
+/// <param name="WriteWeights">Writes the weights, the same for every width.</param>
+/// <param name="Inputs">What a run must be given.</param>
+/// <param name="Outputs">What a run computes.</param>
+/// <param name="Licence">The text of the licence that the weights are under.</param>
+sealed record NativeModel(
+    string Name,
+    Func<int, string> Source,
+    Action<Stream> WriteWeights,
+    IReadOnlyList<TensorInfo> Inputs,
+    IReadOnlyList<TensorInfo> Outputs,
+    string Licence)
+{
+    /// <summary>What names of functions, types and files begin with: the name with everything but letters, digits and underscores replaced.</summary>
+    public string Prefix
+    {
+        get
+        {
+            var prefix = string.Concat(Name.Select(c => char.IsAsciiLetterOrDigit(c) ? char.ToLowerInvariant(c) : '_')).Trim('_');
+            return prefix.Length == 0 || char.IsAsciiDigit(prefix[0]) ? "model_" + prefix : prefix;
+        }
+    }
+}
+
+/// <summary>How a native library is built.</summary>
+/// <param name="EmbedWeights">Whether the weights become part of the library instead of a file beside it.</param>
+/// <param name="Target">The machine that it is for: <c>linux-x64</c> or <c>linux-arm64</c>.</param>
+sealed record NativeOptions(bool EmbedWeights = false, string Target = "linux-x64");
+
+/// <summary>A native library that has been built.</summary>
+/// <param name="Library">Its path.</param>
+/// <param name="CodeBytes">The bytes of the library without embedded weights.</param>
+/// <param name="WeightBytes">The bytes of the weights.</param>
+/// <param name="Seconds">How long it took.</param>
+sealed record NativeResult(string Library, long CodeBytes, long WeightBytes, double Seconds)
+{
+    /// <summary>The bytes of library and weights together.</summary>
+    public long TotalBytes => CodeBytes + WeightBytes;
+}
