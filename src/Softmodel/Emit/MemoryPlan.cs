@@ -36,7 +36,7 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
             foreach (var step in steps)
             {
                 now++;
-                foreach (var buffer in Buffers(step))
+                foreach (var buffer in step is Step.Loop enter ? [enter.Trips, enter.Begin] : Buffers(step))
                     Touch(buffer);
                 switch (step)
                 {
@@ -111,7 +111,7 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
         Step.Bind bind => [bind.Source],
         Step.Copy copy => [copy.From, copy.To],
         Step.If branch => [branch.Condition],
-        Step.Loop loop => [loop.Trips, loop.Begin],
+        Step.Loop loop => [loop.Trips, loop.Begin, loop.Iteration, loop.GoOn, .. loop.Carry.Concat(loop.Stacks).SelectMany(p => new[] { p.From, p.To })],
         _ => throw new InvalidOperationException(),
     };
 

@@ -49,8 +49,34 @@ sealed class ProgramCode
     int numbers;
 
     readonly int width;
+    readonly Dictionary<Step.Nest, TileCode> tiles = new(ReferenceEqualityComparer.Instance);
+    readonly HashSet<Step.Nest> packed = new(ReferenceEqualityComparer.Instance);
 
-    ProgramCode(LoweredProgram program, int width) => (this.program, memory, this.width) = (program, MemoryPlan.Of(program), width);
+    ProgramCode(LoweredProgram program, int width)
+    {
+        (this.width, memory) = (width, MemoryPlan.Of(program));
+        var nests = program.AllSteps().OfType<Step.Nest>().ToArray();
+        foreach (var nest in nests)
+        {
+            if (TileCode.Of(nest, width) is { } tile)
+                tiles.Add(nest, tile);
+        }
+        // A constant that one kernel alone reads can lie in the order in which it reads it.
+        var readers = program.AllSteps().SelectMany(s => MemoryPlan.Buffers(s).Distinct()).GroupBy(b => b).ToDictionary(g => g.Key, g => g.Count());
+        foreach (var output in program.Outputs)
+            readers[output.Buffer] = 2;
+        var replaced = new Dictionary<Lowering.Buffer, Lowering.Buffer>();
+        foreach (var (nest, tile) in tiles)
+        {
+            if (tile.Packable is { } weight && readers[weight] == 1)
+            {
+                replaced.Add(weight, tile.Pack());
+                packed.Add(nest);
+            }
+        }
+        // What no step reads, such as weights that lie in parts elsewhere, is left out.
+        this.program = program with { Buffers = [.. program.Buffers.Where(b => b.Storage == Storage.Input || readers.ContainsKey(b)).Select(b => replaced.GetValueOrDefault(b, b))] };
+    }
 
     /// <summary>The name of the field that holds a size.</summary>
     public static string SizeName(string symbol) => $"n_{symbol}";
@@ -70,7 +96,7 @@ sealed class ProgramCode
         Frame(code);
         code.Append("\nstatic unsafe class Kernels\n{\n").Append(kernels).Append("}\n\n");
         Model(code, weights);
-        code.Append('\n').Append(Prelude());
+        code.Append('\n').Append(Tiles.Write(tiles.Values.SelectMany(t => t.Used).Distinct(), width)).Append(Prelude());
         return new(code.ToString(), weights);
     }
 
@@ -224,21 +250,9 @@ sealed class ProgramCode
     void Nest(Step.Nest nest, Action<string> line)
     {
         var name = $"K{numbers++}";
-        var tile = TileCode.Of(nest, width);
-        if (tile is not null)
-        {
-            var (tiled, tiles) = tile.Write(name);
-            Kernel(tiled);
-            line($"{(tile.IsAlways ? "" : $"if ({tile.Condition}) ")}Workers.Run(&Kernels.{name}, f, {tiles});");
-            if (tile.IsAlways)
-                return;
-            name += "Short";
-        }
-        var (method, tasks) = NestCode.Write(nest, name);
-        Kernel(method);
-        line($"{(tile is null ? "" : "else ")}Workers.Run(&Kernels.{name}, f, {tasks});");
-
-        void Kernel(string code) => kernels.Append(kernels.Length > 0 ? "\n" : "").Append(code);
+        var (method, tasks) = tiles.TryGetValue(nest, out var tile) ? tile.Write(name, packed.Contains(nest)) : NestCode.Write(nest, name);
+        kernels.Append(kernels.Length > 0 ? "\n" : "").Append(method);
+        line($"Workers.Run(&Kernels.{name}, f, {tasks});");
     }
 
     static string CopyOf(Lowering.Buffer from, Lowering.Buffer to, string offset) =>

@@ -7,26 +7,28 @@ using Index = Softmodel.Lowering.Index;
 namespace Softmodel.Emit;
 
 /// <summary>
-/// Writes a sum of products as a register tile: several rows of the result by two vectors of columns stay in registers
-/// while the sum runs. One factor is read as vectors along the columns, the other one number for each row.
+/// Writes a sum of products as a register tile: several rows of the result by one or two vectors of columns stay in registers
+/// while the sum runs. One factor is read as vectors along the columns, the other one number for each row; where that
+/// one is known at build time, it lies in the order in which it is read.
 /// </summary>
 sealed class TileCode
 {
-    const int Vectors = 2;
+    /// <summary>How many rows of a constant factor lie side by side.</summary>
+    const int Panel = 12;
 
     readonly Step.Nest nest;
     readonly Axis column, row;
     readonly Expr.Load byColumn, byRow;
-    readonly int lanes, height;
+    readonly int lanes, vectors, height;
     readonly Axis[] outer;
 
     TileCode(Step.Nest nest, Axis column, Axis row, Expr.Load byColumn, Expr.Load byRow, int width)
     {
         (this.nest, this.column, this.row, this.byColumn, this.byRow) = (nest, column, row, byColumn, byRow);
         lanes = width / 32;
-        // Sixteen registers hold 6 by 2 sums, two columns and one factor; thirty-two hold 12 by 2. Where rows do not
-        // lie a known distance apart, each needs a register for its address too.
-        var most = !byRow.Index.Stride(row).IsKnown ? 4 : width == 512 ? 12 : 6;
+        vectors = column.Extent.Value <= lanes ? 1 : 2;
+        // Sixteen registers hold 6 by 2 sums, two columns and one factor; thirty-two hold 12 by 2.
+        var most = width == 512 ? Panel : Panel / 2;
         height = (int)Math.Min(most, row.Extent.Value ?? most);
         outer = [.. nest.Axes.Where(a => a != column && a != row && a.Extent.Value != 1)];
     }
@@ -35,15 +37,14 @@ sealed class TileCode
     public static TileCode? Of(Step.Nest original, int width)
     {
         var nest = Collapse.Axes(original);
-        if (nest.Fold is not { Kind: Reduction.Sum, Arg: null } fold || nest.Target.Type != ElementType.Float32 || fold.Axes.Length == 0
+        if (nest.Fold is not { Kind: Reduction.Sum, Arg: null } fold || nest.Target.Type != ElementType.Float32 || fold.Axes.Length is 0 or > Tiles.Depth
             || fold.Term is not Expr.Apply { Type: ElementType.Float32, Operands: [Expr.Load a, Expr.Load b] } product || product.Function != Functions.Multiply)
             return null;
         var candidates = from pair in new[] { (Column: a, Row: b), (Column: b, Row: a) }
                          from column in nest.Axes
-                         where pair.Column.Index.Stride(column).Value == 1 && !pair.Row.Axes.Contains(column) && column.Extent.Value is null or >= 2
-                             && Array.TrueForAll([.. pair.Column.Index.Dynamic], d => !d.Value.Axes.Contains(column))
-                         let isLong = column.Extent.Value is not { } size || size >= Vectors * width / 32
-                         where isLong && Vectorization.CanVector(nest.Value, column, nest)
+                         where pair.Column.Index.Stride(column).Value == 1 && !pair.Row.Axes.Contains(column) && column.Extent.Value is null or >= 4
+                             && pair.Column.Index.Dynamic.Count + pair.Row.Index.Dynamic.Count == 0
+                         where Vectorization.CanVector(nest.Value, column, nest)
                          from row in nest.Axes
                          where row != column && pair.Row.Axes.Contains(row) && !pair.Column.Axes.Contains(row) && row.Extent.Value != 1
                          orderby nest.At.Stride(column).Value == 1 ? 0 : 1, row.Extent.IsKnown ? 0 : 1, -(row.Extent.Value ?? 0)
@@ -51,116 +52,219 @@ sealed class TileCode
         return candidates.FirstOrDefault();
     }
 
-    /// <summary>The C# condition under which there are columns enough for the tile.</summary>
-    public string Condition => $"{Frame(column.Extent)} >= {Vectors * lanes}";
+    /// <summary>The constant factor, where it could be laid out as it is read.</summary>
+    public Lowering.Buffer? Packable => byRow.Buffer.Storage == Storage.Weight && !nest.Fold!.Axes.Concat(outer).Append(row).Any(a => !a.Extent.IsKnown && byRow.Axes.Contains(a)) && nest.Fold.Axes.All(a => a.Extent.IsKnown)
+        ? byRow.Buffer
+        : null;
 
-    /// <summary>Whether the condition is known to hold.</summary>
-    public bool IsAlways => column.Extent.IsKnown;
+    /// <summary>
+    /// The constant factor laid out in panels: for each panel of rows and each term of the sum, the numbers of the rows.
+    /// </summary>
+    public Lowering.Buffer Pack()
+    {
+        var tensor = byRow.Buffer.Constant!;
+        var size = tensor.Type.Size();
+        var (rows, folds) = (row.Extent.Value!.Value, nest.Fold!.Axes);
+        var groups = outer.Where(byRow.Axes.Contains).ToArray();
+        var depth = folds.Aggregate(1L, (n, a) => n * a.Extent.Value!.Value);
+        var count = groups.Aggregate(rows * depth, (n, a) => n * a.Extent.Value!.Value);
+        var from = tensor.Bytes.Span;
+        var to = new byte[count * size];
+        var at = 0L;
+        foreach (var group in Positions(groups, byRow.Index))
+        {
+            for (long panel = 0; panel < rows; panel += Panel)
+            {
+                foreach (var term in Positions(folds, byRow.Index))
+                {
+                    for (var r = panel; r < Math.Min(panel + Panel, rows); r++, at += size)
+                    {
+                        var source = byRow.Index.Offset.Value!.Value + group + term + r * byRow.Index.Stride(row).Value!.Value;
+                        from.Slice(checked((int)source) * size, size).CopyTo(to.AsSpan((int)at));
+                    }
+                }
+            }
+        }
+        return new(byRow.Buffer.Name, Storage.Weight, byRow.Buffer.Type, count) { Constant = new Tensor(tensor.Type, [count], to) };
+    }
+
+    static List<long> Positions(Axis[] axes, Index index)
+    {
+        var all = new List<long> { 0 };
+        foreach (var axis in axes)
+        {
+            var stride = index.Stride(axis).Value!.Value;
+            all = [.. all.SelectMany(p => Enumerable.Range(0, (int)axis.Extent.Value!.Value).Select(i => p + i * stride))];
+        }
+        return all;
+    }
 
     /// <summary>The method, and the C# expression of the number of its tasks.</summary>
-    public (string Method, string Tasks) Write(string name)
+    /// <param name="name">Its name.</param>
+    /// <param name="isPacked">Whether the constant factor lies in panels.</param>
+    public (string Method, string Tasks) Write(string name, bool isPacked)
     {
         var levels = new Dictionary<Axis, int>();
         foreach (var axis in outer)
             levels[axis] = 1;
-        (levels[column], levels[row]) = (2, 3);
+        (levels[row], levels[column]) = (2, 3);
         for (var i = 0; i < nest.Fold!.Axes.Length; i++)
             levels[nest.Fold.Axes[i]] = 4 + i;
+        levels[moved] = 4;
         var writer = new KernelWriter(levels, column, 3);
-        var rowScope = new KernelWriter.Scope(1);
-        var columnScope = new KernelWriter.Scope(2);
-        writer.Open.Add(rowScope);
-        writer.Open.Add(columnScope);
-        var (m, j) = (row.Name, column.Name);
-        var tiles = new StringBuilder($"var {m} = first;\n");
-        tiles.Append($"for (; {m} <= firstEnd - {height}; {m} += {height})\n{{\n{KernelWriter.Indent(Tile(writer, height), 1)}}}\n");
-        if (row.Extent.Value is not { } rows)
-            tiles.Append($"for (; {m} < firstEnd; {m}++)\n{{\n{KernelWriter.Indent(Tile(writer, 1), 1)}}}\n");
-        else if (rows % height is var rest and not 0)
-            tiles.Append($"if ({m} < firstEnd)\n{{\n{KernelWriter.Indent(Tile(writer, (int)rest), 1)}}}\n");
+        var outerScope = new KernelWriter.Scope(1);
+        writer.Open.Add(outerScope);
         var outerCount = Dim.Product(outer.Select(a => a.Extent));
         var depth = Dim.Product(nest.Fold.Axes.Select(a => a.Extent));
-        var sizes = (Dim size) => writer.Code(size);
-        var split = $"{sizes(outerCount)}, {sizes(row.Extent)}, {sizes(column.Extent)}, {sizes(depth)}, {height}, {Vectors * lanes}";
+        var step = vectors * lanes;
+        var unit = isPacked ? Panel : height;
+        var m = row.Name;
+        var rows = new StringBuilder($"var {m} = first;\n");
+        if (row.Extent.Value is not { } count)
+        {
+            rows.Append($"for (; {m} <= firstEnd - {height}; {m} += {height})\n{{\n{Columns(writer, height, null)}}}\n");
+            if (height > 1)
+                rows.Append($"for (; {m} < firstEnd; {m}++)\n{{\n{Columns(writer, 1, null)}}}\n");
+        }
+        else
+        {
+            var whole = count / unit * unit;
+            if (whole > 0)
+                rows.Append($"for (; {m} < {(whole == count ? "firstEnd" : $"Math.Min(firstEnd, {whole})")}; {m} += {height})\n{{\n{Columns(writer, height, isPacked ? Panel : null)}}}\n");
+            for (var rest = whole; rest < count; rest += height)
+                rows.Append($"if ({m} < firstEnd)\n{{\n{Columns(writer, (int)Math.Min(height, count - rest), isPacked ? (int)(count - whole) : null)}    {m} += {height};\n}}\n");
+        }
+        var split = $"{writer.Code(outerCount)}, {writer.Code(row.Extent)}, {writer.Code(column.Extent)}, {writer.Code(depth)}, {unit}, {step}";
+        var body = new StringBuilder($"TileSplit.Of({split}, task, out var outer, out var first, out var firstEnd, out var start, out var end);\n");
+        for (var i = outer.Length - 1; i >= 0; i--)
+            body.Append(i > 0 ? $"var {outer[i].Name} = outer % {writer.Code(outer[i].Extent)};\nouter /= {writer.Code(outer[i].Extent)};\n" : $"var {outer[0].Name} = outer;\n");
+        body.Append(outerScope.Text).Append($"var room = stackalloc float[{(height + 1) * step}];\nvar sums = (float*)((nint)(room + {lanes - 1}) & -{lanes * 4});\n");
+        // As many columns at a time as stay in the cache while all rows are computed.
+        body.Append($"var block = TileSplit.Columns({writer.Code(depth)}, {step});\n");
+        body.Append($"for (; start < end; start += block)\n{{\n{KernelWriter.Indent($"var blockEnd = Math.Min(end, start + block);\n{rows}", 1)}}}\n");
         var code = new StringBuilder($"    // {nest.Source.ReplaceLineEndings(" ")}\n");
         code.Append($"    [MethodImpl(MethodImplOptions.AggressiveOptimization)]\n    public static void {name}(void* state, int task)\n    {{\n        var f = (Frame*)state;\n");
-        var body = new StringBuilder();
-        body.Append($"Tiles.Of({split}, task, out var outer, out var first, out var firstEnd, out var start, out var end);\n");
-        for (var i = outer.Length - 1; i >= 0; i--)
-            body.Append(i > 0 ? $"var {outer[i].Name} = outer % {sizes(outer[i].Extent)};\nouter /= {sizes(outer[i].Extent)};\n" : $"var {outer[0].Name} = outer;\n");
-        body.Append(rowScope.Text);
-        body.Append($"for (; start < end; start += {Vectors * lanes})\n{{\n    // The last tile is moved back to end where the row does.\n    var {j} = Math.Min(start, {sizes(column.Extent)} - {Vectors * lanes});\n");
-        body.Append(KernelWriter.Indent(columnScope.Text.ToString(), 1)).Append(KernelWriter.Indent(tiles.ToString(), 1)).Append("}\n");
         code.Append(KernelWriter.Indent(writer.Sizes.ToString(), 2)).Append(KernelWriter.Indent(body.ToString(), 2)).Append("    }\n");
-        return (code.ToString(), $"Tiles.Tasks({Frame(outerCount)}, {Frame(row.Extent)}, {Frame(column.Extent)}, {Frame(depth)}, {height}, {Vectors * lanes})");
+        return (code.ToString(), $"TileSplit.Tasks({Frame(outerCount)}, {Frame(row.Extent)}, {Frame(column.Extent)}, {Frame(depth)}, {unit}, {step})");
     }
 
     static string Frame(Dim size) => size.Value is { } number ? $"{number}L" : size.ToCSharp(s => $"f->{ProgramCode.SizeName(s)}");
 
-    string Tile(KernelWriter writer, int rows)
+    /// <summary>All columns of some rows.</summary>
+    string Columns(KernelWriter writer, int rows, int? panel)
+    {
+        var scope = new KernelWriter.Scope(2);
+        writer.Open.Add(scope);
+        var (step, j) = (vectors * lanes, column.Name);
+        var size = writer.Code(column.Extent);
+        var text = "";
+        if (column.Extent.Value is null || column.Extent.Value >= step)
+        {
+            text = $"for (var at = start; at < blockEnd; at += {step})\n{{\n    // The last tile is moved back to end where the row does.\n    var {j} = Math.Min(at, {size} - {step});\n{KernelWriter.Indent(Tile(writer, rows, panel, false), 1)}}}\n";
+            if (column.Extent.Value is null)
+                text = $"if ({size} >= {step})\n{{\n{KernelWriter.Indent(text, 1)}}}\n";
+        }
+        if (column.Extent.Value is null || column.Extent.Value < step)
+        {
+            var few = $"long {j} = 0;\n{Tile(writer, rows, panel, true)}";
+            text += $"{(column.Extent.Value is null ? "else\n" : "")}{{\n{KernelWriter.Indent(few, 1)}}}\n";
+        }
+        writer.Open.RemoveAt(writer.Open.Count - 1);
+        var start = panel is null ? "" : $"var w = f->{byRow.Buffer.Name} + {PanelStart()};\n";
+        return KernelWriter.Indent(scope.Text + start + text, 1);
+    }
+
+    /// <summary>One tile: its sums, then what becomes of them, row by row.</summary>
+    string Tile(KernelWriter writer, int rows, int? panel, bool isFew)
     {
         var scope = new KernelWriter.Scope(3);
         writer.Open.Add(scope);
-        var text = new StringBuilder();
-        for (var r = 0; r < rows; r++)
-        {
-            for (var v = 0; v < Vectors; v++)
-                text.Append($"var a{r}_{v} = V.Zero;\n");
-        }
-        text.Append(Sums(writer, rows));
         var after = new KernelWriter.Scope(int.MaxValue);
         writer.Open.Add(after);
+        var text = Sums(writer, rows, panel, isFew);
         using (writer.StayHere())
         {
-            for (var r = 0; r < rows; r++)
-            {
-                for (var v = 0; v < Vectors; v++)
-                    Finish(writer, after, r, v);
-            }
+            if (isFew)
+                FinishFew(writer, after);
+            for (var v = 0; v < vectors && !isFew; v++)
+                Finish(writer, after, v);
         }
         writer.Open.RemoveRange(writer.Open.Count - 2, 2);
-        return scope.Text.ToString() + text + after.Text;
+        return $"{scope.Text}{text}for (long {moved.Name} = 0; {moved.Name} < {rows}; {moved.Name}++)\n{{\n{KernelWriter.Indent(after.Text.ToString(), 1)}}}\n";
     }
 
-    string Sums(KernelWriter writer, int rows)
+    string Sums(KernelWriter writer, int rows, int? panel, bool isFew)
     {
+        Index Start(Index index) => nest.Fold!.Axes.Aggregate(index, (at, axis) => at + (Index)axis * (index.Stride(axis) * -1));
+        var x = $"&{writer.Pointer(new Expr.Load(byColumn.Buffer, Start(byColumn.Index)))}";
+        var w = panel is null ? $"&{writer.Pointer(new Expr.Load(byRow.Buffer, Start(byRow.Index)))}" : "w";
         var axes = nest.Fold!.Axes;
-        var scopes = axes.Select((_, i) => new KernelWriter.Scope(4 + i)).ToArray();
-        writer.Open.AddRange(scopes);
-        var body = new StringBuilder();
-        body.Append($"var x = &{writer.Pointer(byColumn)};\nvar w = &{writer.Pointer(byRow)};\n");
-        for (var v = 0; v < Vectors; v++)
-            body.Append($"var x{v} = VX.Load(x{(v > 0 ? $" + {v * lanes}" : "")});\n");
-        var stride = byRow.Index.Stride(row);
-        for (var r = 0; r < rows; r++)
+        var loops = new StringBuilder();
+        for (var i = Tiles.Depth - 1; i >= 0; i--)
         {
-            body.Append($"var w{r} = VX.Create(w[{(r == 0 ? "0" : stride.Value is { } known ? $"{r * known}" : $"{r} * {writer.Code(stride)}")}]);\n");
-            for (var v = 0; v < Vectors; v++)
-                body.Append($"a{r}_{v} = VX.FusedMultiplyAdd(w{r}, x{v}, a{r}_{v});\n");
+            var axis = i < axes.Length ? axes[axes.Length - 1 - i] : null;
+            loops.Append($", {(axis is null ? "1" : writer.Code(axis.Extent))}, {(axis is null ? "0" : writer.Code(byColumn.Index.Stride(axis)))}");
+            if (panel is null)
+                loops.Append($", {(axis is null ? "0" : writer.Code(byRow.Index.Stride(axis)))}");
         }
-        writer.Open.RemoveRange(writer.Open.Count - scopes.Length, scopes.Length);
-        var text = scopes[^1].Text + body.ToString();
-        for (var i = axes.Length - 1; i >= 0; i--)
+        var rest = panel is null ? $", {writer.Code(byRow.Index.Stride(row))}" : "";
+        var few = isFew ? $", {writer.Code(column.Extent)}" : "";
+        var kernel = new Tiles.Kernel(rows, vectors, panel, isFew);
+        Used.Add(kernel);
+        return $"{kernel.Name}({x}, {w}{loops}{rest}{few}, sums);\n";
+    }
+
+    /// <summary>The tiles that it calls.</summary>
+    public HashSet<Tiles.Kernel> Used { get; } = [];
+
+    string PanelStart()
+    {
+        var depth = nest.Fold!.Axes.Aggregate(1L, (n, a) => n * a.Extent.Value!.Value);
+        var size = depth * row.Extent.Value!.Value;
+        var (text, m) = (new StringBuilder(), row.Name);
+        foreach (var group in outer.Where(byRow.Axes.Contains).Reverse())
         {
-            var loop = $"for (long {axes[i].Name} = 0; {axes[i].Name} < {writer.Code(axes[i].Extent)}; {axes[i].Name}++)\n{{\n{KernelWriter.Indent(text, 1)}}}\n";
-            text = i > 0 ? scopes[i - 1].Text + loop : loop;
+            text.Append($"{group.Name} * {size}L + ");
+            size *= group.Extent.Value!.Value;
         }
-        return text;
+        if (height == Panel)
+            return text.Append($"{m} * {depth}L").ToString();
+        return text.Append($"{m} / {Panel} * {Panel * depth}L + {m} % {Panel}").ToString();
     }
 
     /// <summary>What becomes of one vector of sums.</summary>
-    void Finish(KernelWriter writer, KernelWriter.Scope after, int r, int v)
+    void Finish(KernelWriter writer, KernelWriter.Scope after, int v)
     {
-        Index Move(Index index) => index + index.Stride(row) * (Dim)r + index.Stride(column) * (Dim)(v * lanes);
+        Index Move(Index index) => index + (Index)moved * index.Stride(row) + index.Stride(column) * (Dim)(v * lanes);
         var rewriting = new ExprRewriting(Move, a => a == row || a == column);
         var sum = new Expr.Accumulated(ElementType.Float32, nest.Fold!.Result.Axes);
         rewriting.Replace(nest.Fold.Result, sum);
-        after.Values[(sum, true)] = $"a{r}_{v}";
+        after.Values[(sum, true)] = $"a{v}";
+        after.Text.Append($"var a{v} = VX.Load(sums + {moved.Name} * {vectors * lanes}{(v > 0 ? $" + {v * lanes}" : "")});\n");
         var value = writer.Value(rewriting.Apply(nest.Value), true);
-        var at = rewriting.Apply(nest.At);
+        var at = writer.Code(rewriting.Apply(nest.At));
         var stride = nest.At.Stride(column);
         after.Text.Append(stride.Value == 1
-            ? $"VX.Store({value}, f->{nest.Target.Name} + {writer.Code(at)});\n"
-            : $"Maths.Scatter({value}, f->{nest.Target.Name} + {writer.Code(at)}, {writer.Code(stride)});\n");
+            ? $"VX.Store({value}, f->{nest.Target.Name} + {at});\n"
+            : $"Maths.Scatter({value}, f->{nest.Target.Name} + {at}, {writer.Code(stride)});\n");
     }
+
+    /// <summary>What becomes of sums of which not every one is an element of the result.</summary>
+    void FinishFew(KernelWriter writer, KernelWriter.Scope after)
+    {
+        Index Move(Index index) => index + (Index)moved * index.Stride(row);
+        var rewriting = new ExprRewriting(Move, a => a == row);
+        var sum = new Expr.Accumulated(ElementType.Float32, nest.Fold!.Result.Axes);
+        rewriting.Replace(nest.Fold.Result, sum);
+        var inner = new KernelWriter.Scope(int.MaxValue);
+        writer.Open.Add(inner);
+        inner.Values[(sum, false)] = $"sums[{moved.Name} * {vectors * lanes} + {column.Name}]";
+        var value = writer.Value(rewriting.Apply(nest.Value), false);
+        var at = writer.Code(rewriting.Apply(nest.At));
+        writer.Open.RemoveAt(writer.Open.Count - 1);
+        after.Text.Append($"for ({column.Name} = 0; {column.Name} < {writer.Code(column.Extent)}; {column.Name}++)\n{{\n{KernelWriter.Indent($"{inner.Text}f->{nest.Target.Name}[{at}] = {value};\n", 1)}}}\n");
+    }
+
+    // The row within a tile.
+    readonly Axis moved = new("r", Dim.Symbol("r"));
 }

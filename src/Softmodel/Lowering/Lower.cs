@@ -193,7 +193,8 @@ sealed class Lower
                         axes[left[i]] = new($"{left[i]}", node.Inputs[0].Shape[i]);
                     for (var i = 0; i < right.Length; i++)
                         axes.TryAdd(right[i], new($"{right[i]}", node.Inputs[1].Shape[i]));
-                    var term = Times(Pull(node.Inputs[0], [.. left.Select(c => (Index)axes[c])]), Pull(node.Inputs[1], [.. right.Select(c => (Index)axes[c])]));
+                    var column = result.LastOrDefault(c => axes[c].Extent.Value != 1);
+                    var term = Times(Aligned(node, 0, left, axes, column), Aligned(node, 1, right, axes, column));
                     var loops = result.Select(c => axes[c]).ToArray();
                     var inner = left.Concat(right).Distinct().Where(c => !result.Contains(c)).Select(c => axes[c]).ToArray();
                     return (loops, [.. loops.Select(a => (Index)a)], new(Graphs.Reduction.Sum, inner, term, new(node.Output.Type.Element, loops)));
@@ -203,6 +204,22 @@ sealed class Lower
             default:
                 throw new InvalidOperationException(node.Op.ToString());
         }
+    }
+
+    /// <summary>An operand of a contraction, copied first where the result's columns do not lie side by side in it.</summary>
+    Expr Aligned(Node node, int operand, string letters, Dictionary<char, Axis> axes, char column)
+    {
+        var x = node.Inputs[operand];
+        var value = Pull(x, [.. letters.Select(c => (Index)axes[c])]);
+        if (value is not Expr.Load load || !axes.TryGetValue(column, out var columns) || load.Index.Stride(columns).Value is 0 or 1
+            || (operand == 1 && node.Inputs[0].Shape.Rank == 0) || value.Type != ElementType.Float32 || Einsum.Split(((Op.Contract)node.Op).Equation) is var (l, r, _) && l.Contains(column) && r.Contains(column))
+            return value;
+        var order = letters.Where(c => c != column).Append(column).Select(c => axes[c]).ToArray();
+        var shape = new Shape([.. order.Select(a => a.Extent)]);
+        var at = Flat(shape, [.. order.Select(a => (Index)a)]);
+        var buffer = NewBuffer($"{x.Name}_columns", Storage.Arena, value.Type, shape.Count);
+        steps.Add(new Step.Nest($"columns of {Names(node)}", order, buffer, at, value, null));
+        return new Expr.Load(buffer, at);
     }
 
     (Axis[] Loops, Index[] Position, Fold Fold) Convolution(Node node, Op.Convolve op)
@@ -296,9 +313,33 @@ sealed class Lower
             var reach = op.Strides.Select((stride, i) => (((int)w.Shape[i + 2].Value!.Value - 1) * op.Dilations[i] + op.Extra[i]) / stride + 1).ToArray();
             var inside = Surrounded(node, x, from, reach, reach);
             var axes = new[] { batch, group, channel }.Concat(places).ToArray();
-            var fold = new Fold(Graphs.Reduction.Sum, [depth, .. taps], Times(inside, Pull(w, weight)), new(node.Output.Type.Element, axes));
+            var fold = new Fold(Graphs.Reduction.Sum, [depth, .. taps], Times(inside, OfPhase(w, weight, [group, depth, channel, .. taps])), new(node.Output.Type.Element, axes));
             Finish(root, node, axes, position, fold, target);
         }
+    }
+
+    /// <summary>The weights of one phase as a constant of their own, where they are known.</summary>
+    Expr OfPhase(Value w, Index[] at, Axis[] axes)
+    {
+        if (!stored.TryGetValue(w, out var buffer) || buffer.Constant is not { } tensor || axes.Any(a => !a.Extent.IsKnown))
+            return Pull(w, at);
+        var index = Flat(w.Shape, at);
+        var sizes = axes.Select(a => a.Extent.Value!.Value).ToArray();
+        var count = sizes.Aggregate(1L, (a, b) => a * b);
+        var bytes = new byte[count * tensor.Type.Size()];
+        var width = tensor.Type.Size();
+        for (var i = 0L; i < count; i++)
+        {
+            var (rest, from) = (i, index.Offset.Value!.Value);
+            for (var a = axes.Length - 1; a >= 0; a--)
+            {
+                from += rest % sizes[a] * index.Stride(axes[a]).Value!.Value;
+                rest /= sizes[a];
+            }
+            tensor.Bytes.Span.Slice((int)from * width, width).CopyTo(bytes.AsSpan((int)i * width));
+        }
+        var phase = Weight(new Tensor(tensor.Type, sizes, bytes), buffer.Type, $"{buffer.Name[2..]}_phase");
+        return new Expr.Load(phase, Flat(Shape.Of(sizes), [.. axes.Select(a => (Index)a)]));
     }
 
     void Concat(Node node, int axis)

@@ -52,4 +52,15 @@ sealed record Storeds(params (Buffer Buffer, Shape Shape)[] Items);
 sealed record Fold(Reduction Kind, Axis[] Axes, Expr Term, Expr.Accumulated Result, bool? Arg = null);
 
 /// <summary>A graph as kernels in an order, on buffers.</summary>
-sealed record LoweredProgram(string Name, Graph Graph, Buffer[] Inputs, (Buffer Buffer, Shape Shape)[] Outputs, Buffer[] Buffers, Step[] Steps);
+sealed record LoweredProgram(string Name, Graph Graph, Buffer[] Inputs, (Buffer Buffer, Shape Shape)[] Outputs, Buffer[] Buffers, Step[] Steps)
+{
+    /// <summary>All steps, those within others too.</summary>
+    public IEnumerable<Step> AllSteps() => Within(Steps);
+
+    static IEnumerable<Step> Within(IEnumerable<Step> steps) => steps.SelectMany(s => s switch
+    {
+        Step.If branch => Within(branch.Then.Concat(branch.Else)).Prepend(s),
+        Step.Loop loop => Within(loop.Body).Prepend(s),
+        _ => [s],
+    });
+}
