@@ -29,13 +29,19 @@ public static class Check
             throw new ModelException(ModelError.Shape, $"{node}: a size is {size} where {expected} is needed");
     }
 
-    /// <summary>Demands a number of axes within what a <see cref="Shape"/> holds.</summary>
+    /// <summary>Demands that a size is at least 1.</summary>
+    /// <returns>The size.</returns>
+    /// <exception cref="ModelException">It is 0.</exception>
+    public static long Positive(long size, string name) =>
+        size > 0 ? size : throw new ModelException(ModelError.Shape, $"the size {name} is {size}; this model needs at least 1");
+
+    /// <summary>Demands a number of axes within what a <see cref="Extents"/> holds.</summary>
     /// <returns>That number.</returns>
     /// <exception cref="ModelException">There are more.</exception>
     public static int Rank(int rank, string name)
     {
-        if ((uint)rank > Shape.MaxRank)
-            throw new ModelException(ModelError.Argument, $"{name} has {rank} axes; at most {Shape.MaxRank} are supported");
+        if ((uint)rank > Extents.MaxRank)
+            throw new ModelException(ModelError.Argument, $"{name} has {rank} axes; at most {Extents.MaxRank} are supported");
         return rank;
     }
 

@@ -15,7 +15,7 @@ public abstract unsafe class CompiledModel : IDisposable
         public void* Pointer;
         public long Count;
         public int Rank;
-        public Shape Shape;
+        public Extents Shape;
     }
 
     const int NoSymbol = -1;

@@ -17,7 +17,7 @@ public unsafe struct NativeTensor
     public int Rank;
 
     /// <summary>The sizes of the axes, outermost first.</summary>
-    public Shape Sizes;
+    public Extents Sizes;
 }
 
 /// <summary>Where the C interface puts what went wrong: UTF-8 that ends with 0.</summary>

@@ -54,7 +54,7 @@ public readonly unsafe struct TensorArgument
     /// <summary>The number of elements.</summary>
     public long Count { get; }
 
-    internal readonly Shape Shape;
+    internal readonly Extents Shape;
     internal Array? Array { get; }
     internal long Offset { get; }
     internal void* Pointer { get; }

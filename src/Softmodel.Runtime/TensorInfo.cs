@@ -10,7 +10,7 @@ public sealed class TensorInfo
     /// <param name="name">The name that the model gives it.</param>
     /// <param name="type">The element type.</param>
     /// <param name="axes">For each axis its size: a number, a symbol such as <c>T</c>, or an expression such as <c>2*T+3</c>.</param>
-    /// <exception cref="ModelException">There are more than <see cref="Shape.MaxRank"/> axes.</exception>
+    /// <exception cref="ModelException">There are more than <see cref="Extents.MaxRank"/> axes.</exception>
     public TensorInfo(string name, ElementType type, params string[] axes)
     {
         Check.Rank(axes.Length, name);

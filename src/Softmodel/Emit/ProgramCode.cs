@@ -155,7 +155,7 @@ sealed class ProgramCode
             for (var axis = 0; axis < shape.Rank; axis++)
             {
                 if (shape[axis].SymbolName is { } symbol && known.Add(symbol))
-                    code.Append($"        f->{SizeName(symbol)} = InputSize({i}, {axis});\n");
+                    code.Append($"        f->{SizeName(symbol)} = {Demanded(graph, symbol, $"InputSize({i}, {axis})")};\n");
             }
         }
         code.Append("        Layout0();\n").Append(run);
@@ -169,6 +169,8 @@ sealed class ProgramCode
             Layout(code, i);
         code.Append("}\n");
     }
+
+    static string Demanded(Graph graph, string symbol, string size) => graph.Positive.Contains(symbol) ? $"Check.Positive({size}, \"{symbol}\")" : size;
 
     static string Info(string name, TensorType type) =>
         $"new TensorInfo({KernelWriter.Literal(name)}, ElementType.{type.Element}{string.Concat(type.Shape.Dims.Select(d => $", {KernelWriter.Literal(d.ToString())}"))})";
@@ -218,7 +220,7 @@ sealed class ProgramCode
                     continue;
                 case Step.Bind bind:
                     for (var i = 0; i < bind.Symbols.Count; i++)
-                        Line($"f->{SizeName(bind.Symbols[i])} = Check.Count([(long)f->{bind.Source.Name}[{i}]], \"{bind.Source.Name}\");");
+                        Line($"f->{SizeName(bind.Symbols[i])} = {Demanded(program.Graph, bind.Symbols[i], $"Check.Count([(long)f->{bind.Source.Name}[{i}]], \"{bind.Source.Name}\")")};");
                     break;
                 case Step.Copy copy:
                     Line(CopyOf(copy.From, copy.To, "0"));

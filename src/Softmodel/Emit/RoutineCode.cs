@@ -1,7 +1,6 @@
 using Softmodel.Graphs;
 using Softmodel.Lowering;
 
-using Shape = Softmodel.Graphs.Shape;
 
 namespace Softmodel.Emit;
 

@@ -126,7 +126,8 @@ public sealed class Dim : IEquatable<Dim>
             return a;
         if ((difference * -1).IsNeverNegative)
             return b;
-        return string.CompareOrdinal(a.text, b.text) <= 0 ? Pair(Maximum, a, b) : Pair(Maximum, b, a);
+        // max(a, b) = b + max(a - b, 0) and max(-x, 0) = max(x, 0) - x: one form for what is equal.
+        return difference.terms[0].Coefficient > 0 ? b + Pair(Maximum, difference, Zero) : a + Pair(Maximum, difference * -1, Zero);
     }
 
     /// <summary>The smaller.</summary>
@@ -147,14 +148,42 @@ public sealed class Dim : IEquatable<Dim>
             return a;
         if (b.Value > 1)
             return b;
-        return string.CompareOrdinal(a.text, b.text) <= 0 ? Pair(Broadcasting, a, b) : Pair(Broadcasting, b, a);
+        // Broadcasting the same sizes again, or in another order, changes nothing.
+        return Broadcasts(a).Concat(Broadcasts(b)).DistinctBy(d => d.text).OrderBy(d => d.text, StringComparer.Ordinal)
+            .Aggregate((all, one) => Pair(Broadcasting, all, one));
     }
+
+    static IEnumerable<Dim> Broadcasts(Dim dim) => dim.terms is [{ Coefficient: 1, Atoms: [{ Kind: Broadcasting } pair] }]
+        ? Broadcasts(pair.A!).Concat(Broadcasts(pair.B!)) : [dim];
 
     /// <summary>The product of sizes; 1 for none.</summary>
     public static Dim Product(IEnumerable<Dim> dims) => dims.Aggregate(One, (a, b) => a * b);
 
     /// <summary>Whether this is provably not negative, given that symbols are not.</summary>
-    public bool IsNeverNegative => terms.All(t => t.Coefficient > 0 && t.Atoms.All(NeverNegative));
+    public bool IsNeverNegative => NeverNegativeIn(MostCases);
+
+    /// <summary>Whether this is provably not negative, given that symbols are at least 1.</summary>
+    public bool IsNeverNegativeFromOne => IsNeverNegative || Substitute(s => Symbol(s) + 1).IsNeverNegative;
+
+    // Two to the power of this many cases are looked at.
+    const int MostCases = 3;
+
+    bool NeverNegativeIn(int cases)
+    {
+        if (terms.All(t => t.Coefficient > 0 && t.Atoms.All(NeverNegative)))
+            return true;
+        if (cases == 0 || terms.SelectMany(t => t.Atoms).FirstOrDefault(a => a.Kind == Maximum) is not { } max)
+            return false;
+        // Where x <= 0, max(x, 0) is 0, and adding x cannot make a sum larger; where x >= 0 it is x.
+        var x = max.A!;
+        var (none, all) = (Replace(max, Zero), Replace(max, x));
+        var slope = terms.Where(t => t.Atoms is [var only] && only.Text == max.Text).Sum(t => t.Coefficient);
+        return (none.NeverNegativeIn(cases - 1) || (slope > 0 && (none + x * slope).NeverNegativeIn(cases - 1)))
+            && (all.NeverNegativeIn(cases - 1) || (slope < 0 && (all + x * slope).NeverNegativeIn(cases - 1)));
+    }
+
+    Dim Replace(Atom atom, Dim by) => terms.Aggregate(Zero, (sum, term) =>
+        sum + term.Atoms.Aggregate((Dim)term.Coefficient, (product, a) => product * (a.Text == atom.Text ? by : Of(a))));
 
     static bool NeverNegative(Atom atom) => atom.Kind switch
     {

@@ -63,6 +63,9 @@ public sealed record Node(Op Op, EquatableArray<Value> Inputs, EquatableArray<Va
 /// <param name="Nodes">The nodes in an order of evaluation.</param>
 public sealed record Graph(string Name, EquatableArray<Value> Inputs, EquatableArray<Value> Outputs, EquatableArray<string> OutputNames, EquatableArray<Node> Nodes)
 {
+    /// <summary>Symbols that must be at least 1: some nodes are what the model means only then.</summary>
+    public EquatableArray<string> Positive { get; init; } = [];
+
     /// <inheritdoc/>
     public bool Equals(Graph? other) => ReferenceEquals(this, other);
 

@@ -30,6 +30,7 @@ public sealed class GraphBuilder
         public int Symbols;
         public int Streams;
         public HashSet<string> Taken { get; } = new(StringComparer.Ordinal);
+        public HashSet<string> Positive { get; } = new(StringComparer.Ordinal);
     }
 
     /// <summary>Begins an empty graph.</summary>
@@ -75,6 +76,9 @@ public sealed class GraphBuilder
 
     /// <summary>Keeps a symbol from being given to another size.</summary>
     public void Reserve(string symbol) => names.Taken.Add(symbol);
+
+    /// <summary>Makes it a condition of the graph that symbols are at least 1.</summary>
+    public void RequirePositive(IEnumerable<string> symbols) => names.Positive.UnionWith(symbols);
 
     /// <summary>A number of a stream of random numbers that no other node has.</summary>
     public int FreshStream() => names.Streams++;
@@ -279,7 +283,10 @@ public sealed class GraphBuilder
             symbols.UnionWith(SymbolsOf(node));
         }
         live.Reverse();
-        return new(name, inputs.ToEquatable(), results, (outputNames ?? results.Select(v => v.Name)).ToEquatable(), live.ToEquatable());
+        return new(name, inputs.ToEquatable(), results, (outputNames ?? results.Select(v => v.Name)).ToEquatable(), live.ToEquatable())
+        {
+            Positive = outer is null ? names.Positive.Intersect(symbols).Order(StringComparer.Ordinal).ToEquatable() : [],
+        };
     }
 
     static IEnumerable<string> SymbolsOf(Node node) => node.Outputs.Concat(node.Inputs).SelectMany(v => v.Shape.Dims).Concat(OpSizes.Of(node.Op)).SelectMany(d => d.Symbols)

@@ -1,7 +1,6 @@
 using Softmodel.Graphs;
 using Softmodel.Runtime;
 
-using Shape = Softmodel.Graphs.Shape;
 
 namespace Softmodel.Lowering;
 

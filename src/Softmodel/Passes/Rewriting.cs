@@ -18,12 +18,14 @@ static class Rewriting
     public static Graph Apply(Graph graph, Folding fold, IReadOnlyList<Rule> rules)
     {
         var sizes = new Dictionary<string, Dim>(StringComparer.Ordinal);
-        return Body(graph, fold, rules, null, sizes);
+        return Body(graph, graph.Positive, fold, rules, null, sizes);
     }
 
-    static Graph Body(Graph graph, Folding fold, IReadOnlyList<Rule> rules, GraphBuilder? outer, Dictionary<string, Dim> sizes)
+    static Graph Body(Graph graph, EquatableArray<string> positive, Folding fold, IReadOnlyList<Rule> rules, GraphBuilder? outer, Dictionary<string, Dim> sizes)
     {
         var builder = new GraphBuilder(graph.Name, fold, outer);
+        if (outer is null)
+            builder.RequirePositive(positive);
         var now = new Dictionary<Value, Value>();
         Dim? Size(string symbol) => sizes.GetValueOrDefault(symbol);
         foreach (var node in graph.AllNodes())
@@ -43,14 +45,14 @@ static class Rewriting
             var op = OpSizes.Substitute(node.Op, Size);
             op = op switch
             {
-                Op.If branch => new Op.If(Body(branch.Then, fold, rules, builder, sizes), Body(branch.Else, fold, rules, builder, sizes)),
-                Op.Loop loop => loop with { Body = Body(loop.Body, fold, rules, builder, sizes) },
+                Op.If branch => new Op.If(Body(branch.Then, positive, fold, rules, builder, sizes), Body(branch.Else, positive, fold, rules, builder, sizes)),
+                Op.Loop loop => loop with { Body = Body(loop.Body, positive, fold, rules, builder, sizes) },
                 _ => op,
             };
             if (op is Op.Bind bind)
             {
                 // Sizes that have come to be known, or that were named before, need no name of their own.
-                if (builder.Contents(inputs[0]) is { } known)
+                if (builder.Contents(inputs[0]) is { } known && CanName(bind.Symbols, known))
                     Name(bind.Symbols, known);
                 else if (bound.TryGetValue(inputs[0], out var before))
                     Name(bind.Symbols, [.. before.Select(Dim.Symbol)]);
@@ -68,10 +70,17 @@ static class Rewriting
         }
         return builder.Build(graph.Outputs.Select(v => now[v]), graph.OutputNames);
 
+        bool CanName(EquatableArray<string> symbols, IReadOnlyList<Dim> values) =>
+            Enumerable.Range(0, symbols.Count).All(i => !positive.Contains(symbols[i]) || (values[i] - 1).IsNeverNegativeFromOne);
+
         void Name(EquatableArray<string> symbols, IReadOnlyList<Dim> values)
         {
             for (var i = 0; i < symbols.Count; i++)
+            {
                 sizes[symbols[i]] = values[i];
+                if (positive.Contains(symbols[i]))
+                    builder.RequirePositive(values[i].Symbols);
+            }
         }
     }
 

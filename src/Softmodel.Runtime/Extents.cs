@@ -4,7 +4,7 @@ namespace Softmodel.Runtime;
 
 /// <summary>The sizes of up to <see cref="MaxRank"/> axes, held in place.</summary>
 [InlineArray(MaxRank)]
-public struct Shape
+public struct Extents
 {
     /// <summary>The largest number of axes that a tensor can have.</summary>
     public const int MaxRank = 8;

@@ -1,0 +1,85 @@
+using Softmodel.Graphs;
+using Softmodel.Runtime;
+
+namespace Softmodel.Import.Onnx.Operators;
+
+/// <summary>Operators that make tensors of numbers or sizes.</summary>
+static class Creation
+{
+    [Operator("Constant")]
+    static Term Constant(OnnxCall call) => call.Node.Attributes.Values.Single() switch
+    {
+        { Kind: OnnxAttributeKind.Tensor } a => call.Constant(a.Tensor!.ToTensor()),
+        { Kind: OnnxAttributeKind.Float } a => call.Constant(Tensor.Scalar(a.Float)),
+        { Kind: OnnxAttributeKind.Int } a => call.Constant(Tensor.Scalar(a.Int)),
+        { Kind: OnnxAttributeKind.Floats } a => call.Constant(Tensor.Vector<float>([.. a.Floats])),
+        { Kind: OnnxAttributeKind.Ints } a => call.Constant(Tensor.Vector<long>([.. a.Ints])),
+        { Kind: OnnxAttributeKind.SparseTensor } a => call.Constant(a.SparseTensor!.ToDense().ToTensor()),
+        var a => throw new SoftmodelException($"a constant of kind {a.Kind} is not supported"),
+    };
+
+    [Operator("ConstantOfShape", since: 9)]
+    static Term ConstantOfShape(OnnxCall call, Term shape, Tensor? value = null) =>
+        call.Constant(value ?? Tensor.Vector(0f)).Reshape(Shape.Scalar).Broadcast(new(shape.AsSizes()));
+
+    [Operator("Shape")]
+    static Term ShapeOf(OnnxCall call, Term x, long start = 0, long? end = null)
+    {
+        long Clamp(long at) => Math.Clamp(at < 0 ? at + x.Rank : at, 0, x.Rank);
+        var (from, to) = (Clamp(start), Clamp(end ?? x.Rank));
+        return call.Sizes([.. x.Shape.Dims.Skip((int)from).Take((int)Math.Max(0, to - from))]);
+    }
+
+    [Operator("Size")]
+    static Term Size(OnnxCall call, Term x) => call.Size(x.Shape.Count);
+
+    [Operator("Range", since: 11)]
+    static Term Range(OnnxCall call, Term start, Term limit, Term delta)
+    {
+        var (begin, step) = (Single(start), Single(delta));
+        var (fromZero, byOne) = (start.Known?.IsAll(0) == true, delta.Known?.IsAll(1) == true);
+        var distance = fromZero ? Single(limit) : Single(limit) - begin;
+        var count = start.Element.IsFloat()
+            ? (byOne ? distance : distance / step).Map(Functions.Ceiling).Cast(ElementType.Int64)
+            : byOne ? distance.Cast(ElementType.Int64) : CeilingQuotient(distance.Cast(ElementType.Int64), step.Cast(ElementType.Int64));
+        var size = count.Max(0).Reshape(new(Dim.One)).AsSizes()[0];
+        var index = call.Source(new Op.Iota(size)).Cast(start.Element);
+        var steps = byOne ? index : index * step;
+        return fromZero ? steps : steps + begin;
+    }
+
+    static Term Single(Term x) => x.Reshape(Shape.Scalar);
+
+    static Term CeilingQuotient(Term a, Term b) => -(-a).Map(Functions.Subtract, (-a).Map(Functions.Modulo, b)) / b;
+
+    [Operator("RandomNormal")]
+    static Term RandomNormal(OnnxCall call, long[] shape, ElementType dtype = ElementType.Float32, float mean = 0, float scale = 1, float? seed = null) =>
+        Normal(call, Shape.Of(shape), dtype, mean, scale);
+
+    [Operator("RandomNormalLike")]
+    static Term RandomNormalLike(OnnxCall call, Term x, ElementType? dtype = null, float mean = 0, float scale = 1, float? seed = null) =>
+        Normal(call, x.Shape, dtype ?? x.Element, mean, scale);
+
+    [Operator("RandomUniform")]
+    static Term RandomUniform(OnnxCall call, long[] shape, ElementType dtype = ElementType.Float32, float low = 0, float high = 1, float? seed = null) =>
+        Uniform(call, Shape.Of(shape), dtype, low, high);
+
+    [Operator("RandomUniformLike")]
+    static Term RandomUniformLike(OnnxCall call, Term x, ElementType? dtype = null, float low = 0, float high = 1, float? seed = null) =>
+        Uniform(call, x.Shape, dtype ?? x.Element, low, high);
+
+    // A seed in the file would fix the numbers for every run; the seed of the run decides instead.
+    static Term Normal(OnnxCall call, Shape shape, ElementType type, float mean, float scale)
+    {
+        var x = call.Source(new Op.Random(Distribution.Normal, shape, call.Builder.FreshStream()));
+        var scaled = scale == 1 ? x : x * scale;
+        return Elementwise.To(mean == 0 ? scaled : scaled + mean, type);
+    }
+
+    static Term Uniform(OnnxCall call, Shape shape, ElementType type, float low, float high)
+    {
+        var x = call.Source(new Op.Random(Distribution.Uniform, shape, call.Builder.FreshStream()));
+        var scaled = high - low == 1 ? x : x * (high - low);
+        return Elementwise.To(low == 0 ? scaled : scaled + low, type);
+    }
+}

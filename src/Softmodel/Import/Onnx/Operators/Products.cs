@@ -1,0 +1,137 @@
+using Softmodel.Graphs;
+
+namespace Softmodel.Import.Onnx.Operators;
+
+/// <summary>Operators that sum products: matrix products and convolutions.</summary>
+static class Products
+{
+    [Operator("MatMul")]
+    internal static Term MatMul(Term a, Term b)
+    {
+        if (a.Rank == 0 || b.Rank == 0)
+            throw new SoftmodelException("a matrix product is of tensors with at least one axis");
+        // Letters from the last axis outwards, so that the axes of both that are not multiplied align.
+        var rank = Math.Max(a.Rank, b.Rank);
+        var batch = Enumerable.Range(0, Math.Max(0, rank - 2)).Select(i => (char)('A' + i)).ToArray();
+        var (left, right) = (new List<char>(), new List<char>());
+        for (var i = 0; i < batch.Length; i++)
+        {
+            var (x, y) = (i - (rank - a.Rank), i - (rank - b.Rank));
+            var (inA, inB) = (x >= 0 && a.Rank > 1, y >= 0 && b.Rank > 1);
+            if (inA && inB && !a.Shape[x].Equals(b.Shape[y]))
+            {
+                // An axis of size 1 that the other stretches is left out of its operand.
+                if (a.Shape[x].Value == 1)
+                    (inA, left) = (false, [.. left, '1']);
+                else if (b.Shape[y].Value == 1)
+                    (inB, right) = (false, [.. right, '1']);
+                else
+                {
+                    var size = Dim.Broadcast(a.Shape[x], b.Shape[y]);
+                    (a, b) = (a.Broadcast(a.Shape.With(x, size)), b.Broadcast(b.Shape.With(y, size)));
+                }
+            }
+            if (inA)
+                left.Add(batch[i]);
+            if (inB)
+                right.Add(batch[i]);
+        }
+        (a, left) = Without(a, left);
+        (b, right) = Without(b, right);
+        var outer = string.Concat(batch.Where(c => left.Contains(c) || right.Contains(c)));
+        var (rows, columns) = (a.Rank > left.Count + 1 ? "i" : "", b.Rank > right.Count + 1 ? "j" : "");
+        return a.Contract($"{string.Concat(left)}{rows}k,{string.Concat(right)}k{columns}->{outer}{rows}{columns}", b);
+    }
+
+    static (Term Operand, List<char> Letters) Without(Term operand, List<char> letters)
+    {
+        int[] ones = [.. Enumerable.Range(0, letters.Count).Where(i => letters[i] == '1')];
+        return (ones.Length > 0 ? operand.Squeeze(ones) : operand, [.. letters.Where(c => c != '1')]);
+    }
+
+    [Operator("Gemm", since: 7)]
+    static Term Gemm(Term a, Term b, Term? c, float alpha = 1, float beta = 1, bool transA = false, bool transB = false)
+    {
+        var product = a.Contract($"{(transA ? "ki" : "ik")},{(transB ? "jk" : "kj")}->ij", b);
+        var scaled = alpha == 1 ? product : product * alpha;
+        return c is not { } bias || beta == 0 ? scaled : scaled + (beta == 1 ? bias : bias * beta);
+    }
+
+    /// <summary>How a window moves over the spatial axes of an operand [N,C,...].</summary>
+    internal readonly record struct Window(int[] Kernel, int[] Strides, int[] Dilations, int[] Low, int[] High)
+    {
+        /// <summary>From the attributes of a convolution or a pooling.</summary>
+        /// <exception cref="SoftmodelException">They do not fit the operand.</exception>
+        public static Window Of(Shape shape, int[] kernel, int[]? strides, int[]? dilations, int[]? pads, string autoPad)
+        {
+            var axes = kernel.Length;
+            if (shape.Rank != axes + 2)
+                throw new SoftmodelException($"a window over {axes} axes does not fit an operand of {shape}");
+            int[] Each(int[]? given, int count, string what) => given is null || given.Length == 0 ? [.. Enumerable.Repeat(what == "pads" ? 0 : 1, count)]
+                : given.Length == count && given.All(g => g >= (what == "pads" ? 0 : 1)) ? given
+                : throw new SoftmodelException($"{what} are [{string.Join(",", given)}]; {count} numbers from {(what == "pads" ? 0 : 1)} up are expected");
+            var (step, dilation, both) = (Each(strides, axes, "strides"), Each(dilations, axes, "dilations"), Each(pads, 2 * axes, "pads"));
+            if (autoPad is "" or "NOTSET")
+                return new(kernel, step, dilation, both[..axes], both[axes..]);
+            if (autoPad == "VALID")
+                return new(kernel, step, dilation, new int[axes], new int[axes]);
+            if (autoPad is not ("SAME_UPPER" or "SAME_LOWER"))
+                throw new SoftmodelException($"auto_pad '{autoPad}' is not supported");
+            var (low, high) = (new int[axes], new int[axes]);
+            for (var i = 0; i < axes; i++)
+            {
+                var span = (kernel[i] - 1) * dilation[i] + 1;
+                var total = step[i] == 1 ? span - 1
+                    : shape[i + 2].Value is { } size ? (int)Math.Max(0, ((size + step[i] - 1) / step[i] - 1) * step[i] + span - size)
+                    : throw new SoftmodelException($"auto_pad '{autoPad}' with a stride needs a size known at build time");
+                (low[i], high[i]) = autoPad == "SAME_UPPER" ? (total / 2, total - total / 2) : (total - total / 2, total / 2);
+            }
+            return new(kernel, step, dilation, low, high);
+        }
+    }
+
+    /// <summary>The sizes of a convolution's kernel.</summary>
+    internal static int[] KernelOf(Term weights, int[]? declared)
+    {
+        var sizes = weights.Shape.Dims.Skip(2).Select(d => d.Value is { } v and <= int.MaxValue ? (int)v
+            : throw new SoftmodelException($"the kernel of weights {weights.Shape} must be known at build time")).ToArray();
+        return declared is null || declared.SequenceEqual(sizes) ? sizes
+            : throw new SoftmodelException($"kernel_shape [{string.Join(",", declared)}] is not that of weights {weights.Shape}");
+    }
+
+    /// <summary>One number for each channel, added to an operand [N,C,...].</summary>
+    internal static Term Bias(Term x, Term? bias) =>
+        bias is { } b ? x + b.Reshape(new([1, b.Shape[0], .. Enumerable.Repeat(Dim.One, x.Rank - 2)])) : x;
+
+    [Operator("Conv")]
+    static Term Conv(Term x, Term w, Term? b, int[]? kernelShape = null, int[]? strides = null, int[]? dilations = null, int[]? pads = null, string autoPad = "NOTSET", int group = 1)
+    {
+        var window = Window.Of(x.Shape, KernelOf(w, kernelShape), strides, dilations, pads, autoPad);
+        return Bias(x.Apply(new Op.Convolve(window.Strides, window.Dilations, window.Low, window.High, group), w), b);
+    }
+
+    [Operator("ConvTranspose")]
+    static Term ConvTranspose(Term x, Term w, Term? b, int[]? kernelShape = null, int[]? strides = null, int[]? dilations = null, int[]? pads = null,
+        int[]? outputPadding = null, long[]? outputShape = null, string autoPad = "NOTSET", int group = 1)
+    {
+        var kernel = KernelOf(w, kernelShape);
+        var window = Window.Of(x.Shape, kernel, strides, dilations, pads, outputShape is null && autoPad == "VALID" ? "VALID" : "NOTSET");
+        var extra = outputPadding ?? new int[kernel.Length];
+        var (low, high) = (window.Low.ToArray(), window.High.ToArray());
+        for (var i = 0; i < kernel.Length && (outputShape is not null || autoPad.StartsWith("SAME", StringComparison.Ordinal)); i++)
+        {
+            // The padding is what makes the result as large as asked for; what cannot be halved goes to one end.
+            var span = (kernel[i] - 1) * window.Dilations[i] + 1 + extra[i];
+            long total = span - window.Strides[i];
+            if (outputShape is not null)
+            {
+                var size = x.Shape[i + 2].Value ?? throw new SoftmodelException("output_shape needs sizes known at build time");
+                total = (size - 1) * window.Strides[i] + span - outputShape[outputShape.Length - kernel.Length + i];
+            }
+            if (total < 0)
+                (extra, total) = ([.. extra.Select((e, at) => at == i ? e - (int)total : e)], 0);
+            (low[i], high[i]) = autoPad == "SAME_UPPER" ? ((int)(total / 2), (int)(total - total / 2)) : ((int)(total - total / 2), (int)(total / 2));
+        }
+        return Bias(x.Apply(new Op.ConvolveTransposed(window.Strides, window.Dilations, low, high, extra, group), w), b);
+    }
+}
