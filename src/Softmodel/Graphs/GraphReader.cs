@@ -1,0 +1,148 @@
+namespace Softmodel.Graphs;
+
+/// <summary>Reads the text form of a graph; see <see cref="GraphText"/>.</summary>
+sealed class GraphReader(string text, Func<string, Tensor?> weight)
+{
+    const int DeepestBody = 64;
+
+    readonly string[] lines = text.ReplaceLineEndings("\n").Split('\n');
+    int at, depth;
+
+    public Graph Read()
+    {
+        Graph graph;
+        try
+        {
+            graph = Body();
+            if (Skip())
+                throw new FormatException("there is more after the graph's end");
+        }
+        catch (Exception e) when (e is FormatException or ArgumentException or OverflowException or DivideByZeroException or SoftmodelException)
+        {
+            throw new SoftmodelException($"line {Math.Min(at + 1, lines.Length)} of the text of a graph: {e.Message}", e);
+        }
+        graph.Validate();
+        return graph;
+    }
+
+    /// <summary>Goes to the next line that is not empty; false at the end.</summary>
+    bool Skip()
+    {
+        while (at < lines.Length && lines[at].AsSpan().Trim().Length == 0)
+            at++;
+        return at < lines.Length;
+    }
+
+    string Line() => Skip() ? lines[at].Trim() : throw new FormatException("'end' is missing");
+
+    static string? After(string line, string word) => line.StartsWith(word, StringComparison.Ordinal) ? line[word.Length..].Trim() : null;
+
+    Graph Body()
+    {
+        if (++depth > DeepestBody)
+            throw new FormatException($"graphs are nested more than {DeepestBody} deep");
+        var values = new Dictionary<string, Value>(StringComparer.Ordinal);
+        var name = Names.Read(After(Line(), "graph ") ?? throw new FormatException("a graph begins with 'graph' and its name"));
+        at++;
+        var (inputs, nodes, outputs, outputNames) = (new List<Value>(), new List<Node>(), new List<Value>(), new List<string>());
+        for (; Line() is var line && line != "end"; at++)
+        {
+            if (After(line, "input ") is { } input)
+                inputs.Add(New(input, values));
+            else if (After(line, "output ") is { } output)
+            {
+                var (left, right) = Halves(output, " = ") ?? throw new FormatException("an output is written as 'output name = value'");
+                outputNames.Add(Names.Read(left));
+                outputs.Add(Known(right, values));
+            }
+            else
+                nodes.Add(Node(line, values));
+        }
+        at++;
+        depth--;
+        return new(name, inputs.ToEquatable(), outputs.ToEquatable(), outputNames.ToEquatable(), nodes.ToEquatable());
+    }
+
+    static Value Known(string name, Dictionary<string, Value> values) =>
+        values.GetValueOrDefault(name) ?? throw new FormatException($"there is no value {name} before this line");
+
+    static Value New(string text, Dictionary<string, Value> values)
+    {
+        var (name, type) = Halves(text, ": ") ?? throw new FormatException($"'{text}': a value is written as 'name: type'");
+        // The mark of a second value of the same name is not part of the name.
+        var mark = name.IndexOf('\'', name.StartsWith('"') ? name.LastIndexOf('"') : 0);
+        var value = new Value(Names.Read(mark < 0 ? name : name[..mark]), OpForms.Type(type));
+        return values.TryAdd(name, value) ? value : throw new FormatException($"there is a value {name} already");
+    }
+
+    Node Node(string line, Dictionary<string, Value> values)
+    {
+        var comment = Names.EndOfValue(line, 0, '#');
+        var source = comment < line.Length ? line[(comment + 1)..].Trim() : "";
+        line = line[..comment].Trim();
+        var (results, call) = Halves(line, " = ") ?? ("", line);
+        if (After(call, "constant ") is { } contents)
+        {
+            var value = New(results, values);
+            return new(new Op.Constant(Constant(contents, value)), [], [value], source);
+        }
+        var open = call.IndexOf('(');
+        var close = open < 0 ? -1 : Names.EndOfValue(call, open + 1, ')');
+        if (open < 0 || close == call.Length)
+            throw new FormatException("an operation is written as 'name(operands) key=value ...'");
+        var name = call[..open];
+        var operands = Items(call[(open + 1)..close], ',').Select(o => Known(o, values)).ToEquatable();
+        var attributes = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var item in Items(call[(close + 1)..], ' '))
+        {
+            var (key, value) = Halves(item, "=") ?? throw new FormatException($"'{item}' is no attribute; one is written as 'key=value'");
+            if (!attributes.TryAdd(key, value))
+                throw new FormatException($"the attribute '{key}' is there twice");
+        }
+        var bodies = Bodies(OpForms.Bodies(name));
+        return new(OpForms.Read(name, attributes, bodies), operands, Items(results, ',').Select(r => New(r, values)).ToEquatable(), source);
+    }
+
+    /// <summary>Graphs that follow the line; afterwards at the last of their lines.</summary>
+    Graph[] Bodies(int count)
+    {
+        var bodies = new Graph[count];
+        for (var i = 0; i < count; i++)
+        {
+            at += i == 0 ? 1 : 0;
+            bodies[i] = Body();
+        }
+        at -= count > 0 ? 1 : 0;
+        return bodies;
+    }
+
+    Tensor Constant(string contents, Value value)
+    {
+        if (contents.StartsWith('{') && contents.EndsWith('}'))
+            return GraphText.Inline(value.Type, contents);
+        var tensor = weight(contents) ?? throw new FormatException($"there is no constant {contents} for {value.Name}");
+        return tensor.TensorType == value.Type ? tensor : throw new FormatException($"the constant {contents} is {tensor.TensorType}, not {value.Type}");
+    }
+
+    /// <summary>What stands before and after the first of some separators outside of quotes and brackets; null where there is none.</summary>
+    static (string, string)? Halves(string text, string separator)
+    {
+        for (var i = Names.EndOfValue(text, 0, separator[0]); i < text.Length; i = Names.EndOfValue(text, i + 1, separator[0]))
+        {
+            if (string.CompareOrdinal(text, i, separator, 0, separator.Length) == 0)
+                return (text[..i].Trim(), text[(i + separator.Length)..].Trim());
+        }
+        return null;
+    }
+
+    static IEnumerable<string> Items(string text, char separator)
+    {
+        for (var start = 0; start < text.Length;)
+        {
+            var end = Names.EndOfValue(text, start, separator);
+            if (text[start..end].Trim() is { Length: > 0 } item)
+                yield return item;
+            start = end + 1;
+        }
+    }
+}
