@@ -87,27 +87,43 @@ sealed class NestCode
     string Columns()
     {
         var text = new StringBuilder();
-        var scalar = Element(false);
+        var scalar = Element(nest.Value, false);
         var j = inner!.Name;
         text.Append($"var {j} = column;\n");
         if (!isVector)
             return text.Append($"for (; {j} < columnEnd; {j}++)\n{{\n{Indent(scalar, 1)}}}\n").ToString();
-        var vector = Element(true);
-        if (writer.Low.Count + writer.High.Count == 0)
+        var vector = Element(nest.Value, true);
+        var (low, high) = (writer.Low.Distinct().ToArray(), writer.High.Distinct().ToArray());
+        string Loop(string condition, string step, string element) => $"for (; {j} {condition}; {j} += {step})\n{{\n{Indent(element, 1)}}}\n";
+        string Vectors(string end, string element) => Loop($"<= {end} - V.Count", "V.Count", element);
+        if (low.Length == 0)
         {
-            text.Append($"for (; {j} <= columnEnd - V.Count; {j} += V.Count)\n{{\n{Indent(vector, 1)}}}\n");
-            return text.Append($"for (; {j} < columnEnd; {j}++)\n{{\n{Indent(scalar, 1)}}}\n").ToString();
+            // The last vector is moved back to end where the row does: computing elements twice costs less than one by one.
+            return text.Append(Vectors("columnEnd", vector))
+                .Append($"if ({j} < columnEnd && columnEnd - column >= V.Count)\n{{\n    {j} = columnEnd - V.Count;\n{Indent(vector, 1)}    {j} = columnEnd;\n}}\n")
+                .Append(Loop("< columnEnd", "1", scalar)).ToString();
         }
-        text.Append("// Only where no element of a vector lies outside.\n");
-        text.Append($"var inside = {writer.Low.Aggregate("column", (a, b) => $"Math.Max({a}, {b})")};\n");
-        text.Append($"var outside = {writer.High.Aggregate("columnEnd", (a, b) => $"Math.Min({a}, {b})")};\n");
-        text.Append($"while ({j} < columnEnd)\n{{\n    if ({j} >= inside && {j} + V.Count <= outside)\n    {{\n{Indent(vector, 2)}        {j} += V.Count;\n        continue;\n    }}\n");
-        text.Append($"    {{\n{Indent(scalar, 2)}    }}\n    {j}++;\n}}\n");
-        return text.ToString();
+        text.Append("// Between these no element of a vector lies outside.\n");
+        text.Append($"var inside = {low.Aggregate("column", (x, y) => $"Math.Max({x}, {y})")};\n");
+        text.Append($"var outside = {high.Aggregate("columnEnd", (x, y) => $"Math.Min({x}, {y})")};\n");
+        if (low.Length == 1 && nest.Fold is null)
+        {
+            // Where all elements of a vector lie outside, it takes what stands for those.
+            var rewriting = new ExprRewriting(i => i, axis => axis == inner);
+            foreach (var guard in Vectorization.Of(nest.Value).OfType<Expr.Guard>().Where(g => g.Index.Axes.Contains(inner)))
+                rewriting.Replace(guard, guard.Outside);
+            var beyond = Element(rewriting.Apply(nest.Value), true);
+            text.Append(Vectors("Math.Min(inside, columnEnd)", beyond)).Append(Loop("< Math.Min(inside, columnEnd)", "1", scalar));
+            text.Append(Vectors("outside", vector)).Append(Loop("< Math.Min(outside, columnEnd)", "1", scalar));
+            text.Append(Vectors("columnEnd", beyond));
+        }
+        else
+            text.Append(Loop("< Math.Min(inside, columnEnd)", "1", scalar)).Append(Vectors("outside", vector));
+        return text.Append(Loop("< columnEnd", "1", scalar)).ToString();
     }
 
     /// <summary>One element, or vector, of the result.</summary>
-    string Element(bool vector)
+    string Element(Expr result, bool vector)
     {
         var scope = new KernelWriter.Scope(2);
         writer.Open.Add(scope);
@@ -117,7 +133,7 @@ sealed class NestCode
         if (nest.Fold is { } f)
             after.Values[(f.Result, vector)] = f.Arg is null ? "sum" : "found";
         writer.Open.Add(after);
-        var value = Value(nest.Value, vector);
+        var value = Value(result, vector);
         var store = Store(value, vector);
         writer.Open.RemoveAt(writer.Open.Count - 1);
         writer.Open.RemoveAt(writer.Open.Count - 1);
@@ -125,7 +141,7 @@ sealed class NestCode
     }
 
     /// <summary>The part of a row when the row is one element: a sum along which elements lie side by side.</summary>
-    string Rows() => Element(false);
+    string Rows() => Element(nest.Value, false);
 
     string FoldLoops(Fold fold, bool vector)
     {

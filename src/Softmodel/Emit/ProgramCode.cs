@@ -90,7 +90,7 @@ sealed class ProgramCode
         Steps(program.Steps, 2);
         var code = new StringBuilder();
         code.Append("// Made by Softmodel; not to be edited.\n#nullable enable\n");
-        code.Append("using System;\nusing System.Numerics;\nusing System.Runtime.CompilerServices;\nusing System.Runtime.InteropServices;\nusing System.Runtime.Intrinsics;\nusing Softmodel;\nusing Softmodel.Runtime;\n");
+        code.Append("using System;\nusing System.Numerics;\nusing System.Runtime.CompilerServices;\nusing System.Runtime.InteropServices;\nusing System.Runtime.Intrinsics;\nusing System.Runtime.Intrinsics.X86;\nusing Softmodel;\nusing Softmodel.Runtime;\n");
         code.Append($"using V = System.Runtime.Intrinsics.Vector{width}<float>;\nusing VI = System.Runtime.Intrinsics.Vector{width}<int>;\nusing VX = System.Runtime.Intrinsics.Vector{width};\n\n");
         code.Append($"namespace Softmodel.Compiled.Width{width};\n\n");
         Frame(code);

@@ -30,7 +30,8 @@ static class Vectorization
     public static bool CanVector(Expr e, Axis axis, Step.Nest nest) => CanVector(Of(e), axis, nest, foldsIt: false)
         && !Of(e).OfType<Expr.Guard>().Any(g => g.Index.Axes.Contains(axis));
 
-    static HashSet<Expr> Of(Expr e)
+    /// <summary>An expression and all within it.</summary>
+    public static HashSet<Expr> Of(Expr e)
     {
         var all = new HashSet<Expr>();
         Collect(e, all);

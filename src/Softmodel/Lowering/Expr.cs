@@ -84,6 +84,28 @@ sealed class Index : IEquatable<Index>
         return Dim.Zero;
     }
 
+    /// <summary>Whether the position is provably from 0 to below a size whenever the loops run.</summary>
+    public bool IsWithin(Dim size)
+    {
+        if (Dynamic.Count > 0)
+            return false;
+        // Where a size is 0 because a symbol is, a loop over it does not run.
+        var positive = Terms.SelectMany(t => t.Axis.Extent.Symbols.Where(s => t.Axis.Extent.Substitute(x => x == s ? Dim.Zero : null).Value <= 0)).ToHashSet(StringComparer.Ordinal);
+        bool NotNegative(Dim dim) => dim.Substitute(s => positive.Contains(s) ? Dim.Symbol(s) + 1 : null).IsNeverNegative;
+        var (least, most) = (Offset, Offset);
+        foreach (var (axis, stride) in Terms)
+        {
+            var reach = stride * (axis.Extent - 1);
+            if (NotNegative(stride))
+                most += reach;
+            else if (NotNegative(stride * -1))
+                least += reach;
+            else
+                return false;
+        }
+        return NotNegative(least) && NotNegative(size - 1 - most);
+    }
+
     /// <summary>The loops on which the position depends.</summary>
     public IEnumerable<Axis> Axes => Terms.Select(t => t.Axis).Concat(Dynamic.SelectMany(d => d.Value.Axes));
 
@@ -168,6 +190,9 @@ abstract class Expr(ElementType type, IEnumerable<Axis> axes)
     public sealed class Guard(Index index, Dim size, Expr inside, Expr outside) :
         Expr(inside.Type, [.. index.Axes, .. inside.Axes, .. outside.Axes])
     {
+        /// <summary>The guarded expression, or the one inside where the position is never outside.</summary>
+        public static Expr Of(Index index, Dim size, Expr inside, Expr outside) => index.IsWithin(size) ? inside : new Guard(index, size, inside, outside);
+
         public Index Index { get; } = index;
         public Dim Size { get; } = size;
         public Expr Inside { get; } = inside;

@@ -263,7 +263,7 @@ sealed class Lower
             for (var i = low.Length - 1; i >= 0; i--)
             {
                 if (low[i] > 0 || high[i] > 0)
-                    value = new Expr.Guard(from[i + 2], x.Shape[i + 2], value, Zero(value.Type));
+                    value = Expr.Guard.Of(from[i + 2], x.Shape[i + 2], value, Zero(value.Type));
             }
             var buffer = NewBuffer($"{x.Name}_padded", Storage.Arena, x.Type.Element, shape.Count);
             steps.Add(new Step.Nest($"padding of {Names(node)}", axes, buffer, Flat(shape, [.. axes.Select(a => (Index)a)]), value, null));
@@ -503,7 +503,7 @@ sealed class Lower
     {
         Expr result = new Expr.Position(sizes.Values[^1]);
         for (var i = sizes.Values.Count - 2; i >= 0; i--)
-            result = new Expr.Guard(at, i + 1, new Expr.Position(sizes.Values[i]), result);
+            result = Expr.Guard.Of(at, i + 1, new Expr.Position(sizes.Values[i]), result);
         return result;
     }
 
@@ -521,7 +521,7 @@ sealed class Lower
         for (var i = shape.Rank - 1; i >= 0; i--)
         {
             if (pad.Low[i].Value is not <= 0 || pad.High[i].Value is not <= 0)
-                value = new Expr.Guard(from[i], shape[i], value, outside);
+                value = Expr.Guard.Of(from[i], shape[i], value, outside);
         }
         return value;
     }
