@@ -1,0 +1,111 @@
+using System.Diagnostics;
+using Softmodel.Emit;
+using Softmodel.Evaluate;
+using Softmodel.Graphs;
+using Softmodel.Import.Onnx;
+using Softmodel.Lowering;
+using Softmodel.Passes;
+using Softmodel.Runtime;
+
+namespace Softmodel.Cli.Conformance;
+
+/// <summary>Compiles the model of a case, runs it, and compares.</summary>
+internal static class CaseRunner
+{
+    /// <summary>Runs a case in this process, which a fault in compiled code would take down.</summary>
+    /// <param name="work">The case.</param>
+    /// <param name="folder">Where weights are put for the time being.</param>
+    public static CaseResult Run(Case work, string folder)
+    {
+        var clock = Stopwatch.StartNew();
+        var weights = Path.Combine(folder, $"{Guid.NewGuid():N}.weights");
+        var stage = "read";
+        string[] operators = [];
+        CaseResult End(Verdict verdict, string reason = "", string[]? blamed = null, bool onlySizes = false) =>
+            new(work.Name, verdict, stage, reason, operators, blamed ?? [], onlySizes, clock.Elapsed.TotalMilliseconds);
+        try
+        {
+            using var file = OnnxFile.Open(work.Model);
+            operators = [.. OperatorsOf(file.Model.Graph).Select(o => o.ToString()).Distinct()];
+            if (Unsupported(file.Model.Graph) is { } value)
+                return End(Verdict.Unsupported, value);
+            var data = work.Data.Select(d => Load(d, file.Model.Graph)).ToArray();
+            if (data.Length == 0)
+                return End(Verdict.Failed, "there are no data to run it on");
+
+            stage = "import";
+            var names = InputsOf(file.Model.Graph).Select(i => i.Name);
+            var ranks = names.Zip(data[0].Inputs).ToDictionary(p => p.First, p => p.Second.Dims.ToArray());
+            var graph = OnnxImport.Read(file.Model, Evaluator.Fold, ranks: ranks);
+
+            stage = "compile";
+            graph = Simplify.Apply(graph, Evaluator.Fold);
+            using var model = InProcess.Compile(Lower.Program(graph), weights, InProcess.Width);
+
+            stage = "run";
+            var random = graph.AllNodes().Any(n => n.Op is Op.Random);
+            var onlySizes = false;
+            foreach (var (inputs, outputs) in data)
+            {
+                var results = model.Run(inputs);
+                stage = "compare";
+                if (results.Length != outputs.Length)
+                    return End(Verdict.Failed, $"there are {results.Length} outputs instead of {outputs.Length}");
+                for (var i = 0; i < results.Length; i++)
+                {
+                    if (work.Tolerance.Difference(outputs[i], results[i]) is not { } difference)
+                        continue;
+                    // What a generator draws is not specified, only what it is drawn from.
+                    if (!random || results[i].TensorType != outputs[i].TensorType)
+                        return End(Verdict.Failed, $"output '{model.Outputs[i].Name}': {difference}");
+                    onlySizes = true;
+                }
+                stage = "run";
+            }
+            stage = "compare";
+            return End(Verdict.Passed, onlySizes: onlySizes);
+        }
+        catch (OnnxImportException e)
+        {
+            return End(Verdict.Unsupported, string.Join("; ", e.Faults.Select(f => $"{f.Operator}: {f.Reason}").Distinct()), [.. e.Faults.Select(f => f.Operator).Distinct()]);
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            return End(Verdict.Failed, e is SoftmodelException or ModelException ? e.Message : $"{e.GetType().Name}: {e.Message} {Where(e)}");
+        }
+        finally
+        {
+            File.Delete(weights);
+        }
+    }
+
+    static string Where(Exception e) => string.Join(" ", (e.StackTrace ?? "").Split('\n').Take(3).Select(l => l.Trim()));
+
+    /// <summary>What a case asks for that no compiled model has: inputs or outputs that are no tensors of numbers.</summary>
+    static string? Unsupported(OnnxGraph graph) => InputsOf(graph).Concat(graph.Outputs)
+        .Where(v => v.Type is not { Kind: OnnxTypeKind.Tensor } type || OnnxTensor.ElementOf(type.Element) is null or ElementType.String)
+        .Select(v => $"'{v.Name}' is {(v.Type is { Kind: OnnxTypeKind.Tensor } type ? $"a tensor of {type.Element}" : $"a value of kind {v.Type?.Kind}")}").FirstOrDefault();
+
+    static IEnumerable<OnnxValue> InputsOf(OnnxGraph graph) =>
+        graph.Inputs.Where(i => !graph.Initializers.ContainsKey(i.Name) && !graph.SparseInitializers.ContainsKey(i.Name));
+
+    static IEnumerable<OnnxOperator> OperatorsOf(OnnxGraph graph) =>
+        graph.Nodes.SelectMany(n => n.Attributes.Values.SelectMany(a => a.Graph is null ? a.Graphs : a.Graphs.Prepend(a.Graph)).SelectMany(OperatorsOf).Prepend(n.Operator));
+
+    static (Tensor[] Inputs, Tensor[] Outputs) Load(DataSet data, OnnxGraph graph)
+    {
+        var wanted = InputsOf(graph).ToArray();
+        var inputs = data.AreInputsRamps ? [.. wanted.Select(Ramp)] : data.Inputs.Select(Read).ToArray();
+        return inputs.Length == wanted.Length ? (inputs, [.. data.Outputs.Select(Read)])
+            : throw new SoftmodelException($"there are data for {inputs.Length} inputs, but the model has {wanted.Length}");
+    }
+
+    static Tensor Read(string path) => OnnxFile.ReadTensor(path).ToTensor();
+
+    static Tensor Ramp(OnnxValue input)
+    {
+        long[] dims = [.. input.Type!.Dims!.Select(d => d.Value ?? 1)];
+        var count = (int)Tensor.CountOf(dims);
+        return Tensor.Of([.. Enumerable.Range(0, count).Select(i => (float)((double)i / count))], dims);
+    }
+}

@@ -1,0 +1,60 @@
+using System.Collections.Concurrent;
+
+namespace Softmodel.Cli.Conformance;
+
+/// <summary>What to run.</summary>
+/// <param name="Folder">A suite or a folder of suites; see <see cref="Suites.Find"/>.</param>
+/// <param name="Filter">Only cases whose names contain this.</param>
+/// <param name="Workers">How many cases run at once.</param>
+/// <param name="Limit">How long a case may take.</param>
+internal sealed record ConformanceOptions(string Folder, string Filter, int Workers, TimeSpan Limit);
+
+/// <summary>How the cases of a suite came out, in their order.</summary>
+internal sealed record SuiteResult(string Name, CaseResult[] Cases)
+{
+    /// <summary>The names of the cases that came out so.</summary>
+    public string[] Names(Verdict verdict) => [.. Cases.Where(c => c.Verdict == verdict).Select(c => c.Name)];
+
+    /// <summary>How many cases came out so.</summary>
+    public int Count(Verdict verdict) => Cases.Count(c => c.Verdict == verdict);
+}
+
+/// <summary>Runs suites of ONNX backend tests: every model is compiled, none is evaluated.</summary>
+internal static class ConformanceRun
+{
+    /// <summary>Runs all cases, several at once.</summary>
+    /// <param name="options">What to run.</param>
+    /// <param name="progress">Told of each result.</param>
+    /// <param name="cancel">Stops at once.</param>
+    /// <exception cref="SoftmodelException">There are no cases.</exception>
+    public static async Task<SuiteResult[]> Run(ConformanceOptions options, IProgress<(Suite Suite, CaseResult Result)>? progress, CancellationToken cancel)
+    {
+        var suites = Suites.Find(options.Folder)
+            .Select(s => s with { Cases = [.. s.Cases.Where(c => c.Name.Contains(options.Filter, StringComparison.Ordinal))] })
+            .Where(s => s.Cases.Length > 0).ToArray();
+        if (suites.Length == 0)
+            throw new SoftmodelException($"{options.Folder}: no case has '{options.Filter}' in its name");
+        var results = suites.Select(s => new CaseResult[s.Cases.Length]).ToArray();
+        var open = new ConcurrentQueue<(int Suite, int Case)>(suites.SelectMany((s, i) => s.Cases.Select((_, j) => (i, j))));
+        var folder = Directory.CreateTempSubdirectory("softmodel-conformance-");
+        try
+        {
+            await Task.WhenAll(Enumerable.Range(0, options.Workers).Select(number => Task.Run(async () =>
+            {
+                using var worker = new Worker(Path.Combine(folder.FullName, $"{number}"));
+                while (open.TryDequeue(out var at))
+                {
+                    var suite = suites[at.Suite];
+                    var result = await worker.Run(suite.Cases[at.Case], options.Limit, cancel);
+                    results[at.Suite][at.Case] = result;
+                    progress?.Report((suite, result));
+                }
+            }, cancel)));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+        return [.. suites.Select((s, i) => new SuiteResult(s.Name, results[i]))];
+    }
+}
