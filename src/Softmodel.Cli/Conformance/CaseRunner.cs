@@ -20,9 +20,9 @@ internal static class CaseRunner
         var clock = Stopwatch.StartNew();
         var weights = Path.Combine(folder, $"{Guid.NewGuid():N}.weights");
         var stage = "read";
-        string[] operators = [];
+        string[] operators = [], fixedInputs = [];
         CaseResult End(Verdict verdict, string reason = "", string[]? blamed = null, bool onlySizes = false) =>
-            new(work.Name, verdict, stage, reason, operators, blamed ?? [], onlySizes, clock.Elapsed.TotalMilliseconds);
+            new(work.Name, verdict, stage, reason, operators, blamed ?? [], fixedInputs, onlySizes, clock.Elapsed.TotalMilliseconds);
         try
         {
             using var file = OnnxFile.Open(work.Model);
@@ -34,9 +34,19 @@ internal static class CaseRunner
                 return End(Verdict.Failed, "there are no data to run it on");
 
             stage = "import";
-            var names = InputsOf(file.Model.Graph).Select(i => i.Name);
-            var ranks = names.Zip(data[0].Inputs).ToDictionary(p => p.First, p => p.Second.Dims.ToArray());
-            var graph = OnnxImport.Read(file.Model, Evaluator.Fold, ranks: ranks);
+            var given = InputsOf(file.Model.Graph).Select(i => i.Name).Zip(data[0].Inputs).ToDictionary();
+            var ranks = given.ToDictionary(p => p.Key, p => p.Value.Dims.ToArray());
+            Graph graph;
+            try
+            {
+                graph = OnnxImport.Read(file.Model, Evaluator.Fold, ranks: ranks);
+            }
+            catch (OnnxImportException) when (data.Length == 1 && given.Values.Any(IsSetting) && !given.Values.All(IsSetting))
+            {
+                var known = given.Where(p => IsSetting(p.Value)).ToDictionary();
+                graph = OnnxImport.Read(file.Model, Evaluator.Fold, ranks: ranks, known: known);
+                fixedInputs = [.. known.Keys];
+            }
 
             stage = "compile";
             graph = Simplify.Apply(graph, Evaluator.Fold);
@@ -47,7 +57,7 @@ internal static class CaseRunner
             var onlySizes = false;
             foreach (var (inputs, outputs) in data)
             {
-                var results = model.Run(inputs);
+                var results = model.Run([.. inputs.Where(i => fixedInputs.Length == 0 || !IsSetting(i))]);
                 stage = "compare";
                 if (results.Length != outputs.Length)
                     return End(Verdict.Failed, $"there are {results.Length} outputs instead of {outputs.Length}");
@@ -78,6 +88,9 @@ internal static class CaseRunner
             File.Delete(weights);
         }
     }
+
+    /// <summary>Whether an input may say how to compute rather than with what: a few whole numbers.</summary>
+    static bool IsSetting(Tensor tensor) => tensor.Rank <= 1 && tensor.Count <= 16 && tensor.Type is ElementType.Int64 or ElementType.Int32 or ElementType.Bool;
 
     static string Where(Exception e) => string.Join(" ", (e.StackTrace ?? "").Split('\n').Take(3).Select(l => l.Trim()));
 

@@ -64,6 +64,7 @@ internal static class ConformanceCommand
             passed = s.Count(Verdict.Passed),
             failed = s.Names(Verdict.Failed),
             unsupported = s.Names(Verdict.Unsupported),
+            compiledForKnownInputs = s.Cases.Where(c => c.Known.Length > 0).Select(c => c.Name),
             onlySizesCompared = s.Cases.Where(c => c.OnlySizes).Select(c => c.Name),
             cases = s.Cases,
         }),

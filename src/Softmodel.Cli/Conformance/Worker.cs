@@ -56,7 +56,7 @@ internal sealed class Worker(string folder) : IDisposable
             reason = $"it was not done after {limit.TotalSeconds:0} s";
         }
         Dispose();
-        return new(work.Name, Verdict.Failed, "run", reason, [], [], false, clock.Elapsed.TotalMilliseconds);
+        return new(work.Name, Verdict.Failed, "run", reason, [], [], [], false, clock.Elapsed.TotalMilliseconds);
     }
 
     void Start()

@@ -11,9 +11,10 @@ internal static class OnnxImport
     /// <param name="folding">What computes constants.</param>
     /// <param name="sizes">Numbers for symbolic sizes of the inputs, by the names in the file.</param>
     /// <param name="ranks">Sizes of inputs of which the file does not say how many axes they have.</param>
+    /// <param name="known">Inputs whose values are fixed from now on: they become constants.</param>
     /// <exception cref="OnnxImportException">Nodes cannot be imported; it names all of them.</exception>
     /// <exception cref="SoftmodelException">The model's inputs or outputs are not tensors.</exception>
-    public static Graph Read(OnnxModel model, Folding folding, IReadOnlyDictionary<string, long>? sizes = null, IReadOnlyDictionary<string, long[]>? ranks = null)
+    public static Graph Read(OnnxModel model, Folding folding, IReadOnlyDictionary<string, long>? sizes = null, IReadOnlyDictionary<string, long[]>? ranks = null, IReadOnlyDictionary<string, Tensor>? known = null)
     {
         var graph = model.Graph;
         var faults = new List<ImportFault>();
@@ -21,7 +22,10 @@ internal static class OnnxImport
         var scope = new OnnxScope(new(model, folding, faults), builder, model.Opsets);
         scope.Constants(graph);
         foreach (var input in graph.Inputs.Where(i => !graph.Initializers.ContainsKey(i.Name) && !graph.SparseInitializers.ContainsKey(i.Name)))
-            scope.Define(input.Name, new(builder, builder.Input(input.Name, TypeOf(input, builder, sizes, ranks))));
+        {
+            var value = known is not null && known.TryGetValue(input.Name, out var tensor) ? builder.Constant(tensor) : builder.Input(input.Name, TypeOf(input, builder, sizes, ranks));
+            scope.Define(input.Name, new(builder, value));
+        }
         scope.Run(graph.Nodes);
         if (faults.Count > 0)
             throw new OnnxImportException(model.Path, faults);
