@@ -26,6 +26,9 @@ public sealed record CatalogueFile(string Role, Source Source, IReadOnlyList<Sou
 /// <param name="Files">Its files, the main one first.</param>
 public sealed record CatalogueModel(string Name, string About, string Task, ModelLicence Licence, long Download, IReadOnlyList<CatalogueFile> Files)
 {
+    /// <summary>What symbolic sizes of its inputs are in every use, such as a batch of 1.</summary>
+    public IReadOnlyDictionary<string, long>? Sizes { get; init; }
+
     /// <summary>The size of its files in bytes.</summary>
     [JsonIgnore]
     public long Bytes => Files.Sum(f => f.Bytes);

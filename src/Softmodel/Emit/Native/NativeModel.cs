@@ -31,14 +31,14 @@ sealed record NativeModel(
 /// <summary>How a native library is built.</summary>
 /// <param name="EmbedWeights">Whether the weights become part of the library instead of a file beside it.</param>
 /// <param name="Target">The machine that it is for: <c>linux-x64</c> or <c>linux-arm64</c>.</param>
-sealed record NativeOptions(bool EmbedWeights = false, string Target = "linux-x64");
+public sealed record NativeOptions(bool EmbedWeights = false, string Target = "linux-x64");
 
 /// <summary>A native library that has been built.</summary>
 /// <param name="Library">Its path.</param>
 /// <param name="CodeBytes">The bytes of the library without embedded weights.</param>
 /// <param name="WeightBytes">The bytes of the weights.</param>
 /// <param name="Seconds">How long it took.</param>
-sealed record NativeResult(string Library, long CodeBytes, long WeightBytes, double Seconds)
+public sealed record NativeResult(string Library, long CodeBytes, long WeightBytes, double Seconds)
 {
     /// <summary>The bytes of library and weights together.</summary>
     public long TotalBytes => CodeBytes + WeightBytes;

@@ -1,0 +1,194 @@
+using Softmodel.Emit;
+using Softmodel.Emit.Native;
+using Softmodel.Evaluate;
+using Softmodel.Graphs;
+using Softmodel.Import.Onnx;
+using Softmodel.Lowering;
+using Softmodel.Passes;
+using Softmodel.Runtime;
+using Softmodel.Sources;
+
+namespace Softmodel;
+
+/// <summary>What is known of a model's inputs before it is compiled.</summary>
+public sealed record ModelOptions
+{
+    /// <summary>Numbers for symbolic sizes of the inputs, by the names in the file: what is known is compiled in.</summary>
+    public IReadOnlyDictionary<string, long> Sizes { get; init; } = new Dictionary<string, long>();
+
+    /// <summary>Shapes of inputs of which the file does not say how many axes they have, by their names.</summary>
+    public IReadOnlyDictionary<string, long[]> Shapes { get; init; } = new Dictionary<string, long[]>();
+
+    /// <summary>The options as one text, the same for the same options.</summary>
+    internal string Key => string.Join(";", Sizes.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}={s.Value}")
+        .Concat(Shapes.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}:{string.Join(",", s.Value)}")));
+}
+
+/// <summary>How a model is compiled for this process.</summary>
+public sealed record CompileOptions
+{
+    /// <summary>Vectors of 512, 256 or 128 bits; 0 for the widest that the processor has.</summary>
+    public int VectorBits { get; init; }
+
+    /// <summary>How many threads a run uses; 0 for the processor's cores. The results are the same for every number.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>Whether machine-readable code is kept in the cache, where a second start finds it by the hash of the model.</summary>
+    public bool UseCache { get; init; } = true;
+}
+
+/// <summary>
+/// A model that can be compiled. Loading is quick: the file is mapped, and its graph is made when it is asked for, which
+/// a model that is in the cache never is.
+/// </summary>
+/// <example>
+/// <code>
+/// using var model = Model.Load("model.onnx");
+/// using var compiled = model.Compile();
+/// compiled.Run(TensorArgument.Of(pixels, 1, 3, 224, 224));
+/// var scores = compiled.Output(0).Span&lt;float&gt;();
+/// </code>
+/// </example>
+public sealed class Model : IDisposable
+{
+    readonly ModelOptions options;
+    readonly Lock gate = new();
+    OnnxFile? file;
+    Graph? imported, simplified;
+    LoweredProgram? lowered;
+
+    Model(string path, string name, string licence, ModelOptions options) => (Path, Name, Licence, this.options) = (path, name, licence, options);
+
+    /// <summary>The file.</summary>
+    public string Path { get; }
+
+    /// <summary>A name for messages and for what is built.</summary>
+    public string Name { get; }
+
+    /// <summary>The text of the licence that the weights are under; empty where it is not known.</summary>
+    public string Licence { get; }
+
+    /// <summary>A model in an ONNX file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="options">What is known of its inputs.</param>
+    /// <exception cref="SoftmodelException">There is no such file.</exception>
+    public static Model Load(string path, ModelOptions? options = null) => File.Exists(path)
+        ? new(System.IO.Path.GetFullPath(path), System.IO.Path.GetFileNameWithoutExtension(path), "", options ?? new())
+        : throw new SoftmodelException($"there is no file {path}");
+
+    /// <summary>A model by its name in the catalogue, a source such as <c>npm:name@version#path</c>, or a file.</summary>
+    /// <param name="source">What <see cref="Source.Parse"/> reads.</param>
+    /// <param name="options">What is known of its inputs; for a model of the catalogue what it says is kept.</param>
+    /// <param name="progress">Is told of the bytes that come.</param>
+    /// <param name="cancel">Stops fetching, and leaves nothing half done.</param>
+    /// <exception cref="SoftmodelException">The model can't be found or fetched.</exception>
+    public static async Task<Model> LoadAsync(string source, ModelOptions? options = null, IProgress<FetchProgress>? progress = null, CancellationToken cancel = default)
+    {
+        var resolved = await Source.Resolve(source, progress, cancel).ConfigureAwait(false);
+        var text = resolved.Licence.TextFile is { } licence && File.Exists(licence) ? await File.ReadAllTextAsync(licence, cancel).ConfigureAwait(false) : resolved.Licence.Spdx ?? "";
+        options ??= new();
+        if (Catalogue.Find(source)?.Sizes is { } known)
+            options = options with { Sizes = known.Concat(options.Sizes).GroupBy(s => s.Key).ToDictionary(g => g.Key, g => g.Last().Value) };
+        return new(resolved.MainFile, resolved.Name, text, options);
+    }
+
+    /// <summary>The model in core operations, as the importer made it.</summary>
+    /// <exception cref="SoftmodelException">The file is damaged, or holds what can't be imported: all of it is named.</exception>
+    public Graph Imported
+    {
+        get
+        {
+            lock (gate)
+            {
+                file ??= OnnxFile.Open(Path);
+                return imported ??= OnnxImport.Read(file.Model, Evaluator.Fold, options.Sizes, options.Shapes);
+            }
+        }
+    }
+
+    /// <summary>The model in core operations after the exact passes: what is compiled.</summary>
+    /// <inheritdoc cref="Imported" path="/exception"/>
+    public Graph Graph
+    {
+        get
+        {
+            lock (gate)
+                return simplified ??= Simplify.Apply(Imported, Evaluator.Fold);
+        }
+    }
+
+    /// <summary>The kernels that it becomes.</summary>
+    internal LoweredProgram Program
+    {
+        get
+        {
+            lock (gate)
+                return lowered ??= Lower.Program(Graph);
+        }
+    }
+
+    /// <summary>Compiles the model for this process, or takes it from the cache.</summary>
+    /// <param name="compile">How; by default for this processor and all its cores.</param>
+    /// <param name="progress">Is told what is being done.</param>
+    /// <param name="cancel">Stops between the stages, and leaves nothing half done.</param>
+    /// <exception cref="SoftmodelException">The model can't be imported, or the cache can't be written to.</exception>
+    public CompiledModel Compile(CompileOptions? compile = null, IProgress<string>? progress = null, CancellationToken cancel = default)
+    {
+        compile ??= new();
+        var width = compile.VectorBits == 0 ? InProcess.Width : compile.VectorBits;
+        if (width is not (128 or 256 or 512))
+            throw new SoftmodelException($"vectors have 128, 256 or 512 bits, not {width}");
+        var cache = new CompileCache(compile.UseCache ? StoreSettings.FromEnvironment().Cache : null);
+        var compiled = cache.Get($"{CompileCache.HashOf(Path)} {options.Key} {width}", width, () =>
+        {
+            progress?.Report("importing");
+            var program = Program;
+            cancel.ThrowIfCancellationRequested();
+            progress?.Report("writing C#");
+            var code = ProgramCode.Write(program, width);
+            progress?.Report("compiling C#");
+            return (InProcess.Assemble(code.Source, cancel), code.Weights);
+        }, cancel);
+        compiled.Threads = compile.Threads == 0 ? Environment.ProcessorCount : compile.Threads;
+        return compiled;
+    }
+
+    /// <inheritdoc cref="Compile"/>
+    public Task<CompiledModel> CompileAsync(CompileOptions? compile = null, IProgress<string>? progress = null, CancellationToken cancel = default) =>
+        Task.Run(() => Compile(compile, progress, cancel), cancel);
+
+    /// <summary>Builds a native library with a C header, a description, samples in C and Python, and licences, in a folder.</summary>
+    /// <param name="folder">The folder; files of an earlier build are replaced when all is done, and not before.</param>
+    /// <param name="build">How; by default for this machine, with the weights beside the library.</param>
+    /// <param name="progress">Is told what is being done.</param>
+    /// <param name="cancel">Stops the build, and leaves nothing of it.</param>
+    /// <exception cref="SoftmodelException">The model can't be imported, a tool is missing, or the folder can't be written to.</exception>
+    public Task<NativeResult> BuildAsync(string folder, NativeOptions? build = null, IProgress<string>? progress = null, CancellationToken cancel = default) =>
+        Task.Run(() =>
+        {
+            progress?.Report("importing");
+            var program = Program;
+            var codes = new Dictionary<int, ProgramSource>();
+            ProgramSource Code(int width)
+            {
+                lock (codes)
+                    return codes.TryGetValue(width, out var code) ? code : codes[width] = ProgramCode.Write(program, width);
+            }
+            var inputs = program.Graph.Inputs.Select(v => Info(v.Name, v.Type)).ToArray();
+            var outputs = program.Graph.Outputs.Select((v, i) => Info(program.Graph.OutputNames[i], v.Type)).ToArray();
+            var native = new NativeModel(Name, width => Code(width).Source, stream => Code(256).Weights.Write(stream), inputs, outputs, Licence);
+            return NativeBuild.Run(native, folder, build ?? new(), progress, cancel);
+        }, cancel);
+
+    static TensorInfo Info(string name, TensorType type) => new(name, type.Element, [.. type.Shape.Dims.Select(d => d.ToString())]);
+
+    /// <summary>Unmaps the file; graphs that were made of it can't be used any more, compiled models can.</summary>
+    public void Dispose()
+    {
+        lock (gate)
+        {
+            file?.Dispose();
+            (file, imported, simplified, lowered) = (null, null, null, null);
+        }
+    }
+}
