@@ -1,0 +1,60 @@
+using Google.Protobuf;
+using Softmodel.Cli.Peers;
+using Softmodel.Graphs;
+using Softmodel.Import.Onnx.Wire;
+
+namespace Softmodel.Tests.Peers;
+
+public class OnnxRuntimePeerTests
+{
+    static byte[] Sum(int type)
+    {
+        ValueInfoProto Value(string name) => new()
+        {
+            Name = name,
+            Type = new() { TensorType = new() { ElemType = type, Shape = new() { Dim = { new TensorShapeProto.Types.Dimension { DimParam = "N" } } } } },
+        };
+        return new ModelProto
+        {
+            IrVersion = 8,
+            OpsetImport = { new OperatorSetIdProto { Domain = "", Version = 17 } },
+            Graph = new()
+            {
+                Name = "sum",
+                Input = { Value("a"), Value("b") },
+                Output = { Value("c") },
+                Node = { new NodeProto { OpType = "Add", Input = { "a", "b" }, Output = { "c" } } },
+            },
+        }.ToByteArray();
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Tensors_go_in_and_come_out(int threads)
+    {
+        using var peer = OnnxRuntimePeer.Load(Sum(1), threads);
+        Assert.Equal(["a", "b"], peer.Inputs);
+        Assert.True(Assert.Single(peer.Run([Tensor.Vector(1f, 2f), Tensor.Vector(10f, 20f)])).SameAs(Tensor.Vector(11f, 22f)));
+        Assert.True(Assert.Single(peer.Run([Tensor.Vector<float>(), Tensor.Vector<float>()])).SameAs(Tensor.Vector<float>()));
+    }
+
+    [Fact]
+    public void Whole_numbers_keep_their_type()
+    {
+        using var peer = OnnxRuntimePeer.Load(Sum(7));
+        Assert.True(Assert.Single(peer.Run([Tensor.Vector(1L << 40), Tensor.Vector(2L)])).SameAs(Tensor.Vector((1L << 40) + 2)));
+    }
+
+    [Fact]
+    public void What_does_not_fit_is_refused()
+    {
+        using var peer = OnnxRuntimePeer.Load(Sum(1));
+        Assert.Throws<SoftmodelException>(() => peer.Run([Tensor.Vector(1f)]));
+        Assert.Throws<SoftmodelException>(() => peer.Run([Tensor.Vector(1f), Tensor.Vector(1.0)]));
+        Assert.Throws<SoftmodelException>(() => OnnxRuntimePeer.Load([1, 2, 3]));
+    }
+
+    [Fact]
+    public void Peak_memory_is_that_of_a_process() => Assert.InRange(PeakMemory.Bytes, 10 << 20, 100L << 30);
+}
