@@ -25,7 +25,7 @@ internal static class ConformanceCommand
         var asJson = new Option<bool>("--json") { Description = "One JSON object on standard output" };
         workers.Validators.Add(r => Positive(r, r.GetValueOrDefault<int>()));
         limit.Validators.Add(r => Positive(r, r.GetValueOrDefault<int>()));
-        var command = new Command("conformance", "Run suites of ONNX backend tests against the compiler") { folder, filter, workers, limit, operators, asJson };
+        var command = new Verb("conformance", "Run suites of ONNX backend tests against the compiler.", "conformance ../shared/onnx --json", "conformance ../shared/zoo", "conformance ../shared/onnx/node --filter softmax") { folder, filter, workers, limit, operators, asJson };
         command.SetAction(async (parsed, cancel) =>
         {
             var options = new ConformanceOptions(parsed.GetRequiredValue(folder), parsed.GetRequiredValue(filter), parsed.GetRequiredValue(workers), TimeSpan.FromSeconds(parsed.GetRequiredValue(limit)));

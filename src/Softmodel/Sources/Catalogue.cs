@@ -32,6 +32,10 @@ public sealed record CatalogueModel(string Name, string About, string Task, Mode
     /// <summary>The size of its files in bytes.</summary>
     [JsonIgnore]
     public long Bytes => Files.Sum(f => f.Bytes);
+
+    /// <summary>Whether it is in the cache. Its files are checked when it is resolved.</summary>
+    [JsonIgnore]
+    public bool IsFetched => new Store(StoreSettings.FromEnvironment(), Catalogue.All).Has(this);
 }
 
 /// <summary>The models that are known by a short name. They are listed in <c>Sources/catalogue.json</c>.</summary>
