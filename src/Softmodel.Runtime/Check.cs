@@ -9,15 +9,30 @@ public static class Check
     /// <summary>The index as one from 0 to <paramref name="size"/> - 1, where a negative one counts from the end.</summary>
     /// <param name="index">From -<paramref name="size"/> to <paramref name="size"/> - 1.</param>
     /// <param name="size">The number of things indexed.</param>
-    /// <param name="node">The node that indexes, for the error.</param>
     /// <exception cref="ModelException">The index lies outside.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static long Index(long index, long size, string node)
+    public static long Index(long index, long size)
     {
         var wrapped = index < 0 ? index + size : index;
         if ((ulong)wrapped >= (ulong)size)
-            ThrowIndex(index, size, node);
+            ThrowIndex(index, size);
         return wrapped;
+    }
+
+    /// <inheritdoc cref="Index(long, long)"/>
+    /// <param name="index">From -<paramref name="size"/> to <paramref name="size"/> - 1.</param>
+    /// <param name="size">The number of things indexed.</param>
+    /// <param name="node">The node that indexes, for the error.</param>
+    public static long Index(long index, long size, string node)
+    {
+        try
+        {
+            return Index(index, size);
+        }
+        catch (ModelException e)
+        {
+            throw new ModelException(e.Error, $"{node}: {e.Message}");
+        }
     }
 
     /// <summary>Demands a size that is known when the model runs.</summary>
@@ -61,7 +76,7 @@ public static class Check
     }
 
     [DoesNotReturn]
-    static void ThrowIndex(long index, long size, string node) => throw new ModelException(ModelError.Index, size == 0
-        ? $"{node}: the index {index} looks into nothing: what it indexes is empty"
-        : $"{node}: the index {index} is not within {-size} to {size - 1}");
+    static void ThrowIndex(long index, long size) => throw new ModelException(ModelError.Index, size == 0
+        ? $"the index {index} looks into nothing: what it indexes is empty"
+        : $"the index {index} is not within {-size} to {size - 1}");
 }

@@ -41,6 +41,24 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
     /// <summary>The loops that are being written, the outermost first.</summary>
     public List<Scope> Open { get; } = [];
 
+    /// <summary>The buffers that the kernel is given, the result last.</summary>
+    public List<Lowering.Buffer> Parameters { get; } = [];
+
+    /// <summary>The pointer to a buffer.</summary>
+    public string Pointer(Lowering.Buffer buffer)
+    {
+        var at = Parameters.IndexOf(buffer);
+        if (at < 0)
+        {
+            at = Parameters.Count;
+            Parameters.Add(buffer);
+        }
+        return $"x{at}";
+    }
+
+    /// <summary>The statements that take the parameters from the frame.</summary>
+    public string Taken() => string.Concat(Parameters.Select((b, i) => $"var x{i} = ({InMemory(b.Type)}*)f->x{i};\n"));
+
     /// <summary>The statements before all loops.</summary>
     public StringBuilder Sizes { get; } = new();
 
@@ -143,7 +161,7 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
             case Expr.Position position:
                 return Code(position.Index);
             case Expr.Checked check:
-                return $"Check.Index({Value(check.Value, false)}, {Code(check.Size)}, {Literal(check.Source)})";
+                return $"Check.Index({Value(check.Value, false)}, {Code(check.Size)})";
             case Expr.Folded fold:
                 return $"Scalars.{fold.Mode}({Code(fold.Index)}, {Code(fold.Size)})";
             case Expr.Convert convert:
@@ -212,7 +230,7 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
     public string Pointer(Expr.Load load)
     {
         var index = load.Index;
-        var buffer = $"f->{load.Buffer.Name}";
+        var buffer = Pointer(load.Buffer);
         if (index.Dynamic.Count > 0)
             return $"{buffer}[{Code(index)}]";
         Index outer = index.Offset, within = Index.Zero;

@@ -39,10 +39,10 @@ sealed class NestCode
         writer = new(levels, inner, 1);
     }
 
-    /// <summary>The method of a nest, and the C# expression of the number of tasks that it is split into.</summary>
-    public static (string Method, string Tasks) Write(Step.Nest nest, string name) => new NestCode(nest).Write(name);
+    /// <summary>The kernel of a nest.</summary>
+    public static KernelCode Write(Step.Nest nest) => new NestCode(nest).Write();
 
-    (string, string) Write(string name)
+    KernelCode Write()
     {
         var row = new KernelWriter.Scope(1);
         writer.Open.Add(row);
@@ -52,14 +52,12 @@ sealed class NestCode
         var rowCount = Code(Dim.Product(rows.Select(a => a.Extent)));
         var columnCount = inner is null || foldsInner ? "1" : Code(inner.Extent);
         var cost = Code(Dim.Product(folded.Select(a => a.Extent)) * Math.Max(1, Cost(nest.Value) + (nest.Fold is null ? 0 : Cost(nest.Fold.Term))));
-        code.Append($"    // {nest.Source.ReplaceLineEndings(" ")}\n");
-        code.Append($"    [MethodImpl(MethodImplOptions.AggressiveOptimization)]\n    public static void {name}(void* state, int task)\n    {{\n        var f = (Frame*)state;\n");
-        code.Append(Indent(writer.Sizes.ToString(), 2));
+        code.Append(Indent(writer.Taken() + writer.Sizes, 2));
         code.Append($"        Split.Of({rowCount}, {columnCount}, {cost}, task, out var row, out var rowEnd, out var column, out var columnEnd);\n");
         code.Append("        for (; row < rowEnd; row++)\n        {\n");
         code.Append(Indent(decoding, 3)).Append(Indent(row.Text.ToString(), 3)).Append(Indent(body, 3));
-        code.Append("        }\n    }\n");
-        return (code.ToString(), $"Split.Tasks({writer.InFrame(rowCount)}, {writer.InFrame(columnCount)}, {writer.InFrame(cost)})");
+        code.Append("        }\n");
+        return new(code.ToString(), writer.Parameters, $"Split.Tasks({writer.InFrame(rowCount)}, {writer.InFrame(columnCount)}, {writer.InFrame(cost)})");
     }
 
     string Code(Dim size) => writer.Code(size);
@@ -241,7 +239,7 @@ sealed class NestCode
 
     string Store(string value, bool vector)
     {
-        var target = $"f->{nest.Target.Name}";
+        var target = writer.Pointer(nest.Target);
         var at = writer.Code(nest.At);
         if (vector)
             return nest.Target.Type == ElementType.Bool ? $"Maths.StoreMask({value}, {target} + {at});\n" : $"VX.Store({value}, {target} + {at});\n";

@@ -40,13 +40,25 @@ sealed record WeightLayout((Lowering.Buffer Buffer, long Offset)[] Items, long L
     }
 }
 
+/// <summary>A kernel without its name: steps that differ in nothing but the buffers that they work on share one.</summary>
+/// <param name="Body">The statements.</param>
+/// <param name="Parameters">The buffers that it is given.</param>
+/// <param name="Tasks">The C# expression of the number of tasks that it is split into.</param>
+sealed record KernelCode(string Body, IReadOnlyList<Lowering.Buffer> Parameters, string Tasks);
+
 /// <summary>Writes a program as C#.</summary>
 sealed class ProgramCode
 {
     readonly LoweredProgram program;
-    readonly StringBuilder kernels = new(), run = new();
+    readonly StringBuilder run = new();
     readonly MemoryPlan memory;
-    int numbers;
+    readonly Dictionary<string, (string Name, List<string> Sources)> kernels = new(StringComparer.Ordinal);
+    readonly Dictionary<string, int> named = new(StringComparer.Ordinal);
+    readonly List<string> nodes = [];
+    int parameters = Arguments, loops;
+
+    // More than these are set before the call.
+    const int Arguments = 4;
 
     readonly int width;
     readonly Dictionary<Step.Nest, TileCode> tiles = new(ReferenceEqualityComparer.Instance);
@@ -94,7 +106,7 @@ sealed class ProgramCode
         code.Append($"using V = System.Runtime.Intrinsics.Vector{width}<float>;\nusing VI = System.Runtime.Intrinsics.Vector{width}<int>;\nusing VX = System.Runtime.Intrinsics.Vector{width};\n\n");
         code.Append($"namespace Softmodel.Compiled.Width{width};\n\n");
         Frame(code);
-        code.Append("\nstatic unsafe class Kernels\n{\n").Append(kernels).Append("}\n\n");
+        Kernels(code);
         Model(code, weights);
         code.Append('\n').Append(Tiles.Write(tiles.Values.SelectMany(t => t.Used).Distinct(), width)).Append(Prelude());
         return new(code.ToString(), weights);
@@ -113,11 +125,25 @@ sealed class ProgramCode
     void Frame(StringBuilder code)
     {
         code.Append("/// <summary>Where everything lies and how large it is.</summary>\nunsafe struct Frame\n{\n");
+        code.Append("    // What the kernel that runs is given, and the node that it is of where it may fail.\n");
+        code.Append($"    public void* {string.Join(", ", Enumerable.Range(0, parameters).Select(i => $"x{i}"))};\n    public int node;\n");
         foreach (var symbol in Symbols)
             code.Append($"    public long {SizeName(symbol)};\n");
         foreach (var buffer in program.Buffers)
             code.Append($"    /// <summary>{buffer.Type}[{buffer.Count}]</summary>\n    public {KernelWriter.InMemory(buffer.Type)}* {buffer.Name};\n");
         code.Append("}\n");
+    }
+
+    void Kernels(StringBuilder code)
+    {
+        code.Append("\nstatic unsafe class Kernels\n{\n");
+        foreach (var (body, (name, sources)) in kernels)
+        {
+            foreach (var source in sources)
+                code.Append($"    // {source}\n");
+            code.Append($"    [MethodImpl(MethodImplOptions.AggressiveOptimization)]\n    public static void {name}(void* state, int task)\n    {{\n        var f = (Frame*)state;\n{body}    }}\n\n");
+        }
+        code.Append("}\n\n");
     }
 
     void Model(StringBuilder code, WeightLayout weights)
@@ -158,13 +184,22 @@ sealed class ProgramCode
                     code.Append($"        f->{SizeName(symbol)} = {Demanded(graph, symbol, $"InputSize({i}, {axis})")};\n");
             }
         }
-        code.Append("        Layout0();\n").Append(run);
+        code.Append("        Layout0();\n");
+        if (nodes.Count == 0)
+            code.Append(run);
+        else
+        {
+            code.Append("        try\n        {\n").Append(KernelWriter.Indent(run.ToString(), 1));
+            code.Append("        }\n        catch (ModelException e) when (e.Error == ModelError.Index)\n        {\n            throw new ModelException(e.Error, $\"{nodes[f->node]}: {e.Message}\");\n        }\n");
+        }
         for (var i = 0; i < program.Outputs.Length; i++)
         {
             var (buffer, shape) = program.Outputs[i];
             code.Append($"        SetOutput({i}, f->{buffer.Name}{string.Concat(shape.Dims.Select(d => $", {Size(d)}"))});\n");
         }
-        code.Append("    }\n");
+        code.Append("    }\n\n    void Run(delegate*<void*, int, void> kernel, int tasks, void* x0, void* x1 = null, void* x2 = null, void* x3 = null)\n    {\n        f->x0 = x0;\n        f->x1 = x1;\n        f->x2 = x2;\n        f->x3 = x3;\n        Workers.Run(kernel, f, tasks);\n    }\n");
+        if (nodes.Count > 0)
+            code.Append($"\n    static readonly string[] nodes =\n    [\n{string.Concat(nodes.Select(n => $"        {KernelWriter.Literal(n)},\n"))}    ];\n");
         for (var i = 0; i < memory.Segments.Length; i++)
             Layout(code, i);
         code.Append("}\n");
@@ -216,6 +251,8 @@ sealed class ProgramCode
                     if (found is not null)
                         Line(found);
                     LayOut(step);
+                    if (routine.Op is Op.ScatterElements or Op.ScatterND)
+                        MayFail(routine.Source, Line);
                     Line(statement);
                     continue;
                 case Step.Bind bind:
@@ -251,10 +288,31 @@ sealed class ProgramCode
 
     void Nest(Step.Nest nest, Action<string> line)
     {
-        var name = $"K{numbers++}";
-        var (method, tasks) = tiles.TryGetValue(nest, out var tile) ? tile.Write(name, packed.Contains(nest)) : NestCode.Write(nest, name);
-        kernels.Append(kernels.Length > 0 ? "\n" : "").Append(method);
-        line($"Workers.Run(&Kernels.{name}, f, {tasks});");
+        var kernel = tiles.TryGetValue(nest, out var tile) ? tile.Write(packed.Contains(nest)) : NestCode.Write(nest);
+        if (!kernels.TryGetValue(kernel.Body, out var there))
+            kernels[kernel.Body] = there = (NameOf(nest), []);
+        there.Sources.Add(nest.Source.ReplaceLineEndings(" "));
+        if (kernel.Body.Contains("Check.", StringComparison.Ordinal))
+            MayFail(nest.Source, line);
+        parameters = Math.Max(parameters, kernel.Parameters.Count);
+        for (var i = Arguments; i < kernel.Parameters.Count; i++)
+            line($"f->x{i} = f->{kernel.Parameters[i].Name};");
+        line($"Run(&Kernels.{there.Name}, {kernel.Tasks}{string.Concat(kernel.Parameters.Take(Arguments).Select(b => $", f->{b.Name}"))});");
+    }
+
+    void MayFail(string source, Action<string> line)
+    {
+        line($"f->node = {nodes.Count};");
+        nodes.Add(source);
+    }
+
+    /// <summary>What a kernel does, in a word, and a number.</summary>
+    string NameOf(Step.Nest nest)
+    {
+        var words = nest.Source.Split([' ', '_', ';', '\''], 2, StringSplitOptions.RemoveEmptyEntries);
+        var word = words.Length > 0 && words[0].All(char.IsAsciiLetter) ? char.ToUpperInvariant(words[0][0]) + words[0][1..] : "Kernel";
+        var number = named[word] = named.GetValueOrDefault(word) + 1;
+        return $"{word}{number}";
     }
 
     static string CopyOf(Lowering.Buffer from, Lowering.Buffer to, string offset) =>
@@ -262,7 +320,7 @@ sealed class ProgramCode
 
     void Loop(Step.Loop loop, int depth, Action<string> line)
     {
-        var number = numbers++;
+        var number = loops++;
         line($"long end{number} = f->{loop.Trips.Name}[0], i{number} = 0;");
         line($"for (var go = f->{loop.Begin.Name}[0] != 0; go && i{number} < end{number}; i{number}++, go = f->{loop.GoOn.Name}[0] != 0)");
         line("{");

@@ -18,14 +18,13 @@ static class RoutineCode
         string In(int i) => $"f->{inputs[i].Buffer.Name}";
         string Out(int i) => $"f->{outputs[i].Buffer.Name}";
         string Dims(Shape shape) => $"[{string.Join(", ", shape.Dims.Select(Size))}]";
-        var source = KernelWriter.Literal(routine.Source);
         return routine.Op switch
         {
             Op.Random random => (null, $"Philox.{random.Distribution}(Seed, {random.Stream}, 0, new Span<float>({Out(0)}, checked((int)({Size(random.Shape.Count)}))));"),
             Op.Accumulate a => (null, $"Routines.Accumulate({In(0)}, {Out(0)}, {Dims(inputs[0].Shape)}, {a.Axis}, {Bool(a.Kind == Reduction.Product)}, {Bool(a.Exclusive)}, {Bool(a.Reverse)});"),
             Op.TopK t => (null, $"Routines.TopK({In(0)}, {Out(0)}, {Out(1)}, {Dims(inputs[0].Shape)}, {t.Axis}, {Size(t.Count)}, {Bool(t.Largest)});"),
-            Op.ScatterElements s => (null, $"Routines.ScatterElements({In(0)}, {In(1)}, {In(2)}, {Out(0)}, {Dims(inputs[0].Shape)}, {Dims(inputs[1].Shape)}, {s.Axis}, Routines.{s.Combine}, {source});"),
-            Op.ScatterND s => (null, $"Routines.ScatterND({In(0)}, {In(1)}, {In(2)}, {Out(0)}, {Dims(inputs[0].Shape)}, {Dims(inputs[1].Shape)}, Routines.{s.Combine}, {source});"),
+            Op.ScatterElements s => (null, $"Routines.ScatterElements({In(0)}, {In(1)}, {In(2)}, {Out(0)}, {Dims(inputs[0].Shape)}, {Dims(inputs[1].Shape)}, {s.Axis}, Routines.{s.Combine});"),
+            Op.ScatterND s => (null, $"Routines.ScatterND({In(0)}, {In(1)}, {In(2)}, {Out(0)}, {Dims(inputs[0].Shape)}, {Dims(inputs[1].Shape)}, Routines.{s.Combine});"),
             Op.Call { Program: "NonZero" } call => (
                 $"f->{ProgramCode.SizeName(call.Results[0].Shape[1].SymbolName!)} = Routines.CountNonZero({In(0)}, {Size(inputs[0].Shape.Count)});",
                 $"Routines.NonZero({In(0)}, {Out(0)}, {Dims(inputs[0].Shape)}, {Size(call.Results[0].Shape[1])});"),

@@ -99,10 +99,9 @@ sealed class TileCode
         return all;
     }
 
-    /// <summary>The method, and the C# expression of the number of its tasks.</summary>
-    /// <param name="name">Its name.</param>
+    /// <summary>The kernel.</summary>
     /// <param name="isPacked">Whether the constant factor lies in panels.</param>
-    public (string Method, string Tasks) Write(string name, bool isPacked)
+    public KernelCode Write(bool isPacked)
     {
         var levels = new Dictionary<Axis, int>();
         foreach (var axis in outer)
@@ -142,10 +141,8 @@ sealed class TileCode
         // As many columns at a time as stay in the cache while all rows are computed.
         body.Append($"var block = TileSplit.Columns({writer.Code(depth)}, {step});\n");
         body.Append($"for (; start < end; start += block)\n{{\n{KernelWriter.Indent($"var blockEnd = Math.Min(end, start + block);\n{rows}", 1)}}}\n");
-        var code = new StringBuilder($"    // {nest.Source.ReplaceLineEndings(" ")}\n");
-        code.Append($"    [MethodImpl(MethodImplOptions.AggressiveOptimization)]\n    public static void {name}(void* state, int task)\n    {{\n        var f = (Frame*)state;\n");
-        code.Append(KernelWriter.Indent(writer.Sizes.ToString(), 2)).Append(KernelWriter.Indent(body.ToString(), 2)).Append("    }\n");
-        return (code.ToString(), $"TileSplit.Tasks({Frame(outerCount)}, {Frame(row.Extent)}, {Frame(column.Extent)}, {Frame(depth)}, {unit}, {step})");
+        var code = KernelWriter.Indent(writer.Taken() + writer.Sizes + body, 2);
+        return new(code, writer.Parameters, $"TileSplit.Tasks({Frame(outerCount)}, {Frame(row.Extent)}, {Frame(column.Extent)}, {Frame(depth)}, {unit}, {step})");
     }
 
     static string Frame(Dim size) => size.Value is { } number ? $"{number}L" : size.ToCSharp(s => $"f->{ProgramCode.SizeName(s)}");
@@ -170,7 +167,7 @@ sealed class TileCode
             text += $"{(column.Extent.Value is null ? "else\n" : "")}{{\n{KernelWriter.Indent(few, 1)}}}\n";
         }
         writer.Open.RemoveAt(writer.Open.Count - 1);
-        var start = panel is null ? "" : $"var w = f->{byRow.Buffer.Name} + {PanelStart()};\n";
+        var start = panel is null ? "" : $"var w = {writer.Pointer(byRow.Buffer)} + {PanelStart()};\n";
         return KernelWriter.Indent(scope.Text + start + text, 1);
     }
 
@@ -245,8 +242,8 @@ sealed class TileCode
         var at = writer.Code(rewriting.Apply(nest.At));
         var stride = nest.At.Stride(column);
         after.Text.Append(stride.Value == 1
-            ? $"VX.Store({value}, f->{nest.Target.Name} + {at});\n"
-            : $"Maths.Scatter({value}, f->{nest.Target.Name} + {at}, {writer.Code(stride)});\n");
+            ? $"VX.Store({value}, {writer.Pointer(nest.Target)} + {at});\n"
+            : $"Maths.Scatter({value}, {writer.Pointer(nest.Target)} + {at}, {writer.Code(stride)});\n");
     }
 
     /// <summary>What becomes of sums of which not every one is an element of the result.</summary>
@@ -262,7 +259,7 @@ sealed class TileCode
         var value = writer.Value(rewriting.Apply(nest.Value), false);
         var at = writer.Code(rewriting.Apply(nest.At));
         writer.Open.RemoveAt(writer.Open.Count - 1);
-        after.Text.Append($"for ({column.Name} = 0; {column.Name} < {writer.Code(column.Extent)}; {column.Name}++)\n{{\n{KernelWriter.Indent($"{inner.Text}f->{nest.Target.Name}[{at}] = {value};\n", 1)}}}\n");
+        after.Text.Append($"for ({column.Name} = 0; {column.Name} < {writer.Code(column.Extent)}; {column.Name}++)\n{{\n{KernelWriter.Indent($"{inner.Text}{writer.Pointer(nest.Target)}[{at}] = {value};\n", 1)}}}\n");
     }
 
     // The row within a tile.
