@@ -50,7 +50,7 @@ static class Products
     }
 
     [Operator("Gemm", since: 7)]
-    static Term Gemm(Term a, Term b, Term? c, float alpha = 1, float beta = 1, bool transA = false, bool transB = false)
+    internal static Term Gemm(Term a, Term b, Term? c, float alpha = 1, float beta = 1, bool transA = false, bool transB = false)
     {
         var product = a.Contract($"{(transA ? "ki" : "ik")},{(transB ? "jk" : "kj")}->ij", b);
         var scaled = alpha == 1 ? product : product * alpha;
