@@ -109,7 +109,7 @@ sealed class TileCode
         (levels[row], levels[column]) = (2, 3);
         for (var i = 0; i < nest.Fold!.Axes.Length; i++)
             levels[nest.Fold.Axes[i]] = 4 + i;
-        levels[moved] = 4;
+        levels[moved] = levels[lane] = 4;
         var writer = new KernelWriter(levels, column, 3);
         var outerScope = new KernelWriter.Scope(1);
         writer.Open.Add(outerScope);
@@ -249,19 +249,20 @@ sealed class TileCode
     /// <summary>What becomes of sums of which not every one is an element of the result.</summary>
     void FinishFew(KernelWriter writer, KernelWriter.Scope after)
     {
-        Index Move(Index index) => index + (Index)moved * index.Stride(row);
-        var rewriting = new ExprRewriting(Move, a => a == row);
+        // The column itself stays 0: addresses are computed with it before the loop over the few there are.
+        Index Move(Index index) => index + (Index)moved * index.Stride(row) + (Index)lane * index.Stride(column);
+        var rewriting = new ExprRewriting(Move, a => a == row || a == column);
         var sum = new Expr.Accumulated(ElementType.Float32, nest.Fold!.Result.Axes);
         rewriting.Replace(nest.Fold.Result, sum);
         var inner = new KernelWriter.Scope(int.MaxValue);
         writer.Open.Add(inner);
-        inner.Values[(sum, false)] = $"sums[{moved.Name} * {vectors * lanes} + {column.Name}]";
+        inner.Values[(sum, false)] = $"sums[{moved.Name} * {vectors * lanes} + {lane.Name}]";
         var value = writer.Value(rewriting.Apply(nest.Value), false);
         var at = writer.Code(rewriting.Apply(nest.At));
         writer.Open.RemoveAt(writer.Open.Count - 1);
-        after.Text.Append($"for ({column.Name} = 0; {column.Name} < {writer.Code(column.Extent)}; {column.Name}++)\n{{\n{KernelWriter.Indent($"{inner.Text}{writer.Pointer(nest.Target)}[{at}] = {value};\n", 1)}}}\n");
+        after.Text.Append($"for (long {lane.Name} = 0; {lane.Name} < {writer.Code(column.Extent)}; {lane.Name}++)\n{{\n{KernelWriter.Indent($"{inner.Text}{writer.Pointer(nest.Target)}[{at}] = {value};\n", 1)}}}\n");
     }
 
-    // The row within a tile.
-    readonly Axis moved = new("r", Dim.Symbol("r"));
+    // The row and the column within a tile.
+    readonly Axis moved = new("r", Dim.Symbol("r")), lane = new("lane", Dim.Symbol("lane"));
 }
