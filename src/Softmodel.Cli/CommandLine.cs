@@ -30,6 +30,9 @@ static class CommandLine
         HelpName = "softmodel",
         Subcommands =
         {
+            ImportCommand.Create(),
+            RunCommand.Create(),
+            BuildCommand.Create(),
             ModelsCommand.Create(),
             ConformanceCommand.Create(),
         },
@@ -72,7 +75,7 @@ static class CommandLine
                 SoftmodelException => (e.Message, Failed),
                 _ => ($"a defect of softmodel: {e.GetType().Name}: {e.Message}; SOFTMODEL_DEBUG=1 shows where: please report it", Failed),
             };
-            error.WriteLine($"softmodel: {line.ReplaceLineEndings(" ")}");
+            error.WriteLine($"softmodel: {line}");
             if (Environment.GetEnvironmentVariable("SOFTMODEL_DEBUG") is "1")
                 error.WriteLine(e);
             return code;

@@ -51,6 +51,19 @@ sealed class Terminal(InvocationConfiguration streams, bool json)
     /// <summary>A line on standard error.</summary>
     public void Say(string line) => streams.Error.WriteLine(line);
 
+    /// <summary>Work that takes a while: what it is at is shown where somebody watches.</summary>
+    public async Task<T> Working<T>(Func<IProgress<string>, Task<T>> work)
+    {
+        if (!Screen.Profile.Out.IsTerminal)
+            return await work(new Steps(_ => { }));
+        return await Screen.Status().StartAsync("starting", context => work(new Steps(step => context.Status(step.EscapeMarkup()))));
+    }
+
+    sealed class Steps(Action<string> report) : IProgress<string>
+    {
+        public void Report(string value) => report(value);
+    }
+
     /// <summary>Brings a model to this machine, with a bar while it takes long, and says what it may be used for when it is new.</summary>
     public async Task<ResolvedModel> Fetch(string nameOrSource, CancellationToken cancel)
     {

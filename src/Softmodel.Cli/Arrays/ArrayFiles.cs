@@ -1,0 +1,221 @@
+using System.IO.Compression;
+using System.Text;
+using System.Text.Json;
+using Softmodel.Graphs;
+using Softmodel.Runtime;
+
+namespace Softmodel.Cli.Arrays;
+
+/// <summary>What was given for an input: a tensor of a certain type, or numbers that take the type of the input.</summary>
+/// <param name="Tensor">The tensor, or null.</param>
+/// <param name="Numbers">The numbers, or null.</param>
+/// <param name="Where">Where it came from, for errors.</param>
+sealed record Given(Tensor? Tensor, Numbers? Numbers, string Where);
+
+/// <summary>Tensors in files: .npy, .npz, .json and .wav.</summary>
+static class ArrayFiles
+{
+    /// <summary>The inputs that the user gave.</summary>
+    /// <param name="arguments">
+    /// Each <c>NAME=VALUE</c>, where the value is a file or JSON such as <c>0.5</c> and <c>[[1,2]]</c>; or a .npz or .json
+    /// file that holds several by their names.
+    /// </param>
+    /// <exception cref="SoftmodelException">One can't be read.</exception>
+    public static Dictionary<string, Given> Read(IEnumerable<string> arguments)
+    {
+        var given = new Dictionary<string, Given>(StringComparer.Ordinal);
+        foreach (var argument in arguments)
+        {
+            var equals = argument.IndexOf('=');
+            if (equals < 0 && Path.GetExtension(argument).ToLowerInvariant() is ".npz" or ".json")
+            {
+                foreach (var (name, value) in ReadNamed(argument))
+                    given[name] = value;
+            }
+            else if (equals > 0)
+            {
+                given[argument[..equals]] = ReadOne(argument[..equals], argument[(equals + 1)..]);
+            }
+            else
+            {
+                throw new UsageException($"'{argument}' is no input: write NAME=FILE, NAME=NUMBERS, or name a .npz or .json file with all of them");
+            }
+        }
+        return given;
+    }
+
+    static Given ReadOne(string name, string value)
+    {
+        var bytes = () => Bytes(value);
+        switch (Path.GetExtension(value).ToLowerInvariant())
+        {
+            case ".npy":
+                return new(Npy.Read(bytes(), value), null, value);
+            case ".wav":
+                return new(Wave.Read(bytes(), value).Samples, null, value);
+            case ".json":
+                return new(null, Parse(bytes(), value), value);
+            default:
+                try
+                {
+                    return new(null, Parse(Encoding.UTF8.GetBytes(value), $"the value of '{name}'"), $"the value of '{name}'");
+                }
+                catch (JsonException)
+                {
+                    throw new UsageException($"'{value}' for '{name}' is neither a .npy, .json or .wav file nor numbers such as 0.5 or [[1,2]]");
+                }
+        }
+    }
+
+    static Numbers Parse(byte[] json, string where)
+    {
+        using var document = JsonDocument.Parse(json);
+        return Numbers.Read(document.RootElement.Clone(), where);
+    }
+
+    static IEnumerable<(string Name, Given Value)> ReadNamed(string path)
+    {
+        var bytes = Bytes(path);
+        return Path.GetExtension(path).Equals(".npz", StringComparison.OrdinalIgnoreCase) ? ReadNpz(bytes, path) : ReadJson(bytes, path);
+    }
+
+    static List<(string, Given)> ReadNpz(byte[] bytes, string path)
+    {
+        const long most = int.MaxValue - 1024;
+        try
+        {
+            using var zip = new ZipArchive(new MemoryStream(bytes));
+            return [.. zip.Entries.Where(e => e.Name.EndsWith(".npy", StringComparison.Ordinal)).Select(entry =>
+            {
+                var where = $"'{entry.FullName}' in {path}";
+                if (entry.Length > most)
+                    throw new SoftmodelException($"{where} has {entry.Length:N0} bytes; at most {most:N0} can be read");
+                using var stream = entry.Open();
+                // The size in the archive is only a claim: memory grows with what really comes.
+                using var content = new MemoryStream();
+                stream.CopyTo(content);
+                return (entry.FullName[..^4], new Given(Npy.Read(content.GetBuffer().AsMemory(0, (int)content.Length), where), null, where));
+            })];
+        }
+        catch (InvalidDataException e)
+        {
+            throw new SoftmodelException($"{path} is damaged: {e.Message}", e);
+        }
+    }
+
+    static List<(string, Given)> ReadJson(byte[] bytes, string path)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(bytes);
+            if (document.RootElement.ValueKind != JsonValueKind.Object)
+                throw new SoftmodelException($"{path} must hold an object with a list of numbers for each input: {{ \"NAME\": [[1, 2]] }}");
+            return [.. document.RootElement.EnumerateObject().Select(p => (p.Name, new Given(null, Numbers.Read(p.Value.Clone(), $"'{p.Name}' in {path}"), $"'{p.Name}' in {path}")))];
+        }
+        catch (JsonException e)
+        {
+            throw new SoftmodelException($"{path} is no JSON: {e.Message}", e);
+        }
+    }
+
+    static byte[] Bytes(string path)
+    {
+        try
+        {
+            return File.ReadAllBytes(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SoftmodelException(e is FileNotFoundException or DirectoryNotFoundException ? $"there is no file '{path}'" : $"'{path}' can't be read: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Writes tensors; the file appears when it is whole.</summary>
+    /// <param name="path">A .npz or .json file for all of them, a .npy file for the only one, a .wav file for the only one as sound.</param>
+    /// <param name="tensors">The tensors and their names.</param>
+    /// <param name="rate">The samples per second of sound.</param>
+    /// <exception cref="SoftmodelException">The format does not hold them, or the file can't be written.</exception>
+    public static void Write(string path, IReadOnlyList<(string Name, Tensor Tensor)> tensors, int rate)
+    {
+        var write = Path.GetExtension(path).ToLowerInvariant() switch
+        {
+            ".npz" => stream => WriteNpz(stream, tensors),
+            ".json" => stream => WriteJson(stream, tensors),
+            ".npy" => stream => Npy.Write(stream, Only(tensors, path)),
+            ".wav" => (Action<Stream>)(stream => Wave.Write(stream, Only(tensors, path), rate)),
+            _ => throw new UsageException($"'{path}' must end in .npz, .npy, .json or .wav"),
+        };
+        var part = $"{path}.{Guid.NewGuid():N}.part";
+        try
+        {
+            using (var stream = File.Create(part))
+                write(stream);
+            File.Move(part, path, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SoftmodelException($"'{path}' can't be written: {e.Message}", e);
+        }
+        finally
+        {
+            File.Delete(part);
+        }
+    }
+
+    static Tensor Only(IReadOnlyList<(string Name, Tensor Tensor)> tensors, string path) => tensors is [var (_, tensor)] ? tensor
+        : throw new UsageException($"'{path}' holds one array, and there are {tensors.Count}: write NAME=FILE for one of {string.Join(", ", tensors.Select(t => t.Name))}, or name a .npz file");
+
+    static void WriteNpz(Stream stream, IReadOnlyList<(string Name, Tensor Tensor)> tensors)
+    {
+        using var zip = new ZipArchive(stream, ZipArchiveMode.Create, leaveOpen: true);
+        foreach (var (name, tensor) in tensors)
+        {
+            using var entry = zip.CreateEntry(name + ".npy", CompressionLevel.NoCompression).Open();
+            Npy.Write(entry, tensor);
+        }
+    }
+
+    static void WriteJson(Stream stream, IReadOnlyList<(string Name, Tensor Tensor)> tensors)
+    {
+        using var json = new Utf8JsonWriter(stream);
+        json.WriteStartObject();
+        foreach (var (name, tensor) in tensors)
+        {
+            json.WritePropertyName(name);
+            long next = 0;
+            WriteAxis(json, tensor, 0, ref next);
+        }
+        json.WriteEndObject();
+    }
+
+    static void WriteAxis(Utf8JsonWriter json, Tensor tensor, int axis, ref long next)
+    {
+        if (axis == tensor.Rank)
+        {
+            WriteNumber(json, tensor, next++);
+            return;
+        }
+        json.WriteStartArray();
+        for (long i = 0; i < tensor.Dims[axis]; i++)
+            WriteAxis(json, tensor, axis + 1, ref next);
+        json.WriteEndArray();
+    }
+
+    static void WriteNumber(Utf8JsonWriter json, Tensor tensor, long index)
+    {
+        var real = tensor.Real(index);
+        if (tensor.Type == ElementType.Bool)
+            json.WriteBooleanValue(real != 0);
+        else if (tensor.Type == ElementType.UInt64)
+            json.WriteNumberValue(unchecked((ulong)tensor.Whole(index)));
+        else if (!tensor.Type.IsFloat())
+            json.WriteNumberValue(tensor.Whole(index));
+        // JSON has no infinities.
+        else if (!double.IsFinite(real))
+            json.WriteStringValue(real.ToString("R"));
+        else if (tensor.Type == ElementType.Float64)
+            json.WriteNumberValue(real);
+        else
+            json.WriteNumberValue((float)real);
+    }
+}

@@ -1,0 +1,33 @@
+using System.CommandLine;
+using Softmodel.Emit.Native;
+
+namespace Softmodel.Cli.Commands;
+
+/// <summary><c>softmodel build</c>: a model as a native library.</summary>
+static class BuildCommand
+{
+    public static Command Create()
+    {
+        var choice = new ModelChoice();
+        var folder = new Option<string>("--output", "-o") { Description = "The folder for the library, its header, its weights, samples in C and Python, and licences.", Required = true, HelpName = "DIR" };
+        var embed = new Option<bool>("--embed") { Description = "Make the weights part of the library instead of a file beside it." };
+        var target = new Option<string>("--target") { Description = "The machine that it is for.", DefaultValueFactory = _ => new NativeOptions().Target, HelpName = "linux-x64|linux-arm64" };
+        var verb = new Verb("build", "Build a native library with a C header from a model; it needs no runtime.", "build tts-en -o voice", "build model.onnx -o out --embed --json") { folder, embed, target };
+        choice.AddTo(verb);
+        return verb.Does(async (parsed, terminal, cancel) =>
+        {
+            using var model = await choice.Load(parsed, terminal, cancel);
+            var output = parsed.GetRequiredValue(folder);
+            var options = new NativeOptions(parsed.GetValue(embed), parsed.GetRequiredValue(target));
+            var built = await terminal.Working(progress => model.BuildAsync(output, options, progress, cancel));
+            terminal.Result(new
+            {
+                model = model.Name,
+                library = built.Library,
+                bytes = new { code = built.CodeBytes, weights = built.WeightBytes, bytecode = 0, total = built.TotalBytes },
+                seconds = Math.Round(built.Seconds, 2),
+            }, () => Text.Table("library", "code", "weights", "took").Row(built.Library, Text.Size(built.CodeBytes), Text.Size(built.WeightBytes), $"{built.Seconds:0.0} s"));
+            return CommandLine.Done;
+        }, Verb.Json());
+    }
+}

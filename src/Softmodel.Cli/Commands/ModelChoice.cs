@@ -1,0 +1,54 @@
+using System.CommandLine;
+
+namespace Softmodel.Cli.Commands;
+
+/// <summary>The argument and options that name a model and say what is known of its inputs.</summary>
+sealed class ModelChoice
+{
+    readonly Argument<string> model = new("model") { Description = "A name of the catalogue, a path, npm:NAME@VERSION#path or hf:OWNER/REPO#path." };
+
+    readonly Option<string[]> sizes = new("--size") { Description = "A number for a symbolic size of the inputs, as batch=1.", HelpName = "NAME=N" };
+
+    readonly Option<string[]> shapes = new("--shape") { Description = "The shape of an input of which the file doesn't say how many axes it has, as image=1,3,224,224.", HelpName = "INPUT=N,N,…" };
+
+    /// <summary>Adds them to a command.</summary>
+    public void AddTo(Command command)
+    {
+        command.Arguments.Add(model);
+        command.Options.Add(sizes);
+        command.Options.Add(shapes);
+    }
+
+    /// <summary>Brings the model here, and opens it.</summary>
+    public async Task<Model> Load(ParseResult parsed, Terminal terminal, CancellationToken cancel)
+    {
+        var options = new ModelOptions
+        {
+            Sizes = Pairs(parsed.GetValue(sizes), "--size", Number),
+            Shapes = Pairs(parsed.GetValue(shapes), "--shape", text => text.Split(',').Select(Number).ToArray()),
+        };
+        var name = parsed.GetRequiredValue(model);
+        await terminal.Fetch(name, cancel);
+        return await Model.LoadAsync(name, options, cancel: cancel);
+    }
+
+    static Dictionary<string, T> Pairs<T>(string[]? pairs, string option, Func<string, T> read)
+    {
+        var all = new Dictionary<string, T>(StringComparer.Ordinal);
+        foreach (var pair in pairs ?? [])
+        {
+            var equals = pair.IndexOf('=');
+            try
+            {
+                all.Add(pair[..equals], read(pair[(equals + 1)..]));
+            }
+            catch (Exception e) when (e is FormatException or OverflowException or ArgumentException)
+            {
+                throw new UsageException($"'{option} {pair}' is not understood: write a name, '=' and whole numbers that are not negative, and each name once");
+            }
+        }
+        return all;
+    }
+
+    static long Number(string text) => long.Parse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,113 @@
+using System.Text.Json;
+using Google.Protobuf;
+using Softmodel.Cli;
+using Softmodel.Cli.Arrays;
+using Softmodel.Graphs;
+using Softmodel.Import.Onnx.Wire;
+
+namespace Softmodel.Tests.Cli;
+
+/// <summary>The commands on a model of one addition: sum[N,3] = a[N,3] + b[N,3].</summary>
+public sealed class ModelCommandTests : IDisposable
+{
+    readonly string root = Directory.CreateTempSubdirectory("softmodel-test-").FullName;
+
+    public void Dispose() => Directory.Delete(root, recursive: true);
+
+    string File(string name) => Path.Combine(root, name);
+
+    string Model(params string[] operators)
+    {
+        ValueInfoProto Value(string name) => new()
+        {
+            Name = name,
+            Type = new() { TensorType = new() { ElemType = (int)TensorProto.Types.DataType.Float, Shape = new() { Dim = { new TensorShapeProto.Types.Dimension { DimParam = "N" }, new TensorShapeProto.Types.Dimension { DimValue = 3 } } } } },
+        };
+        var graph = new GraphProto { Name = "adding", Input = { Value("a"), Value("b") }, Output = { Value("sum") } };
+        graph.Node.Add(operators.Select((o, i) => new NodeProto { OpType = o, Input = { "a", "b" }, Output = { i == operators.Length - 1 ? "sum" : $"t{i}" } }));
+        var path = File("adding.onnx");
+        System.IO.File.WriteAllBytes(path, new ModelProto { IrVersion = 8, ProducerName = "test", OpsetImport = { new OperatorSetIdProto { Version = 17 } }, Graph = graph }.ToByteArray());
+        return path;
+    }
+
+    static async Task<(int Code, string Output, string Error)> Run(params string[] args)
+    {
+        var (output, error) = (new StringWriter(), new StringWriter());
+        var code = await CommandLine.Run(args, output, error, TestContext.Current.CancellationToken);
+        return (code, output.ToString(), error.ToString());
+    }
+
+    [Fact]
+    public async Task Import_says_what_is_in_a_model()
+    {
+        var (code, output, error) = await Run("import", Model("Add"), "--json");
+        Assert.Equal((0, ""), (code, error));
+        var json = JsonDocument.Parse(output).RootElement;
+        Assert.True(json.GetProperty("compiles").GetBoolean());
+        Assert.Equal(17, json.GetProperty("opsets").GetProperty("ai.onnx").GetInt64());
+        Assert.Equal(1, json.GetProperty("operators").GetProperty("Add").GetInt32());
+        Assert.Equal(["N", "3"], json.GetProperty("inputs")[0].GetProperty("axes").EnumerateArray().Select(a => a.GetString()));
+    }
+
+    [Fact]
+    public async Task Import_names_all_that_cannot_be_compiled()
+    {
+        var (code, output, _) = await Run("import", Model("Foo", "Bar", "Foo", "Add"), "--json");
+        Assert.Equal(1, code);
+        var faults = JsonDocument.Parse(output).RootElement.GetProperty("faults").EnumerateArray().Select(f => f.GetProperty("operator").GetString());
+        Assert.Equal(["Foo", "Bar", "Foo"], faults);
+    }
+
+    [Fact]
+    public async Task Run_takes_numbers_and_fills_inputs_with_one()
+    {
+        var (code, output, error) = await Run("run", Model("Add"), "-i", "a=[[1,2,3],[4,5,6]]", "-i", "b=10", "-o", File("out.npz"), "-o", $"sum={File("sum.npy")}", "--json");
+        Assert.Equal((0, ""), (code, error));
+        var sum = JsonDocument.Parse(output).RootElement.GetProperty("outputs")[0];
+        Assert.Equal([11, 12, 13, 14, 15, 16], sum.GetProperty("values").EnumerateArray().Select(v => v.GetDouble()));
+        var expected = Tensor.Of<float>([11, 12, 13, 14, 15, 16], 2, 3);
+        Assert.True(expected.SameAs(Npy.Read(System.IO.File.ReadAllBytes(File("sum.npy")), "it")));
+        Assert.True(expected.SameAs(ArrayFiles.Read([File("out.npz")])["sum"].Tensor!));
+    }
+
+    [Theory]
+    [InlineData(2, "c=1", "no input 'c'")]
+    [InlineData(2, "a=1", "nothing was given for b")]
+    [InlineData(1, "b=[[1,2,3]]", "N is")]
+    [InlineData(1, "b=[1,2]", "[1,2]")]
+    [InlineData(1, "b=[\"x\"]", "no number")]
+    public async Task Wrong_inputs_are_named(int code, string input, string says)
+    {
+        var others = input[0] == 'b' ? new[] { "-i", "a=[[1,2,3],[4,5,6]]" } : [];
+        var result = await Run(["run", Model("Add"), "-i", input, .. others]);
+        Assert.Equal((code, ""), (result.Code, result.Output));
+        Assert.Contains(says, result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_no_input_knows_cannot_be_filled()
+    {
+        var (code, _, error) = await Run("run", Model("Add"), "-i", "a=1", "-i", "b=2");
+        Assert.Equal(2, code);
+        Assert.Contains("'N'", error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--size", "N")]
+    [InlineData("--size", "N=x")]
+    [InlineData("--size", "N=-1")]
+    [InlineData("--shape", "a=1,,2")]
+    public async Task Wrong_sizes_are_wrong_use(params string[] option) => Assert.Equal(2, (await Run(["import", Model("Add"), .. option])).Code);
+
+    [Fact]
+    public async Task A_file_that_is_no_model_is_an_error()
+    {
+        System.IO.File.WriteAllText(File("text.onnx"), "This is no model.");
+        foreach (var command in new[] { "import", "run" })
+        {
+            var (code, _, error) = await Run(command, File("text.onnx"));
+            Assert.Equal(1, code);
+            Assert.Contains("text.onnx", error, StringComparison.Ordinal);
+        }
+    }
+}
