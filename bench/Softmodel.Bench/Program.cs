@@ -1,0 +1,33 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Softmodel.Bench.Fuzz;
+
+if (args is [FuzzWorker.Command, var given, var first, var step, var folder])
+{
+    FuzzWorker.Serve(JsonSerializer.Deserialize<FuzzOptions>(given)!, long.Parse(first, CultureInfo.InvariantCulture), long.Parse(step, CultureInfo.InvariantCulture), folder);
+    return 0;
+}
+
+var corpus = new Option<string>("--corpus") { Description = "A folder with ONNX files to damage", DefaultValueFactory = _ => "../shared" };
+var count = new Option<long>("--count") { Description = "How many damaged models", DefaultValueFactory = _ => 100_000 };
+var seed = new Option<int>("--seed") { Description = "The same seed gives the same models", DefaultValueFactory = _ => 1 };
+var every = new Option<int>("--compile-every") { Description = "One of so many cases is also compiled and run", DefaultValueFactory = _ => 50 };
+var most = new Option<long>("--most-bytes") { Description = "Larger files are left out", DefaultValueFactory = _ => 100_000 };
+var workers = new Option<int>("--workers") { Description = "How many processes", DefaultValueFactory = _ => Environment.ProcessorCount };
+var keep = new Option<long?>("--write") { Description = "Only write the model of this case, to damaged.onnx" };
+var fuzz = new Command("fuzz", "Take damaged models through the compiler") { corpus, count, seed, every, most, workers, keep };
+fuzz.SetAction(async (parsed, cancel) =>
+{
+    var options = new FuzzOptions(Path.GetFullPath(parsed.GetRequiredValue(corpus)), parsed.GetRequiredValue(count), parsed.GetRequiredValue(seed), parsed.GetRequiredValue(every), parsed.GetRequiredValue(most));
+    if (parsed.GetValue(keep) is { } index)
+    {
+        FuzzWorker.Write("damaged.onnx", options, FuzzWorker.Corpus(options.Corpus, options.MostBytes), index);
+        return 0;
+    }
+    var report = await FuzzRun.Run(options, parsed.GetRequiredValue(workers), cancel);
+    Console.Out.WriteLine(JsonSerializer.Serialize(report, new JsonSerializerOptions(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }));
+    return report.Faults.Length == 0 ? 0 : 1;
+});
+return await new RootCommand("Measurements of Softmodel that are no part of it.") { fuzz }.Parse(args).InvokeAsync();
