@@ -1,75 +1,84 @@
 using System.CommandLine;
-using System.Text.Json;
-using System.Text.Json.Serialization;
 
 namespace Softmodel.Cli.Conformance;
 
-/// <summary>The command <c>conformance</c>.</summary>
+/// <summary><c>softmodel conformance</c>: what of ONNX's own tests the compiler passes.</summary>
 internal static class ConformanceCommand
 {
-    static readonly JsonSerializerOptions json = new(JsonSerializerDefaults.Web)
-    {
-        WriteIndented = true,
-        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
-    };
-
-    /// <summary>The command.</summary>
     public static Command Create()
     {
-        var folder = new Argument<string>("FOLDER") { Description = "A suite of ONNX backend tests, or a folder of suites" };
-        var filter = new Option<string>("--filter") { Description = "Only cases whose names contain this", DefaultValueFactory = _ => "" };
-        var workers = new Option<int>("--workers") { Description = "How many cases run at once", DefaultValueFactory = _ => Environment.ProcessorCount };
-        var limit = new Option<int>("--limit") { Description = "Seconds that a case may take", DefaultValueFactory = _ => 60 };
-        var operators = new Option<string?>("--operators") { Description = "Write a table of operators in Markdown to this file" };
-        var asJson = new Option<bool>("--json") { Description = "One JSON object on standard output" };
-        workers.Validators.Add(r => Positive(r, r.GetValueOrDefault<int>()));
-        limit.Validators.Add(r => Positive(r, r.GetValueOrDefault<int>()));
-        var command = new Verb("conformance", "Run suites of ONNX backend tests against the compiler.", "conformance ../shared/onnx --json", "conformance ../shared/zoo", "conformance ../shared/onnx/node --filter softmax") { folder, filter, workers, limit, operators, asJson };
-        command.SetAction(async (parsed, cancel) =>
-        {
-            var options = new ConformanceOptions(parsed.GetRequiredValue(folder), parsed.GetRequiredValue(filter), parsed.GetRequiredValue(workers), TimeSpan.FromSeconds(parsed.GetRequiredValue(limit)));
-            var suites = await ConformanceRun.Run(options, new Shown(), cancel);
-            if (parsed.GetValue(operators) is { } page)
-                await File.WriteAllTextAsync(page, OperatorsPage.Write(suites), cancel);
-            Console.Out.WriteLine(parsed.GetValue(asJson) ? Json(suites) : Text(suites));
-            return suites.Sum(s => s.Count(Verdict.Failed)) == 0 ? 0 : 1;
-        });
-        return command;
+        var folder = new Argument<string>("folder") { Description = "A suite of ONNX backend tests, or a folder of suites." };
+        var filter = new Option<string>("--filter") { Description = "Only cases whose names contain this.", DefaultValueFactory = _ => "" };
+        var workers = Positive("--workers", "How many cases run at once.", Environment.ProcessorCount);
+        var seconds = Positive("--seconds", "How long a case may take.", 60);
+        var operators = new Option<string?>("--operators") { Description = "Write a table of operators in Markdown to this file." };
+        return new Verb("conformance", "Compile and run ONNX backend tests, and say which pass.", "conformance ../shared/onnx --json", "conformance ../shared/onnx/node --filter test_conv") { folder, filter, workers, seconds, operators }
+            .Does(async (parsed, terminal, cancel) =>
+            {
+                var options = new ConformanceOptions(parsed.GetRequiredValue(folder), parsed.GetRequiredValue(filter), parsed.GetRequiredValue(workers), TimeSpan.FromSeconds(parsed.GetRequiredValue(seconds)));
+                var suites = await ConformanceRun.Run(options, new Progress(terminal), cancel);
+                if (parsed.GetValue(operators) is { } page)
+                    await File.WriteAllTextAsync(page, OperatorsPage.Write(suites), cancel);
+                Show(suites, terminal);
+                return suites.Sum(s => s.Count(Verdict.Failed)) == 0 ? CommandLine.Done : CommandLine.Failed;
+            }, Verb.Json());
     }
 
-    static void Positive(System.CommandLine.Parsing.OptionResult result, int value)
+    static Option<int> Positive(string name, string description, int usual)
     {
-        if (value < 1)
-            result.AddError($"{result.Option.Name} must be at least 1");
+        var option = new Option<int>(name) { Description = description, DefaultValueFactory = _ => usual };
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() < 1)
+                result.AddError($"{name} must be at least 1");
+        });
+        return option;
     }
 
-    sealed class Shown : IProgress<(Suite Suite, CaseResult Result)>
+    sealed class Progress(Terminal terminal) : IProgress<(Suite Suite, CaseResult Result)>
     {
         int done;
 
         public void Report((Suite Suite, CaseResult Result) value)
         {
-            if (Interlocked.Increment(ref done) % 100 == 0 || value.Result.Verdict == Verdict.Failed)
-                Console.Error.WriteLine($"{done,6} {value.Suite.Name}/{value.Result.Name}: {value.Result.Verdict} {value.Result.Reason}");
+            lock (terminal)
+            {
+                if (++done % 100 == 0)
+                    terminal.Say($"{done} cases");
+                if (value.Result.Verdict == Verdict.Failed)
+                    terminal.Say($"{value.Suite.Name}/{value.Result.Name} failed ({value.Result.Stage}): {value.Result.Reason}");
+            }
         }
     }
 
-    internal static string Json(SuiteResult[] suites) => JsonSerializer.Serialize(new
+    static void Show(SuiteResult[] suites, Terminal terminal) => terminal.Result(new
     {
         suites = suites.Select(s => new
         {
-            s.Name,
+            name = s.Name,
             total = s.Cases.Length,
             passed = s.Count(Verdict.Passed),
             failed = s.Names(Verdict.Failed),
             unsupported = s.Names(Verdict.Unsupported),
-            compiledForKnownInputs = s.Cases.Where(c => c.Known.Length > 0).Select(c => c.Name),
-            onlySizesCompared = s.Cases.Where(c => c.OnlySizes).Select(c => c.Name),
-            cases = s.Cases,
+            compiled_for_known_inputs = s.Cases.Where(c => c.Known.Length > 0).Select(c => c.Name),
+            only_sizes_compared = s.Cases.Where(c => c.OnlySizes).Select(c => c.Name),
+            cases = s.Cases.Select(c => new
+            {
+                name = c.Name,
+                verdict = c.Verdict.ToString().ToLowerInvariant(),
+                stage = c.Stage,
+                reason = c.Reason,
+                operators = c.Operators,
+                blamed = c.Blamed,
+                known = c.Known,
+                milliseconds = Math.Round(c.Milliseconds, 1),
+            }),
         }),
-    }, json);
-
-    static string Text(SuiteResult[] suites) => string.Join(Environment.NewLine, suites.Select(s =>
-        $"{s.Name,-20} {s.Cases.Length,5} cases: {s.Count(Verdict.Passed),5} passed, {s.Count(Verdict.Failed),4} failed, {s.Count(Verdict.Unsupported),4} unsupported"));
+    }, () =>
+    {
+        var table = Text.Table("suite", "cases", "passed", "failed", "unsupported");
+        foreach (var suite in suites)
+            table.Row(suite.Name, $"{suite.Cases.Length}", $"{suite.Count(Verdict.Passed)}", $"{suite.Count(Verdict.Failed)}", $"{suite.Count(Verdict.Unsupported)}");
+        return table;
+    });
 }

@@ -3,13 +3,27 @@ namespace Softmodel.Graphs;
 /// <summary>A tensor that a graph computes or is given; two values are the same only if they are one object.</summary>
 /// <param name="name">Its name in the model it came from; unique within a graph only where it is an input or output.</param>
 /// <param name="type">Element type and shape.</param>
+/// <exception cref="SoftmodelException">It has more elements than 63 bits can count.</exception>
 public sealed class Value(string name, TensorType type)
 {
     /// <summary>Its name.</summary>
     public string Name { get; } = name;
 
     /// <summary>Element type and shape.</summary>
-    public TensorType Type { get; } = type;
+    public TensorType Type { get; } = Countable(type);
+
+    static TensorType Countable(TensorType type)
+    {
+        try
+        {
+            _ = type.Shape.Count;
+            return type;
+        }
+        catch (OverflowException)
+        {
+            throw new SoftmodelException($"a tensor {type} is too large for any machine");
+        }
+    }
 
     /// <summary>The shape.</summary>
     public Shape Shape => Type.Shape;

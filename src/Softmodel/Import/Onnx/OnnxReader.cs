@@ -17,6 +17,9 @@ internal sealed class OnnxReader(string path, ReadOnlyMemory<byte> file, Externa
     /// </summary>
     const int MostRecords = 2_000_000;
 
+    /// <summary>Names of sizes go into expressions and into C#, which allows about 1,000 letters.</summary>
+    const int LongestSymbol = 500;
+
     static readonly UTF8Encoding Strict = new(false, throwOnInvalidBytes: true);
     static readonly IReadOnlyDictionary<string, OnnxAttribute> NoAttributes = new Dictionary<string, OnnxAttribute>();
 
@@ -405,7 +408,12 @@ internal sealed class OnnxReader(string path, ReadOnlyMemory<byte> file, Externa
                         throw Fault($"it has a size of {value}");
                     dim = new(value < 0 ? null : value, null);
                     break;
-                case 2: dim = new(null, Text(ref wire) is { Length: > 0 } symbol ? symbol : null); break;
+                case 2:
+                    var symbol = Text(ref wire);
+                    if (symbol.Length > LongestSymbol)
+                        throw Fault($"it has a size whose name is {symbol.Length} letters long");
+                    dim = new(null, symbol.Length > 0 ? symbol : null);
+                    break;
                 default: wire.Skip(); break;
             }
         }

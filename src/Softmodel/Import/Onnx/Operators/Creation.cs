@@ -7,7 +7,7 @@ namespace Softmodel.Import.Onnx.Operators;
 static class Creation
 {
     [Operator("Constant")]
-    static Term Constant(OnnxCall call) => call.Node.Attributes.Values.Single() switch
+    static Term Constant(OnnxCall call) => (call.Node.Attributes.Values.ToArray() is [var only] ? only : throw new SoftmodelException($"it has {call.Node.Attributes.Count} values instead of one")) switch
     {
         { Kind: OnnxAttributeKind.Tensor } a => call.Constant(a.Tensor!.ToTensor()),
         { Kind: OnnxAttributeKind.Float } a => call.Constant(Tensor.Scalar(a.Float)),

@@ -1,0 +1,48 @@
+using Softmodel.Cli.Conformance;
+
+namespace Softmodel.ModelTests.Conformance;
+
+public class ConformanceTests
+{
+    static Task<SuiteResult[]> Run(string folder, string filter = "") =>
+        ConformanceRun.Run(new(Shared.Folder(folder), filter, Environment.ProcessorCount, TimeSpan.FromSeconds(60)), null, TestContext.Current.CancellationToken);
+
+    [Fact]
+    public async Task Cases_of_simple_operators_pass()
+    {
+        var suite = Assert.Single(await Run("onnx/node", "test_add"));
+        Assert.True(suite.Cases.Length >= 8);
+        Assert.All(suite.Cases, c => Assert.True(c.Verdict == Verdict.Passed, $"{c.Name}: {c.Reason}"));
+    }
+
+    [Fact]
+    public async Task What_is_not_supported_says_so()
+    {
+        var suite = Assert.Single(await Run("onnx/node", "test_sequence_insert_at_back"));
+        Assert.Contains("Sequence", Assert.Single(suite.Cases).Reason);
+        Assert.Equal(Verdict.Unsupported, suite.Cases[0].Verdict);
+    }
+
+    [Fact]
+    public async Task A_wrong_expectation_is_found()
+    {
+        var suite = Assert.Single(Suites.Find(Shared.Folder("onnx/node")), s => s.Name == "node");
+        var add = Assert.Single(suite.Cases, c => c.Name == "test_add");
+        var wrong = add with { Data = [new(add.Data[0].Inputs, [add.Data[0].Inputs[0]])] };
+        using var worker = new Worker(Directory.CreateTempSubdirectory("softmodel-test-").FullName);
+        var result = await worker.Run(wrong, TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+        Assert.Equal((Verdict.Failed, "compare"), (result.Verdict, result.Stage));
+        Assert.Equal(Verdict.Passed, (await worker.Run(add, TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken)).Verdict);
+    }
+
+    [Fact]
+    public async Task A_case_that_takes_too_long_is_given_up_and_the_next_one_runs()
+    {
+        var add = Suites.Find(Shared.Folder("onnx/node"))[0].Cases.Single(c => c.Name == "test_add");
+        using var worker = new Worker(Directory.CreateTempSubdirectory("softmodel-test-").FullName);
+        var late = await worker.Run(add, TimeSpan.FromMilliseconds(1), TestContext.Current.CancellationToken);
+        Assert.Equal(Verdict.Failed, late.Verdict);
+        Assert.Contains("not done", late.Reason);
+        Assert.Equal(Verdict.Passed, (await worker.Run(add, TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken)).Verdict);
+    }
+}

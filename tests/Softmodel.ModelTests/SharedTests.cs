@@ -1,3 +1,0 @@
-namespace Softmodel.ModelTests;
-
-public class SharedTests { [Fact] public void Placeholder() { } }
