@@ -52,34 +52,10 @@ static class Creation
 
     static Term CeilingQuotient(Term a, Term b) => -(-a).Map(Functions.Subtract, (-a).Map(Functions.Modulo, b)) / b;
 
-    [Operator("RandomNormal")]
-    static Term RandomNormal(OnnxCall call, long[] shape, ElementType dtype = ElementType.Float32, float mean = 0, float scale = 1, float? seed = null) =>
-        Normal(call, Shape.Of(shape), dtype, mean, scale);
-
-    [Operator("RandomNormalLike")]
-    static Term RandomNormalLike(OnnxCall call, Term x, ElementType? dtype = null, float mean = 0, float scale = 1, float? seed = null) =>
-        Normal(call, x.Shape, dtype ?? x.Element, mean, scale);
-
-    [Operator("RandomUniform")]
-    static Term RandomUniform(OnnxCall call, long[] shape, ElementType dtype = ElementType.Float32, float low = 0, float high = 1, float? seed = null) =>
-        Uniform(call, Shape.Of(shape), dtype, low, high);
-
-    [Operator("RandomUniformLike")]
-    static Term RandomUniformLike(OnnxCall call, Term x, ElementType? dtype = null, float low = 0, float high = 1, float? seed = null) =>
-        Uniform(call, x.Shape, dtype ?? x.Element, low, high);
-
-    // A seed in the file would fix the numbers for every run; the seed of the run decides instead.
-    static Term Normal(OnnxCall call, Shape shape, ElementType type, float mean, float scale)
+    [Operator("EyeLike", since: 9)]
+    static Term EyeLike(OnnxCall call, Term x, ElementType? dtype = null, long k = 0)
     {
-        var x = call.Source(new Op.Random(Distribution.Normal, shape, call.Builder.FreshStream()));
-        var scaled = scale == 1 ? x : x * scale;
-        return Elementwise.To(mean == 0 ? scaled : scaled + mean, type);
-    }
-
-    static Term Uniform(OnnxCall call, Shape shape, ElementType type, float low, float high)
-    {
-        var x = call.Source(new Op.Random(Distribution.Uniform, shape, call.Builder.FreshStream()));
-        var scaled = high - low == 1 ? x : x * (high - low);
-        return Elementwise.To(low == 0 ? scaled : scaled + low, type);
+        var (row, column) = (call.Source(new Op.Iota(x.Shape[0])).Unsqueeze(1), call.Source(new Op.Iota(x.Shape[1])));
+        return Elementwise.To(column.EqualTo(row + k), dtype ?? x.Element);
     }
 }

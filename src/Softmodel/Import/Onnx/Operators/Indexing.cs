@@ -67,6 +67,51 @@ static class Indexing
         return (indices < 0).Select(indices + ends, indices);
     }
 
+    [Operator("OneHot", since: 9)]
+    static Term OneHot(OnnxCall call, Term indices, Term depth, Term values, long axis = -1)
+    {
+        var at = Axes.Of(axis, indices.Rank + 1);
+        var size = depth.Reshape(new(Dim.One)).Cast(ElementType.Int64).AsSizes()[0];
+        var places = call.Source(new Op.Iota(size)).Reshape(new([size, .. Enumerable.Repeat(Dim.One, indices.Rank - at)]));
+        var chosen = FromStart(indices.Cast(ElementType.Int64), size).Unsqueeze(at);
+        return chosen.EqualTo(places).Select(values.Slice(0, 1, 1).Reshape(Shape.Scalar), values.Slice(0, 0, 1).Reshape(Shape.Scalar));
+    }
+
+    [Operator("Compress", since: 9)]
+    static Term Compress(OnnxCall call, Term x, Term condition, long? axis = null)
+    {
+        var data = axis is null ? x.Reshape(new(x.Shape.Count)) : x;
+        var chosen = NonZero(call, condition);
+        return data.Gather(chosen.Reshape(new(chosen.Shape[1])), axis is { } a ? Axes.Of(a, x.Rank) : 0);
+    }
+
+    [Operator("ReverseSequence", since: 10)]
+    static Term ReverseSequence(OnnxCall call, Term x, Term lengths, long batchAxis = 1, long timeAxis = 0)
+    {
+        var (batch, time) = (Axes.Of(batchAxis, x.Rank), Axes.Of(timeAxis, x.Rank));
+        var length = Along(lengths, batch, x.Rank);
+        var step = Along(call.Source(new Op.Iota(x.Shape[time])), time, x.Rank);
+        return x.Apply(new Op.GatherElements(time), (step < length).Select(length - 1 - step, step).Broadcast(x.Shape));
+    }
+
+    /// <summary>A vector along one of several axes, the others of size 1.</summary>
+    internal static Term Along(Term vector, int axis, int rank) =>
+        vector.Reshape(new(Enumerable.Range(0, rank).Select(i => i == axis ? vector.Shape[0] : Dim.One).ToEquatable()));
+
+    [Operator("TensorScatter", since: 24)]
+    static Term TensorScatter(OnnxCall call, Term past, Term update, Term? writeIndices, long axis = -2, string mode = "linear")
+    {
+        var at = Axes.Of(axis, past.Rank);
+        var place = Along(call.Source(new Op.Iota(past.Shape[at])), at, past.Rank);
+        if (writeIndices is { } starts)
+            place -= Along(starts, 0, past.Rank);
+        if (mode == "circular")
+            place = place.Map(Functions.Modulo, call.Size(past.Shape[at]));
+        var size = call.Size(update.Shape[at]);
+        var isNew = place >= 0 & place < size;
+        return isNew.Select(update.Apply(new Op.GatherElements(at), isNew.Select(place, place.Scalar(0)).Broadcast(past.Shape)), past);
+    }
+
     [Operator("NonZero", since: 9)]
     static Term NonZero(OnnxCall call, Term x) =>
         x.Apply(new Op.Call("NonZero", [], (TensorType[])[new(ElementType.Int64, new(x.Rank, call.Builder.FreshSymbol("found")))]));

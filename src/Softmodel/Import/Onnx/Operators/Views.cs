@@ -22,7 +22,7 @@ static class Views
     [Operator("Reshape", since: 5)]
     static Term Reshape(Term x, Term shape, bool allowZero = false)
     {
-        var wanted = shape.AsSizes().ToArray();
+        var wanted = (shape.Contents is null ? Resolved(x, shape, allowZero) : shape).AsSizes().ToArray();
         for (var i = 0; i < wanted.Length && !allowZero; i++)
         {
             if (wanted[i].Value == 0)
@@ -32,6 +32,18 @@ static class Views
         if (open >= 0)
             wanted[open] = Rest(x.Shape.Count, Dim.Product(wanted.Where((_, i) => i != open)));
         return x.Reshape(new(wanted));
+    }
+
+    /// <summary>Sizes computed from data, with those to be copied or found filled in.</summary>
+    static Term Resolved(Term x, Term shape, bool allowZero)
+    {
+        if (!allowZero && shape.Shape[0].Value is { } count)
+        {
+            var own = x.Sizes().Pad([0], [Math.Max(0, count - x.Rank)]).Slice(0, 0, count);
+            shape = shape.EqualTo(0).Select(own, shape);
+        }
+        var given = (shape < 0).Select(shape.Scalar(1), shape).Reduce(Reduction.Product, [0]).Max(1);
+        return (shape < 0).Select(x.Sizes().Reduce(Reduction.Product, [0]) / given, shape);
     }
 
     static Dim Rest(Dim count, Dim given) => given.Value == 0
@@ -47,6 +59,76 @@ static class Views
 
     [Operator("Expand", since: 8)]
     static Term Expand(Term x, Term shape) => x.Broadcast(Shape.Broadcast(x.Shape, new(shape.AsSizes())));
+
+    [Operator("Tile", since: 6)]
+    static Term Tile(Term x, Term repeats)
+    {
+        var times = repeats.AsSizes();
+        if (times.Count != x.Rank)
+            throw new SoftmodelException($"{times.Count} numbers of repeats do not fit {x.Shape}");
+        var repeated = x.Unsqueeze([.. Enumerable.Range(0, x.Rank).Select(i => 2 * i)]).Broadcast(new(x.Shape.Dims.SelectMany((d, i) => new[] { times[i], d }).ToEquatable()));
+        return repeated.Reshape(new(x.Shape.Dims.Select((d, i) => times[i] * d).ToEquatable()));
+    }
+
+    [Operator("Tile")]
+    static Term Tile(Term x, Term tiles, Term axis)
+    {
+        var at = Axes.Of(Axes.Numbers(axis, "the axis")[0], x.Rank);
+        var times = tiles.Reshape(new(Dim.One)).AsSizes()[0];
+        return x.Unsqueeze(at).Broadcast(new([.. x.Shape.Dims.Take(at), times, .. x.Shape.Dims.Skip(at)])).Reshape(x.Shape.With(at, x.Shape[at] * times));
+    }
+
+    [Operator("DepthToSpace")]
+    static Term DepthToSpace(Term x, long blocksize, string mode = "DCR")
+    {
+        var (n, c, h, w) = Image(x);
+        var depth = Dim.FloorDiv(c, blocksize * blocksize);
+        var blocks = mode switch
+        {
+            "DCR" => x.Reshape(new(n, blocksize, blocksize, depth, h, w)).Transpose(0, 3, 4, 1, 5, 2),
+            "CRD" => x.Reshape(new(n, depth, blocksize, blocksize, h, w)).Transpose(0, 1, 4, 2, 5, 3),
+            _ => throw new SoftmodelException($"the mode '{mode}' is not supported"),
+        };
+        return blocks.Reshape(new(n, depth, h * blocksize, w * blocksize));
+    }
+
+    [Operator("SpaceToDepth")]
+    static Term SpaceToDepth(Term x, long blocksize)
+    {
+        var (n, c, h, w) = Image(x);
+        var (rows, columns) = (Dim.FloorDiv(h, blocksize), Dim.FloorDiv(w, blocksize));
+        return x.Reshape(new(n, c, rows, blocksize, columns, blocksize)).Transpose(0, 3, 5, 1, 2, 4)
+            .Reshape(new(n, c * blocksize * blocksize, rows, columns));
+    }
+
+    static (Dim N, Dim C, Dim H, Dim W) Image(Term x) => x.Rank == 4 ? (x.Shape[0], x.Shape[1], x.Shape[2], x.Shape[3])
+        : throw new SoftmodelException($"{x.Value} is no image [N,C,H,W]");
+
+    [Operator("CenterCropPad", since: 18)]
+    static Term CenterCropPad(Term x, Term shape, long[]? axes = null)
+    {
+        var at = axes is null ? [.. Enumerable.Range(0, x.Rank)] : Axes.Of(axes, x.Rank);
+        var (sizes, low, high) = (shape.AsSizes(), new Dim[x.Rank], new Dim[x.Rank]);
+        Array.Fill(low, Dim.Zero);
+        Array.Fill(high, Dim.Zero);
+        for (var i = 0; i < at.Length; i++)
+        {
+            var (axis, size) = (at[i], x.Shape[at[i]]);
+            var (surplus, lack) = (Dim.Max(size - sizes[i], 0), Dim.Max(sizes[i] - size, 0));
+            x = x.Slice(axis, Dim.FloorDiv(surplus, 2), size - surplus);
+            low[axis] = Dim.FloorDiv(lack, 2);
+            high[axis] = lack - low[axis];
+        }
+        return x.Pad(low, high);
+    }
+
+    [Operator("Trilu", since: 14)]
+    static Term Trilu(OnnxCall call, Term x, Term? k, bool upper = true)
+    {
+        var (row, column) = (call.Source(new Op.Iota(x.Shape[x.Rank - 2])).Unsqueeze(1), call.Source(new Op.Iota(x.Shape[x.Rank - 1])));
+        var diagonal = k is { } given ? row + given.Reshape(Shape.Scalar) : row;
+        return (upper ? diagonal <= column : diagonal >= column).Select(x, x.Scalar(0));
+    }
 
     [Operator("Transpose")]
     static Term Transpose(Term x, int[]? perm = null) => x.Transpose(perm ?? [.. Enumerable.Range(0, x.Rank).Reverse()]);
