@@ -92,7 +92,7 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
         return new([.. slots.Select(s => s.ToArray())], segmentOf);
     }
 
-    static double Estimate(Lowering.Buffer buffer) => buffer.Count.Evaluate(_ => 100) * (double)buffer.Type.Size();
+    static double Estimate(Lowering.Buffer buffer) => buffer.Count.Estimate() * buffer.Type.Size();
 
     /// <summary>The symbols that a step gives values.</summary>
     public static IEnumerable<string> Defines(Step step) => step switch

@@ -250,6 +250,30 @@ public sealed class Dim : IEquatable<Dim>
             _ => Broadcast(atom.A!.Evaluate(symbol), atom.B!.Evaluate(symbol)).Value!.Value,
         })))));
 
+    /// <summary>About how large it is, to compare costs: with 100 for every symbol.</summary>
+    internal double Estimate() => Compute(n => n, _ => 100.0, (kind, a, b) => kind switch
+    {
+        "add" => a + b,
+        "multiply" => a * b,
+        Quotient => Math.Floor(a / b),
+        _ => Math.Max(a, b),
+    });
+
+    /// <summary>The size computed by other means, from what its parts come to.</summary>
+    /// <param name="number">A number.</param>
+    /// <param name="symbol">A symbol.</param>
+    /// <param name="pair">One of <c>add</c>, <c>multiply</c>, <c>floordiv</c>, <c>max</c>, <c>broadcast</c> of two parts.</param>
+    internal T Compute<T>(Func<long, T> number, Func<string, T> symbol, Func<string, T, T, T> pair)
+    {
+        T Of(Atom atom) => atom.Kind == SymbolKind ? symbol(atom.Text) : pair(atom.Kind, atom.A!.Compute(number, symbol, pair), atom.B!.Compute(number, symbol, pair));
+        T Product(Term term)
+        {
+            var factors = term.Atoms.Select(Of);
+            return (term.Coefficient == 1 && term.Atoms.Length > 0 ? factors : factors.Prepend(number(term.Coefficient))).Aggregate((a, b) => pair("multiply", a, b));
+        }
+        return terms.Length == 0 ? number(0) : terms.Select(Product).Aggregate((a, b) => pair("add", a, b));
+    }
+
     /// <summary>The size as a C# expression of type <c>long</c>; functions are those of <c>Softmodel.Runtime.Sizes</c>.</summary>
     /// <param name="symbol">The C# expression of a symbol.</param>
     public string ToCSharp(Func<string, string> symbol)

@@ -189,9 +189,9 @@ sealed class Lower
                     var (left, right, result) = Einsum.Split(contract.Equation);
                     var axes = new Dictionary<char, Axis>();
                     for (var i = 0; i < left.Length; i++)
-                        axes[left[i]] = new($"{left[i]}", node.Inputs[0].Shape[i]);
+                        axes[left[i]] = new($"i_{left[i]}", node.Inputs[0].Shape[i]);
                     for (var i = 0; i < right.Length; i++)
-                        axes.TryAdd(right[i], new($"{right[i]}", node.Inputs[1].Shape[i]));
+                        axes.TryAdd(right[i], new($"i_{right[i]}", node.Inputs[1].Shape[i]));
                     var column = result.LastOrDefault(c => axes[c].Extent.Value != 1);
                     var term = Times(Aligned(node, 0, left, axes, column), Aligned(node, 1, right, axes, column));
                     var loops = result.Select(c => axes[c]).ToArray();
@@ -379,12 +379,9 @@ sealed class Lower
         stored[body.Inputs[0]] = iteration;
         var state = new List<Buffer>();
         for (var i = 0; i < op.Carried; i++)
-        {
-            var result = Store(node.Outputs[i]);
-            steps.Add(new Step.Copy(stored[node.Inputs[i + 2]], result));
-            stored[body.Inputs[i + 1]] = result;
-            state.Add(result);
-        }
+            state.Add(stored[body.Inputs[i + 1]] = Store(node.Outputs[i]));
+        void Begin() => steps.AddRange(state.Select((to, i) => new Step.Copy(stored[node.Inputs[i + 2]], to)));
+        Begin();
         for (var i = op.Carried + 1; i < body.Inputs.Count; i++)
             stored[body.Inputs[i]] = stored[node.Inputs[i + 1]];
         var inner = Body(body);
@@ -404,8 +401,17 @@ sealed class Lower
                 carry.Add((from, state[i]));
         }
         var stacks = body.Outputs.Skip(op.Carried + 1).Zip(node.Outputs.Skip(op.Carried), (v, result) => (stored[v], Store(result))).ToArray();
-        steps.Add(new Step.Loop(stored[node.Inputs[0]], stored[node.Inputs[1]], iteration, stored[body.Outputs[0]],
-            [.. inner, .. staged], [.. carry], stacks, op.Iterations.SymbolName is { } symbol && node.Defines.Contains(symbol) && !node.Inputs.SelectMany(v => v.Shape.Dims).SelectMany(d => d.Symbols).Contains(symbol) ? symbol : null));
+        var count = op.Iterations.SymbolName is { } symbol && node.Defines.Contains(symbol) && !node.Inputs.SelectMany(v => v.Shape.Dims).SelectMany(d => d.Symbols).Contains(symbol) ? symbol : null;
+        Step.Loop Turns((Buffer, Buffer)[] stacks, string? count) =>
+            new(stored[node.Inputs[0]], stored[node.Inputs[1]], iteration, stored[body.Outputs[0]], [.. inner, .. staged], [.. carry], stacks, count);
+        if (count is not null && stacks.Length > 0)
+        {
+            // How much room the stacks need is known only once the loop has run: it runs to count, then again to fill them.
+            steps.Add(Turns([], count));
+            Begin();
+            count = null;
+        }
+        steps.Add(Turns(stacks, count));
     }
 
     static Axis[] Axes(Shape shape, string prefix) => [.. shape.Dims.Select((d, i) => new Axis($"{prefix}{i}", d))];

@@ -106,7 +106,7 @@ sealed class Stored
 
     static bool IsSlow(ElementType type) => type is not (ElementType.Float32 or ElementType.Bool);
 
-    static double Estimate(Shape shape) => shape.Count.Evaluate(_ => 100);
+    static double Estimate(Shape shape) => shape.Count.Estimate();
 
     static bool SameCount(Value a, Value b) => a.Shape.Count.Equals(b.Shape.Count) && Refold.OnlyUnits(a.Shape, b.Shape);
 
