@@ -29,6 +29,8 @@ public static class Evaluator
             Bind(input, tensor, sizes);
         foreach (var (input, tensor) in graph.Inputs.Zip(inputs))
             Expect(input.Type, tensor, sizes, $"the input {input.Name}");
+        if (graph.Positive.FirstOrDefault(s => sizes.TryGetValue(s, out var size) && size < 1) is { } empty)
+            throw new SoftmodelException($"the size {empty} is 0; graph {graph.Name} needs it to be at least 1");
         return new Evaluation(seed, sizes, cancel).Body(graph, inputs);
     }
 

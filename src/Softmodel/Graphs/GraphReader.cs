@@ -44,10 +44,12 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
         var values = new Dictionary<string, Value>(StringComparer.Ordinal);
         var name = Names.Read(After(Line(), "graph ") ?? throw new FormatException("a graph begins with 'graph' and its name"));
         at++;
-        var (inputs, nodes, outputs, outputNames) = (new List<Value>(), new List<Node>(), new List<Value>(), new List<string>());
+        var (inputs, nodes, outputs, outputNames, positive) = (new List<Value>(), new List<Node>(), new List<Value>(), new List<string>(), new List<string>());
         for (; Line() is var line && line != "end"; at++)
         {
-            if (After(line, "input ") is { } input)
+            if (After(line, "positive ") is { } symbols)
+                positive.AddRange(Items(symbols, ','));
+            else if (After(line, "input ") is { } input)
                 inputs.Add(New(input, values));
             else if (After(line, "output ") is { } output)
             {
@@ -60,7 +62,7 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
         }
         at++;
         depth--;
-        return new(name, inputs.ToEquatable(), outputs.ToEquatable(), outputNames.ToEquatable(), nodes.ToEquatable());
+        return new(name, inputs.ToEquatable(), outputs.ToEquatable(), outputNames.ToEquatable(), nodes.ToEquatable()) { Positive = positive.ToEquatable() };
     }
 
     static Value Known(string name, Dictionary<string, Value> values) =>
@@ -121,7 +123,8 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
         if (contents.StartsWith('{') && contents.EndsWith('}'))
             return GraphText.Inline(value.Type, contents);
         var tensor = weight(contents) ?? throw new FormatException($"there is no constant {contents} for {value.Name}");
-        return tensor.TensorType == value.Type ? tensor : throw new FormatException($"the constant {contents} is {tensor.TensorType}, not {value.Type}");
+        // The hash is that of the bytes alone.
+        return new(value.Type.Element, value.Shape.Known ?? throw new FormatException($"a constant of {value.Type} does not have sizes that are numbers"), tensor.Bytes);
     }
 
     /// <summary>What stands before and after the first of some separators outside of quotes and brackets; null where there is none.</summary>

@@ -14,7 +14,7 @@ namespace Softmodel.Graphs;
 ///   output logits = y
 /// end
 /// </code>
-/// Graphs within an operation follow its line, further to the right. What stands after <c>#</c> is the node of the model
+/// A line <c>positive T</c> after the first names the sizes that must be at least 1. Graphs within an operation follow its line, further to the right. What stands after <c>#</c> is the node of the model
 /// that the operation came from. Of values that have the same name, the second is written <c>name'2</c>. Constants of more
 /// than 16 elements are referred to by the SHA-256 of their bytes.
 /// </summary>
@@ -46,6 +46,8 @@ public static class GraphText
         }
         void Line(string line) => to.Write($"{space}{line}\n");
         Line($"graph {Names.Write(graph.Name)}");
+        if (graph.Positive.Count > 0)
+            Line($"  positive {string.Join(", ", graph.Positive)}");
         foreach (var input in graph.Inputs)
             Line($"  input {New(input)}");
         foreach (var node in graph.Nodes)
@@ -104,7 +106,7 @@ public static class GraphText
 
     /// <summary>Reads the text form.</summary>
     /// <param name="text">What <see cref="Write(Graph)"/> wrote, or a person.</param>
-    /// <param name="weight">The constant that a hash refers to, or null where there is none.</param>
+    /// <param name="weight">A tensor of the bytes that a hash refers to, whatever its type; or null where there is none.</param>
     /// <exception cref="SoftmodelException">The text is not of that form; the message says in which line. Or the graph is not valid.</exception>
     public static Graph Read(string text, Func<string, Tensor?>? weight = null) => new GraphReader(text, weight ?? (_ => null)).Read();
 }

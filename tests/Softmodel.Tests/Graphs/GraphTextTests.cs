@@ -8,6 +8,7 @@ public class GraphTextTests
 {
     const string Everything = """
         graph everything
+          positive T, n1
           input x: Float32[1,4,T]
           input "token ids": Int64[1]
           input c: Bool[]

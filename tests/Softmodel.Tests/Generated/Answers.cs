@@ -1,0 +1,134 @@
+using Microsoft.ML.OnnxRuntime;
+using Softmodel.Emit;
+using Softmodel.Export.Onnx;
+using Softmodel.Graphs;
+using Softmodel.Lowering;
+using Softmodel.Runtime;
+
+namespace Softmodel.Tests.Generated;
+
+/// <summary>Ways to compute a graph, and whether they agree.</summary>
+static class Answers
+{
+    /// <summary>Compiled in process; once for each number of threads, which must give the same bits.</summary>
+    public static Tensor[] Compiled(Graph graph, Tensor[] inputs, int width, params ReadOnlySpan<int> threads)
+    {
+        var weights = Path.Combine(Path.GetTempPath(), $"softmodel-generated-{Guid.NewGuid():N}.bin");
+        try
+        {
+            using var model = InProcess.Compile(Lower.Program(graph), weights, width);
+            Tensor[]? first = null;
+            foreach (var count in threads)
+            {
+                model.Threads = count;
+                model.Run([.. inputs.Select(Argument)]);
+                Tensor[] outputs = [.. Enumerable.Range(0, model.Outputs.Count).Select(i => Copy(model.Output(i)))];
+                first ??= outputs;
+                for (var i = 0; i < outputs.Length; i++)
+                    Assert.True(outputs[i].SameAs(first[i]), $"{count} threads give another {graph.OutputNames[i]}");
+            }
+            return first!;
+        }
+        finally
+        {
+            File.Delete(weights);
+        }
+    }
+
+    static TensorArgument Argument(Tensor t) => t.Type switch
+    {
+        ElementType.Float32 => TensorArgument.Of(t.Values<float>().ToArray(), t.Dims),
+        ElementType.Float64 => TensorArgument.Of(t.Values<double>().ToArray(), t.Dims),
+        ElementType.Float16 => TensorArgument.Of(t.Values<Half>().ToArray(), t.Dims),
+        ElementType.Int64 => TensorArgument.Of(t.Values<long>().ToArray(), t.Dims),
+        ElementType.UInt64 => TensorArgument.Of(t.Values<ulong>().ToArray(), t.Dims),
+        ElementType.Int32 => TensorArgument.Of(t.Values<int>().ToArray(), t.Dims),
+        ElementType.UInt32 => TensorArgument.Of(t.Values<uint>().ToArray(), t.Dims),
+        ElementType.Int16 => TensorArgument.Of(t.Values<short>().ToArray(), t.Dims),
+        ElementType.UInt16 => TensorArgument.Of(t.Values<ushort>().ToArray(), t.Dims),
+        ElementType.Int8 => TensorArgument.Of(t.Values<sbyte>().ToArray(), t.Dims),
+        ElementType.UInt8 => TensorArgument.Of(t.Values<byte>().ToArray(), t.Dims),
+        ElementType.Bool => TensorArgument.Of(t.Values<bool>().ToArray(), t.Dims),
+        _ => throw new NotSupportedException(t.Type.ToString()),
+    };
+
+    static unsafe Tensor Copy(TensorView view) => new(view.Info.Type, view.Sizes, new ReadOnlySpan<byte>(view.Pointer, checked((int)view.Count * view.Info.Type.Size())).ToArray());
+
+    /// <summary>By ONNX Runtime; null where ONNX or the runtime lack an operation for one of the types.</summary>
+    public static Tensor[]? OnnxRuntime(Graph graph, Tensor[] inputs)
+    {
+        var file = new MemoryStream();
+        try
+        {
+            OnnxExport.Write(graph, file);
+        }
+        catch (SoftmodelException e) when (e.Message.Contains("ONNX has no", StringComparison.Ordinal))
+        {
+            return null;
+        }
+        using var options = new SessionOptions { IntraOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
+        InferenceSession session;
+        try
+        {
+            session = new(file.ToArray(), options);
+        }
+        catch (OnnxRuntimeException e) when (e.Message.Contains("NotImplemented", StringComparison.Ordinal) || e.Message.Contains("NOT_IMPLEMENTED", StringComparison.Ordinal))
+        {
+            return null;
+        }
+        using (session)
+        {
+            var names = graph.Inputs.Select(v => v.Name).ToArray();
+            var values = inputs.Select(Given).ToArray();
+            using var run = new RunOptions();
+            try
+            {
+                using var results = session.Run(run, names, values, [.. graph.OutputNames]);
+                return [.. results.Select(Copy)];
+            }
+            catch (OnnxRuntimeException e) when (e.Message.Contains("data type is not supported", StringComparison.Ordinal))
+            {
+                return null;
+            }
+            finally
+            {
+                foreach (var value in values)
+                    value.Dispose();
+            }
+        }
+    }
+
+    static OrtValue Given(Tensor t)
+    {
+        var value = OrtValue.CreateAllocatedTensorValue(OrtAllocator.DefaultInstance, (Microsoft.ML.OnnxRuntime.Tensors.TensorElementType)(int)t.Type, t.Dims.ToArray());
+        if (t.Count > 0)
+            t.Bytes.Span.CopyTo(value.GetTensorMutableRawData());
+        return value;
+    }
+
+    static Tensor Copy(OrtValue value)
+    {
+        var info = value.GetTensorTypeAndShape();
+        var type = (ElementType)(int)info.ElementDataType;
+        return new(type, info.Shape, info.Shape.Contains(0) ? [] : value.GetTensorMutableRawData().ToArray());
+    }
+
+    /// <summary>What is wrong with outputs; empty where nothing is.</summary>
+    public static string Difference(Case tested, Tensor[] expected, Tensor[] actual)
+    {
+        for (var o = 0; o < expected.Length; o++)
+        {
+            var (a, b) = (expected[o], actual[o]);
+            if (a.Type != b.Type || !a.Dims.SequenceEqual(b.Dims))
+                return $"{tested.Graph.OutputNames[o]} is {b.TensorType} and not {a.TensorType}";
+            var most = tested.Nearness[o] * 1e-4;
+            for (var i = 0; i < a.Count; i++)
+            {
+                var (x, y) = (a.Real(i), b.Real(i));
+                if (x != y && !(Math.Abs(x - y) <= most) && !(double.IsNaN(x) && double.IsNaN(y)))
+                    return $"{tested.Graph.OutputNames[o]}[{i} of {a.TensorType}] is {y:R} and not {x:R}";
+            }
+        }
+        return "";
+    }
+}

@@ -1,0 +1,73 @@
+using Softmodel.Evaluate;
+using Softmodel.Graphs;
+
+namespace Softmodel.Tests.Generated;
+
+/// <summary>What generated graphs have found, as small as it could be made.</summary>
+public class FoundTests
+{
+    static void Agree(string text, params Tensor[] inputs)
+    {
+        var graph = GraphText.Read(text);
+        var expected = Evaluator.Run(graph, inputs);
+        foreach (var width in new[] { 512, 256, 128 })
+        {
+            var actual = Answers.Compiled(graph, inputs, width, 1, 2);
+            for (var i = 0; i < expected.Length; i++)
+                Assert.True(expected[i].SameAs(actual[i]), $"{expected[i]} expected, {actual[i]} computed for {width} bits");
+        }
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(2)]
+    [InlineData(9)]
+    public void Stacks_of_a_loop_that_only_its_body_ends_have_room(long limit) => Agree("""
+        graph g
+          input limit: Int64[]
+          input x: Float32[2]
+          most: Int64[] = constant {5}
+          yes: Bool[] = constant {1}
+          l: Float32[2], all: Float32[n,2] = loop(most, yes, x, limit) carried=1 iterations=n
+            graph body
+              input i: Int64[]
+              input s: Float32[2]
+              input limit: Int64[]
+              one: Int64[] = constant {1}
+              next: Int64[] = add(i, one)
+              go: Bool[] = less(next, limit)
+              t: Float32[2] = add(s, s)
+              output go = go
+              output s = t
+              output stack = t
+            end
+          output l = l
+          output all = all
+        end
+        """, Tensor.Scalar(limit), Tensor.Vector<float>(1, -1));
+
+    [Fact]
+    public void Letters_of_a_contraction_are_not_names_in_its_kernel() => Agree("""
+        graph g
+          input x: Float32[2,3]
+          input y: Float32[3,4]
+          z: Float32[2,4] = contract(x, y) equation="Vr,rf->Vf"
+          output z = z
+        end
+        """, Tensor.Of<float>([1, 2, 3, 4, 5, 6], 2, 3), Tensor.Of<float>([1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 1, 1], 3, 4));
+
+    [Fact]
+    public void Costs_of_sizes_that_are_broadcast_can_be_compared() => Agree("""
+        graph g
+          input n: Float32[T]
+          input x: Float32[2*T]
+          input y: Float32[S]
+          t: Float32[T] = slice(x) starts=[0] sizes=[T] steps=[1]
+          z: Float32[broadcast(2*T, S)] = add(x, y)
+          w: Float32[broadcast(2*T, S)] = multiply(z, z)
+          output z = z
+          output w = w
+          output t = t
+        end
+        """, Tensor.Vector<float>(0), Tensor.Vector<float>(1, 2), Tensor.Vector<float>(5));
+}

@@ -1,0 +1,85 @@
+using CsCheck;
+using Softmodel.Evaluate;
+using Softmodel.Graphs;
+using Softmodel.Passes;
+
+namespace Softmodel.Tests.Generated;
+
+/// <summary>
+/// Random graphs, computed by the reference evaluator, by compiled code and by ONNX Runtime. The seeds are the same in
+/// every run; <c>SOFTMODEL_SEEDS=1000-5000</c> in the environment asks for others.
+/// </summary>
+public class GeneratedGraphTests
+{
+    static readonly int[] widths = [512, 256, 128];
+
+    static IEnumerable<int> Seeds(int count) => Environment.GetEnvironmentVariable("SOFTMODEL_SEEDS")?.Split('-') is [var from, var to]
+        ? Enumerable.Range(int.Parse(from), int.Parse(to) - int.Parse(from))
+        : Enumerable.Range(0, count);
+
+    static Case Grown(int seed) => Grower.Grow(seed, 1 + seed % 12);
+
+    [Fact]
+    public void Every_way_to_compute_a_graph_gives_the_same()
+    {
+        var (failures, compared) = (new List<(int Nodes, string Text)>(), 0);
+        Parallel.ForEach(Seeds(80), seed =>
+        {
+            var made = Grown(seed);
+            try
+            {
+                if (Compare(made, widths[seed % 3]))
+                    Interlocked.Increment(ref compared);
+            }
+            catch (Exception e)
+            {
+                lock (failures)
+                    failures.Add((made.Graph.AllNodes().Count(), $"{e.GetType().Name}: {e.Message}\n{e.StackTrace}\n{made}"));
+            }
+        });
+        Assert.True(failures.Count == 0, $"{failures.Count} failed: seeds {string.Join(" ", failures.Select(f => f.Text.Split("seed ")[1].Split('\n')[0]))}; the smallest:\n{failures.OrderBy(f => f.Nodes).FirstOrDefault().Text}");
+        Assert.True(compared > 0, "ONNX Runtime ran none of them");
+    }
+
+    /// <summary>Fails where two ways differ; false where ONNX Runtime could not take part.</summary>
+    static bool Compare(Case made, int width)
+    {
+        made.Graph.Validate();
+        var expected = Evaluator.Run(made.Graph, made.Inputs);
+        void Same(string how, Tensor[] actual)
+        {
+            if (Answers.Difference(made, expected, actual) is { Length: > 0 } difference)
+                throw new SoftmodelException($"{how}: {difference}");
+        }
+        var simple = Simplify.Apply(made.Graph, Evaluator.Fold);
+        simple.Validate();
+        Same("simplified", Evaluator.Run(simple, made.Inputs));
+        Same($"compiled for {width} bits", Answers.Compiled(simple, made.Inputs, width, 1, 2));
+        if (Answers.OnnxRuntime(made.Graph, made.Inputs) is not { } theirs)
+            return false;
+        Same("in ONNX Runtime", theirs);
+        return true;
+    }
+
+    [Fact]
+    public void Every_vector_width_gives_the_same()
+    {
+        var made = Seeds(400).Select(Grown).Where(c => c.Graph.Nodes.Any(n => n.Op is Op.Convolve or Op.Contract or Op.ConvolveTransposed) && c.Nearness.All(n => n == 0)).Take(6);
+        Parallel.ForEach(made, c =>
+        {
+            var simple = Simplify.Apply(c.Graph, Evaluator.Fold);
+            var first = Answers.Compiled(simple, c.Inputs, 512, 1);
+            foreach (var width in widths)
+                Assert.Equal("", Answers.Difference(c, first, Answers.Compiled(simple, c.Inputs, width, 1)));
+        });
+    }
+
+    [Fact]
+    public void Text_is_read_as_what_was_written() => Gen.Int[0, int.MaxValue - 1].Sample(seed =>
+    {
+        var graph = Grower.Grow(seed, 1 + seed % 20).Graph;
+        var weights = graph.AllNodes().Select(n => n.Op).OfType<Op.Constant>().DistinctBy(c => GraphText.Hash(c.Value)).ToDictionary(c => GraphText.Hash(c.Value), c => c.Value);
+        var text = GraphText.Write(graph);
+        Assert.Equal(text, GraphText.Write(GraphText.Read(text, hash => weights[hash])));
+    }, iter: 200);
+}
