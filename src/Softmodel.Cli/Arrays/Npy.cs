@@ -13,9 +13,17 @@ static partial class Npy
 
     static readonly Dictionary<string, ElementType> types = new(StringComparer.Ordinal)
     {
-        ["f4"] = ElementType.Float32, ["f8"] = ElementType.Float64, ["f2"] = ElementType.Float16,
-        ["i1"] = ElementType.Int8, ["i2"] = ElementType.Int16, ["i4"] = ElementType.Int32, ["i8"] = ElementType.Int64,
-        ["u1"] = ElementType.UInt8, ["u2"] = ElementType.UInt16, ["u4"] = ElementType.UInt32, ["u8"] = ElementType.UInt64,
+        ["f4"] = ElementType.Float32,
+        ["f8"] = ElementType.Float64,
+        ["f2"] = ElementType.Float16,
+        ["i1"] = ElementType.Int8,
+        ["i2"] = ElementType.Int16,
+        ["i4"] = ElementType.Int32,
+        ["i8"] = ElementType.Int64,
+        ["u1"] = ElementType.UInt8,
+        ["u2"] = ElementType.UInt16,
+        ["u4"] = ElementType.UInt32,
+        ["u8"] = ElementType.UInt64,
         ["b1"] = ElementType.Bool,
     };
 

@@ -63,6 +63,7 @@ sealed class ProgramCode
     readonly int width;
     readonly Dictionary<Step.Nest, TileCode> tiles = new(ReferenceEqualityComparer.Instance);
     readonly HashSet<Step.Nest> packed = new(ReferenceEqualityComparer.Instance);
+    readonly Dictionary<Step.Nest, ToomCookCode> fast = new(ReferenceEqualityComparer.Instance);
 
     ProgramCode(LoweredProgram program, int width)
     {
@@ -84,6 +85,8 @@ sealed class ProgramCode
             {
                 replaced.Add(weight, tile.Pack());
                 packed.Add(nest);
+                if (ToomCookCode.Of(nest, width) is { } quick && quick.Weights == weight)
+                    fast.Add(nest, quick);
             }
         }
         // What no step reads, such as weights that lie in parts elsewhere, is left out.
@@ -108,8 +111,20 @@ sealed class ProgramCode
         Frame(code);
         Kernels(code);
         Model(code, weights);
-        code.Append('\n').Append(Tiles.Write(tiles.Values.SelectMany(t => t.Used).Distinct(), width)).Append(Prelude());
+        code.Append('\n').Append(Tiles.Write(tiles.Values.SelectMany(t => t.Used).Concat(fast.Values.SelectMany(t => t.Used)).Distinct(), width));
+        ToomCookMethods(code);
+        code.Append(Prelude());
         return new(code.ToString(), weights);
+    }
+
+    void ToomCookMethods(StringBuilder code)
+    {
+        if (fast.Count == 0)
+            return;
+        code.Append("/// <summary>The transforms of fast convolutions.</summary>\nstatic unsafe partial class ToomCook\n{\n");
+        foreach (var tile in fast.Values.Select(t => t.Tile).DistinctBy(t => t.Taps).OrderBy(t => t.Taps))
+            tile.Write(code);
+        code.Append("}\n\n");
     }
 
     static string Prelude()
@@ -155,14 +170,16 @@ sealed class ProgramCode
         code.Append(string.Join(",\n        ", graph.Outputs.Select((v, i) => Info(graph.OutputNames[i], v.Type)))).Append("])\n    {\n");
         code.Append($"        Arena = new({memory.Segments.Length + 1});\n        f = (Frame*)NativeMemory.AllocZeroed((nuint)sizeof(Frame));\n");
         var wide = weights.Items.Where(i => i.Buffer.Type != i.Buffer.Constant!.Type).ToArray();
-        var room = wide.Sum(i => Arena.Align(i.Buffer.Constant!.Count * 4));
-        if (wide.Length > 0)
+        var evaluated = fast.Values.ToDictionary(t => t.Weights.Name);
+        var room = wide.Sum(i => Arena.Align(i.Buffer.Constant!.Count * 4)) + evaluated.Values.Sum(t => Arena.Align(t.Evaluated * 4));
+        if (room > 0)
             code.Append($"        var wide = (float*)widened.Reserve({room}L);\n");
         foreach (var (buffer, offset) in weights.Items)
         {
             if (buffer.Type == buffer.Constant!.Type)
             {
                 code.Append($"        f->{buffer.Name} = ({KernelWriter.InMemory(buffer.Type)}*)(Weights + {offset}L);\n");
+                Evaluated(buffer);
                 continue;
             }
             var count = buffer.Constant.Count;
@@ -171,6 +188,13 @@ sealed class ProgramCode
                 ? $"        Conversions.Widen(new ReadOnlySpan<Half>(Weights + {offset}L, {count}), new Span<float>(wide, {count}));\n"
                 : $"        Conversions.WidenBFloat16(new ReadOnlySpan<ushort>(Weights + {offset}L, {count}), new Span<float>(wide, {count}));\n");
             code.Append($"        wide += {Arena.Align(count * 4) / 4}L;\n");
+            Evaluated(buffer);
+        }
+
+        void Evaluated(Lowering.Buffer buffer)
+        {
+            if (evaluated.TryGetValue(buffer.Name, out var quick))
+                code.Append($"        {quick.Evaluate($"f->{buffer.Name}", "wide")}\n        f->{buffer.Name} = wide;\n        wide += {Arena.Align(quick.Evaluated * 4) / 4}L;\n");
         }
         code.Append("    }\n\n    /// <inheritdoc/>\n    protected override void Execute()\n    {\n        var f = this.f;\n");
         var known = new HashSet<string>(StringComparer.Ordinal);
@@ -288,7 +312,8 @@ sealed class ProgramCode
 
     void Nest(Step.Nest nest, Action<string> line)
     {
-        var kernel = tiles.TryGetValue(nest, out var tile) ? tile.Write(packed.Contains(nest)) : NestCode.Write(nest);
+        var kernel = fast.TryGetValue(nest, out var quick) ? quick.Write()
+            : tiles.TryGetValue(nest, out var tile) ? tile.Write(packed.Contains(nest)) : NestCode.Write(nest);
         if (!kernels.TryGetValue(kernel.Body, out var there))
             kernels[kernel.Body] = there = (NameOf(nest), []);
         there.Sources.Add(nest.Source.ReplaceLineEndings(" "));

@@ -14,7 +14,7 @@ namespace Softmodel.Emit;
 sealed class TileCode
 {
     /// <summary>How many rows of a constant factor lie side by side.</summary>
-    const int Panel = 12;
+    public const int Panel = 12;
 
     readonly Step.Nest nest;
     readonly Axis column, row;
@@ -145,7 +145,8 @@ sealed class TileCode
         return new(code, writer.Parameters, $"TileSplit.Tasks({Frame(outerCount)}, {Frame(row.Extent)}, {Frame(column.Extent)}, {Frame(depth)}, {unit}, {step})");
     }
 
-    static string Frame(Dim size) => size.Value is { } number ? $"{number}L" : size.ToCSharp(s => $"f->{ProgramCode.SizeName(s)}");
+    /// <summary>A size outside of kernels.</summary>
+    public static string Frame(Dim size) => size.Value is { } number ? $"{number}L" : size.ToCSharp(s => $"f->{ProgramCode.SizeName(s)}");
 
     /// <summary>All columns of some rows.</summary>
     string Columns(KernelWriter writer, int rows, int? panel)

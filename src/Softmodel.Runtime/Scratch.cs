@@ -1,0 +1,31 @@
+using System.Runtime.InteropServices;
+
+namespace Softmodel.Runtime;
+
+/// <summary>Room for what one task computes in between; it is kept by the thread, so that it stays in the core's cache.</summary>
+public static unsafe class Scratch
+{
+    [ThreadStatic]
+    static Room? room;
+
+    sealed class Room(long floats)
+    {
+        public readonly float* Start = (float*)NativeMemory.AlignedAlloc(checked((nuint)floats * sizeof(float)), Arena.Alignment);
+        public readonly long Floats = floats;
+
+        // Freed with the thread.
+        ~Room() => NativeMemory.AlignedFree(Start);
+    }
+
+    /// <summary>Room for at least so many numbers, aligned to a cache line; what it holds is whatever was left there.</summary>
+    /// <param name="floats">How many; the same or less costs nothing after the first time.</param>
+    public static float* Floats(long floats)
+    {
+        if (room is null || room.Floats < floats)
+        {
+            room = new Room(floats);
+            new Span<float>(room.Start, checked((int)floats)).Clear();
+        }
+        return room.Start;
+    }
+}

@@ -1,0 +1,46 @@
+namespace Softmodel.Runtime;
+
+/// <summary>Weights of fast convolutions (Toom-Cook, Winograd).</summary>
+public static unsafe class ToomCook
+{
+    /// <summary>
+    /// Evaluates kernels at points. Weights lie in panels of up to <paramref name="panel"/> rows,
+    /// <c>[panel][channel][tap][row]</c>; the result is <c>[point][panel][channel][chunk][row]</c>, a chunk being as many taps
+    /// as the outputs of a tile, or all taps where there is one chunk.
+    /// </summary>
+    /// <param name="weights">The first weight.</param>
+    /// <param name="rows">The number of rows, which are output channels.</param>
+    /// <param name="channels">The number of input channels.</param>
+    /// <param name="taps">The number of taps.</param>
+    /// <param name="panel">The number of rows in a whole panel.</param>
+    /// <param name="points">The number of points.</param>
+    /// <param name="chunk">The number of taps in a chunk.</param>
+    /// <param name="matrix">What a tap counts at a point, <c>[points][chunk]</c>.</param>
+    /// <param name="result">Room for points · rows · channels · ⌈taps / chunk⌉ numbers.</param>
+    public static void Evaluate(float* weights, long rows, long channels, int taps, int panel, int points, int chunk, ReadOnlySpan<float> matrix, float* result)
+    {
+        var chunks = (taps + chunk - 1) / chunk;
+        var point = rows * channels * chunks;
+        for (var top = 0L; top < rows; top += panel)
+        {
+            var height = (int)Math.Min(panel, rows - top);
+            for (var channel = 0L; channel < channels; channel++, weights += taps * height)
+            {
+                for (var p = 0; p < points; p++)
+                {
+                    for (var c = 0; c < chunks; c++)
+                    {
+                        var to = result + p * point + (top * channels + channel * height) * chunks + c * height;
+                        for (var row = 0; row < height; row++)
+                        {
+                            var sum = 0f;
+                            for (var t = 0; t < chunk && c * chunk + t < taps; t++)
+                                sum += matrix[p * chunk + t] * weights[(c * chunk + t) * height + row];
+                            to[row] = sum;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
