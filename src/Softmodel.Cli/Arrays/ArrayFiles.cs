@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Softmodel.Graphs;
 using Softmodel.Runtime;
+using Softmodel.Speech;
 
 namespace Softmodel.Cli.Arrays;
 
@@ -52,7 +53,8 @@ static class ArrayFiles
             case ".npy":
                 return new(Npy.Read(bytes(), value), null, value);
             case ".wav":
-                return new(Wave.Read(bytes(), value).Samples, null, value);
+                var sound = WaveFile.Read(value);
+                return new(Tensor.Of(sound.Samples.Span, sound.Samples.Length), null, value);
             case ".json":
                 return new(null, Parse(bytes(), value), value);
             default:
@@ -139,12 +141,17 @@ static class ArrayFiles
     {
         var write = Path.GetExtension(path).ToLowerInvariant() switch
         {
-            ".npz" => stream => WriteNpz(stream, tensors),
+            ".npz" => (Action<Stream>?)(stream => WriteNpz(stream, tensors)),
             ".json" => stream => WriteJson(stream, tensors),
             ".npy" => stream => Npy.Write(stream, Only(tensors, path)),
-            ".wav" => (Action<Stream>)(stream => Wave.Write(stream, Only(tensors, path), rate)),
+            ".wav" => null,
             _ => throw new UsageException($"'{path}' must end in .npz, .npy, .json or .wav"),
         };
+        if (write is null)
+        {
+            WaveFile.Write(path, [.. Reals(Only(tensors, path))], rate);
+            return;
+        }
         var part = $"{path}.{Guid.NewGuid():N}.part";
         try
         {
@@ -160,6 +167,12 @@ static class ArrayFiles
         {
             File.Delete(part);
         }
+    }
+
+    static IEnumerable<float> Reals(Tensor tensor)
+    {
+        for (long i = 0; i < tensor.Count; i++)
+            yield return (float)tensor.Real(i);
     }
 
     static Tensor Only(IReadOnlyList<(string Name, Tensor Tensor)> tensors, string path) => tensors is [var (_, tensor)] ? tensor
