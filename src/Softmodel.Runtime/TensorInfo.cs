@@ -28,7 +28,7 @@ public sealed class TensorInfo
         {
             if (!char.IsAsciiDigit(c))
                 return -1;
-            number = checked(number * 10 + c - '0');
+            number = checked(number * 10 + (c - '0'));
         }
         return text.Length > 0 ? number : -1;
     }
