@@ -19,6 +19,9 @@ static class Axes
         return result.Distinct().Count() == result.Length ? result : throw new SoftmodelException("an axis is named twice");
     }
 
+    /// <summary>Every axis.</summary>
+    public static int[] All(int rank) => [.. Enumerable.Range(0, rank)];
+
     /// <summary>The elements of an operand that says how to compute and must be known at build time.</summary>
     /// <exception cref="SoftmodelException">They are not known.</exception>
     public static long[] Numbers(Term operand, string what) => operand.Contents is { } contents && contents.All(d => d.IsKnown)
