@@ -104,7 +104,7 @@ static class Products
         bias is { } b ? x + b.Reshape(new([1, b.Shape[0], .. Enumerable.Repeat(Dim.One, x.Rank - 2)])) : x;
 
     [Operator("Conv")]
-    static Term Conv(Term x, Term w, Term? b, int[]? kernelShape = null, int[]? strides = null, int[]? dilations = null, int[]? pads = null, string autoPad = "NOTSET", int group = 1)
+    internal static Term Conv(Term x, Term w, Term? b, int[]? kernelShape = null, int[]? strides = null, int[]? dilations = null, int[]? pads = null, string autoPad = "NOTSET", int group = 1)
     {
         var window = Window.Of(x.Shape, KernelOf(w, kernelShape), strides, dilations, pads, autoPad);
         return Bias(x.Apply(new Op.Convolve(window.Strides, window.Dilations, window.Low, window.High, group), w), b);
