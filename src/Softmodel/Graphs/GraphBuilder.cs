@@ -48,6 +48,9 @@ public sealed class GraphBuilder
     /// <summary>The graph in which this one is a body.</summary>
     public GraphBuilder? Outer => outer;
 
+    /// <summary>Begins the body of a loop or a branch in this graph.</summary>
+    public GraphBuilder Body(string name) => new(name, fold, this);
+
     /// <summary>The node of the model that is being added, for messages.</summary>
     public string Source { get; set; } = "";
 

@@ -9,8 +9,8 @@ internal static class Decompositions
 {
     /// <summary>What an operator is from a version on.</summary>
     /// <param name="Since">The first version.</param>
-    /// <param name="Apply">Its results, in order.</param>
-    internal sealed record Decomposition(int Since, Func<OnnxCall, Term[]> Apply);
+    /// <param name="Apply">Its results, in order; null where nodes within it could not be imported.</param>
+    internal sealed record Decomposition(int Since, Func<OnnxCall, Term[]?> Apply);
 
     static readonly Dictionary<OnnxOperator, Decomposition[]> rows = (
         from type in typeof(Decompositions).Assembly.GetTypes()
@@ -27,7 +27,7 @@ internal static class Decompositions
     public static Decomposition? Find(OnnxOperator name, long version) =>
         rows.TryGetValue(name, out var versions) ? versions.LastOrDefault(d => d.Since <= version) : null;
 
-    static Func<OnnxCall, Term[]> Bind(MethodInfo method)
+    static Func<OnnxCall, Term[]?> Bind(MethodInfo method)
     {
         var nullability = new NullabilityInfoContext();
         var parameters = method.GetParameters();
@@ -67,7 +67,7 @@ internal static class Decompositions
             try
             {
                 var result = method.Invoke(null, BindingFlags.DoNotWrapExceptions, null, [.. arguments.Select(a => a(call))], null);
-                return result as Term[] ?? [(Term)result!];
+                return result is Term term ? [term] : (Term[]?)result;
             }
             catch (OverflowException)
             {
