@@ -73,6 +73,10 @@ internal static class Decompositions
             {
                 throw new SoftmodelException("its sizes are too large for any machine");
             }
+            catch (Exception e) when (e is IndexOutOfRangeException or ArgumentOutOfRangeException)
+            {
+                throw new SoftmodelException("its operands or attributes do not have the axes or elements that it needs", e);
+            }
         };
     }
 
