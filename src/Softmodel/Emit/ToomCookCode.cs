@@ -28,7 +28,7 @@ sealed class ToomCookCode
     }
 
     // Below these the transforms cost what they save; shorter rows leave tiles empty.
-    const int LeastWork = 32 * 5, LeastChannels = 16, LongRow = 400;
+    const int LeastWork = 80, LeastChannels = 8, LongRow = 400;
 
     /// <summary>The fast form of a nest, or null where it is no such convolution or would not be faster.</summary>
     public static ToomCookCode? Of(Step.Nest original, int width)

@@ -66,7 +66,7 @@ static class Simplify
         for (var round = 0; round < 8; round++)
         {
             var before = graph.AllNodes().Count();
-            graph = Rewriting.Apply(graph, fold, rules);
+            graph = Rewriting.Apply(graph, fold, [.. rules, .. Zeros.Rules]);
             if (graph.AllNodes().Count() == before && round > 0)
                 break;
         }
@@ -74,6 +74,9 @@ static class Simplify
     }
 
     static bool Is(Op op, Function function) => op is Op.Map map && map.Function == function;
+
+    /// <summary>Whether every element is known to be zero.</summary>
+    public static bool IsZero(Term x) => IsScalar(x, 0);
 
     static bool IsScalar(Term x, double value) => x.Known is { } known && known.Count is > 0 and <= 4096 && known.IsAll(value);
 
@@ -86,7 +89,8 @@ static class Simplify
         return chosen.Broadcast(shape);
     }
 
-    static (Op, Term[])? Made(GraphBuilder builder, Term x) => builder.Producer(x.Value) is { } node
+    /// <summary>The operation that made a value, and its operands.</summary>
+    public static (Op, Term[])? Made(GraphBuilder builder, Term x) => builder.Producer(x.Value) is { } node
         ? (node.Op, [.. node.Inputs.Select(v => new Term(builder, v))])
         : null;
 
