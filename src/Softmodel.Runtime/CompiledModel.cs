@@ -124,11 +124,13 @@ public abstract unsafe class CompiledModel : IDisposable
         try
         {
             workers ??= new Workers(threads);
+            workers.Begin();
             Execute();
             hasRun = true;
         }
         finally
         {
+            workers?.End();
             foreach (ref var pin in pins.AsSpan())
                 pin.Target = null;
         }

@@ -23,15 +23,16 @@ public sealed unsafe class Workers : IDisposable
         [FieldOffset(208)] public int Tasks;
     }
 
-    // About 50 µs and 170 µs: longer than the serial pieces between two jobs of one inference, far shorter than the pause between two inferences.
-    const int SpinsBeforeSleep = 600, SpinsBeforeYield = 2000;
+    // About 10 ms, 50 µs and 170 µs. To wake a thread takes tens of microseconds, more than most jobs: between the jobs of
+    // one inference threads wait awake, through its serial pieces too.
+    const int SpinsWithin = 120_000, SpinsBeforeSleep = 600, SpinsBeforeYield = 2000;
 
     readonly Thread[] threads;
     readonly object gate = new();
     Job job;
     ExceptionDispatchInfo? failure;
     int sleeping, running;
-    bool stopping;
+    bool stopping, within;
 
     /// <summary>Starts the threads.</summary>
     /// <param name="count">Threads that work on a job, the one that brings it included, so that one less is started.</param>
@@ -48,6 +49,18 @@ public sealed unsafe class Workers : IDisposable
 
     /// <summary>The threads that work on a job, the one that brings it included.</summary>
     public int Count => threads.Length + 1;
+
+    /// <summary>Tells that jobs will follow one another closely from now on, until <see cref="End"/>: threads wake and stay awake.</summary>
+    public void Begin()
+    {
+        Volatile.Write(ref within, true);
+        Interlocked.MemoryBarrier();
+        if (Volatile.Read(ref sleeping) > 0)
+            Wake();
+    }
+
+    /// <summary>Tells that there will be no more jobs for a while: threads may sleep.</summary>
+    public void End() => Volatile.Write(ref within, false);
 
     /// <summary>Does all tasks of a job, in any order and on any thread, and returns when all are done.</summary>
     /// <param name="body">Does one task: is given the state and the task's number.</param>
@@ -117,21 +130,21 @@ public sealed unsafe class Workers : IDisposable
         while (true)
         {
             var spins = 0;
-            while ((int)Volatile.Read(ref job.Ticket) == 0 && ++spins < SpinsBeforeSleep)
+            while ((int)Volatile.Read(ref job.Ticket) == 0 && ++spins < (Volatile.Read(ref within) ? SpinsWithin : SpinsBeforeSleep))
                 Thread.SpinWait(1);
-            if (spins == SpinsBeforeSleep && !Sleep())
+            if ((int)Volatile.Read(ref job.Ticket) == 0 && !Sleep())
                 return;
             Share();
         }
     }
 
-    /// <summary>Waits for a job; false when there will be none.</summary>
+    /// <summary>Sleeps until there may be a job; false when there will be none.</summary>
     bool Sleep()
     {
         lock (gate)
         {
             Interlocked.Increment(ref sleeping);
-            while (!stopping && (int)Volatile.Read(ref job.Ticket) == 0)
+            if (!stopping && (int)Volatile.Read(ref job.Ticket) == 0)
                 Monitor.Wait(gate);
             sleeping--;
             return !stopping;
