@@ -20,6 +20,9 @@ internal sealed class OnnxCall(OnnxScope scope, OnnxNode node, Term?[] operands,
     /// <summary>The graph that is being built.</summary>
     public GraphBuilder Builder => scope.Builder;
 
+    /// <summary>What computes constants, for graphs within this one.</summary>
+    public Folding Folding => scope.Folding;
+
     /// <summary>The number of operands, with those left out before the last.</summary>
     public int Count => operands.Length;
 
@@ -56,6 +59,9 @@ internal sealed class OnnxCall(OnnxScope scope, OnnxNode node, Term?[] operands,
     /// <exception cref="SoftmodelException">The compiler does not compute with it.</exception>
     public static ElementType ElementType(long number) => OnnxTensor.ElementOf((DataType)number)
         ?? throw new SoftmodelException($"element type {(DataType)number} is not supported");
+
+    /// <summary>The same node with other operands.</summary>
+    public OnnxCall With(params Term?[] others) => new(scope, node, others, version);
 
     /// <summary>Opens the body of a control-flow node. Without a builder of its own it adds to this graph.</summary>
     public OnnxScope Open(OnnxGraph body, GraphBuilder? builder = null) => scope.Open(body, builder);

@@ -113,6 +113,6 @@ static class Indexing
     }
 
     [Operator("NonZero", since: 9)]
-    static Term NonZero(OnnxCall call, Term x) =>
+    internal static Term NonZero(OnnxCall call, Term x) =>
         x.Apply(new Op.Call("NonZero", [], (TensorType[])[new(ElementType.Int64, new(x.Rank, call.Builder.FreshSymbol("found")))]));
 }

@@ -134,4 +134,74 @@ static class Products
         }
         return Bias(x.Apply(new Op.ConvolveTransposed(window.Strides, window.Dilations, low, high, extra, group), w), b);
     }
+
+    /// <summary>Blocks put in their places, and summed where they overlap: what a transposed convolution does with kernels of one 1.</summary>
+    [Operator("Col2Im", since: 18)]
+    static Term Col2Im(OnnxCall call, Term x, Term imageShape, Term blockShape, int[]? strides = null, int[]? dilations = null, int[]? pads = null)
+    {
+        var (image, block) = (Axes.Numbers(imageShape, "the sizes of the image"), Axes.Numbers(blockShape, "the sizes of a block"));
+        var (taps, spatial) = (block.Aggregate(1L, (a, b) => a * b), block.Length);
+        var channels = x.Shape[1].Value / taps ?? throw new SoftmodelException("the number of channels must be known at build time");
+        int[] kernel = [.. block.Select(b => checked((int)b))];
+        var window = Window.Of(Shape.Of([1, 1, .. image]), kernel, strides, dilations, pads, "NOTSET");
+        var (places, extra) = (new Dim[spatial], new int[spatial]);
+        for (var i = 0; i < spatial; i++)
+        {
+            var room = image[i] + window.Low[i] + window.High[i] - (kernel[i] - 1) * window.Dilations[i] - 1;
+            (places[i], extra[i]) = (room / window.Strides[i] + 1, checked((int)(room % window.Strides[i])));
+        }
+        var (row, column) = (call.Source(new Op.Iota(channels * taps)).Unsqueeze(1), call.Source(new Op.Iota(taps)));
+        var ones = row.Map(Functions.Modulo, row.Scalar(taps)).EqualTo(column).Cast(x.Element).Reshape(Shape.Of([channels * taps, 1, .. block]));
+        return x.Reshape(new([x.Shape[0], x.Shape[1], .. places]))
+            .Apply(new Op.ConvolveTransposed(window.Strides, window.Dilations, window.Low, window.High, extra, checked((int)channels)), ones);
+    }
+
+    [Operator("CausalConvWithState", since: 27)]
+    static Term[] CausalConvWithState(OnnxCall call, Term x, Term w, Term? b, Term? pastState, string activation = "none")
+    {
+        var kernel = KernelOf(w, null);
+        var channels = x.Shape[1].Value ?? throw new SoftmodelException("the number of channels must be known at build time");
+        var before = pastState ?? x.Scalar(0).Broadcast(new(x.Shape[0], x.Shape[1], kernel[0] - 1));
+        var whole = before.Concat(2, x);
+        var y = Bias(whole.Apply(new Op.Convolve([1], [1], [0], [0], checked((int)channels)), w), b);
+        return
+        [
+            activation switch
+            {
+                "none" => y,
+                "silu" or "swish" => y * Activations.Sigmoid(y),
+                _ => throw new SoftmodelException($"the activation '{activation}' is not supported"),
+            },
+            whole.Slice(2, x.Shape[2], kernel[0] - 1),
+        ];
+    }
+
+    /// <summary>
+    /// The determinant by elimination, each step with the row whose first element is the largest: it takes the place of the first
+    /// row, and what it explains of the others is taken away.
+    /// </summary>
+    [Operator("Det", since: 11)]
+    static Term Det(OnnxCall call, Term x)
+    {
+        const int most = 64;
+        if (x.Rank < 2 || x.Shape[x.Rank - 1].Value is not { } size || size > most)
+            throw new SoftmodelException($"a determinant is of square matrices of up to {most} rows, not of {x.Shape}");
+        var count = Dim.Product(x.Shape.Dims.Take(x.Rank - 2));
+        var rest = x.Reshape(new(count, size, size));
+        var product = x.Scalar(1).Broadcast(new(count));
+        for (var left = size; left > 0; left--)
+        {
+            var place = rest.Slice(2, 0, 1).Map(Functions.Abs).Apply(new Op.ArgReduce(true, 1, false)).Unsqueeze(1);
+            var row = rest.Apply(new Op.GatherElements(1), place.Broadcast(new(count, 1, left)));
+            var first = row.Slice(2, 0, 1);
+            product *= (first * place.EqualTo(0).Select(x.Scalar(1), x.Scalar(-1))).Reshape(new(count));
+            if (left == 1)
+                break;
+            var next = (call.Source(new Op.Iota(left - 1)) + 1).Unsqueeze(1);
+            var others = rest.Apply(new Op.GatherElements(1), next.EqualTo(place).Select(next.Scalar(0), next).Broadcast(new(count, left - 1, left)));
+            var factor = first.EqualTo(0).Select(x.Scalar(0), others.Slice(2, 0, 1) / first);
+            rest = others.Slice(2, 1, left - 1) - factor * row.Slice(2, 1, left - 1);
+        }
+        return product.Reshape(new(x.Shape.Dims.Take(x.Rank - 2).ToEquatable()));
+    }
 }

@@ -166,6 +166,43 @@ static class Sampling
         };
     }
 
+    [Operator("DeformConv", since: 19)]
+    static Term DeformConv(OnnxCall call, Term x, Term w, Term offset, Term? b, Term? mask, int[]? kernelShape = null, int[]? strides = null, int[]? dilations = null, int[]? pads = null,
+        long group = 1, long offsetGroup = 1)
+    {
+        var kernel = Products.KernelOf(w, kernelShape);
+        var window = Products.Window.Of(x.Shape, kernel, strides, dilations, pads, "NOTSET");
+        var (spatial, taps) = (kernel.Length, kernel.Aggregate(1L, (p, q) => p * q));
+        var perGroup = Dim.FloorDiv(x.Shape[1], offsetGroup);
+        var result = offset.Shape.Dims.Skip(2).ToArray();
+        var moves = offset.Reshape(new([x.Shape[0], offsetGroup, taps, spatial, .. result]));
+        // Axes: batch, offset group, channel, tap, the result's, and two elements around each position.
+        var rank = 4 + 2 * spatial;
+        var places = new Term[3 + spatial];
+        for (var i = 0; i < 3; i++)
+            places[i] = Indexing.Along(call.Source(new Op.Iota(i == 0 ? x.Shape[0] : i == 1 ? offsetGroup : perGroup)), i, rank);
+        var (share, inner) = (x.Scalar(1), taps);
+        for (var i = 0; i < spatial; i++)
+        {
+            inner /= kernel[i];
+            var tap = (call.Source(new Op.Iota(taps)) / inner).Map(Functions.Modulo, call.Size(kernel[i])) * window.Dilations[i] - window.Low[i];
+            var start = Indexing.Along(tap, 3, 4 + spatial) + Indexing.Along(call.Source(new Op.Iota(result[i])) * window.Strides[i], 4 + i, 4 + spatial);
+            var position = moves.Slice(3, i, 1).Squeeze(3).Unsqueeze(2) + start.Cast(x.Element);
+            var (place, weight) = Interpolation.Of("linear").Around(call, position, 4 + spatial);
+            int[] others = [.. Enumerable.Range(0, spatial).Where(k => k != i).Select(k => 4 + spatial + k)];
+            weight = Within(call, place, x.Shape[i + 2]).Select(weight, weight.Scalar(0));
+            (places[i + 3], share) = (Clamped(call, place, x.Shape[i + 2]).Unsqueeze(others), share * weight.Unsqueeze(others));
+        }
+        var read = At(call, x.Reshape(new([x.Shape[0], offsetGroup, perGroup, .. x.Shape.Dims.Skip(2)])), places);
+        var columns = (read * share).Reduce(Reduction.Sum, [.. Enumerable.Range(4 + spatial, spatial)]);
+        if (mask is { } m)
+            columns *= m.Reshape(new([x.Shape[0], offsetGroup, 1, taps, .. result]));
+        var letters = "xyz"[..spatial];
+        return Products.Bias(columns.Reshape(new([x.Shape[0], group, w.Shape[1], taps, .. result]))
+            .Contract($"ngck{letters},gmck->ngm{letters}", w.Reshape(new(group, Dim.FloorDiv(w.Shape[0], group), w.Shape[1], taps)))
+            .Reshape(new([x.Shape[0], w.Shape[0], .. result])), b);
+    }
+
     /// <summary>How an axis is resized.</summary>
     /// <param name="Mode">nearest, linear or cubic.</param>
     /// <param name="Coordinates">Where an element of the result lies in the operand.</param>
