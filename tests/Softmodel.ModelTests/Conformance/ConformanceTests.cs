@@ -16,6 +16,23 @@ public class ConformanceTests
     }
 
     [Fact]
+    public async Task Every_model_of_the_zoo_passes()
+    {
+        var suite = Assert.Single(await Run("zoo"));
+        Assert.Equal(51, suite.Cases.Length);
+        Assert.All(suite.Cases, c => Assert.True(c.Verdict == Verdict.Passed, $"{c.Name}: {c.Reason}"));
+    }
+
+    [Fact]
+    public async Task No_case_of_the_standard_gives_a_wrong_result()
+    {
+        var suite = Assert.Single(await Run("onnx/node"));
+        Assert.Equal(1765, suite.Cases.Length);
+        Assert.DoesNotContain(suite.Cases, c => c.Verdict == Verdict.Failed);
+        Assert.InRange(suite.Cases.Count(c => c.Verdict == Verdict.Passed), 1508, 1765);
+    }
+
+    [Fact]
     public async Task What_is_not_supported_says_so()
     {
         var suite = Assert.Single(await Run("onnx/node", "test_sequence_insert_at_back"));
