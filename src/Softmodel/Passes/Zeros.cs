@@ -21,8 +21,29 @@ static class Zeros
         (b, op, x) => op is Op.Contract contract && Padded(b, x[1]) is var (pad, y) ? Contracted(contract, 1, pad, y, x[0]) : null,
     ];
 
-    static (Op.Pad, Term)? Padded(GraphBuilder builder, Term x) =>
-        Simplify.Made(builder, x) is (Op.Pad { Mode: Padding.Constant } pad, [var y, var zero]) && Simplify.IsZero(zero) ? (pad, y) : null;
+    /// <summary>A padding and what is padded. Where fewer elements than none may be added, those are cut off first.</summary>
+    static (Op.Pad, Term)? Padded(GraphBuilder builder, Term x)
+    {
+        if (Simplify.Made(builder, x) is not (Op.Pad { Mode: Padding.Constant } pad, [var y, var zero]) || !Simplify.IsZero(zero))
+            return null;
+        if (pad.Low.Concat(pad.High).All(d => d.IsNeverNegative))
+            return (pad, y);
+        var sizes = y.Shape.Dims.Select((d, i) => d + Dim.Min(pad.Low[i], 0) + Dim.Min(pad.High[i], 0)).ToArray();
+        if (!AreSizes(builder, sizes))
+            return null;
+        for (var i = 0; i < y.Rank; i++)
+            y = y.Slice(i, Dim.Max(pad.Low[i] * -1, 0), sizes[i]);
+        return (pad with { Low = pad.Low.Select(d => Dim.Max(d, 0)).ToEquatable(), High = pad.High.Select(d => Dim.Max(d, 0)).ToEquatable() }, y);
+    }
+
+    /// <summary>Whether none of these is ever negative, once the sizes that they depend on are not 0.</summary>
+    static bool AreSizes(GraphBuilder builder, Dim[] sizes)
+    {
+        if (!sizes.All(s => s.IsNeverNegativeFromOne))
+            return false;
+        builder.RequirePositive(sizes.Where(s => !s.IsNeverNegative).SelectMany(s => s.Symbols).ToHashSet(StringComparer.Ordinal));
+        return true;
+    }
 
     static EquatableArray<Dim> Sum(EquatableArray<Dim> a, EquatableArray<Dim> b) => a.Select((d, i) => d + b[i]).ToEquatable();
 
@@ -58,24 +79,18 @@ static class Zeros
     {
         if (slice.Steps.Any(s => s != 1))
             return null;
-        var (low, high, positive) = (new Dim[x.Rank], new Dim[x.Rank], new HashSet<string>(StringComparer.Ordinal));
+        var (low, high, inside) = (new Dim[x.Rank], new Dim[x.Rank], new Dim[x.Rank]);
         for (var i = 0; i < x.Rank; i++)
         {
             var (start, size) = (slice.Starts[i], slice.Sizes[i]);
-            var first = Dim.Max(start - pad.Low[i], 0);
-            var inside = Dim.Min(x.Shape[i], start + size - pad.Low[i]) - first;
+            inside[i] = Dim.Min(x.Shape[i], start + size - pad.Low[i]) - Dim.Max(start - pad.Low[i], 0);
             low[i] = Dim.Max(pad.Low[i] - start, 0);
-            high[i] = size - low[i] - inside;
-            foreach (var part in (Dim[])[inside, high[i]])
-            {
-                if (!part.IsNeverNegativeFromOne)
-                    return null;
-                if (!part.IsNeverNegative)
-                    positive.UnionWith(part.Symbols);
-            }
-            x = x.Slice(i, first, inside);
+            high[i] = size - low[i] - inside[i];
         }
-        builder.RequirePositive(positive);
+        if (!AreSizes(builder, [.. inside, .. high]))
+            return null;
+        for (var i = 0; i < x.Rank; i++)
+            x = x.Slice(i, Dim.Max(slice.Starts[i] - pad.Low[i], 0), inside[i]);
         return x.Pad(low.ToEquatable(), high.ToEquatable());
     }
 

@@ -1,0 +1,45 @@
+using Softmodel.Evaluate;
+using Softmodel.Graphs;
+using Softmodel.Passes;
+
+namespace Softmodel.Tests.Passes;
+
+public class ZerosTests
+{
+    // A table of 9 relative positions, padded to the length of a text or cut down to it, as windowed attention does.
+    const string RelativePositions = """
+        graph g
+          input q: Float32[t,2]
+          input table: Float32[9,2]
+          zero: Float32[] = constant {0}
+          all: Float32[2*t-1,2] = pad(table, zero) mode=constant low=[t-5,0] high=[t-5,0]
+          scores: Float32[t,2*t-1] = contract(q, all) equation="ik,jk->ij"
+          right: Float32[t,t] = slice(scores) starts=[0,t-1] sizes=[t,t] steps=[1,1]
+          output scores = scores
+          output right = right
+        end
+        """;
+
+    [Fact]
+    public void Paddings_that_may_cut_off_elements_keep_their_meaning()
+    {
+        var graph = GraphText.Read(RelativePositions);
+        var simplified = Simplify.Apply(graph, Evaluator.Fold);
+        for (var t = 1; t < 12; t++)
+        {
+            Tensor[] inputs = [Numbers(t, 2), Numbers(9, 2)];
+            foreach (var (expected, actual) in Evaluator.Run(graph, inputs).Zip(Evaluator.Run(simplified, inputs)))
+                Assert.True(expected.SameAs(actual), $"{expected} expected, {actual} computed for {t} elements");
+        }
+    }
+
+    [Fact]
+    public void What_is_padded_is_multiplied_before_it_is_padded()
+    {
+        var simplified = Simplify.Apply(GraphText.Read(RelativePositions), Evaluator.Fold);
+        var contract = Assert.Single(simplified.Nodes, n => n.Op is Op.Contract);
+        Assert.DoesNotContain(simplified.Nodes, n => n.Op is Op.Pad && contract.Inputs.Any(i => n.Outputs.Contains(i)));
+    }
+
+    static Tensor Numbers(int rows, int columns) => Tensor.Of<float>([.. Enumerable.Range(1, rows * columns).Select(i => (float)i)], rows, columns);
+}
