@@ -33,6 +33,8 @@ static class CommandLine
             ImportCommand.Create(),
             RunCommand.Create(),
             BuildCommand.Create(),
+            VerifyCommand.Create(),
+            BenchCommand.Create(),
             ModelsCommand.Create(),
             ConformanceCommand.Create(),
         },

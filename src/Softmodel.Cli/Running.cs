@@ -14,6 +14,15 @@ internal static unsafe class Running
         /// <exception cref="ModelException">The inputs are not what the model takes, or it fails on them.</exception>
         public Tensor[] Run(IReadOnlyList<Tensor> inputs)
         {
+            model.Time(inputs);
+            return [.. Enumerable.Range(0, model.Outputs.Count).Select(i => Copy(model.Output(i)))];
+        }
+
+        /// <summary>Computes the outputs of a model, and leaves them in it: what is to be timed.</summary>
+        /// <param name="inputs">One for each input, in order; read in place.</param>
+        /// <exception cref="ModelException">The inputs are not what the model takes, or it fails on them.</exception>
+        public void Time(IReadOnlyList<Tensor> inputs)
+        {
             var pins = new MemoryHandle[inputs.Count];
             try
             {
@@ -30,7 +39,6 @@ internal static unsafe class Running
                 foreach (ref var pin in pins.AsSpan())
                     pin.Dispose();
             }
-            return [.. Enumerable.Range(0, model.Outputs.Count).Select(i => Copy(model.Output(i)))];
         }
     }
 

@@ -68,6 +68,9 @@ public sealed class Model : IDisposable
     /// <summary>The text of the licence that the weights are under; empty where it is not known.</summary>
     public string Licence { get; }
 
+    /// <summary>What is known of its inputs.</summary>
+    internal ModelOptions Options => options;
+
     /// <summary>A model in an ONNX file.</summary>
     /// <param name="path">The file.</param>
     /// <param name="options">What is known of its inputs.</param>

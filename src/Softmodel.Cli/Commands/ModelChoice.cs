@@ -2,10 +2,15 @@ using System.CommandLine;
 
 namespace Softmodel.Cli.Commands;
 
-/// <summary>The argument and options that name a model and say what is known of its inputs.</summary>
-sealed class ModelChoice
+/// <summary>The argument and options that name a model, or several, and say what is known of its inputs.</summary>
+/// <param name="several">Whether several may be named.</param>
+sealed class ModelChoice(bool several = false)
 {
-    readonly Argument<string> model = new("model") { Description = "A name of the catalogue, a path, npm:NAME@VERSION#path or hf:OWNER/REPO#path." };
+    readonly Argument<string[]> models = new("model")
+    {
+        Description = "A name of the catalogue, a path, npm:NAME@VERSION#path or hf:OWNER/REPO#path.",
+        Arity = several ? ArgumentArity.OneOrMore : ArgumentArity.ExactlyOne,
+    };
 
     readonly Option<string[]> sizes = new("--size") { Description = "A number for a symbolic size of the inputs, as batch=1.", HelpName = "NAME=N" };
 
@@ -14,20 +19,25 @@ sealed class ModelChoice
     /// <summary>Adds them to a command.</summary>
     public void AddTo(Command command)
     {
-        command.Arguments.Add(model);
+        command.Arguments.Add(models);
         command.Options.Add(sizes);
         command.Options.Add(shapes);
     }
 
+    /// <summary>The models as the user named them.</summary>
+    public string[] Names(ParseResult parsed) => parsed.GetRequiredValue(models);
+
     /// <summary>Brings the model here, and opens it.</summary>
-    public async Task<Model> Load(ParseResult parsed, Terminal terminal, CancellationToken cancel)
+    public Task<Model> Load(ParseResult parsed, Terminal terminal, CancellationToken cancel) => Load(Names(parsed)[0], parsed, terminal, cancel);
+
+    /// <summary>Brings one of <see cref="Names"/> here, and opens it.</summary>
+    public async Task<Model> Load(string name, ParseResult parsed, Terminal terminal, CancellationToken cancel)
     {
         var options = new ModelOptions
         {
             Sizes = Pairs(parsed.GetValue(sizes), "--size", Number),
             Shapes = Pairs(parsed.GetValue(shapes), "--shape", text => text.Split(',').Select(Number).ToArray()),
         };
-        var name = parsed.GetRequiredValue(model);
         await terminal.Fetch(name, cancel);
         return await Model.LoadAsync(name, options, cancel: cancel);
     }

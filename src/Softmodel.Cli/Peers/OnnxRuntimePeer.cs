@@ -44,6 +44,8 @@ internal sealed unsafe class OnnxRuntimePeer : IDisposable
             GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL,
             LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
         };
+        // Its threads would go on turning for a while after a run, in the way of what is timed in turns with it.
+        options.AddSessionConfigEntry("session.force_spinning_stop", "1");
         try
         {
             return new(load(options));

@@ -1,0 +1,86 @@
+using System.Diagnostics;
+using Softmodel.Cli.Peers;
+using Softmodel.Cli.Workloads;
+using Softmodel.Runtime;
+
+namespace Softmodel.Cli.Bench;
+
+/// <summary>How the time to speak a text grows with its length when it is spoken sentence by sentence.</summary>
+/// <param name="Model">The voice.</param>
+/// <param name="Threads">How many threads computed.</param>
+/// <param name="MsPerSecond">The slope of the line: milliseconds for a second of sound.</param>
+/// <param name="InterceptMs">What the line says of no sound.</param>
+/// <param name="RSquared">How much of the differences the line explains, 1 for all.</param>
+/// <param name="MaxMemoryBytes">The most memory that the model computed in.</param>
+/// <param name="PeakBytes">The most that the process held, its code and the model's weights included.</param>
+/// <param name="Points">Each text.</param>
+sealed record Growth(string Model, int Threads, double MsPerSecond, double InterceptMs, double RSquared, long MaxMemoryBytes, long PeakBytes, Growth.Point[] Points)
+{
+    // About as many phonemes as a sentence has.
+    const int Sentence = 60;
+
+    /// <summary>One text.</summary>
+    /// <param name="AudioSeconds">How much sound it makes.</param>
+    /// <param name="Milliseconds">How long it takes, the median of three.</param>
+    /// <param name="MemoryBytes">The memory that the model computes in afterwards.</param>
+    public readonly record struct Point(double AudioSeconds, double Milliseconds, long MemoryBytes);
+
+    // In seconds.
+    static readonly double[] targets = [0.5, 1, 2, 5, 10, 20, 40, 80, 160, 300];
+
+    /// <summary>Times texts of half a second to five minutes.</summary>
+    public static Growth Measure(string name, CompiledModel voice, IProgress<string> progress, CancellationToken cancel)
+    {
+        var form = VoiceForm.Of(voice.Inputs.Select(i => i.Name)) ?? throw new SoftmodelException($"{name} is no voice that is known here: --lengths times voices");
+        var names = voice.Inputs.Select(i => i.Name).ToArray();
+        double Speak(Workload text)
+        {
+            voice.Time(text.For(names));
+            return (double)voice.Output(0).Count / form.Rate;
+        }
+        var perPhoneme = Speak(form.Text(Sentence)) / Sentence;
+        PeakMemory.Reset();
+        var points = new List<Point>();
+        foreach (var target in targets)
+        {
+            progress.Report($"speaking {target} s");
+            var phonemes = Math.Max(1, (int)Math.Round(target / perPhoneme));
+            var times = new double[3];
+            var seconds = 0.0;
+            foreach (ref var time in times.AsSpan())
+            {
+                cancel.ThrowIfCancellationRequested();
+                var start = Stopwatch.GetTimestamp();
+                seconds = 0;
+                for (var left = phonemes; left > 0; left -= Sentence)
+                    seconds += Speak(form.Text(Math.Min(left, Sentence)));
+                time = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+            }
+            points.Add(new(Math.Round(seconds, 3), Timing.Of(times).Median, voice.MemoryBytes));
+        }
+        var (slope, intercept, fit) = Line(points);
+        return new(name, voice.Threads, Math.Round(slope, 3), Math.Round(intercept, 3), Math.Round(fit, 5), points.Max(p => p.MemoryBytes), PeakMemory.Bytes, [.. points]);
+    }
+
+    static (double Slope, double Intercept, double RSquared) Line(List<Point> points)
+    {
+        var (x, y) = (points.Average(p => p.AudioSeconds), points.Average(p => p.Milliseconds));
+        var slope = points.Sum(p => (p.AudioSeconds - x) * (p.Milliseconds - y)) / points.Sum(p => (p.AudioSeconds - x) * (p.AudioSeconds - x));
+        var intercept = y - slope * x;
+        var rest = points.Sum(p => Math.Pow(p.Milliseconds - intercept - slope * p.AudioSeconds, 2));
+        return (slope, intercept, 1 - rest / points.Sum(p => Math.Pow(p.Milliseconds - y, 2)));
+    }
+
+    /// <summary>Shows what was measured.</summary>
+    public static void Show(Terminal terminal, IReadOnlyList<Growth> growths) => terminal.Result(new { results = growths }, () =>
+    {
+        var table = Text.Table("model", "threads", "sound", "time", "real-time factor", "memory");
+        foreach (var growth in growths)
+        {
+            foreach (var point in growth.Points)
+                table.Row(growth.Model, $"{growth.Threads}", $"{point.AudioSeconds:0.0} s", $"{point.Milliseconds:0.0} ms", $"{point.Milliseconds / point.AudioSeconds / 1000:0.0000}", Text.Size(point.MemoryBytes));
+            table.Row(growth.Model, $"{growth.Threads}", "a second more", $"{growth.MsPerSecond:0.00} ms", $"R² {growth.RSquared:0.0000}", $"at most {Text.Size(growth.PeakBytes)}");
+        }
+        return table;
+    });
+}

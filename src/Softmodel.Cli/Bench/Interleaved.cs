@@ -1,0 +1,45 @@
+using System.Diagnostics;
+
+namespace Softmodel.Cli.Bench;
+
+/// <summary>How long something takes, in milliseconds.</summary>
+/// <param name="Median">The median of all runs.</param>
+/// <param name="Best">The shortest run.</param>
+/// <param name="Runs">How many runs there were.</param>
+readonly record struct Timing(double Median, double Best, int Runs)
+{
+    /// <summary>The figures of runs.</summary>
+    public static Timing Of(IEnumerable<double> milliseconds)
+    {
+        var sorted = milliseconds.Order().ToArray();
+        var middle = sorted.Length / 2;
+        var median = sorted.Length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+        return new(Math.Round(median, 3), Math.Round(sorted[0], 3), sorted.Length);
+    }
+}
+
+/// <summary>Times things in turns, so that what else the machine does meets all of them alike.</summary>
+static class Interleaved
+{
+    /// <summary>Runs each once to warm up, then each in turn.</summary>
+    /// <param name="rounds">How often each is timed.</param>
+    /// <param name="works">What is timed.</param>
+    /// <param name="cancel">Stops between two runs.</param>
+    public static Timing[] Time(int rounds, IReadOnlyList<Action> works, CancellationToken cancel)
+    {
+        foreach (var work in works)
+            work();
+        var times = works.Select(_ => new List<double>()).ToArray();
+        for (var round = 0; round < rounds; round++)
+        {
+            for (var i = 0; i < works.Count; i++)
+            {
+                cancel.ThrowIfCancellationRequested();
+                var start = Stopwatch.GetTimestamp();
+                works[i]();
+                times[i].Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            }
+        }
+        return [.. times.Select(Timing.Of)];
+    }
+}

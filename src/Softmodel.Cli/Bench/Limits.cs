@@ -1,0 +1,124 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Softmodel.Cli.Workloads;
+using Softmodel.Graphs;
+using Softmodel.Lowering;
+using Softmodel.Runtime;
+
+namespace Softmodel.Cli.Bench;
+
+/// <summary>What a core can do at most, and what a program asks of it.</summary>
+static class Limits
+{
+    /// <summary>Floating-point operations per second of one core: sums of products in registers, of the widest vectors.</summary>
+    public static double FlopsPerSecond()
+    {
+        var best = 0.0;
+        for (var round = 0; round < 7; round++)
+        {
+            const int turns = 3_000_000;
+            var start = Stopwatch.GetTimestamp();
+            var flops = Vector512.IsHardwareAccelerated ? Wide(turns) : Narrow(turns);
+            best = Math.Max(best, flops / Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+        return best;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static double Wide(int turns)
+    {
+        Vector512<float> x = Vector512.Create(1.0001f), y = Vector512.Create(0.9999f);
+        Vector512<float> a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x;
+        for (var turn = 0; turn < turns; turn++)
+        {
+            a = Vector512.FusedMultiplyAdd(a, x, y);
+            b = Vector512.FusedMultiplyAdd(b, x, y);
+            c = Vector512.FusedMultiplyAdd(c, x, y);
+            d = Vector512.FusedMultiplyAdd(d, x, y);
+            e = Vector512.FusedMultiplyAdd(e, x, y);
+            f = Vector512.FusedMultiplyAdd(f, x, y);
+            g = Vector512.FusedMultiplyAdd(g, x, y);
+            h = Vector512.FusedMultiplyAdd(h, x, y);
+            i = Vector512.FusedMultiplyAdd(i, x, y);
+            j = Vector512.FusedMultiplyAdd(j, x, y);
+        }
+        Keep((a + b + c + d + e + f + g + h + i + j).GetElement(0));
+        return turns * 10.0 * Vector512<float>.Count * 2;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static double Narrow(int turns)
+    {
+        Vector256<float> x = Vector256.Create(1.0001f), y = Vector256.Create(0.9999f);
+        Vector256<float> a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x;
+        for (var turn = 0; turn < turns; turn++)
+        {
+            a = Vector256.FusedMultiplyAdd(a, x, y);
+            b = Vector256.FusedMultiplyAdd(b, x, y);
+            c = Vector256.FusedMultiplyAdd(c, x, y);
+            d = Vector256.FusedMultiplyAdd(d, x, y);
+            e = Vector256.FusedMultiplyAdd(e, x, y);
+            f = Vector256.FusedMultiplyAdd(f, x, y);
+            g = Vector256.FusedMultiplyAdd(g, x, y);
+            h = Vector256.FusedMultiplyAdd(h, x, y);
+            i = Vector256.FusedMultiplyAdd(i, x, y);
+            j = Vector256.FusedMultiplyAdd(j, x, y);
+        }
+        Keep((a + b + c + d + e + f + g + h + i + j).GetElement(0));
+        return turns * 10.0 * Vector256<float>.Count * 2;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    static void Keep(float _)
+    {
+    }
+
+    /// <summary>
+    /// The operations that a program's sums of products take when each product is computed: two to a product. Fast
+    /// algorithms take fewer, so that a share of the limit counted so may be over 1.
+    /// </summary>
+    /// <param name="program">The program.</param>
+    /// <param name="compiled">The same, which has just run.</param>
+    /// <param name="work">What it ran on.</param>
+    /// <returns>Null where sizes are found while it runs that the sizes of its outputs do not tell.</returns>
+    public static double? Flops(LoweredProgram program, CompiledModel compiled, Workload work)
+    {
+        var sizes = new Dictionary<string, long>(StringComparer.Ordinal);
+        foreach (var (input, info) in program.Graph.Inputs.Zip(compiled.Inputs))
+        {
+            for (var axis = 0; axis < input.Shape.Rank; axis++)
+            {
+                if (input.Shape[axis].SymbolName is { } symbol)
+                    sizes[symbol] = work.Inputs[info.Name].Dims[axis];
+            }
+        }
+        foreach (var (output, i) in program.Graph.Outputs.Select((output, i) => (output, i)))
+        {
+            for (var axis = 0; axis < output.Shape.Rank; axis++)
+                Solve(output.Shape[axis], compiled.Output(i).Sizes[axis], sizes);
+        }
+        var flops = 0.0;
+        foreach (var nest in program.AllSteps().OfType<Step.Nest>())
+        {
+            if (nest.Fold is not { Kind: Reduction.Sum, Arg: null, Term: Expr.Apply { Function: var function } } fold || function != Functions.Multiply)
+                continue;
+            var count = Dim.Product(nest.Axes.Concat(fold.Axes).Select(a => a.Extent));
+            if (!count.Symbols.All(sizes.ContainsKey))
+                return null;
+            flops += 2.0 * count.Evaluate(s => sizes[s]);
+        }
+        return flops;
+    }
+
+    /// <summary>The one size that is not known in what is known to be so many, where it grows with it steadily.</summary>
+    static void Solve(Dim dim, long value, Dictionary<string, long> sizes)
+    {
+        if (dim.Symbols.Where(s => !sizes.ContainsKey(s)).ToArray() is not [var unknown])
+            return;
+        long At(long size) => dim.Evaluate(s => s == unknown ? size : sizes[s]);
+        var step = At(2) - At(1);
+        if (step != 0 && (value - At(1)) % step == 0 && At(1 + (value - At(1)) / step) == value)
+            sizes[unknown] = 1 + (value - At(1)) / step;
+    }
+}
