@@ -31,6 +31,7 @@ static class CommandLine
         Subcommands =
         {
             ImportCommand.Create(),
+            SayCommand.Create(),
             RunCommand.Create(),
             BuildCommand.Create(),
             VerifyCommand.Create(),

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Softmodel.Cli;
+using Softmodel.ModelTests.Speech;
 
 namespace Softmodel.ModelTests.Bench;
 
@@ -7,6 +8,7 @@ public class BenchTests
 {
     static async Task<(int Code, JsonElement Result)> Run(params string[] args)
     {
+        await VoiceFolder.Of(args[1]);
         var (output, error) = (new StringWriter(), new StringWriter());
         var code = await CommandLine.Run(args, output, error, TestContext.Current.CancellationToken);
         Assert.True(output.ToString().Length > 0, error.ToString());

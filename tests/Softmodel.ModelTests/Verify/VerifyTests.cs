@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Softmodel.Cli;
+using Softmodel.ModelTests.Speech;
 
 namespace Softmodel.ModelTests.Verify;
 
@@ -10,6 +11,7 @@ public class VerifyTests
     [InlineData("piper-libritts", 81)]
     public async Task A_voice_says_what_it_says_in_onnx_runtime(string model, int runs)
     {
+        await VoiceFolder.Of(model);
         var (output, error) = (new StringWriter(), new StringWriter());
         var code = await CommandLine.Run(["verify", model, "--json"], output, error, TestContext.Current.CancellationToken);
         Assert.True(code == 0, error.ToString() + output);
@@ -21,6 +23,7 @@ public class VerifyTests
     [Fact]
     public async Task A_bar_that_is_missed_is_a_failure()
     {
+        await VoiceFolder.Of("hey-jarvis");
         var (output, error) = (new StringWriter(), new StringWriter());
         Assert.Equal(1, await CommandLine.Run(["verify", "hey-jarvis", "--bar", "199", "--json"], output, error, TestContext.Current.CancellationToken));
     }

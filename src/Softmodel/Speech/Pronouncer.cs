@@ -1,0 +1,202 @@
+using System.Text.Json;
+using Softmodel.Emit;
+using Softmodel.Evaluate;
+using Softmodel.Graphs;
+using Softmodel.Lowering;
+using Softmodel.Passes;
+using Softmodel.Runtime;
+
+using Shape = Softmodel.Graphs.Shape;
+
+namespace Softmodel.Speech;
+
+/// <summary>
+/// Guesses how a word is pronounced from its letters: a recurrent network that reads letters and then writes phones,
+/// compiled as every other model is.
+/// </summary>
+sealed class Pronouncer : IDisposable
+{
+    /// <summary>The most phones of one word.</summary>
+    const int MaxPhones = 20;
+
+    const string Unknown = "<unk>", EndOfWord = "</s>", Begin = "<s>";
+
+    readonly CompiledModel model;
+    readonly Vocabulary vocabulary;
+
+    Pronouncer(CompiledModel model, Vocabulary vocabulary) => (this.model, this.vocabulary) = (model, vocabulary);
+
+    /// <summary>The network of a file, compiled or from the cache.</summary>
+    /// <param name="path">A JSON object with the weights of the network and lists of its letters and phones.</param>
+    /// <param name="cache">The folder of all caches; null where nothing is kept.</param>
+    /// <param name="cancel">Stops between the stages.</param>
+    /// <exception cref="SoftmodelException">The file is missing or damaged.</exception>
+    public static Pronouncer Load(string path, string? cache, CancellationToken cancel = default)
+    {
+        try
+        {
+            var vocabulary = Vocabulary.Read(File.ReadAllBytes(path));
+            var width = InProcess.Width;
+            var model = new CompileCache(cache).Get($"{CompileCache.HashOf(path)} {width}", width, () =>
+            {
+                var graph = Simplify.Apply(Network(Weights.Read(path)), Evaluator.Fold);
+                var code = ProgramCode.Write(Lower.Program(graph), width);
+                return (InProcess.Assemble(code.Source, cancel), code.Weights);
+            }, cancel);
+            return new(model, vocabulary);
+        }
+        catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException or IOException or UnauthorizedAccessException or KeyNotFoundException)
+        {
+            throw new SoftmodelException($"the pronouncing network '{path}' can't be read: {e.Message}", e);
+        }
+    }
+
+    /// <summary>The phones of a word.</summary>
+    /// <param name="word">Its letters; what is no letter of the network's is unknown to it.</param>
+    public string[] Pronounce(string word)
+    {
+        var letters = new long[word.Length + 1];
+        for (var i = 0; i < word.Length; i++)
+            letters[i] = vocabulary.Letter(char.ToLowerInvariant(word[i]).ToString());
+        letters[^1] = vocabulary.Letter(EndOfWord);
+        model.Run(TensorArgument.Of(letters, letters.Length));
+        var said = model.Output(0).Span<long>();
+        var end = said.IndexOf(vocabulary.Phone(EndOfWord));
+        return [.. (end < 0 ? said : said[..end]).ToArray().Select(p => vocabulary.Phones[(int)p]).Where(p => p[0] != '<')];
+    }
+
+    /// <summary>Letters in, phones out: the most likely phone at each step, until the end of the word.</summary>
+    internal static Graph Network(Weights weights)
+    {
+        var builder = new GraphBuilder("pronounce", Evaluator.Fold);
+        var count = Dim.Symbol("letters");
+        var letters = builder.Input("letters", new(ElementType.Int64, new Shape(count)));
+        var silence = builder.Constant(Tensor.Of<float>(new float[weights.Hidden], weights.Hidden));
+
+        var read = new GraphBuilder("read", Evaluator.Fold, builder);
+        var place = new Term(read, read.Input("place", new(ElementType.Int64, Shape.Scalar)));
+        var memory = new Term(read, read.Input("memory", silence.Type));
+        var letter = new Term(read, read.Capture(letters)).Gather(place, 0);
+        var remembered = weights.Encoder.Step(read, letter, memory);
+        var reading = Loop(builder, read, count, count, [silence], [True(read), remembered]);
+
+        var write = new GraphBuilder("write", Evaluator.Fold, builder);
+        write.Input("step", new(ElementType.Int64, Shape.Scalar));
+        var thought = new Term(write, write.Input("thought", silence.Type));
+        var phone = new Term(write, write.Input("phone", new(ElementType.Int64, Shape.Scalar)));
+        var next = weights.Decoder.Step(write, phone, thought);
+        var scores = next.Contract("j,jp->p", next.Constant(weights.Scores)) + next.Constant(weights.ScoreBias);
+        var chosen = scores.Apply(new Op.ArgReduce(Largest: true, Axis: 0, Last: false));
+        var begin = builder.Constant(Tensor.Scalar((long)weights.Vocabulary.Phone(Begin)));
+        var writing = Loop(builder, write, builder.FreshSymbol("phones"), MaxPhones, [reading[0], begin],
+            [!chosen.EqualTo(weights.Vocabulary.Phone(EndOfWord)), next, chosen, chosen]);
+
+        var graph = builder.Build([writing[2]], ["phones"]);
+        graph.Validate();
+        return graph;
+    }
+
+    static Term True(GraphBuilder builder) => new(builder, builder.Constant(Tensor.Scalar(true)));
+
+    /// <summary>Repeats a body; its results are whether to go on, what it carries, and what is stacked.</summary>
+    static Value[] Loop(GraphBuilder builder, GraphBuilder body, Dim iterations, Dim most, Value[] carried, Term[] results)
+    {
+        var loop = new Op.Loop(body.Build(results.Select(t => t.Value)), carried.Length, iterations);
+        return builder.ApplyAll(loop, [builder.Sizes([most], Shape.Scalar), builder.Constant(Tensor.Scalar(true)), .. carried, .. body.Captures]);
+    }
+
+    /// <summary>Frees the compiled network.</summary>
+    public void Dispose() => model.Dispose();
+
+    /// <summary>What the network's numbers stand for.</summary>
+    internal sealed record Vocabulary(string[] Letters, string[] Phones)
+    {
+        public int Letter(string letter) => Array.IndexOf(Letters, letter) is >= 0 and var found ? found : Array.IndexOf(Letters, Unknown);
+
+        public int Phone(string phone) => Array.IndexOf(Phones, phone) is >= 0 and var found ? found : throw new FormatException($"there is no phone '{phone}'");
+
+        /// <summary>The lists alone, past all the weights.</summary>
+        public static Vocabulary Read(ReadOnlySpan<byte> json)
+        {
+            var lists = new Dictionary<string, string[]>();
+            var reader = new Utf8JsonReader(json);
+            reader.Read();
+            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            {
+                var name = reader.GetString()!;
+                reader.Read();
+                if (name is not ("graphemes" or "phonemes"))
+                {
+                    reader.Skip();
+                    continue;
+                }
+                var items = new List<string>();
+                while (reader.Read() && reader.TokenType == JsonTokenType.String)
+                    items.Add(reader.GetString()!);
+                lists[name] = [.. items];
+            }
+            return new(lists["graphemes"], lists["phonemes"]);
+        }
+    }
+
+    /// <summary>A gated recurrent unit over a vocabulary.</summary>
+    /// <param name="Given">What each item of the vocabulary adds to the three gates: its embedding times the input weights, which is known at build time.</param>
+    /// <param name="Recurrent">The weights of the memory, [hidden, 3 * hidden]: reset, update, new.</param>
+    /// <param name="Bias">The bias of the memory.</param>
+    internal sealed record GatedUnit(Tensor Given, Tensor Recurrent, Tensor Bias)
+    {
+        /// <summary>The memory after an item.</summary>
+        public Term Step(GraphBuilder builder, Term item, Term memory)
+        {
+            var size = memory.Shape[0];
+            var given = item.Constant(Given).Gather(item, 0);
+            var kept = memory.Contract("j,jg->g", item.Constant(Recurrent)) + item.Constant(Bias);
+            Term Gate(Term gates, int which) => gates.Slice(0, size * which, size);
+            var reset = (Gate(given, 0) + Gate(kept, 0)).Map(Functions.Sigmoid);
+            var update = (Gate(given, 1) + Gate(kept, 1)).Map(Functions.Sigmoid);
+            var proposed = (Gate(given, 2) + reset * Gate(kept, 2)).Map(Functions.Tanh);
+            return (1 - update) * proposed + update * memory;
+        }
+    }
+
+    /// <summary>The network's weights.</summary>
+    internal sealed record Weights(Vocabulary Vocabulary, GatedUnit Encoder, GatedUnit Decoder, Tensor Scores, Tensor ScoreBias, int Hidden)
+    {
+        public static Weights Read(string path)
+        {
+            var bytes = File.ReadAllBytes(path);
+            using var json = JsonDocument.Parse(bytes);
+            Tensor Of(string name)
+            {
+                var entry = json.RootElement.GetProperty(name);
+                var dims = entry.GetProperty("shape").EnumerateArray().Select(d => d.GetInt64()).ToArray();
+                return new(ElementType.Float32, dims, entry.GetProperty("data").GetBytesFromBase64());
+            }
+            GatedUnit Unit(string name) => new(Given(Of($"{name}_emb"), Of($"{name}_w_ih"), Of($"{name}_b_ih")), Turned(Of($"{name}_w_hh")), Of($"{name}_b_hh"));
+            var scores = Turned(Of("fc_w"));
+            return new(Vocabulary.Read(bytes), Unit("enc"), Unit("dec"), scores, Of("fc_b"), (int)scores.Dims[0]);
+        }
+
+        static Tensor Turned(Tensor matrix) => Evaluator.Fold(new Op.Transpose([1, 0]), [matrix])![0];
+
+        static Tensor Given(Tensor embedding, Tensor weights, Tensor bias)
+        {
+            var (items, size, gates) = ((int)embedding.Dims[0], (int)embedding.Dims[1], (int)weights.Dims[0]);
+            var e = embedding.Values<float>();
+            var w = weights.Values<float>();
+            var b = bias.Values<float>();
+            var given = new float[items * gates];
+            for (var item = 0; item < items; item++)
+            {
+                for (var gate = 0; gate < gates; gate++)
+                {
+                    double sum = b[gate];
+                    for (var j = 0; j < size; j++)
+                        sum += (double)e[item * size + j] * w[gate * size + j];
+                    given[item * gates + gate] = (float)sum;
+                }
+            }
+            return Tensor.Of<float>(given, items, gates);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+namespace Softmodel.Speech;
+
+/// <summary>What a text given to a voice is.</summary>
+public enum TextKind
+{
+    /// <summary>English.</summary>
+    English,
+    /// <summary>Phonemes of the voice: IPA for those that speak IPA, ARPAbet such as <c>HH AH0 L OW1</c> with <c>/</c> between words for the others.</summary>
+    Phonemes,
+}
+
+/// <summary>How a text is spoken. Every setting has a default; what a voice itself was made with counts where one is null.</summary>
+public sealed record SpeechOptions
+{
+    /// <summary>How fast, from 0.25 to 4; 1 is the voice's own pace.</summary>
+    public float Speed { get; init; } = 1;
+
+    /// <summary>How lively the sound is, from 0 to 2; null for the voice's own.</summary>
+    public float? Noise { get; init; }
+
+    /// <summary>How much the lengths of sounds vary, from 0 to 2; null for the voice's own.</summary>
+    public float? NoiseWidth { get; init; }
+
+    /// <summary>What the noise is drawn from: the same seed gives the same samples.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>Which speaker, from 0; voices say how many they have in <see cref="VoiceProfile.Speakers"/>.</summary>
+    public int Speaker { get; init; }
+
+    /// <summary>Seconds of silence after a sentence, from 0 to 10; after a paragraph twice as long, after a part of a sentence a third.</summary>
+    public float Pause { get; init; } = 0.2f;
+
+    /// <summary>The most phonemes that are spoken in one go, from 16 to 2,000; longer sentences are divided at commas, and where there is none between words.</summary>
+    public int MaxPhonemes { get; init; } = 200;
+
+    /// <summary>What the text is.</summary>
+    public TextKind Kind { get; init; }
+
+    /// <summary>Checks every setting against a voice.</summary>
+    /// <exception cref="SoftmodelException">One is out of range: it is named, with the range.</exception>
+    internal void Validate(VoiceProfile voice)
+    {
+        Require(Speed is >= 0.25f and <= 4, $"speed is {Speed}; it can be from 0.25 to 4");
+        Require(Noise is null or >= 0 and <= 2, $"noise is {Noise}; it can be from 0 to 2");
+        Require(NoiseWidth is null or >= 0 and <= 2, $"noise width is {NoiseWidth}; it can be from 0 to 2");
+        Require(Pause is >= 0 and <= 10, $"pause is {Pause} seconds; it can be from 0 to 10");
+        Require(MaxPhonemes is >= 16 and <= 2000, $"{MaxPhonemes} phonemes in one go were asked for; it can be from 16 to 2,000");
+        Require(Speaker >= 0 && Speaker < voice.Speakers, $"there is no speaker {Speaker}: {voice.Name} has {(voice.Speakers == 1 ? "one speaker, number 0" : $"speakers 0 to {voice.Speakers - 1}")}");
+    }
+
+    static void Require(bool condition, string message)
+    {
+        if (!condition)
+            throw new SoftmodelException(message);
+    }
+}
