@@ -6,11 +6,12 @@ namespace Softmodel.Cli.Commands;
 /// <param name="several">Whether several may be named.</param>
 sealed class ModelChoice(bool several = false)
 {
-    readonly Argument<string[]> models = new("model")
-    {
-        Description = "A name of the catalogue, a path, npm:NAME@VERSION#path or hf:OWNER/REPO#path.",
-        Arity = several ? ArgumentArity.OneOrMore : ArgumentArity.ExactlyOne,
-    };
+    const string Naming = "A name of the catalogue, a path, npm:NAME@VERSION#path or hf:OWNER/REPO#path.";
+
+    // An argument of exactly one is not read as a list.
+    readonly Argument<string> one = new("model") { Description = Naming };
+
+    readonly Argument<string[]> many = new("models") { Description = Naming, Arity = ArgumentArity.OneOrMore };
 
     readonly Option<string[]> sizes = new("--size") { Description = "A number for a symbolic size of the inputs, as batch=1.", HelpName = "NAME=N" };
 
@@ -19,13 +20,13 @@ sealed class ModelChoice(bool several = false)
     /// <summary>Adds them to a command.</summary>
     public void AddTo(Command command)
     {
-        command.Arguments.Add(models);
+        command.Arguments.Add(several ? many : one);
         command.Options.Add(sizes);
         command.Options.Add(shapes);
     }
 
     /// <summary>The models as the user named them.</summary>
-    public string[] Names(ParseResult parsed) => parsed.GetRequiredValue(models);
+    public string[] Names(ParseResult parsed) => several ? parsed.GetRequiredValue(many) : [parsed.GetRequiredValue(one)];
 
     /// <summary>Brings the model here, and opens it.</summary>
     public Task<Model> Load(ParseResult parsed, Terminal terminal, CancellationToken cancel) => Load(Names(parsed)[0], parsed, terminal, cancel);
