@@ -306,6 +306,7 @@ static class SizeFunctions
         [Functions.Multiply] = (a, b) => a * b,
         [Functions.Divide] = (a, b) => b.Value is > 0 && a.IsNeverNegative ? Dim.FloorDiv(a, b) : a.IsNeverNegative && b.IsNeverNegative && b.Value is not 0 ? Dim.FloorDiv(a, b) : null,
         [Functions.Modulo] = (a, b) => b.Value is > 0 ? Dim.Mod(a, b) : null,
+        [Functions.Power] = (a, b) => b.Value is >= 0 and <= MostPower and var n ? Dim.Product(Enumerable.Repeat(a, (int)n)) : null,
         [Functions.Maximum] = Dim.Max,
         [Functions.Minimum] = Dim.Min,
         [Functions.Negate] = (a, _) => a * -1,
@@ -316,6 +317,8 @@ static class SizeFunctions
         [Functions.And] = (a, b) => a.IsKnown && b.IsKnown ? a * b : null,
         [Functions.Or] = (a, b) => a.IsKnown && b.IsKnown ? Dim.Max(a, b) : null,
     };
+
+    const int MostPower = 8;
 
     static bool Differ(Dim a, Dim b) => (a - b - 1).IsNeverNegative || (b - a - 1).IsNeverNegative;
 
