@@ -228,6 +228,32 @@ public sealed class Dim : IEquatable<Dim>
         return null;
     }
 
+    /// <summary>
+    /// A quotient and what is left: this is quotient · divisor + rest. It is the division of polynomials by their first terms of
+    /// the highest degree, so that what is left may be negative or larger than the divisor.
+    /// </summary>
+    public (Dim Quotient, Dim Remainder) Divide(Dim divisor)
+    {
+        if (divisor.Value is 0)
+            return (Zero, this);
+        if (ExactQuotient(divisor) is { } exact)
+            return (exact, Zero);
+        // The nearest, since a stride of one less than a row is a row and a step back.
+        if (Value is { } x && divisor.Value is { } y)
+            return (Floor(x + (y - 1) / 2, y), x - Floor(x + (y - 1) / 2, y) * y);
+        var lead = Sum([divisor.terms.MaxBy(t => t.Atoms.Length)]);
+        var (quotient, rest) = (Zero, this);
+        for (var step = 0; step < MostSteps; step++)
+        {
+            if (lead.IsKnown || rest.terms.Select(t => Sum([t]).ExactQuotient(lead)).FirstOrDefault(q => q is not null) is not { } part)
+                break;
+            (quotient, rest) = (quotient + part, rest - part * divisor);
+        }
+        return (quotient, rest);
+    }
+
+    const int MostSteps = 4;
+
     /// <summary>The size with symbols replaced; a symbol for which the function gives null stays.</summary>
     public Dim Substitute(Func<string, Dim?> symbol) => IsKnown ? this : terms.Aggregate(Zero, (sum, term) =>
         sum + term.Atoms.Aggregate((Dim)term.Coefficient, (product, atom) => product * (atom.Kind switch

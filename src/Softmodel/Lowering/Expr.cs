@@ -73,6 +73,24 @@ sealed class Index : IEquatable<Index>
     public static Index operator *(Index a, Dim factor) => factor.Value == 0 ? Zero : new(a.Offset * factor,
         a.Terms.Select(t => (t.Axis, t.Stride * factor)).ToEquatable(), a.Dynamic.Select(t => (t.Value, t.Stride * factor)).ToEquatable());
 
+    /// <summary>
+    /// A quotient and what is left: this is quotient · divisor + rest for all positions of the loops. What is left need not be
+    /// below the divisor. Null where numbers are read at run time.
+    /// </summary>
+    public (Index Quotient, Index Remainder)? Divide(Dim divisor)
+    {
+        if (Dynamic.Count > 0)
+            return null;
+        var (offset, rest) = Offset.Divide(divisor);
+        var result = (Quotient: (Index)offset, Remainder: (Index)rest);
+        foreach (var (axis, stride) in Terms)
+        {
+            var (whole, part) = stride.Divide(divisor);
+            result = (result.Quotient + (Index)axis * whole, result.Remainder + (Index)axis * part);
+        }
+        return result;
+    }
+
     /// <summary>By how many elements a step of a loop moves.</summary>
     public Dim Stride(Axis axis)
     {

@@ -136,7 +136,7 @@ sealed class Lower
             var axes = Axes(output.Shape, "i");
             var value = Element(node, [.. axes.Select(a => (Index)a)]);
             var target = Store(output);
-            steps.Add(new Step.Nest(Names(node), axes, target, Flat(output.Shape, [.. axes.Select(a => (Index)a)]), value, null));
+            steps.Add(new Step.Nest(Names(node), axes, target, Views.Flat(output.Shape, [.. axes.Select(a => (Index)a)]), value, null));
             return;
         }
         var (loops, position, fold) = Reduction(heavy);
@@ -151,7 +151,7 @@ sealed class Lower
         var value = root == heavy ? fold.Result : Element(root, at);
         accumulated = null;
         var source = root == heavy ? Names(heavy) : $"{Names(heavy)}; {Names(root)}";
-        steps.Add(new Step.Nest(source, loops, target, Flat(root.Output.Shape, at), value, fold));
+        steps.Add(new Step.Nest(source, loops, target, Views.Flat(root.Output.Shape, at), value, fold));
     }
 
     static Index[] Follow(Index[] position, Shape from, Shape to)
@@ -215,7 +215,7 @@ sealed class Lower
             return value;
         var order = letters.Where(c => c != column).Append(column).Select(c => axes[c]).ToArray();
         var shape = new Shape([.. order.Select(a => a.Extent)]);
-        var at = Flat(shape, [.. order.Select(a => (Index)a)]);
+        var at = Views.Flat(shape, [.. order.Select(a => (Index)a)]);
         var buffer = NewBuffer($"{x.Name}_columns", Storage.Arena, value.Type, shape.Count);
         steps.Add(new Step.Nest($"columns of {Names(node)}", order, buffer, at, value, null));
         return new Expr.Load(buffer, at);
@@ -266,10 +266,10 @@ sealed class Lower
                     value = Expr.Guard.Of(from[i + 2], x.Shape[i + 2], value, Zero(value.Type));
             }
             var buffer = NewBuffer($"{x.Name}_padded", Storage.Arena, x.Type.Element, shape.Count);
-            steps.Add(new Step.Nest($"padding of {Names(node)}", axes, buffer, Flat(shape, [.. axes.Select(a => (Index)a)]), value, null));
+            steps.Add(new Step.Nest($"padding of {Names(node)}", axes, buffer, Views.Flat(shape, [.. axes.Select(a => (Index)a)]), value, null));
             surrounded[node] = place = (buffer, shape);
         }
-        return new Expr.Load(place.Buffer, Flat(place.Shape, [.. at.Select((a, i) => i < 2 ? a : a + (Dim)low[i - 2])]));
+        return new Expr.Load(place.Buffer, Views.Flat(place.Shape, [.. at.Select((a, i) => i < 2 ? a : a + (Dim)low[i - 2])]));
     }
 
     /// <summary>
@@ -322,7 +322,7 @@ sealed class Lower
     {
         if (!stored.TryGetValue(w, out var buffer) || buffer.Constant is not { } tensor || axes.Any(a => !a.Extent.IsKnown))
             return Pull(w, at);
-        var index = Flat(w.Shape, at);
+        var index = Views.Flat(w.Shape, at);
         var sizes = axes.Select(a => a.Extent.Value!.Value).ToArray();
         var count = sizes.Aggregate(1L, (a, b) => a * b);
         var bytes = new byte[count * tensor.Type.Size()];
@@ -338,7 +338,7 @@ sealed class Lower
             tensor.Bytes.Span.Slice((int)from * width, width).CopyTo(bytes.AsSpan((int)i * width));
         }
         var phase = Weight(new Tensor(tensor.Type, sizes, bytes), buffer.Type, $"{buffer.Name[2..]}_phase");
-        return new Expr.Load(phase, Flat(Shape.Of(sizes), [.. axes.Select(a => (Index)a)]));
+        return new Expr.Load(phase, Views.Flat(Shape.Of(sizes), [.. axes.Select(a => (Index)a)]));
     }
 
     void Concat(Node node, int axis)
@@ -352,7 +352,7 @@ sealed class Lower
             var at = axes.Select(a => (Index)a).ToArray();
             var value = Pull(part, at);
             at[axis] += start;
-            steps.Add(new Step.Nest(Names(node), axes, target, Flat(node.Output.Shape, at), value, null));
+            steps.Add(new Step.Nest(Names(node), axes, target, Views.Flat(node.Output.Shape, at), value, null));
             start += part.Shape[axis];
         }
     }
@@ -416,17 +416,6 @@ sealed class Lower
 
     static Axis[] Axes(Shape shape, string prefix) => [.. shape.Dims.Select((d, i) => new Axis($"{prefix}{i}", d))];
 
-    static Index Flat(Shape shape, ReadOnlySpan<Index> at)
-    {
-        var (flat, stride) = (Index.Zero, Dim.One);
-        for (var i = shape.Rank - 1; i >= 0; i--)
-        {
-            flat += at[i] * stride;
-            stride *= shape[i];
-        }
-        return flat;
-    }
-
     static Expr.Number Zero(ElementType type) => new Expr.Number(type, 0, 0);
 
     static Expr.Apply Times(Expr a, Expr b) => new Expr.Apply(Functions.Multiply, [a, b]);
@@ -439,7 +428,7 @@ sealed class Lower
             return there;
         return pulled[key] = accumulated is { } acc && acc.Value == value ? acc.Result
             : producers.TryGetValue(value, out var constant) && constant.Op is Op.Constant { Value: { Count: 1 } scalar } && scalar.Type.Size() > 0 ? new Expr.Number(scalar.Type, scalar.Real(0), scalar.Whole(0))
-            : stored.TryGetValue(value, out var buffer) ? new Expr.Load(buffer, Flat(value.Shape, at))
+            : stored.TryGetValue(value, out var buffer) ? new Expr.Load(buffer, Views.Flat(value.Shape, at))
             : Element(producers[value], at);
     }
 
@@ -449,29 +438,23 @@ sealed class Lower
         switch (node.Op)
         {
             case Op.Map map:
-                return new Expr.Apply(map.Function, [.. node.Inputs.Select(v => Pull(v, Stretch(at, node.Output.Shape, v.Shape)))]);
+                return new Expr.Apply(map.Function, [.. node.Inputs.Select(v => Pull(v, Views.Stretch(at, node.Output.Shape, v.Shape)))]);
             case Op.Cast cast:
                 var value = Pull(X(0), at);
                 return value.Type == cast.To ? value : new Expr.Convert(cast.To, value);
-            case Op.Broadcast:
-                return Pull(X(0), Stretch(at, node.Output.Shape, X(0).Shape));
-            case Op.Transpose transpose:
-                var before = new Index[at.Length];
-                for (var i = 0; i < at.Length; i++)
-                    before[transpose.Order[i]] = at[i];
-                return Pull(X(0), before);
-            case Op.Slice slice:
-                return Pull(X(0), [.. at.Select((a, i) => a * slice.Steps[i] + slice.Starts[i])]);
-            case Op.Unfold unfold:
-                return Pull(X(0), [.. at.Take(at.Length - 1).Select((a, i) => i == unfold.Axis ? a * unfold.Stride + at[^1] * unfold.Dilation : a)]);
+            case Op.Transpose or Op.Broadcast or Op.Slice or Op.Unfold:
+                return Pull(X(0), Views.Before(node, at, Made)!);
             case Op.Reshape reshape:
-                return Refold.Before(X(0).Shape, reshape.Shape, at) is { } folded
-                    ? Pull(X(0), folded)
-                    : new Expr.Load(stored[X(0)], Flat(reshape.Shape, at));
+                if (stored.TryGetValue(X(0), out var whole) && Views.Merges(X(0).Shape, reshape.Shape))
+                    return new Expr.Load(whole, Views.Flat(reshape.Shape, at));
+                if (Views.Before(node, at, Made) is { } before)
+                    return Pull(X(0), before);
+                Materialize(X(0));
+                return new Expr.Load(stored[X(0)], Views.Flat(reshape.Shape, at));
             case Op.Iota:
                 return new Expr.Position(at[0]);
             case Op.SizeTensor sizes:
-                return Sizes(sizes, Flat(sizes.Shape, at));
+                return Sizes(sizes, Views.Flat(sizes.Shape, at));
             case Op.Pad pad:
                 return Pad(node, pad, at);
             case Op.Gather gather:
@@ -494,10 +477,27 @@ sealed class Lower
                     return Pull(X(0), [.. at[..gather.BatchAxes], .. chosen, .. at[(indices.Rank - 1)..]]);
                 }
             case Op.Constant constant:
-                return new Expr.Load(Weight(constant.Value, constant.Value.Type, node.Output.Name), Flat(node.Output.Shape, at));
+                return new Expr.Load(Weight(constant.Value, constant.Value.Type, node.Output.Name), Views.Flat(node.Output.Shape, at));
             default:
                 throw new InvalidOperationException($"{node.Op.GetType().Name} is not computed element by element");
         }
+    }
+
+    Node? Made(Value value) => producers.GetValueOrDefault(value);
+
+    /// <summary>Stores after all what was to be computed within the kernel that is being written, ahead of that kernel.</summary>
+    void Materialize(Value value)
+    {
+        var (outer, inner) = (accumulated, pulled.ToArray());
+        accumulated = null;
+        var axes = Axes(value.Shape, "i");
+        var at = axes.Select(a => (Index)a).ToArray();
+        var element = Element(producers[value], at);
+        steps.Add(new Step.Nest(Names(producers[value]), axes, Store(value), Views.Flat(value.Shape, at), element, null));
+        accumulated = outer;
+        pulled.Clear();
+        foreach (var (key, expr) in inner)
+            pulled.Add(key, expr);
     }
 
     static Index Chosen(Expr index, Dim size, Node node) => index is Expr.Number number && number.Whole >= 0 && size.Value > number.Whole
@@ -516,7 +516,7 @@ sealed class Lower
     Expr Pad(Node node, Op.Pad pad, Index[] at)
     {
         var shape = node.Inputs[0].Shape;
-        var from = at.Select((a, i) => a + pad.Low[i] * -1).ToArray();
+        var from = Views.Before(node, at, Made)!;
         if (pad.Mode != Padding.Constant)
         {
             return Pull(node.Inputs[0], [.. from.Select((a, i) => pad.Low[i].Value == 0 && pad.High[i].Value == 0 ? a
@@ -526,23 +526,9 @@ sealed class Lower
         var outside = Pull(node.Inputs[1], []);
         for (var i = shape.Rank - 1; i >= 0; i--)
         {
-            if (pad.Low[i].Value is not <= 0 || pad.High[i].Value is not <= 0)
+            if ((pad.Low[i].Value is not <= 0 || pad.High[i].Value is not <= 0) && (stored.ContainsKey(node.Inputs[0]) || !Views.IsZeroBeyond(node, i, from[i], Made)))
                 value = Expr.Guard.Of(from[i], shape[i], value, outside);
         }
         return value;
-    }
-
-    static Index[] Stretch(Index[] at, Shape result, Shape operand)
-    {
-        var mapped = new Index[operand.Rank];
-        for (var i = 0; i < operand.Rank; i++)
-        {
-            var axis = i + result.Rank - operand.Rank;
-            mapped[i] = operand[i].Value == 1 ? Index.Zero
-                : operand[i].Equals(result[axis]) ? at[axis]
-                : result[axis].IsKnown && operand[i].IsKnown ? at[axis]
-                : Index.Of(new Expr.Folded(Padding.Wrap, at[axis], operand[i]));
-        }
-        return mapped;
     }
 }

@@ -11,6 +11,8 @@ sealed class Stored
     readonly Dictionary<Value, HashSet<Node>> readers = [];
     readonly Dictionary<Node, Node> heavyOf = [];
     readonly Dictionary<Value, bool> aligned = [];
+    // Merges of axes that are told apart wherever they are read, and those that somewhere are not.
+    readonly HashSet<Node> clear = [], opaque = [];
 
     /// <summary>Whether a value is stored.</summary>
     public bool IsStored(Value value) => kept.Contains(value);
@@ -38,8 +40,10 @@ sealed class Stored
         kept.UnionWith(graph.Outputs);
         foreach (var node in graph.Nodes.Reverse())
         {
-            // A merge of axes reads its operand in storage order; so do routines.
-            if (node.Op is Op.Reshape reshape && !Refold.IsRegular(node.Inputs[0].Shape, reshape.Shape))
+            foreach (var top in Views.Is(node.Op) ? node.Outputs.Where(kept.Contains) : node.Inputs)
+                SeeThrough(top, node, producers);
+            // A merge of axes that can't be told apart reads its operand in storage order; so do routines.
+            if (node.Op is Op.Reshape reshape && Views.Merges(node.Inputs[0].Shape, reshape.Shape) && (!clear.Contains(node) || opaque.Contains(node)))
                 kept.Add(node.Inputs[0]);
             if (TakesStored(node.Op))
                 kept.UnionWith(node.Inputs);
@@ -47,6 +51,39 @@ sealed class Stored
                 Decide(node, output, users.GetValueOrDefault(output) ?? [], producers);
         }
     }
+
+    /// <summary>
+    /// Follows a value down through what only moves elements, and finds out where merged axes can be told apart. What a sum of
+    /// products reads so, with zeros around it, is stored as it reads it where that is less than storing the padded tensor.
+    /// </summary>
+    void SeeThrough(Value top, Node reader, Dictionary<Value, Node> producers)
+    {
+        Index[] at = [.. top.Shape.Dims.Select((d, i) => (Index)new Axis($"i{i}", d))];
+        var (merges, padded) = (false, 0.0);
+        for (var value = top; producers.TryGetValue(value, out var node) && Views.Is(node.Op); value = node.Inputs[0])
+        {
+            if (value != top && kept.Contains(value))
+                break;
+            var isMerge = node.Op is Op.Reshape reshape && Views.Merges(node.Inputs[0].Shape, reshape.Shape);
+            if (Views.Before(node, at, producers.GetValueOrDefault) is not { } before)
+            {
+                opaque.Add(node);
+                return;
+            }
+            if (isMerge)
+                clear.Add(node);
+            merges |= isMerge;
+            if (node.Op is Op.Pad)
+                padded = Math.Max(padded, Estimate(value.Shape));
+            at = before;
+        }
+        if (merges && padded > 0 && reader.Op is Op.Contract or Op.Reduce or Op.ArgReduce && Estimate(top.Shape) <= padded)
+            kept.Add(top);
+    }
+
+    /// <summary>Whether what a reduction's kernel would go on to compute reads a padded tensor: vectors of it have ends then.</summary>
+    bool ReadsPadded(Value value, Dictionary<Value, Node> producers) => !kept.Contains(value) && producers.TryGetValue(value, out var node)
+        && (node.Op is Op.Pad || ((Views.Is(node.Op) || node.Op is Op.Map or Op.Cast) && node.Inputs.Any(v => ReadsPadded(v, producers))));
 
     void Decide(Node node, Value value, List<Node> users, Dictionary<Value, Node> producers)
     {
@@ -59,7 +96,7 @@ sealed class Stored
             else
                 roots.UnionWith(readers[user.Output]);
             var same = user.Op is Op.Map or Op.Cast && SameCount(user.Output, value)
-                || (user.Op is Op.Reshape r && Refold.OnlyUnits(value.Shape, r.Shape));
+                || (user.Op is Op.Reshape r && Views.OnlyUnits(value.Shape, r.Shape));
             isAligned &= same && (user.Outputs.Count != 1 || kept.Contains(user.Output) || aligned[user.Output]);
         }
         readers[value] = roots;
@@ -72,7 +109,7 @@ sealed class Stored
             Op.Constant constant => constant.Value.Count > 1,
             Op.Reshape or Op.Transpose or Op.Broadcast or Op.Slice or Op.Unfold or Op.Iota or Op.SizeTensor => false,
             _ when IsOwn(node.Op) => true,
-            _ when IsHeavy(node.Op) => only is null || IsHeavy(only.Op) || IsOwn(only.Op) || !isAligned || !heavyOf.TryAdd(only, node),
+            _ when IsHeavy(node.Op) => only is null || IsHeavy(only.Op) || IsOwn(only.Op) || !isAligned || only.Inputs.Any(v => ReadsPadded(v, producers)) || !heavyOf.TryAdd(only, node),
             _ when Widens(node, producers) => true,
             _ when only is null => true,
             _ => Crosses(node, value, only) || Repeats(node, value, only),
@@ -108,7 +145,7 @@ sealed class Stored
 
     static double Estimate(Shape shape) => shape.Count.Estimate();
 
-    static bool SameCount(Value a, Value b) => a.Shape.Count.Equals(b.Shape.Count) && Refold.OnlyUnits(a.Shape, b.Shape);
+    static bool SameCount(Value a, Value b) => a.Shape.Count.Equals(b.Shape.Count) && Views.OnlyUnits(a.Shape, b.Shape);
 
     /// <summary>Whether a constant of the narrower type can stay so in the file.</summary>
     public static bool IsWidening(ElementType from, ElementType to) =>
