@@ -13,7 +13,8 @@ namespace Softmodel.Emit;
 /// <param name="levels">How deep each loop lies; 1 is the outermost.</param>
 /// <param name="inner">The loop that runs over vectors, if any.</param>
 /// <param name="pointerLevel">The loops up to this level move pointers; those within move indices.</param>
-sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, int pointerLevel)
+/// <param name="parameters">The buffers that the kernel is given, where others write parts of it; more are added.</param>
+sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, int pointerLevel, List<Lowering.Buffer>? parameters = null)
 {
     /// <summary>The statements of one loop, before those of the loops within it.</summary>
     public sealed class Scope(int level)
@@ -42,7 +43,7 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
     public List<Scope> Open { get; } = [];
 
     /// <summary>The buffers that the kernel is given, the result last.</summary>
-    public List<Lowering.Buffer> Parameters { get; } = [];
+    public List<Lowering.Buffer> Parameters { get; } = parameters ?? [];
 
     /// <summary>The pointer to a buffer.</summary>
     public string Pointer(Lowering.Buffer buffer)
@@ -276,7 +277,7 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
     {
         if (size.Value is { } number)
             return number < 0 ? $"({number.ToString(CultureInfo.InvariantCulture)}L)" : $"{number.ToString(CultureInfo.InvariantCulture)}L";
-        var code = size.ToCSharp(s => $"f->{ProgramCode.SizeName(s)}");
+        var code = size.ToCSharp(s => RowsCode.IsLocal(s) ? s : $"f->{ProgramCode.SizeName(s)}");
         if (!sizeNames.TryGetValue(code, out var name))
         {
             sizeNames[code] = name = $"s{sizeNames.Count}";

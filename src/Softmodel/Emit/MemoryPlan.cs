@@ -107,6 +107,7 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
     public static IEnumerable<Lowering.Buffer> Buffers(Step step) => step switch
     {
         Step.Nest nest => [nest.Target, .. Loads(nest.Value), .. nest.Fold is { } fold ? Loads(fold.Term) : []],
+        Step.Fused fused => fused.Members.SelectMany(Buffers).Except(fused.Private.Select(p => p.Buffer)),
         Step.Routine routine => routine.Inputs.Items.Concat(routine.Outputs.Items).Select(i => i.Buffer),
         Step.Bind bind => [bind.Source],
         Step.Copy copy => [copy.From, copy.To],

@@ -19,7 +19,7 @@ sealed class NestCode
     readonly bool isVector, foldsInner;
     readonly KernelWriter writer;
 
-    NestCode(Step.Nest nest)
+    NestCode(Step.Nest nest, List<Lowering.Buffer>? parameters)
     {
         this.nest = nest = Collapse.Axes(nest);
         folded = nest.Fold?.Axes ?? [];
@@ -36,29 +36,38 @@ sealed class NestCode
             levels[inner] = 2;
         for (var i = 0; i < folded.Length; i++)
             levels[folded[i]] = 3 + i;
-        writer = new(levels, inner, 1);
+        writer = new(levels, inner, 1, parameters);
     }
 
     /// <summary>The kernel of a nest.</summary>
-    public static KernelCode Write(Step.Nest nest) => new NestCode(nest).Write();
+    public static KernelCode Write(Step.Nest nest)
+    {
+        var code = new NestCode(nest, null);
+        var (body, rows, columns, cost) = code.Loops((r, c, each) => $"Split.Of({r}, {c}, {each}, task, out var row, out var rowEnd, out var column, out var columnEnd);\n");
+        return new(Indent(code.writer.Taken() + body, 2), code.writer.Parameters, $"Split.Tasks({code.writer.InFrame(rows)}, {code.writer.InFrame(columns)}, {code.writer.InFrame(cost)})");
+    }
 
-    KernelCode Write()
+    /// <summary>The statements of a nest that is computed whole, as a part of a kernel.</summary>
+    /// <param name="nest">The nest.</param>
+    /// <param name="parameters">The buffers that the kernel is given.</param>
+    public static string Whole(Step.Nest nest, List<Lowering.Buffer> parameters) =>
+        new NestCode(nest, parameters).Loops((rows, columns, _) => $"long row = 0, rowEnd = {rows}, column = 0, columnEnd = {columns};\n").Body;
+
+    (string Body, string Rows, string Columns, string Cost) Loops(Func<string, string, string, string> split)
     {
         var row = new KernelWriter.Scope(1);
         writer.Open.Add(row);
         var body = foldsInner || inner is null ? Rows() : Columns();
         var decoding = RowDecoding();
-        var code = new StringBuilder();
         var rowCount = Code(Dim.Product(rows.Select(a => a.Extent)));
         var columnCount = inner is null || foldsInner ? "1" : Code(inner.Extent);
-        var cost = Code(Dim.Product(folded.Select(a => a.Extent)) * Math.Max(1, Cost(nest.Value) + (nest.Fold is null ? 0 : Cost(nest.Fold.Term))));
-        code.Append(Indent(writer.Taken() + writer.Sizes, 2));
-        code.Append($"        Split.Of({rowCount}, {columnCount}, {cost}, task, out var row, out var rowEnd, out var column, out var columnEnd);\n");
-        code.Append("        for (; row < rowEnd; row++)\n        {\n");
-        code.Append(Indent(decoding, 3)).Append(Indent(row.Text.ToString(), 3)).Append(Indent(body, 3));
-        code.Append("        }\n");
-        return new(code.ToString(), writer.Parameters, $"Split.Tasks({writer.InFrame(rowCount)}, {writer.InFrame(columnCount)}, {writer.InFrame(cost)})");
+        var cost = Code(Dim.Product(folded.Select(a => a.Extent)) * CostOf(nest));
+        var text = $"{writer.Sizes}{split(rowCount, columnCount, cost)}for (; row < rowEnd; row++)\n{{\n{Indent($"{decoding}{row.Text}{body}", 1)}}}\n";
+        return (text, rowCount, columnCount, cost);
     }
+
+    /// <summary>About how many operations an element takes, for each term of its reduction.</summary>
+    public static long CostOf(Step.Nest nest) => Math.Max(1, Cost(nest.Value) + (nest.Fold is null ? 0 : Cost(nest.Fold.Term)));
 
     string Code(Dim size) => writer.Code(size);
 

@@ -64,18 +64,20 @@ sealed class ProgramCode
     readonly Dictionary<Step.Nest, TileCode> tiles = new(ReferenceEqualityComparer.Instance);
     readonly HashSet<Step.Nest> packed = new(ReferenceEqualityComparer.Instance);
     readonly Dictionary<Step.Nest, ToomCookCode> fast = new(ReferenceEqualityComparer.Instance);
+    readonly HashSet<Tiles.Kernel> usedInRows = [];
 
     ProgramCode(LoweredProgram program, int width)
     {
         (this.width, memory) = (width, MemoryPlan.Of(program));
-        var nests = program.AllSteps().OfType<Step.Nest>().ToArray();
+        var within = program.AllSteps().OfType<Step.Fused>().SelectMany(g => g.Members).ToHashSet<Step>(ReferenceEqualityComparer.Instance);
+        var nests = program.AllSteps().OfType<Step.Nest>().Where(n => !within.Contains(n)).ToArray();
         foreach (var nest in nests)
         {
             if (TileCode.Of(nest, width) is { } tile)
                 tiles.Add(nest, tile);
         }
         // A constant that one kernel alone reads can lie in the order in which it reads it.
-        var readers = program.AllSteps().SelectMany(s => MemoryPlan.Buffers(s).Distinct()).GroupBy(b => b).ToDictionary(g => g.Key, g => g.Count());
+        var readers = program.AllSteps().Where(s => !within.Contains(s)).SelectMany(s => MemoryPlan.Buffers(s).Distinct()).GroupBy(b => b).ToDictionary(g => g.Key, g => g.Count());
         foreach (var output in program.Outputs)
             readers[output.Buffer] = 2;
         var replaced = new Dictionary<Lowering.Buffer, Lowering.Buffer>();
@@ -111,7 +113,7 @@ sealed class ProgramCode
         Frame(code);
         Kernels(code);
         Model(code, weights);
-        code.Append('\n').Append(Tiles.Write(tiles.Values.SelectMany(t => t.Used).Concat(fast.Values.SelectMany(t => t.Used)).Distinct(), width));
+        code.Append('\n').Append(Tiles.Write(tiles.Values.SelectMany(t => t.Used).Concat(fast.Values.SelectMany(t => t.Used)).Concat(usedInRows).Distinct(), width));
         ToomCookMethods(code);
         code.Append(Prelude());
         return new(code.ToString(), weights);
@@ -267,7 +269,11 @@ sealed class ProgramCode
             switch (step)
             {
                 case Step.Nest nest:
-                    Nest(nest, Line);
+                    Kernel(fast.TryGetValue(nest, out var quick) ? quick.Write()
+                        : tiles.TryGetValue(nest, out var tile) ? tile.Write(packed.Contains(nest)) : NestCode.Write(nest), nest.Source, NameOf(nest.Source), Line);
+                    break;
+                case Step.Fused fused:
+                    Kernel(RowsCode.Write(fused, width, usedInRows), string.Join("; ", fused.Members.Select(m => m.Source)), "Rows", Line);
                     break;
                 case Step.Routine routine:
                     var (found, statement) = RoutineCode.Write(routine);
@@ -310,15 +316,13 @@ sealed class ProgramCode
         }
     }
 
-    void Nest(Step.Nest nest, Action<string> line)
+    void Kernel(KernelCode kernel, string source, string word, Action<string> line)
     {
-        var kernel = fast.TryGetValue(nest, out var quick) ? quick.Write()
-            : tiles.TryGetValue(nest, out var tile) ? tile.Write(packed.Contains(nest)) : NestCode.Write(nest);
         if (!kernels.TryGetValue(kernel.Body, out var there))
-            kernels[kernel.Body] = there = (NameOf(nest), []);
-        there.Sources.Add(nest.Source.ReplaceLineEndings(" "));
+            kernels[kernel.Body] = there = (Numbered(word), []);
+        there.Sources.Add(source.ReplaceLineEndings(" "));
         if (kernel.Body.Contains("Check.", StringComparison.Ordinal))
-            MayFail(nest.Source, line);
+            MayFail(source, line);
         parameters = Math.Max(parameters, kernel.Parameters.Count);
         for (var i = Arguments; i < kernel.Parameters.Count; i++)
             line($"f->x{i} = f->{kernel.Parameters[i].Name};");
@@ -331,11 +335,15 @@ sealed class ProgramCode
         nodes.Add(source);
     }
 
-    /// <summary>What a kernel does, in a word, and a number.</summary>
-    string NameOf(Step.Nest nest)
+    /// <summary>What a kernel does, in a word.</summary>
+    static string NameOf(string source)
     {
-        var words = nest.Source.Split([' ', '_', ';', '\''], 2, StringSplitOptions.RemoveEmptyEntries);
-        var word = words.Length > 0 && words[0].All(char.IsAsciiLetter) ? char.ToUpperInvariant(words[0][0]) + words[0][1..] : "Kernel";
+        var words = source.Split([' ', '_', ';', '\''], 2, StringSplitOptions.RemoveEmptyEntries);
+        return words.Length > 0 && words[0].All(char.IsAsciiLetter) ? char.ToUpperInvariant(words[0][0]) + words[0][1..] : "Kernel";
+    }
+
+    string Numbered(string word)
+    {
         var number = named[word] = named.GetValueOrDefault(word) + 1;
         return $"{word}{number}";
     }

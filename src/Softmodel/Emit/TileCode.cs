@@ -103,6 +103,27 @@ sealed class TileCode
     /// <param name="isPacked">Whether the constant factor lies in panels.</param>
     public KernelCode Write(bool isPacked)
     {
+        var (writer, outers, rows, columns, depth, body) = Loops(isPacked, null);
+        var (unit, step) = (isPacked ? Panel : height, vectors * lanes);
+        var split = $"TileSplit.Of({writer.Code(outers)}, {writer.Code(row.Extent)}, {writer.Code(column.Extent)}, {writer.Code(depth)}, {unit}, {step}, task, out var outer, out var first, out var firstEnd, out var start, out var end);\n";
+        return new(KernelWriter.Indent(writer.Taken() + writer.Sizes + Room + split + body, 2), writer.Parameters,
+            $"TileSplit.Tasks({Frame(outers)}, {Frame(rows)}, {Frame(columns)}, {Frame(depth)}, {unit}, {step})");
+    }
+
+    /// <summary>The statements of a sum that is computed whole, as a part of a kernel.</summary>
+    /// <param name="parameters">The buffers that the kernel is given.</param>
+    public string Whole(List<Lowering.Buffer> parameters)
+    {
+        var (writer, outers, rows, columns, _, body) = Loops(false, parameters);
+        var loop = $"for (long each = 0; each < {writer.Code(outers)}; each++)\n{{\n    long outer = each, first = 0, firstEnd = {writer.Code(rows)}, start = 0, end = {writer.Code(columns)};\n{KernelWriter.Indent(body, 1)}}}\n";
+        return writer.Sizes + Room + loop;
+    }
+
+    /// <summary>The statements that make room for the sums of a tile.</summary>
+    string Room => $"var room = stackalloc float[{(height + 1) * vectors * lanes}];\nvar sums = (float*)((nint)(room + {lanes - 1}) & -{lanes * 4});\n";
+
+    (KernelWriter Writer, Dim Outers, Dim Rows, Dim Columns, Dim Depth, string Body) Loops(bool isPacked, List<Lowering.Buffer>? parameters)
+    {
         var levels = new Dictionary<Axis, int>();
         foreach (var axis in outer)
             levels[axis] = 1;
@@ -110,7 +131,7 @@ sealed class TileCode
         for (var i = 0; i < nest.Fold!.Axes.Length; i++)
             levels[nest.Fold.Axes[i]] = 4 + i;
         levels[moved] = levels[lane] = 4;
-        var writer = new KernelWriter(levels, column, 3);
+        var writer = new KernelWriter(levels, column, 3, parameters);
         var outerScope = new KernelWriter.Scope(1);
         writer.Open.Add(outerScope);
         var outerCount = Dim.Product(outer.Select(a => a.Extent));
@@ -133,16 +154,14 @@ sealed class TileCode
             for (var rest = whole; rest < count; rest += height)
                 rows.Append($"if ({m} < firstEnd)\n{{\n{Columns(writer, (int)Math.Min(height, count - rest), isPacked ? (int)(count - whole) : null)}    {m} += {height};\n}}\n");
         }
-        var split = $"{writer.Code(outerCount)}, {writer.Code(row.Extent)}, {writer.Code(column.Extent)}, {writer.Code(depth)}, {unit}, {step}";
-        var body = new StringBuilder($"TileSplit.Of({split}, task, out var outer, out var first, out var firstEnd, out var start, out var end);\n");
+        var body = new StringBuilder();
         for (var i = outer.Length - 1; i >= 0; i--)
             body.Append(i > 0 ? $"var {outer[i].Name} = outer % {writer.Code(outer[i].Extent)};\nouter /= {writer.Code(outer[i].Extent)};\n" : $"var {outer[0].Name} = outer;\n");
-        body.Append(outerScope.Text).Append($"var room = stackalloc float[{(height + 1) * step}];\nvar sums = (float*)((nint)(room + {lanes - 1}) & -{lanes * 4});\n");
+        body.Append(outerScope.Text);
         // As many columns at a time as stay in the cache while all rows are computed.
         body.Append($"var block = TileSplit.Columns({writer.Code(depth)}, {step});\n");
         body.Append($"for (; start < end; start += block)\n{{\n{KernelWriter.Indent($"var blockEnd = Math.Min(end, start + block);\n{rows}", 1)}}}\n");
-        var code = KernelWriter.Indent(writer.Taken() + writer.Sizes + body, 2);
-        return new(code, writer.Parameters, $"TileSplit.Tasks({Frame(outerCount)}, {Frame(row.Extent)}, {Frame(column.Extent)}, {Frame(depth)}, {unit}, {step})");
+        return (writer, outerCount, row.Extent, column.Extent, depth, body.ToString());
     }
 
     /// <summary>A size outside of kernels.</summary>

@@ -16,6 +16,12 @@ abstract record Step
     /// <param name="Fold">The reduction whose result <paramref name="Value"/> takes, if any.</param>
     public sealed record Nest(string Source, Axis[] Axes, Buffer Target, Index At, Expr Value, Fold? Fold) : Step;
 
+    /// <summary>Nests that are computed together, some rows at a time: what they leave for one another stays in the cache.</summary>
+    /// <param name="Rows">The loops that all of them have, outermost first; each of these objects is a loop of each nest.</param>
+    /// <param name="Members">The nests, in their order.</param>
+    /// <param name="Private">The buffers that nothing else reads, and how many elements of each a row has.</param>
+    public sealed record Fused(Axis[] Rows, Nest[] Members, (Buffer Buffer, Dim Size)[] Private) : Step;
+
     /// <summary>An operation that is a routine of its own, on contiguous buffers.</summary>
     public sealed record Routine(Op Op, string Source, Storeds Inputs, Storeds Outputs) : Step;
 
@@ -54,13 +60,14 @@ sealed record Fold(Reduction Kind, Axis[] Axes, Expr Term, Expr.Accumulated Resu
 /// <summary>A graph as kernels in an order, on buffers.</summary>
 sealed record LoweredProgram(string Name, Graph Graph, Buffer[] Inputs, (Buffer Buffer, Shape Shape)[] Outputs, Buffer[] Buffers, Step[] Steps)
 {
-    /// <summary>All steps, those within others too.</summary>
+    /// <summary>All steps, those within others too, each after the one that it is within.</summary>
     public IEnumerable<Step> AllSteps() => Within(Steps);
 
     static IEnumerable<Step> Within(IEnumerable<Step> steps) => steps.SelectMany(s => s switch
     {
         Step.If branch => Within(branch.Then.Concat(branch.Else)).Prepend(s),
         Step.Loop loop => Within(loop.Body).Prepend(s),
+        Step.Fused fused => fused.Members.Prepend(s),
         _ => [s],
     });
 }

@@ -1,0 +1,229 @@
+using Softmodel.Lowering;
+using Index = Softmodel.Lowering.Index;
+
+namespace Softmodel.Emit;
+
+/// <summary>
+/// Finds nests that can be computed together row by row: softmax, normalization, attention. Nests share rows where each row
+/// of what one leaves is read by the same row of another alone.
+/// </summary>
+static class RowFusion
+{
+    // So many nests that have nothing to do with the rows may lie between those that have.
+    const int MostBetween = 12;
+
+    // A product with this many known numbers is better off alone, where they are laid out as it reads them.
+    const int FewWeights = 512;
+
+    /// <summary>The program with such nests together.</summary>
+    public static LoweredProgram Apply(LoweredProgram program)
+    {
+        var uses = new Dictionary<Lowering.Buffer, int>();
+        foreach (var buffer in program.AllSteps().SelectMany(s => MemoryPlan.Buffers(s).Distinct()).Concat(program.Outputs.Select(o => o.Buffer)))
+            uses[buffer] = uses.GetValueOrDefault(buffer) + 1;
+        return program with { Steps = Apply(program.Steps, uses) };
+    }
+
+    static Step[] Apply(Step[] steps, Dictionary<Lowering.Buffer, int> uses)
+    {
+        var result = new List<Step>();
+        for (var i = 0; i < steps.Length;)
+        {
+            if (steps[i] is Step.Nest first && Candidates(first).Select(rows => Group.Of(steps, i, rows, uses)).OfType<Group>().MaxBy(g => g.Members) is { } group)
+            {
+                result.AddRange(group.Steps);
+                i += group.Length;
+                continue;
+            }
+            result.Add(steps[i++] switch
+            {
+                Step.If branch => branch with { Then = Apply(branch.Then, uses), Else = Apply(branch.Else, uses) },
+                Step.Loop loop => loop with { Body = Apply(loop.Body, uses) },
+                var step => step,
+            });
+        }
+        return [.. result];
+    }
+
+    /// <summary>The loops of a nest that may be rows: those that move its target furthest, or one that moves it least.</summary>
+    static IEnumerable<Axis[]> Candidates(Step.Nest nest)
+    {
+        if (!MayJoin(nest))
+            yield break;
+        var axes = nest.Axes.Where(a => a.Extent.Value != 1).ToArray();
+        for (var count = axes.Length; count > 0; count--)
+            yield return axes[..count];
+        if (axes.Length > 1)
+            yield return axes[^1..];
+    }
+
+    static bool MayJoin(Step.Nest nest) => nest.At.Dynamic.Count == 0 && nest.Axes.All(a => a.Extent.Value == 1 || nest.At.Stride(a).Value != 0)
+        && !(nest.Fold?.Term is Expr.Apply { Operands: [Expr.Load a, Expr.Load b] } && new[] { a, b }.Any(l => l.Buffer.Storage == Storage.Weight && l.Buffer.Count.Value > FewWeights));
+
+    /// <summary>Some steps of which some are computed together.</summary>
+    /// <param name="Steps">The steps, those computed together as one.</param>
+    /// <param name="Length">How many steps they were.</param>
+    /// <param name="Members">How many of them are computed together.</param>
+    sealed record Group(Step[] Steps, int Length, int Members)
+    {
+        /// <summary>The steps from one on, as far as they share its rows; null where nothing is gained.</summary>
+        public static Group? Of(Step[] steps, int start, Axis[] rows, Dictionary<Lowering.Buffer, int> uses)
+        {
+            var members = new List<(Step.Nest Nest, Axis[] Rows, int At)>();
+            var between = new List<int>();
+            var (gains, taken) = (false, 0);
+            for (var i = start; i < steps.Length && steps[i] is Step.Nest nest; i++)
+            {
+                if (i == start)
+                {
+                    members.Add((nest, rows, i));
+                    continue;
+                }
+                var touched = MemoryPlan.Buffers(nest).ToHashSet();
+                if (members.Any(m => m.Nest.Target == nest.Target || MemoryPlan.Loads(m.Nest.Value).Concat(m.Nest.Fold is { } f ? MemoryPlan.Loads(f.Term) : []).Contains(nest.Target)))
+                    break;
+                if (!members.Any(m => touched.Contains(m.Nest.Target)))
+                {
+                    between.Add(i);
+                    if (between.Count - taken > MostBetween)
+                        break;
+                    continue;
+                }
+                if (!MayJoin(nest) || Shared(nest, members) is not { } own)
+                    break;
+                gains |= nest.Fold is { } fold && MemoryPlan.Loads(fold.Term).Any(b => members.Any(m => m.Nest.Target == b));
+                members.Add((nest, own, i));
+                taken = between.Count;
+            }
+            if (!gains)
+                return null;
+            var last = members[^1].At;
+            var shared = rows.Select((a, i) => new Axis($"i_row{i}", a.Extent)).ToArray();
+            var together = members.Select(m => Renamed(m.Nest, m.Rows, shared)).ToArray();
+            var isPrivate = from m in together
+                            let buffer = m.Target
+                            where buffer.Storage == Storage.Arena && uses[buffer] == together.Count(t => MemoryPlan.Buffers(t).Contains(buffer))
+                            let size = m.At.Stride(shared[^1])
+                            where m.At.Offset.Value == 0 && Rest(m.At, shared).IsWithin(size) && shared.All(a => a == shared[^1] || m.At.Stride(a).ExactQuotient(size) is not null)
+                            select (buffer, size);
+            var fused = new Step.Fused(shared, together, [.. isPrivate.DistinctBy(p => p.buffer)]);
+            return new([.. between.Where(i => i < last).Select(i => steps[i]), fused], last - start + 1, members.Count);
+        }
+    }
+
+    static Index Rest(Index at, Axis[] rows) => rows.Aggregate(at, (rest, row) => rest + (Index)row * (at.Stride(row) * -1));
+
+    /// <summary>
+    /// The loops of a nest that are the rows of others, given what it reads of them; null where it reads other rows, or the
+    /// rows are not all its own.
+    /// </summary>
+    static Axis[]? Shared(Step.Nest nest, List<(Step.Nest Nest, Axis[] Rows, int At)> members)
+    {
+        Axis[]? rows = null;
+        var fits = true;
+        Visit(nest.Value, []);
+        if (nest.Fold is { } fold)
+            Visit(fold.Term, []);
+        // A row is one of the result, not one term of a sum.
+        return fits && rows is not null && rows.Distinct().Count() == rows.Length && rows.All(nest.Axes.Contains) ? rows : null;
+
+        void Visit(Expr e, List<Expr.Guard> within)
+        {
+            if (!fits)
+                return;
+            if (e is Expr.Load load)
+            {
+                foreach (var (member, own, _) in members.Where(m => m.Nest.Target == load.Buffer))
+                {
+                    if (Rows(load.Index, member, own, within) is not { } read || (rows is not null && !rows.SequenceEqual(read)))
+                    {
+                        fits = false;
+                        return;
+                    }
+                    rows = read;
+                }
+            }
+            if (e is Expr.Guard guard)
+            {
+                Visit(guard.Inside, [.. within, guard]);
+                Visit(guard.Outside, within);
+                foreach (var (value, _) in guard.Index.Dynamic)
+                    Visit(value, within);
+                return;
+            }
+            foreach (var operand in e.Operands)
+                Visit(operand, within);
+        }
+    }
+
+    /// <summary>The loops that are rows of a member where a position is of what it leaves.</summary>
+    static Axis[]? Rows(Index read, Step.Nest member, Axis[] own, List<Expr.Guard> within)
+    {
+        if (read.Dynamic.Count > 0)
+            return null;
+        return SameTerms(read, member, own) ?? SameQuotient(read, member, own, within);
+    }
+
+    /// <summary>Where each loop of the one is a loop of the other.</summary>
+    static Axis[]? SameTerms(Index read, Step.Nest member, Axis[] own)
+    {
+        if (!read.Offset.Equals(member.At.Offset) || read.Terms.Count > member.At.Terms.Count)
+            return null;
+        var rows = new Axis[own.Length];
+        foreach (var (axis, stride) in read.Terms)
+        {
+            if (member.At.Terms.FirstOrDefault(t => t.Stride.Equals(stride) && t.Axis.Extent.Equals(axis.Extent)).Axis is not { } same)
+                return null;
+            if (Array.IndexOf(own, same) is >= 0 and var at)
+                rows[at] = axis;
+        }
+        return rows.All(r => r is not null) ? rows : null;
+    }
+
+    /// <summary>Where rows follow one another, and the position within a row is never outside of it.</summary>
+    static Axis[]? SameQuotient(Index read, Step.Nest member, Axis[] own, List<Expr.Guard> within)
+    {
+        var size = member.At.Stride(own[^1]);
+        if (member.At.Offset.Value != 0 || !Rest(member.At, own).IsWithin(size) || read.Divide(size) is not var (row, rest))
+            return null;
+        if (!rest.IsWithin(size))
+        {
+            // What is read under a condition is within the row if the condition says so.
+            var inRow = from g in within
+                        where g.Index.Dynamic.Count == 0 && (size - g.Size).IsNeverNegative
+                        let split = (read + g.Index * -1).Divide(size)
+                        where split is var (_, left) && left.Equals(Index.Zero)
+                        select split.Value.Quotient;
+            if (inRow.FirstOrDefault() is not { } guarded)
+                return null;
+            row = guarded;
+        }
+        if (row.Offset.Value != 0 || row.Terms.Count != own.Length)
+            return null;
+        var rows = own.Select(a => member.At.Stride(a).ExactQuotient(size) is { } stride
+            ? row.Terms.FirstOrDefault(t => t.Stride.Equals(stride) && t.Axis.Extent.Equals(a.Extent)).Axis : null).OfType<Axis>().ToArray();
+        return rows.Length == own.Length ? rows : null;
+    }
+
+    /// <summary>The nest with other objects for some of its loops.</summary>
+    static Step.Nest Renamed(Step.Nest nest, Axis[] from, Axis[] to)
+    {
+        Axis Name(Axis axis) => Array.IndexOf(from, axis) is >= 0 and var i ? to[i] : axis;
+        Index Move(Index index)
+        {
+            Index moved = index.Offset;
+            foreach (var (axis, stride) in index.Terms)
+                moved += (Index)Name(axis) * stride;
+            return moved;
+        }
+        var rewriting = new ExprRewriting(Move, from.Contains);
+        Fold? fold = null;
+        if (nest.Fold is { } old)
+        {
+            var result = new Expr.Accumulated(old.Result.Type, old.Result.Axes.Select(Name));
+            rewriting.Replace(old.Result, result);
+            fold = old with { Term = rewriting.Apply(old.Term), Result = result };
+        }
+        return nest with { Axes = [.. nest.Axes.Select(Name)], At = rewriting.Apply(nest.At), Value = rewriting.Apply(nest.Value), Fold = fold };
+    }
+}

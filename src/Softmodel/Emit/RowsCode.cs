@@ -1,0 +1,136 @@
+using System.Text;
+using Softmodel.Graphs;
+using Softmodel.Lowering;
+using Softmodel.Runtime;
+using Index = Softmodel.Lowering.Index;
+
+namespace Softmodel.Emit;
+
+/// <summary>
+/// Writes nests that have loops in common as one kernel: a task takes some iterations of those loops and computes all of each
+/// nest for them, one nest after the other. What only the kernel reads is kept in the thread's scratch.
+/// </summary>
+static class RowsCode
+{
+    // Names that no size of a model has: its names are cut at double underscores where they come in.
+    const string From = "row__from", Count = "row__count", Outer = "row__";
+
+    /// <summary>Whether a symbol is a local variable of such a kernel.</summary>
+    public static bool IsLocal(string symbol) => symbol.StartsWith(Outer, StringComparison.Ordinal);
+
+    /// <summary>The kernel.</summary>
+    /// <param name="fused">The nests.</param>
+    /// <param name="width">The bits of a vector.</param>
+    /// <param name="used">Is given the register tiles that it calls.</param>
+    public static KernelCode Write(Step.Fused fused, int width, ISet<Tiles.Kernel> used)
+    {
+        var (rows, own) = (fused.Rows, fused.Rows[^1]);
+        var parameters = new List<Lowering.Buffer>();
+        var members = fused.Members.Select(m => Restricted(m, rows)).ToArray();
+        var parts = new StringBuilder();
+        foreach (var member in members)
+        {
+            var tile = TileCode.Of(member, width);
+            var text = tile is null ? NestCode.Whole(member, parameters) : tile.Whole(parameters);
+            if (tile is not null)
+                used.UnionWith(tile.Used);
+            parts.Append($"// {string.Join("; ", member.Source.Split("; ").Select(node => node.Split(' ')[0]))}\n{{\n{KernelWriter.Indent(text, 1)}}}\n");
+        }
+        var slots = Slots(fused);
+        var size = Dim.Zero;
+        foreach (var slot in slots)
+            size += slot.Size;
+        // A row's share of what the nests read and compute.
+        var elements = fused.Private.Aggregate((Dim)1, (sum, p) => sum + p.Size);
+        var cost = fused.Members.Aggregate(Dim.Zero, (sum, m) => sum
+            + Dim.Product(m.Axes.Where(a => !rows.Contains(a)).Concat(m.Fold?.Axes ?? []).Select(a => a.Extent)) * NestCode.CostOf(m));
+        string InFrame(Dim dim) => dim.IsKnown ? TileCode.Frame(dim) : $"({TileCode.Frame(dim)})";
+        var body = new StringBuilder();
+        body.Append($"RowSplit.Of({InFrame(own.Extent)}, {InFrame(elements)}, {InFrame(cost)}, task, out var row__rest, out var {From}, out var {Count}, out var row__most);\n");
+        for (var i = rows.Length - 2; i >= 0; i--)
+            body.Append(i > 0 ? $"var {Outer}{i} = row__rest % {InFrame(rows[i].Extent)};\nrow__rest /= {InFrame(rows[i].Extent)};\n" : $"var {Outer}0 = row__rest;\n");
+        if (slots.Length > 0)
+            body.Append($"var row__scratch = Scratch.Floats({InFrame(size)} * row__most + {slots.Length} * 16);\n");
+        var taken = new StringBuilder();
+        var homes = new Dictionary<Lowering.Buffer, string>();
+        for (var i = 0; i < slots.Length; i++)
+        {
+            foreach (var buffer in slots[i].Buffers)
+                homes[buffer] = $"row__scratch{i}";
+        }
+        for (var i = 0; i < slots.Length; i++)
+            body.Append($"var row__scratch{i} = {(i == 0 ? "row__scratch" : $"row__scratch{i - 1} + ({InFrame(slots[i - 1].Size)} * row__most + 15 & -16)")};\n");
+        var given = parameters.Where(b => !homes.ContainsKey(b)).ToList();
+        foreach (var (buffer, i) in parameters.Select((b, i) => (b, i)))
+        {
+            var type = KernelWriter.InMemory(buffer.Type);
+            if (!homes.TryGetValue(buffer, out var home))
+                taken.Append($"var x{i} = ({type}*)f->x{given.IndexOf(buffer)};\n");
+            else
+                // As if all rows were there: those of this task are.
+                taken.Append($"var x{i} = ({type}*){home} - ({First(fused, buffer)});\n");
+        }
+        var tasks = $"RowSplit.Tasks({string.Join(" * ", rows[..^1].Select(a => InFrame(a.Extent)).DefaultIfEmpty("1L"))}, {InFrame(own.Extent)}, {InFrame(elements)}, {InFrame(cost)})";
+        return new(KernelWriter.Indent(body.ToString() + taken + parts, 2), given, tasks);
+    }
+
+    /// <summary>The nest for some iterations of the loops in common, which begin where local variables say.</summary>
+    static Step.Nest Restricted(Step.Nest nest, Axis[] rows)
+    {
+        var block = new Axis("i_own", Dim.Symbol(Count));
+        Index Move(Index index)
+        {
+            Index moved = index.Offset;
+            foreach (var (axis, stride) in index.Terms)
+            {
+                var at = Array.IndexOf(rows, axis);
+                moved += (at < 0 ? axis : Place(at)) * stride;
+            }
+            return moved;
+        }
+        Index Place(int row) => row == rows.Length - 1 ? (Index)block + (Index)Dim.Symbol(From) : (Index)Dim.Symbol($"{Outer}{row}");
+        Axis[] Own(IEnumerable<Axis> axes) => [.. axes.Where(a => a == rows[^1] || !rows.Contains(a)).Select(a => a == rows[^1] ? block : a)];
+        var rewriting = new ExprRewriting(Move, a => rows.Contains(a));
+        Fold? fold = null;
+        if (nest.Fold is { } old)
+        {
+            var result = new Expr.Accumulated(old.Result.Type, Own(old.Result.Axes));
+            rewriting.Replace(old.Result, result);
+            fold = old with { Term = rewriting.Apply(old.Term), Result = result };
+        }
+        return nest with { Axes = Own(nest.Axes), At = rewriting.Apply(nest.At), Value = rewriting.Apply(nest.Value), Fold = fold };
+    }
+
+    /// <summary>The position in a private buffer of the first element of a task.</summary>
+    static string First(Step.Fused fused, Lowering.Buffer buffer)
+    {
+        var at = fused.Members.First(m => m.Target == buffer).At;
+        var first = Dim.Zero;
+        for (var i = 0; i < fused.Rows.Length; i++)
+            first += at.Stride(fused.Rows[i]) * Dim.Symbol(i == fused.Rows.Length - 1 ? From : $"{Outer}{i}");
+        return first.ToCSharp(s => IsLocal(s) ? s : $"f->{ProgramCode.SizeName(s)}");
+    }
+
+    /// <summary>Private buffers that are not needed at the same time share room.</summary>
+    static (Dim Size, List<Lowering.Buffer> Buffers)[] Slots(Step.Fused fused)
+    {
+        var slots = new List<(Dim Size, List<Lowering.Buffer> Buffers, int Last)>();
+        foreach (var (member, now) in fused.Members.Select((m, i) => (m, i)))
+        {
+            if (fused.Private.FirstOrDefault(p => p.Buffer == member.Target) is not { Buffer: { } buffer, Size: var size } || slots.Any(s => s.Buffers.Contains(buffer)))
+                continue;
+            // Rows of bytes take the room of rows of floats.
+            size *= Math.Max(1, buffer.Type.Size() / sizeof(float));
+            var last = Array.FindLastIndex(fused.Members, m => MemoryPlan.Buffers(m).Contains(buffer));
+            var free = slots.FindIndex(s => s.Last < now && s.Size.Equals(size));
+            if (free < 0)
+                slots.Add((size, [buffer], last));
+            else
+            {
+                slots[free].Buffers.Add(buffer);
+                slots[free] = slots[free] with { Last = last };
+            }
+        }
+        return [.. slots.Select(s => (s.Size, s.Buffers))];
+    }
+}
