@@ -126,7 +126,7 @@ public sealed class Model : IDisposable
         get
         {
             lock (gate)
-                return lowered ??= RowFusion.Apply(Lower.Program(Graph));
+                return lowered ??= Lower.Program(Graph);
         }
     }
 

@@ -36,7 +36,7 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
             foreach (var step in steps)
             {
                 now++;
-                foreach (var buffer in step is Step.Loop enter ? [enter.Trips, enter.Begin] : Buffers(step))
+                foreach (var buffer in step is Step.Loop enter ? [enter.Trips, enter.Begin] : step.Buffers)
                     Touch(buffer);
                 switch (step)
                 {
@@ -102,34 +102,4 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
         Step.Routine { Op: Op.Call call } => call.Results.SelectMany(t => t.Shape.Dims).Select(d => d.SymbolName).OfType<string>().Distinct(),
         _ => [],
     };
-
-    /// <summary>The buffers that a step itself reads or writes, not those of steps within it.</summary>
-    public static IEnumerable<Lowering.Buffer> Buffers(Step step) => step switch
-    {
-        Step.Nest nest => [nest.Target, .. Loads(nest.Value), .. nest.Fold is { } fold ? Loads(fold.Term) : []],
-        Step.Fused fused => fused.Members.SelectMany(Buffers).Except(fused.Private.Select(p => p.Buffer)),
-        Step.Routine routine => routine.Inputs.Items.Concat(routine.Outputs.Items).Select(i => i.Buffer),
-        Step.Bind bind => [bind.Source],
-        Step.Copy copy => [copy.From, copy.To],
-        Step.If branch => [branch.Condition],
-        Step.Loop loop => [loop.Trips, loop.Begin, loop.Iteration, loop.GoOn, .. loop.Carry.Concat(loop.Stacks).SelectMany(p => new[] { p.From, p.To })],
-        _ => throw new InvalidOperationException(),
-    };
-
-    /// <summary>The buffers that an expression reads.</summary>
-    public static IEnumerable<Lowering.Buffer> Loads(Expr root)
-    {
-        var (seen, found) = (new HashSet<Expr>(), new List<Lowering.Buffer>());
-        void Visit(Expr e)
-        {
-            if (!seen.Add(e))
-                return;
-            if (e is Expr.Load load)
-                found.Add(load.Buffer);
-            foreach (var operand in e.Operands)
-                Visit(operand);
-        }
-        Visit(root);
-        return found;
-    }
 }

@@ -77,7 +77,7 @@ sealed class ProgramCode
                 tiles.Add(nest, tile);
         }
         // A constant that one kernel alone reads can lie in the order in which it reads it.
-        var readers = program.AllSteps().Where(s => !within.Contains(s)).SelectMany(s => MemoryPlan.Buffers(s).Distinct()).GroupBy(b => b).ToDictionary(g => g.Key, g => g.Count());
+        var readers = program.AllSteps().Where(s => !within.Contains(s)).SelectMany(s => s.Buffers.Distinct()).GroupBy(b => b).ToDictionary(g => g.Key, g => g.Count());
         foreach (var output in program.Outputs)
             readers[output.Buffer] = 2;
         var replaced = new Dictionary<Lowering.Buffer, Lowering.Buffer>();

@@ -121,7 +121,7 @@ static class RowsCode
                 continue;
             // Rows of bytes take the room of rows of floats.
             size *= Math.Max(1, buffer.Type.Size() / sizeof(float));
-            var last = Array.FindLastIndex(fused.Members, m => MemoryPlan.Buffers(m).Contains(buffer));
+            var last = Array.FindLastIndex(fused.Members, m => m.Buffers.Contains(buffer));
             var free = slots.FindIndex(s => s.Last < now && s.Size.Equals(size));
             if (free < 0)
                 slots.Add((size, [buffer], last));

@@ -149,6 +149,26 @@ abstract class Expr(ElementType type, IEnumerable<Axis> axes)
     /// <summary>The operands.</summary>
     public virtual IReadOnlyList<Expr> Operands => [];
 
+    /// <summary>The buffers that are read for it, one for each load.</summary>
+    public IEnumerable<Buffer> Loads
+    {
+        get
+        {
+            var (seen, found) = (new HashSet<Expr>(), new List<Buffer>());
+            void Visit(Expr e)
+            {
+                if (!seen.Add(e))
+                    return;
+                if (e is Load load)
+                    found.Add(load.Buffer);
+                foreach (var operand in e.Operands)
+                    Visit(operand);
+            }
+            Visit(this);
+            return found;
+        }
+    }
+
     /// <summary>A number known at build time.</summary>
     public sealed class Number(ElementType type, double value, long whole) : Expr(type, [])
     {

@@ -30,7 +30,7 @@ sealed class Lower
         var inputs = graph.Inputs.Select(v => lower.Store(v, Storage.Input)).ToArray();
         var steps = lower.Body(graph);
         var outputs = graph.Outputs.Select(v => (lower.stored[v], v.Shape)).ToArray();
-        return new(graph.Name, graph, inputs, outputs, [.. lower.buffers], steps);
+        return RowFusion.Apply(new(graph.Name, graph, inputs, outputs, [.. lower.buffers], steps));
     }
 
     Step[] Body(Graph graph)

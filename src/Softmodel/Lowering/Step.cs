@@ -7,6 +7,19 @@ abstract record Step
 {
     private Step() { }
 
+    /// <summary>The buffers that a step itself reads or writes, not those of steps within it.</summary>
+    public IEnumerable<Buffer> Buffers => this switch
+    {
+        Nest nest => nest.Reads.Prepend(nest.Target),
+        Fused fused => fused.Members.SelectMany(m => m.Buffers).Except(fused.Private.Select(p => p.Buffer)),
+        Routine routine => routine.Inputs.Items.Concat(routine.Outputs.Items).Select(i => i.Buffer),
+        Bind bind => [bind.Source],
+        Copy copy => [copy.From, copy.To],
+        If branch => [branch.Condition],
+        Loop loop => [loop.Trips, loop.Begin, loop.Iteration, loop.GoOn, .. loop.Carry.Concat(loop.Stacks).SelectMany(p => new[] { p.From, p.To })],
+        _ => throw new InvalidOperationException(),
+    };
+
     /// <summary>Elements computed in nested loops, each perhaps with a reduction in it.</summary>
     /// <param name="Source">Which nodes it is.</param>
     /// <param name="Axes">The loops over the result, outermost first.</param>
@@ -14,7 +27,11 @@ abstract record Step
     /// <param name="At">Where each element goes.</param>
     /// <param name="Value">Each element.</param>
     /// <param name="Fold">The reduction whose result <paramref name="Value"/> takes, if any.</param>
-    public sealed record Nest(string Source, Axis[] Axes, Buffer Target, Index At, Expr Value, Fold? Fold) : Step;
+    public sealed record Nest(string Source, Axis[] Axes, Buffer Target, Index At, Expr Value, Fold? Fold) : Step
+    {
+        /// <summary>The buffers that it reads.</summary>
+        public IEnumerable<Buffer> Reads => Fold is null ? Value.Loads : Value.Loads.Concat(Fold.Term.Loads);
+    }
 
     /// <summary>Nests that are computed together, some rows at a time: what they leave for one another stays in the cache.</summary>
     /// <param name="Rows">The loops that all of them have, outermost first; each of these objects is a loop of each nest.</param>

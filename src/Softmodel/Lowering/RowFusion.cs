@@ -1,7 +1,4 @@
-using Softmodel.Lowering;
-using Index = Softmodel.Lowering.Index;
-
-namespace Softmodel.Emit;
+namespace Softmodel.Lowering;
 
 /// <summary>
 /// Finds nests that can be computed together row by row: softmax, normalization, attention. Nests share rows where each row
@@ -15,21 +12,26 @@ static class RowFusion
     // A product with this many known numbers is better off alone, where they are laid out as it reads them.
     const int FewWeights = 512;
 
+    // Some rows must stay in the cache together. Sizes that are not known are taken to be as large as a long text's.
+    const int MostElements = 1 << 15, LongText = 1000;
+
     /// <summary>The program with such nests together.</summary>
     public static LoweredProgram Apply(LoweredProgram program)
     {
-        var uses = new Dictionary<Lowering.Buffer, int>();
-        foreach (var buffer in program.AllSteps().SelectMany(s => MemoryPlan.Buffers(s).Distinct()).Concat(program.Outputs.Select(o => o.Buffer)))
+        var uses = new Dictionary<Buffer, int>();
+        foreach (var buffer in program.AllSteps().SelectMany(s => s.Buffers.Distinct()).Concat(program.Outputs.Select(o => o.Buffer)))
             uses[buffer] = uses.GetValueOrDefault(buffer) + 1;
         return program with { Steps = Apply(program.Steps, uses) };
     }
 
-    static Step[] Apply(Step[] steps, Dictionary<Lowering.Buffer, int> uses)
+    static Step[] Apply(Step[] steps, Dictionary<Buffer, int> uses)
     {
+        var groups = steps.Select((step, i) => step is Step.Nest first ? Candidates(first).Select(rows => Group.Of(steps, i, rows, uses)).OfType<Group>().MaxBy(g => g.Members) : null).ToArray();
         var result = new List<Step>();
         for (var i = 0; i < steps.Length;)
         {
-            if (steps[i] is Step.Nest first && Candidates(first).Select(rows => Group.Of(steps, i, rows, uses)).OfType<Group>().MaxBy(g => g.Members) is { } group)
+            // A larger group that begins within this one is better than this one.
+            if (groups[i] is { } group && !groups.AsSpan(i + 1, group.Length - 1).ToArray().Any(g => g?.Members > group.Members))
             {
                 result.AddRange(group.Steps);
                 i += group.Length;
@@ -67,7 +69,7 @@ static class RowFusion
     sealed record Group(Step[] Steps, int Length, int Members)
     {
         /// <summary>The steps from one on, as far as they share its rows; null where nothing is gained.</summary>
-        public static Group? Of(Step[] steps, int start, Axis[] rows, Dictionary<Lowering.Buffer, int> uses)
+        public static Group? Of(Step[] steps, int start, Axis[] rows, Dictionary<Buffer, int> uses)
         {
             var members = new List<(Step.Nest Nest, Axis[] Rows, int At)>();
             var between = new List<int>();
@@ -79,8 +81,8 @@ static class RowFusion
                     members.Add((nest, rows, i));
                     continue;
                 }
-                var touched = MemoryPlan.Buffers(nest).ToHashSet();
-                if (members.Any(m => m.Nest.Target == nest.Target || MemoryPlan.Loads(m.Nest.Value).Concat(m.Nest.Fold is { } f ? MemoryPlan.Loads(f.Term) : []).Contains(nest.Target)))
+                var touched = nest.Buffers.ToHashSet();
+                if (members.Any(m => m.Nest.Target == nest.Target || m.Nest.Reads.Contains(nest.Target)))
                     break;
                 if (!members.Any(m => touched.Contains(m.Nest.Target)))
                 {
@@ -90,8 +92,10 @@ static class RowFusion
                     continue;
                 }
                 if (!MayJoin(nest) || Shared(nest, members) is not { } own)
-                    break;
-                gains |= nest.Fold is { } fold && MemoryPlan.Loads(fold.Term).Any(b => members.Any(m => m.Nest.Target == b));
+                {
+                            break;
+                }
+                gains |= nest.Fold is { } fold && fold.Term.Loads.Any(b => members.Any(m => m.Nest.Target == b));
                 members.Add((nest, own, i));
                 taken = between.Count;
             }
@@ -102,11 +106,13 @@ static class RowFusion
             var together = members.Select(m => Renamed(m.Nest, m.Rows, shared)).ToArray();
             var isPrivate = from m in together
                             let buffer = m.Target
-                            where buffer.Storage == Storage.Arena && uses[buffer] == together.Count(t => MemoryPlan.Buffers(t).Contains(buffer))
+                            where buffer.Storage == Storage.Arena && uses[buffer] == together.Count(t => t.Buffers.Contains(buffer))
                             let size = m.At.Stride(shared[^1])
                             where m.At.Offset.Value == 0 && Rest(m.At, shared).IsWithin(size) && shared.All(a => a == shared[^1] || m.At.Stride(a).ExactQuotient(size) is not null)
                             select (buffer, size);
             var fused = new Step.Fused(shared, together, [.. isPrivate.DistinctBy(p => p.buffer)]);
+            if (fused.Private.Sum(p => (double)p.Size.Evaluate(_ => LongText)) > MostElements)
+                return null;
             return new([.. between.Where(i => i < last).Select(i => steps[i]), fused], last - start + 1, members.Count);
         }
     }
