@@ -151,8 +151,8 @@ sealed class TileCode
             var whole = count / unit * unit;
             if (whole > 0)
                 rows.Append($"for (; {m} < {(whole == count ? "firstEnd" : $"Math.Min(firstEnd, {whole})")}; {m} += {height})\n{{\n{Columns(writer, height, isPacked ? Panel : null)}}}\n");
-            for (var rest = whole; rest < count; rest += height)
-                rows.Append($"if ({m} < firstEnd)\n{{\n{Columns(writer, (int)Math.Min(height, count - rest), isPacked ? (int)(count - whole) : null)}    {m} += {height};\n}}\n");
+            foreach (var (_, some) in Parts(whole, count, height))
+                rows.Append($"if ({m} < firstEnd)\n{{\n{Columns(writer, some, isPacked ? (int)(count - whole) : null)}    {m} += {some};\n}}\n");
         }
         var body = new StringBuilder();
         for (var i = outer.Length - 1; i >= 0; i--)
@@ -162,6 +162,17 @@ sealed class TileCode
         body.Append($"var block = TileSplit.Columns({writer.Code(depth)}, {step});\n");
         body.Append($"for (; start < end; start += block)\n{{\n{KernelWriter.Indent($"var blockEnd = Math.Min(end, start + block);\n{rows}", 1)}}}\n");
         return (writer, outerCount, row.Extent, column.Extent, depth, body.ToString());
+    }
+
+    /// <summary>The rows from one on in as few tiles as hold them, of about the same height: a tile of few rows waits for its sums.</summary>
+    public static IEnumerable<(long First, int Count)> Parts(long from, long rows, int most)
+    {
+        for (var parts = (rows - from + most - 1) / most; from < rows; parts--)
+        {
+            var count = (int)((rows - from + parts - 1) / parts);
+            yield return (from, count);
+            from += count;
+        }
     }
 
     /// <summary>A size outside of kernels.</summary>

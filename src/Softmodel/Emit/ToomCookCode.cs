@@ -28,7 +28,7 @@ sealed class ToomCookCode
     }
 
     // Below these the transforms cost what they save; shorter rows leave tiles empty.
-    const int LeastWork = 80, LeastChannels = 8, LongRow = 400;
+    const int LeastWork = 80, LeastChannels = 8, LongRow = 100;
 
     /// <summary>The fast form of a nest, or null where it is no such convolution or would not be faster.</summary>
     public static ToomCookCode? Of(Step.Nest original, int width)
@@ -71,19 +71,16 @@ sealed class ToomCookCode
     public KernelCode Write()
     {
         var step = 2 * lanes;
-        // Half of a level 2 cache of 1 MiB holds inputs and products of a block at all points.
-        var most = Math.Clamp(100_000 / (tile.Points * (channels + rows)) / 32 * 32, 32, 128);
+        // A block's inputs and products at all points stay in half of a level 2 cache of 1 MiB; where there are many channels,
+        // those at one point, so that weights are read less often.
+        var most = Math.Clamp(Math.Max(100_000 / (tile.Points * (channels + rows)), 40_000 / (channels + rows)) / 32 * 32, 32, 128);
         var tiles = Math.Max(1, most / dilation);
-        var columns = tiles * dilation;
-        var padded = (columns + step - 1) / step * step;
+        var padded = (tiles * dilation + step - 1) / step * step;
         var pitch = (padded + (chunks - 1) * dilation + 15) / 16 * 16;
         var phase = (pitch + 2 * dilation + 31) / 16 * 16;
-        var span = ToomCookTile.Outputs * columns;
         var depth = channels * chunks;
         var (u, v) = ((long)tile.Points * channels * pitch, (long)tile.Points * rows * padded);
-        // Tiles that lie side by side are cut out in whole vectors.
-        var cut = dilation == 1 ? (tiles + chunks + lanes - 1) / lanes * lanes : tiles + chunks;
-        var line = ToomCookTile.Outputs * cut * dilation + 64;
+        var line = ToomCookTile.Outputs * (tiles + chunks + lanes) * dilation + 64;
 
         var writer = new KernelWriter(new Dictionary<Axis, int> { [row] = 2, [column] = 3 }, column, 3);
         var body = new StringBuilder();
@@ -91,24 +88,27 @@ sealed class ToomCookCode
         foreach (var axis in (Axis[])[row, column, channel, tap])
             start += (Index)axis * (input.Index.Stride(axis) * -1);
         var (length, x, w) = (writer.Code(column.Extent), writer.Pointer(input.Buffer), writer.Pointer(weights.Buffer));
-        body.Append($"long start = task * {span}L, end = Math.Min({length}, start + {span});\n");
+        body.Append($"// As many tiles as each block has, and as many columns, in whole vectors.\nlong tiles = ToomCook.Block({length}, {dilation}, {tiles}), span = {ToomCookTile.Outputs * dilation} * tiles, start = task * span, end = Math.Min({length}, start + span);\n");
+        body.Append($"var columns = (tiles * {dilation} + {step - 1}) / {step} * {step};\n");
+        // Tiles that lie side by side are cut out in whole vectors.
+        body.Append($"var cut = {(dilation == 1 ? $"(tiles + {chunks + lanes - 1}) / {lanes} * {lanes}" : $"tiles + {chunks}")};\n");
         body.Append($"var u = Scratch.Floats({u + v + 4 * phase + line});\nvar v = u + {u};\nvar phases = v + {v};\nvar line = phases + {4 * phase};\n");
         body.Append($"var from = {x} + {writer.Code(start)} + start;\n");
         body.Append($"for (long {channel.Name} = 0; {channel.Name} < {channels}; {channel.Name}++)\n");
-        body.Append($"    {tile.InputName}(from + {channel.Name} * {writer.Code(input.Index.Stride(channel))}, {length} + {(taps - 1) * dilation} - start, {cut}, {dilation}, {pitch}, phases, {phase}, line, u + {channel.Name} * {pitch}, {channels * pitch});\n");
+        body.Append($"    {tile.InputName}(from + {channel.Name} * {writer.Code(input.Index.Stride(channel))}, {length} + {(taps - 1) * dilation} - start, cut, {dilation}, columns + {(chunks - 1) * dilation}, phases, {phase}, line, u + {channel.Name} * {pitch}, {channels * pitch});\n");
         body.Append($"for (long point = 0; point < {tile.Points}; point++)\n{{\n");
         body.Append($"    float* up = u + point * {channels * pitch}, vp = v + point * {rows * padded}, wp = {w} + point * {rows * depth};\n");
         var height = lanes == 16 ? TileCode.Panel : TileCode.Panel / 2;
         var whole = rows / TileCode.Panel * TileCode.Panel;
         if (whole > 0)
             body.Append($"    for (long m = 0; m < {whole}; m += {height})\n{Products("m", height, TileCode.Panel, 2)}");
-        for (var m = whole; m < rows; m += height)
-            body.Append(Products($"{m}L", Math.Min(height, rows - m), rows - whole, 1));
+        foreach (var (first, count) in TileCode.Parts(whole, rows, height))
+            body.Append(Products($"{first}L", count, rows - whole, 1));
         body.Append("}\n");
         var outer = new KernelWriter.Scope(1);
         writer.Open.Add(outer);
         var results = Results(writer, whole, height);
-        return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}{body}{outer.Text}{results}", 2), writer.Parameters, $"(int)(({TileCode.Frame(column.Extent)} + {span - 1}) / {span})");
+        return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}{body}{outer.Text}{results}", 2), writer.Parameters, $"ToomCook.Blocks({TileCode.Frame(column.Extent)}, {dilation}, {tiles})");
 
         string Products(string m, int count, int panel, int indent)
         {
@@ -116,7 +116,7 @@ sealed class ToomCookCode
             Used.Add(kernel);
             var from = panel == count && m != "m" ? $"{m} * {depth}" : $"{m} / {TileCode.Panel} * {TileCode.Panel * depth} + {m} % {TileCode.Panel}";
             var loops = chunks == 1 ? $"1, 0, 1, 0, {channels}, {pitch}" : $"1, 0, {channels}, {pitch}, {chunks}, {dilation}";
-            return KernelWriter.Indent($"for (long j = 0; j < {padded}; j += {step})\n    {kernel.Name}(up + j, wp + {from}, {loops}, vp + {m} * {padded} + j * {count});\n", indent);
+            return KernelWriter.Indent($"for (long j = 0; j < columns; j += {step})\n    {kernel.Name}(up + j, wp + {from}, {loops}, vp + {m} * {padded} + j * {count});\n", indent);
         }
 
         string Results(KernelWriter code, int wholeRows, int tileRows)
@@ -126,11 +126,12 @@ sealed class ToomCookCode
             var (vector, scalar) = (Element(code, true), Element(code, false));
             var (m, j) = (row.Name, column.Name);
             var text = new StringBuilder($"for (long {m} = 0; {m} < {rows}; {m}++)\n{{\n    // The products of a row lie in tiles of several rows.\n");
-            text.Append(wholeRows == rows && rows % tileRows == 0
-                ? $"    long height = {tileRows}, first = {m} / {tileRows} * {tileRows};\n"
-                : $"    long height = {m} < {rows / tileRows * tileRows} ? {tileRows} : {rows % tileRows}, first = {m} / {tileRows} * {tileRows};\n");
-            text.Append($"    {tile.OutputName}(v + first * {padded} + ({m} - first) * {step}, {rows * padded}, height * {step}, {padded}, phases, {phase});\n");
-            text.Append($"    ToomCook.Join(phases, {phase}, line, {tiles}, {dilation});\n{KernelWriter.Indent(scope.Text.ToString(), 1)}");
+            var (size, begin) = ($"{tileRows}", $"{m} / {tileRows} * {tileRows}");
+            foreach (var (first, count) in TileCode.Parts(wholeRows, rows, tileRows))
+                (size, begin) = first == 0 ? ($"{count}", "0") : ($"{m} < {first} ? {size} : {count}", $"{m} < {first} ? {begin} : {first}");
+            text.Append($"    long height = {size}, first = {begin};\n");
+            text.Append($"    {tile.OutputName}(v + first * {padded} + ({m} - first) * {step}, {rows * padded}, height * {step}, columns, phases, {phase});\n");
+            text.Append($"    ToomCook.Join(phases, {phase}, line, tiles, {dilation});\n{KernelWriter.Indent(scope.Text.ToString(), 1)}");
             text.Append($"    var {j} = start;\n    for (; {j} <= end - V.Count; {j} += V.Count)\n    {{\n{KernelWriter.Indent(vector, 2)}    }}\n");
             text.Append($"    if ({j} < end && end - start >= V.Count)\n    {{\n        {j} = end - V.Count;\n{KernelWriter.Indent(vector, 2)}        {j} = end;\n    }}\n");
             text.Append($"    for (; {j} < end; {j}++)\n    {{\n{KernelWriter.Indent(scalar, 2)}    }}\n}}\n");
