@@ -7,7 +7,7 @@ using Index = Softmodel.Lowering.Index;
 namespace Softmodel.Emit;
 
 /// <summary>
-/// Writes a sum of products as a register tile: several rows of the result by one or two vectors of columns stay in registers
+/// Writes a sum of products as a register tile: some rows of the result by some vectors of columns stay in registers
 /// while the sum runs. One factor is read as vectors along the columns, the other one number for each row; where that
 /// one is known at build time, it lies in the order in which it is read.
 /// </summary>
@@ -15,6 +15,8 @@ sealed class TileCode
 {
     /// <summary>How many rows of a constant factor lie side by side.</summary>
     public const int Panel = 12;
+
+    const int MostVectors = 8;
 
     readonly Step.Nest nest;
     readonly Axis column, row;
@@ -26,10 +28,12 @@ sealed class TileCode
     {
         (this.nest, this.column, this.row, this.byColumn, this.byRow) = (nest, column, row, byColumn, byRow);
         lanes = width / 32;
-        vectors = column.Extent.Value <= lanes ? 1 : 2;
         // Sixteen registers hold 6 by 2 sums, two columns and one factor; thirty-two hold 12 by 2.
         var most = width == 512 ? Panel : Panel / 2;
         height = (int)Math.Min(most, row.Extent.Value ?? most);
+        // Fewer rows by more columns keep as many sums under way, where there are columns enough.
+        var (columns, registers) = (column.Extent.Value ?? column.Extent.Evaluate(_ => 100) / 2, width == 512 ? 32 : 16);
+        vectors = (int)Math.Clamp(Math.Min((registers - 1) / (height + 1), columns / lanes), column.Extent.Value <= lanes ? 1 : 2, MostVectors);
         outer = [.. nest.Axes.Where(a => a != column && a != row && a.Extent.Value != 1)];
     }
 
@@ -45,9 +49,10 @@ sealed class TileCode
                          where pair.Column.Index.Stride(column).Value == 1 && !pair.Row.Axes.Contains(column) && column.Extent.Value is null or >= 4
                              && pair.Column.Index.Dynamic.Count + pair.Row.Index.Dynamic.Count == 0
                          where Vectorization.CanVector(nest.Value, column, nest)
-                         from row in nest.Axes
-                         where row != column && pair.Row.Axes.Contains(row) && !pair.Column.Axes.Contains(row) && row.Extent.Value != 1
-                         orderby nest.At.Stride(column).Value == 1 ? 0 : 1, row.Extent.IsKnown ? 0 : 1, -(row.Extent.Value ?? 0)
+                         // Where nothing can be a row, one row is all there are.
+                         from row in nest.Axes.Append(new("one", 1))
+                         where row != column && (row.Name == "one" || (pair.Row.Axes.Contains(row) && !pair.Column.Axes.Contains(row) && row.Extent.Value != 1))
+                         orderby row.Name == "one" ? 1 : 0, nest.At.Stride(column).Value == 1 ? 0 : 1, row.Extent.IsKnown ? 0 : 1, -(row.Extent.Value ?? 0)
                          select new TileCode(nest, column, row, pair.Column, pair.Row, width);
         return candidates.FirstOrDefault();
     }

@@ -3,7 +3,7 @@ using System.Text;
 namespace Softmodel.Emit;
 
 /// <summary>
-/// The innermost loops of sums of products: some rows by one or two vectors of columns, all in registers. Each is written
+/// The innermost loops of sums of products: some rows by some vectors of columns, all in registers. Each is written
 /// once for a program; every kernel with such a sum calls it.
 /// </summary>
 static class Tiles
@@ -13,13 +13,13 @@ static class Tiles
 
     /// <summary>One such loop.</summary>
     /// <param name="Rows">How many rows it has.</param>
-    /// <param name="Vectors">How many vectors of columns it has, 1 or 2.</param>
+    /// <param name="Vectors">How many vectors of columns it has.</param>
     /// <param name="Panel">How many rows of a constant factor lie side by side; null where rows lie anywhere.</param>
     /// <param name="IsFew">Whether there may be fewer columns than its vectors hold.</param>
     public sealed record Kernel(int Rows, int Vectors, int? Panel, bool IsFew)
     {
         /// <summary>The method's name.</summary>
-        public string Name => $"Tile.{(Panel is { } p ? p == Rows ? $"Panel{Rows}" : $"Panel{p}Rows{Rows}" : $"Rows{Rows}")}{(Vectors == 1 ? "Narrow" : "")}{(IsFew ? "Few" : "")}";
+        public string Name => $"Tile.{(Panel is { } p ? p == Rows ? $"Panel{Rows}" : $"Panel{p}Rows{Rows}" : $"Rows{Rows}")}{(Vectors == 1 ? "Narrow" : Vectors == 2 ? "" : $"By{Vectors}")}{(IsFew ? "Few" : "")}";
     }
 
     /// <summary>The class that holds these loops.</summary>
@@ -31,6 +31,8 @@ static class Tiles
         return code.Append("}\n\n").ToString();
     }
 
+    static string Sum(int row, int vector) => $"{(char)('a' + vector)}{row}";
+
     static void Write(StringBuilder code, Kernel kernel, int lanes)
     {
         var (rows, panel) = (kernel.Rows, kernel.Panel);
@@ -39,9 +41,9 @@ static class Tiles
         for (var i = Depth - 1; i >= 0; i--)
             code.Append($", long n{i}, long x{i}Step{(panel is null ? $", long w{i}Step" : "")}");
         code.Append($"{(panel is null ? ", long row" : "")}{(kernel.IsFew ? ", long columns" : "")}, float* sums)\n    {{\n");
-        var isWide = kernel.Vectors == 2;
+        string Each(Func<int, string> vector) => string.Join(", ", Enumerable.Range(0, kernel.Vectors).Select(vector));
         for (var r = 0; r < rows; r++)
-            code.Append($"        V a{r} = V.Zero{(isWide ? $", b{r} = V.Zero" : "")};\n");
+            code.Append($"        V {Each(v => $"{Sum(r, v)} = V.Zero")};\n");
         var pad = "        ";
         for (var i = Depth - 1; i >= 0; i--)
         {
@@ -51,15 +53,14 @@ static class Tiles
             pad += "    ";
         }
         string Load(string from, string columns) => kernel.IsFew ? $"Maths.LoadUpTo({from}, {columns})" : $"VX.Load({from})";
-        code.Append($"{pad}V left = {Load("p0", "columns")}{(isWide ? $", right = {Load($"p0 + {lanes}", $"columns - {lanes}")}" : "")};\n");
+        code.Append($"{pad}V {Each(v => $"x{v} = {(v == 0 ? Load("p0", "columns") : Load($"p0 + {v * lanes}", $"columns - {v * lanes}"))}")};\n");
         if (panel is null)
             code.Append($"{pad}var q = q0;\n");
         for (var r = 0; r < rows; r++)
         {
             code.Append($"{pad}{(r == 0 ? "var " : "")}factor = VX.Create({(panel is null ? "*q" : $"w[{r}]")});\n");
-            code.Append($"{pad}a{r} = VX.FusedMultiplyAdd(factor, left, a{r});\n");
-            if (isWide)
-                code.Append($"{pad}b{r} = VX.FusedMultiplyAdd(factor, right, b{r});\n");
+            for (var v = 0; v < kernel.Vectors; v++)
+                code.Append($"{pad}{Sum(r, v)} = VX.FusedMultiplyAdd(factor, x{v}, {Sum(r, v)});\n");
             if (panel is null && r < rows - 1)
                 code.Append($"{pad}q += row;\n");
         }
@@ -69,7 +70,10 @@ static class Tiles
             code.Append($"{pad}}}\n");
         }
         for (var r = 0; r < rows; r++)
-            code.Append($"        VX.Store(a{r}, sums + {r * kernel.Vectors * lanes});\n{(isWide ? $"        VX.Store(b{r}, sums + {(r * 2 + 1) * lanes});\n" : "")}");
+        {
+            for (var v = 0; v < kernel.Vectors; v++)
+                code.Append($"        VX.Store({Sum(r, v)}, sums + {(r * kernel.Vectors + v) * lanes});\n");
+        }
         code.Append("    }\n\n");
     }
 }
