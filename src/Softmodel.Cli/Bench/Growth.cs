@@ -20,10 +20,11 @@ sealed record Growth(string Model, int Threads, double MsPerSecond, double Inter
     const int Sentence = 60;
 
     /// <summary>One text.</summary>
+    /// <param name="Name">How long it was meant to be.</param>
     /// <param name="AudioSeconds">How much sound it makes.</param>
     /// <param name="Milliseconds">How long it takes, the median of three.</param>
     /// <param name="MemoryBytes">The memory that the model computes in afterwards.</param>
-    public readonly record struct Point(double AudioSeconds, double Milliseconds, long MemoryBytes);
+    public readonly record struct Point(string Name, double AudioSeconds, double Milliseconds, long MemoryBytes);
 
     // In seconds.
     static readonly double[] targets = [0.5, 1, 2, 5, 10, 20, 40, 80, 160, 300];
@@ -56,7 +57,7 @@ sealed record Growth(string Model, int Threads, double MsPerSecond, double Inter
                     seconds += Speak(form.Text(Math.Min(left, Sentence)));
                 time = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
             }
-            points.Add(new(Math.Round(seconds, 3), Timing.Of(times).Median, voice.MemoryBytes));
+            points.Add(new($"{target} s", Math.Round(seconds, 3), Timing.Of(times).Median, voice.MemoryBytes));
         }
         var (slope, intercept, fit) = Line(points);
         return new(name, voice.Threads, Math.Round(slope, 3), Math.Round(intercept, 3), Math.Round(fit, 5), points.Max(p => p.MemoryBytes), PeakMemory.Bytes, [.. points]);
@@ -72,7 +73,22 @@ sealed record Growth(string Model, int Threads, double MsPerSecond, double Inter
     }
 
     /// <summary>Shows what was measured.</summary>
-    public static void Show(Terminal terminal, IReadOnlyList<Growth> growths) => terminal.Result(new { results = growths }, () =>
+    public static void Show(Terminal terminal, IReadOnlyList<Growth> growths) => terminal.Result(new
+    {
+        against = (string?)null,
+        summary = growths.Select(g => new
+        {
+            model = g.Model,
+            threads = g.Threads,
+            ms_per_audio_second = g.MsPerSecond,
+            intercept_ms = g.InterceptMs,
+            r_squared = g.RSquared,
+            max_memory_bytes = g.MaxMemoryBytes,
+            peak_bytes = g.PeakBytes,
+        }),
+        rows = growths.SelectMany(g => g.Points, (g, p) => new { model = g.Model, threads = g.Threads, @case = p.Name, audio_seconds = p.AudioSeconds, ours_ms = p.Milliseconds, memory_bytes = p.MemoryBytes }),
+        machine = Machine.Here,
+    }, () =>
     {
         var table = Text.Table("model", "threads", "sound", "time", "real-time factor", "memory");
         foreach (var growth in growths)

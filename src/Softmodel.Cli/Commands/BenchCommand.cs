@@ -13,23 +13,23 @@ static class BenchCommand
     static readonly int[] texts = [8, 30, 90, 200];
     static readonly int[] sizes = [1, 16, 128];
 
-    /// <summary>One workload timed.</summary>
-    /// <param name="Name">What was run.</param>
-    /// <param name="AudioSeconds">How much sound it makes; null where it makes none.</param>
-    /// <param name="Ours">The times of the compiled model.</param>
-    /// <param name="Peer">The times of the peer.</param>
-    /// <param name="Speedup">The ratio of the medians.</param>
-    /// <param name="Gflops">The operations of its sums of products, 10⁹, each counted; null where they were not asked for.</param>
-    /// <param name="LimitShare">How much of what the cores can do that is in the time taken; over 1 is possible with fast algorithms.</param>
-    /// <param name="PeerLimitShare">The same of the peer.</param>
-    sealed record Timed(string Name, double? AudioSeconds, Timing Ours, Timing Peer, double Speedup, double? Gflops, double? LimitShare, double? PeerLimitShare);
-
-    /// <summary>A model with a number of threads.</summary>
+    /// <summary>A model with a number of threads on one workload.</summary>
     /// <param name="Model">Its name.</param>
     /// <param name="Threads">How many threads each used.</param>
-    /// <param name="Speedup">The geometric mean over the workloads.</param>
-    /// <param name="Workloads">Each workload.</param>
-    sealed record Benched(string Model, int Threads, double Speedup, Timed[] Workloads);
+    /// <param name="Case">What was run.</param>
+    /// <param name="OursMs">The median of the compiled model.</param>
+    /// <param name="PeerMs">The median of the peer.</param>
+    /// <param name="Speedup">The ratio of the medians.</param>
+    /// <param name="OursBestMs">The shortest run of the compiled model.</param>
+    /// <param name="PeerBestMs">The shortest run of the peer.</param>
+    /// <param name="Runs">How often each was timed.</param>
+    /// <param name="AudioSeconds">How much sound it makes; null where it makes none.</param>
+    /// <param name="Flops">The operations of its sums of products, each counted; null where they were not asked for or can't be known.</param>
+    /// <param name="Bytes">What a run moves at least.</param>
+    /// <param name="ShareOfLimit">How much of the shortest run the cores would need for that; over 1 is possible with fast algorithms.</param>
+    /// <param name="PeerShareOfLimit">The same of the peer.</param>
+    sealed record Row(string Model, int Threads, string Case, double OursMs, double PeerMs, double Speedup, double OursBestMs, double PeerBestMs, int Runs,
+        double? AudioSeconds, double? Flops, long? Bytes, double? ShareOfLimit, double? PeerShareOfLimit);
 
     public static Command Create()
     {
@@ -51,8 +51,8 @@ static class BenchCommand
             var counts = Counts(parsed.GetRequiredValue(threads));
             if (parsed.GetValue(runs) < 3)
                 throw new UsageException("--runs must be at least 3");
-            var (results, growths) = (new List<Benched>(), new List<Growth>());
-            var limit = parsed.GetValue(limits) ? Bench.Limits.FlopsPerSecond() : (double?)null;
+            var (rows, growths) = (new List<Row>(), new List<Growth>());
+            Limits[] most = parsed.GetValue(limits) ? [.. counts.Select(Limits.Measure)] : [];
             foreach (var name in choice.Names(parsed))
             {
                 using var model = await choice.Load(name, parsed, terminal, cancel);
@@ -65,7 +65,7 @@ static class BenchCommand
                         if (parsed.GetValue(lengths))
                             growths.Add(Growth.Measure(name, compiled, progress, cancel));
                         else
-                            results.Add(Measure(name, model, compiled, parsed.GetValue(runs), limit, progress, cancel));
+                            rows.AddRange(Measure(name, model, compiled, parsed.GetValue(runs), most.FirstOrDefault(m => m.Threads == count), progress, cancel));
                         return true;
                     }, cancel));
                 }
@@ -73,50 +73,57 @@ static class BenchCommand
             if (parsed.GetValue(lengths))
                 Growth.Show(terminal, growths);
             else
-                Show(terminal, results, limit);
-            return results.All(r => r.Speedup >= (parsed.GetValue(bar) ?? 0)) ? CommandLine.Done : CommandLine.Failed;
+                Show(terminal, rows, most);
+            return Summaries(rows).All(s => s.Speedup >= (parsed.GetValue(bar) ?? 0)) ? CommandLine.Done : CommandLine.Failed;
         }, Verb.Json());
     }
 
     static int[] Counts(string text) => [.. text.Split(',').Select(t => int.TryParse(t, out var n) && n is >= 1 and <= 256 ? n
         : throw new UsageException($"--threads takes numbers from 1 to 256 with commas between them, not '{text}'"))];
 
-    static Benched Measure(string name, Model model, CompiledModel compiled, int runs, double? limit, IProgress<string> progress, CancellationToken cancel)
+    static IEnumerable<Row> Measure(string name, Model model, CompiledModel compiled, int runs, Limits? limit, IProgress<string> progress, CancellationToken cancel)
     {
         var form = VoiceForm.Of(compiled.Inputs.Select(i => i.Name));
         var works = form is null ? sizes.Select(s => Workload.Generated(compiled.Inputs, s)).DistinctBy(w => string.Join(";", w.Inputs.Select(i => i.Value.TensorType))) : texts.Select(t => form.Text(t));
         using var peer = OnnxRuntimePeer.Load(model.Path, compiled.Threads);
-        var timed = new List<Timed>();
         foreach (var work in works)
         {
             progress.Report($"timing {name} on {work.Name} with {compiled.Threads} threads");
             var (ours, its) = (work.For(compiled.Inputs.Select(i => i.Name)), work.For(peer.Inputs));
             var times = Interleaved.Time(runs, [() => compiled.Time(ours), () => peer.Time(its)], cancel);
-            var seconds = form is null ? (double?)null : Math.Round((double)compiled.Output(0).Count / form.Rate, 3);
-            var flops = limit is null ? null : Limits.Flops(model.Program, compiled, work);
-            double? Share(Timing t) => flops is { } count ? Math.Round(count / (t.Best / 1000) / (limit!.Value * compiled.Threads), 3) : null;
-            timed.Add(new(work.Name, seconds, times[0], times[1], Math.Round(times[1].Median / times[0].Median, 3), flops / 1e9, Share(times[0]), Share(times[1])));
+            var row = new Row(name, compiled.Threads, work.Name, times[0].Median, times[1].Median, Math.Round(times[1].Median / times[0].Median, 3), times[0].Best, times[1].Best, runs,
+                form is null ? null : Math.Round((double)compiled.Output(0).Count / form.Rate, 3), null, null, null, null);
+            if (limit is not null)
+            {
+                var (flops, bytes) = (Limits.Flops(model.Program, compiled, work), Limits.Bytes(model.Program, compiled, work));
+                double? Share(double milliseconds) => flops is { } count ? Math.Round(limit.Share(count, bytes, milliseconds), 3) : null;
+                row = row with { Flops = flops, Bytes = bytes, ShareOfLimit = Share(row.OursBestMs), PeerShareOfLimit = Share(row.PeerBestMs) };
+            }
+            yield return row;
         }
-        return new(name, compiled.Threads, Math.Round(Math.Exp(timed.Average(t => Math.Log(t.Speedup))), 3), [.. timed]);
     }
 
-    static void Show(Terminal terminal, List<Benched> results, double? limit) => terminal.Result(new
+    /// <summary>The geometric mean over the workloads of each model and number of threads, and the least.</summary>
+    static IEnumerable<(string Model, int Threads, double Speedup, double Least)> Summaries(IEnumerable<Row> rows) => rows.GroupBy(r => (r.Model, r.Threads))
+        .Select(g => (g.Key.Model, g.Key.Threads, Math.Round(Math.Exp(g.Average(r => Math.Log(r.Speedup))), 3), g.Min(r => r.Speedup)));
+
+    static void Show(Terminal terminal, List<Row> rows, Limits[] most) => terminal.Result(new
     {
-        peer = $"onnxruntime {OnnxRuntimePeer.Version}",
-        core_gflops_per_second = limit is { } most ? Math.Round(most / 1e9, 1) : (double?)null,
-        results,
+        against = "onnxruntime",
+        summary = Summaries(rows).Select(s => new { model = s.Model, threads = s.Threads, speedup = s.Speedup, min_speedup = s.Least }),
+        rows,
+        limits = most.Select(l => new { threads = l.Threads, flops_per_second = Math.Round(l.FlopsPerSecond), bytes_per_second = Math.Round(l.BytesPerSecond) }),
+        machine = Machine.Here,
     }, () =>
     {
         var table = Text.Table("model", "threads", "input", "sound", "ours", "onnxruntime", "speedup", "of the limit");
-        foreach (var result in results)
+        foreach (var row in rows)
         {
-            foreach (var work in result.Workloads)
-            {
-                table.Row(result.Model, $"{result.Threads}", work.Name, $"{work.AudioSeconds:0.00} s", $"{work.Ours.Median:0.0} ms", $"{work.Peer.Median:0.0} ms", $"{work.Speedup:0.00}",
-                    work.LimitShare is null ? "" : $"{work.LimitShare:0%}, onnxruntime {work.PeerLimitShare:0%}");
-            }
-            table.Row(result.Model, $"{result.Threads}", "geometric mean", "", "", "", $"{result.Speedup:0.00}", "");
+            table.Row(row.Model, $"{row.Threads}", row.Case, row.AudioSeconds is { } sound ? $"{sound:0.00} s" : "", $"{row.OursMs:0.0} ms", $"{row.PeerMs:0.0} ms", $"{row.Speedup:0.00}",
+                row.ShareOfLimit is { } share ? $"{share:0%}, onnxruntime {row.PeerShareOfLimit:0%}" : "");
         }
+        foreach (var (model, threads, speedup, least) in Summaries(rows))
+            table.Row(model, $"{threads}", "geometric mean", "", "", "", $"{speedup:0.00}", $"at least {least:0.00}");
         return table;
     });
 }

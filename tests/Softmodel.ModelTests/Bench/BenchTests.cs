@@ -20,13 +20,11 @@ public class BenchTests
     {
         var (code, result) = await Run("bench", "tts-en", "--threads", "1,2", "--runs", "3", "--limits", "--json");
         Assert.Equal(0, code);
-        var results = result.GetProperty("results");
-        Assert.Equal([1, 2], results.EnumerateArray().Select(r => r.GetProperty("threads").GetInt32()));
-        foreach (var work in results.EnumerateArray().SelectMany(r => r.GetProperty("workloads").EnumerateArray()))
+        Assert.Equal([1, 2], result.GetProperty("summary").EnumerateArray().Select(r => r.GetProperty("threads").GetInt32()));
+        foreach (var row in result.GetProperty("rows").EnumerateArray())
         {
-            double Median(string who) => work.GetProperty(who).GetProperty("median").GetDouble();
-            Assert.Equal(Median("peer") / Median("ours"), work.GetProperty("speedup").GetDouble(), 0.01);
-            Assert.InRange(work.GetProperty("limit_share").GetDouble(), 0.001, 4);
+            Assert.Equal(row.GetProperty("peer_ms").GetDouble() / row.GetProperty("ours_ms").GetDouble(), row.GetProperty("speedup").GetDouble(), 0.01);
+            Assert.InRange(row.GetProperty("share_of_limit").GetDouble(), 0.001, 4);
         }
     }
 
