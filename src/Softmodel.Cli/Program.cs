@@ -1,6 +1,9 @@
 using Softmodel.Cli;
 using Softmodel.Cli.Conformance;
+using Softmodel.Cli.Peers;
 
+if (args is [OnnxRuntimeAlone.Command, var model, var threads, var inputs])
+    return OnnxRuntimeAlone.Run(model, int.Parse(threads), inputs);
 if (args is [Worker.Command, var folder])
     return Worker.Serve(folder, Console.In, Console.Out);
 
