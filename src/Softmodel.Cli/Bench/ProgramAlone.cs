@@ -37,6 +37,13 @@ sealed record ProgramAlone(string Name, ProcessStartInfo Start)
         return new("a program in C with the library of softmodel build", Redirected(new(program, [library.Weights, Number(threads), inputs])));
     }
 
+    /// <summary>A program in C# that takes a compiled model from the cache: this one, which then does nothing else.</summary>
+    /// <param name="source">The model, by its name in the catalogue or its source.</param>
+    /// <param name="threads">How many threads it uses.</param>
+    /// <param name="inputs">A file that <see cref="WriteInputs"/> has written.</param>
+    public static ProgramAlone InProcess(string source, int threads, string inputs) =>
+        new("a program in C# with Softmodel", OwnProcess.Start(SoftmodelAlone.Command, source, Number(threads), inputs));
+
     /// <summary>A program in C# with ONNX Runtime: this one, which then does nothing else.</summary>
     /// <param name="model">The ONNX file.</param>
     /// <param name="threads">How many threads it uses.</param>

@@ -116,6 +116,32 @@ public sealed class MeasuringCommandTests : IDisposable
     }
 
     [Fact]
+    public void The_dialogue_of_the_demo_is_that_of_the_examples()
+    {
+        using var text = new StreamReader(typeof(CommandLine).Assembly.GetManifestResourceStream("Softmodel.Cli.night-ferry.txt")!);
+        Assert.Equal(File.ReadAllText(Repository.File("examples/dialogue/night-ferry.txt")), text.ReadToEnd());
+    }
+
+    [Theory]
+    [InlineData("nowhere.txt", 1, "nowhere.txt")]
+    [InlineData("ANN: Hello.", 1, "nobody is called ANN")]
+    public async Task A_dialogue_that_can_t_be_read_is_named_before_anything_is_fetched(string script, int code, string says)
+    {
+        if (!script.EndsWith(".txt", StringComparison.Ordinal))
+            File.WriteAllText(Path.Combine(root, "scene.txt"), script);
+        var path = Path.Combine(root, script.EndsWith(".txt", StringComparison.Ordinal) ? script : "scene.txt");
+        var result = await Run("demo", "--voice", "no-such-voice", "--script", path);
+        Assert.Equal(code, result.Code);
+        Assert.Contains(says, result.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("demo", "--threads", "0")]
+    [InlineData("bench", "x.onnx", "--cold", "--lengths")]
+    [InlineData("bench", "x.onnx", "--runs", "2")]
+    public async Task Wrong_use_is_code_2(params string[] args) => Assert.Equal(2, (await Run(args)).Code);
+
+    [Fact]
     public void The_machine_tells_the_versions_that_run()
     {
         Assert.Equal(OnnxRuntimePeer.Version, Machine.Here.Onnxruntime);
