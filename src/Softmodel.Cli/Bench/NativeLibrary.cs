@@ -15,6 +15,8 @@ namespace Softmodel.Cli.Bench;
 /// <param name="WeightBytes">The bytes of the weights beside it.</param>
 sealed record NativeLibrary(string Folder, string Prefix, long CodeBytes, long WeightBytes)
 {
+    static readonly SemaphoreSlim oneBuild = new(1);
+
     /// <summary>The library.</summary>
     public string Path => System.IO.Path.Combine(Folder, $"lib{Prefix}.so");
 
@@ -32,10 +34,37 @@ sealed record NativeLibrary(string Folder, string Prefix, long CodeBytes, long W
         var versions = $"{typeof(NativeBuild).Assembly.ManifestModule.ModuleVersionId} {typeof(CompiledModel).Assembly.ManifestModule.ModuleVersionId}";
         var key = SHA256.HashData(Encoding.UTF8.GetBytes($"{versions} {CompileCache.HashOf(model.Path)} {model.Options.Key} {model.Name}"));
         var folder = System.IO.Path.Combine(StoreSettings.FromEnvironment().Cache, "native", Convert.ToHexStringLower(key)[..32]);
-        if (!Directory.Exists(folder))
-            await model.BuildAsync(folder, new(), progress, cancel);
+        await oneBuild.WaitAsync(cancel);
+        try
+        {
+            if (!Directory.Exists(folder))
+                await Build(model, folder, progress, cancel);
+        }
+        finally
+        {
+            oneBuild.Release();
+        }
         using var description = JsonDocument.Parse(await File.ReadAllBytesAsync(System.IO.Path.Combine(folder, "MODEL.json"), cancel));
         var bytes = description.RootElement.GetProperty("bytes");
         return new(folder, description.RootElement.GetProperty("prefix").GetString()!, bytes.GetProperty("code").GetInt64(), bytes.GetProperty("weights").GetInt64());
+    }
+
+    static async Task Build(Model model, string folder, IProgress<string>? progress, CancellationToken cancel)
+    {
+        var stage = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(folder)!, $".{System.IO.Path.GetFileName(folder)}-{Guid.NewGuid():N}");
+        try
+        {
+            await model.BuildAsync(stage, new(), progress, cancel);
+            Directory.Move(stage, folder);
+        }
+        catch (IOException) when (Directory.Exists(folder))
+        {
+            // Another process was quicker: its library is the same.
+        }
+        finally
+        {
+            if (Directory.Exists(stage))
+                Directory.Delete(stage, recursive: true);
+        }
     }
 }

@@ -19,7 +19,7 @@ public class BenchTests
     [Fact]
     public async Task A_speedup_is_the_ratio_of_medians_for_each_number_of_threads()
     {
-        var (code, result) = await Run("bench", "tts-en", "--threads", "1,2", "--runs", "3", "--limits", "--json");
+        var (code, result) = await Run("bench", "hey-jarvis", "--threads", "1,2", "--runs", "3", "--limits", "--json");
         Assert.Equal(0, code);
         Assert.Equal([1, 2], result.GetProperty("summary").EnumerateArray().Select(r => r.GetProperty("threads").GetInt32()));
         foreach (var row in result.GetProperty("rows").EnumerateArray())
