@@ -30,6 +30,7 @@ static class CommandLine
         HelpName = "softmodel",
         Subcommands =
         {
+            DemoCommand.Create(),
             ImportCommand.Create(),
             SayCommand.Create(),
             RunCommand.Create(),

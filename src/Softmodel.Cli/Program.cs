@@ -1,6 +1,12 @@
 using Softmodel.Cli;
+using Softmodel.Cli.Bench;
 using Softmodel.Cli.Conformance;
+using Softmodel.Cli.Peers;
 
+if (args is [OnnxRuntimeAlone.Command, var model, var threads, var inputs])
+    return OnnxRuntimeAlone.Run(model, int.Parse(threads), inputs);
+if (args is [SoftmodelAlone.Command, var source, var count, var given])
+    return await SoftmodelAlone.Run(source, int.Parse(count), given);
 if (args is [Worker.Command, var folder])
     return Worker.Serve(folder, Console.In, Console.Out);
 

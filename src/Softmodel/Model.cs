@@ -104,7 +104,7 @@ public sealed class Model : IDisposable
             lock (gate)
             {
                 file ??= OnnxFile.Open(Path);
-                return imported ??= OnnxImport.Read(file.Model, Evaluator.Fold, options.Sizes, options.Shapes);
+                return imported ??= OnnxImport.Read(file.Model, Evaluator.FoldKeepingNarrow, options.Sizes, options.Shapes);
             }
         }
     }
@@ -116,7 +116,7 @@ public sealed class Model : IDisposable
         get
         {
             lock (gate)
-                return simplified ??= Simplify.Apply(Imported, Evaluator.Fold);
+                return simplified ??= Simplify.Apply(Imported, Evaluator.FoldKeepingNarrow);
         }
     }
 

@@ -12,18 +12,20 @@ namespace Softmodel.Cli.Bench;
 /// <param name="InterceptMs">What the line says of no sound.</param>
 /// <param name="RSquared">How much of the differences the line explains, 1 for all.</param>
 /// <param name="MaxMemoryBytes">The most memory that the model computed in.</param>
-/// <param name="PeakBytes">The most that the process held, its code and the model's weights included.</param>
+/// <param name="PeakBytes">The most that the process held, with the compiler in it, its code and the model's weights.</param>
 /// <param name="Points">Each text.</param>
 sealed record Growth(string Model, int Threads, double MsPerSecond, double InterceptMs, double RSquared, long MaxMemoryBytes, long PeakBytes, Growth.Point[] Points)
 {
     // About as many phonemes as a sentence has.
-    const int Sentence = 60;
+    const int Sentence = 60, Rounds = 3;
 
     /// <summary>One text.</summary>
+    /// <param name="Name">How long it was meant to be.</param>
     /// <param name="AudioSeconds">How much sound it makes.</param>
-    /// <param name="Milliseconds">How long it takes, the median of three.</param>
-    /// <param name="MemoryBytes">The memory that the model computes in afterwards.</param>
-    public readonly record struct Point(double AudioSeconds, double Milliseconds, long MemoryBytes);
+    /// <param name="Milliseconds">How long it takes: the shortest of three, what else the machine does being no part of it.</param>
+    /// <param name="MemoryBytes">The memory that the model computes in.</param>
+    /// <param name="PeakBytes">The most that the process held meanwhile.</param>
+    public readonly record struct Point(string Name, double AudioSeconds, double Milliseconds, long MemoryBytes, long PeakBytes);
 
     // In seconds.
     static readonly double[] targets = [0.5, 1, 2, 5, 10, 20, 40, 80, 160, 300];
@@ -35,34 +37,42 @@ sealed record Growth(string Model, int Threads, double MsPerSecond, double Inter
         var names = voice.Inputs.Select(i => i.Name).ToArray();
         double Speak(Workload text)
         {
+            cancel.ThrowIfCancellationRequested();
             voice.Time(text.For(names));
             return (double)voice.Output(0).Count / form.Rate;
         }
-        var perPhoneme = Speak(form.Text(Sentence)) / Sentence;
-        PeakMemory.Reset();
-        var points = new List<Point>();
-        foreach (var target in targets)
+        progress.Report("seeing how long texts are");
+        var texts = Enumerable.Range(1, Sentence).Select(n => form.Text(n)).Select(t => (Text: t, Seconds: Speak(t))).ToArray();
+        var speeches = targets.Select(t => Speech(texts, t)).ToArray();
+        var points = targets.Zip(speeches, (t, s) => new Point($"{t} s", Math.Round(s.Sum(u => u.Seconds), 3), double.MaxValue, 0, 0)).ToArray();
+        for (var round = 0; round < Rounds; round++)
         {
-            progress.Report($"speaking {target} s");
-            var phonemes = Math.Max(1, (int)Math.Round(target / perPhoneme));
-            var times = new double[3];
-            var seconds = 0.0;
-            foreach (ref var time in times.AsSpan())
+            for (var i = 0; i < targets.Length; i++)
             {
-                cancel.ThrowIfCancellationRequested();
+                progress.Report($"speaking {targets[i]} s, {round + 1} of {Rounds}");
+                PeakMemory.Reset();
                 var start = Stopwatch.GetTimestamp();
-                seconds = 0;
-                for (var left = phonemes; left > 0; left -= Sentence)
-                    seconds += Speak(form.Text(Math.Min(left, Sentence)));
-                time = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+                foreach (var (text, _) in speeches[i])
+                    Speak(text);
+                var took = Math.Round(Stopwatch.GetElapsedTime(start).TotalMilliseconds, 3);
+                points[i] = points[i] with { Milliseconds = Math.Min(points[i].Milliseconds, took), MemoryBytes = voice.MemoryBytes, PeakBytes = Math.Max(points[i].PeakBytes, PeakMemory.Bytes) };
             }
-            points.Add(new(Math.Round(seconds, 3), Timing.Of(times).Median, voice.MemoryBytes));
         }
         var (slope, intercept, fit) = Line(points);
-        return new(name, voice.Threads, Math.Round(slope, 3), Math.Round(intercept, 3), Math.Round(fit, 5), points.Max(p => p.MemoryBytes), PeakMemory.Bytes, [.. points]);
+        return new(name, voice.Threads, Math.Round(slope, 3), Math.Round(intercept, 3), Math.Round(fit, 5), points.Max(p => p.MemoryBytes), points.Max(p => p.PeakBytes), points);
     }
 
-    static (double Slope, double Intercept, double RSquared) Line(List<Point> points)
+    /// <summary>Sentences that last about as long together: whole ones, and a last one that fits best.</summary>
+    static List<(Workload Text, double Seconds)> Speech((Workload Text, double Seconds)[] texts, double seconds)
+    {
+        var (speech, left) = (new List<(Workload, double)>(), seconds);
+        for (; left > texts[^1].Seconds * 1.5; left -= texts[^1].Seconds)
+            speech.Add(texts[^1]);
+        speech.Add(texts.MinBy(t => Math.Abs(t.Seconds - left)));
+        return speech;
+    }
+
+    static (double Slope, double Intercept, double RSquared) Line(Point[] points)
     {
         var (x, y) = (points.Average(p => p.AudioSeconds), points.Average(p => p.Milliseconds));
         var slope = points.Sum(p => (p.AudioSeconds - x) * (p.Milliseconds - y)) / points.Sum(p => (p.AudioSeconds - x) * (p.AudioSeconds - x));
@@ -72,7 +82,22 @@ sealed record Growth(string Model, int Threads, double MsPerSecond, double Inter
     }
 
     /// <summary>Shows what was measured.</summary>
-    public static void Show(Terminal terminal, IReadOnlyList<Growth> growths) => terminal.Result(new { results = growths }, () =>
+    public static void Show(Terminal terminal, IReadOnlyList<Growth> growths) => terminal.Result(new
+    {
+        against = (string?)null,
+        summary = growths.Select(g => new
+        {
+            model = g.Model,
+            threads = g.Threads,
+            ms_per_audio_second = g.MsPerSecond,
+            intercept_ms = g.InterceptMs,
+            r_squared = g.RSquared,
+            max_memory_bytes = g.MaxMemoryBytes,
+            peak_bytes = g.PeakBytes,
+        }),
+        rows = growths.SelectMany(g => g.Points, (g, p) => new { model = g.Model, threads = g.Threads, @case = p.Name, audio_seconds = p.AudioSeconds, ours_ms = p.Milliseconds, memory_bytes = p.MemoryBytes, peak_bytes = p.PeakBytes }),
+        machine = Machine.Here,
+    }, () =>
     {
         var table = Text.Table("model", "threads", "sound", "time", "real-time factor", "memory");
         foreach (var growth in growths)

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Softmodel.Cli.Workloads;
 using Softmodel.Graphs;
@@ -8,21 +9,68 @@ using Softmodel.Runtime;
 
 namespace Softmodel.Cli.Bench;
 
-/// <summary>What a core can do at most, and what a program asks of it.</summary>
-static class Limits
+/// <summary>What the cores can do at most when so many threads compute at once.</summary>
+/// <param name="Threads">The threads.</param>
+/// <param name="FlopsPerSecond">Floating-point operations of all of them: sums of products in registers, of the widest vectors.</param>
+/// <param name="BytesPerSecond">What all of them read from memory.</param>
+sealed record Limits(int Threads, double FlopsPerSecond, double BytesPerSecond)
 {
-    /// <summary>Floating-point operations per second of one core: sums of products in registers, of the widest vectors.</summary>
-    public static double FlopsPerSecond()
+    const int Rounds = 7;
+
+    // Far more than the caches of a processor hold.
+    const int Read = 1 << 28;
+
+    /// <summary>Measures them: the best of several rounds.</summary>
+    public static Limits Measure(int threads)
+    {
+        const int turns = 3_000_000;
+        var memory = new long[threads][];
+        foreach (ref var part in memory.AsSpan())
+            part = new long[Read / sizeof(long) / threads];
+        return new(threads,
+            Best(threads, _ => Vector512.IsHardwareAccelerated ? Wide(turns) : Narrow(turns)),
+            Best(threads, i => Sum(memory[i])));
+    }
+
+    /// <summary>The most of something per second when each thread does a piece of it at once.</summary>
+    static double Best(int threads, Func<int, double> piece)
     {
         var best = 0.0;
-        for (var round = 0; round < 7; round++)
+        for (var round = 0; round < Rounds; round++)
         {
-            const int turns = 3_000_000;
-            var start = Stopwatch.GetTimestamp();
-            var flops = Vector512.IsHardwareAccelerated ? Wide(turns) : Narrow(turns);
-            best = Math.Max(best, flops / Stopwatch.GetElapsedTime(start).TotalSeconds);
+            using var start = new Barrier(threads + 1);
+            var done = new double[threads];
+            var each = Enumerable.Range(0, threads).Select(i => new Thread(() =>
+            {
+                start.SignalAndWait();
+                done[i] = piece(i);
+            })).ToArray();
+            foreach (var thread in each)
+                thread.Start();
+            start.SignalAndWait();
+            var began = Stopwatch.GetTimestamp();
+            foreach (var thread in each)
+                thread.Join();
+            best = Math.Max(best, done.Sum() / Stopwatch.GetElapsedTime(began).TotalSeconds);
         }
         return best;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static double Sum(long[] part)
+    {
+        Vector256<long> a = default, b = default, c = default, d = default;
+        ref var first = ref MemoryMarshal.GetArrayDataReference(part);
+        var step = Vector256<long>.Count;
+        for (var i = 0; i + 4 * step <= part.Length; i += 4 * step)
+        {
+            a += Vector256.LoadUnsafe(ref first, (nuint)i);
+            b += Vector256.LoadUnsafe(ref first, (nuint)(i + step));
+            c += Vector256.LoadUnsafe(ref first, (nuint)(i + 2 * step));
+            d += Vector256.LoadUnsafe(ref first, (nuint)(i + 3 * step));
+        }
+        Keep((a + b + c + d).GetElement(0));
+        return (double)part.Length * sizeof(long);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -70,9 +118,21 @@ static class Limits
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    static void Keep(float _)
+    static void Keep<T>(T _)
     {
     }
+
+    /// <summary>How much of a time the cores would need at least, doing nothing but these operations or nothing but reading these bytes.</summary>
+    public double Share(double flops, double bytes, double milliseconds) => Math.Max(flops / FlopsPerSecond, bytes / BytesPerSecond) / (milliseconds / 1000);
+
+    /// <summary>The bytes that a run moves at least: weights, inputs and outputs, each once.</summary>
+    /// <param name="program">The program.</param>
+    /// <param name="compiled">The same, which has just run.</param>
+    /// <param name="work">What it ran on.</param>
+    public static long Bytes(LoweredProgram program, CompiledModel compiled, Workload work) =>
+        program.AllSteps().SelectMany(s => s.Buffers).Where(b => b.Storage == Storage.Weight).Distinct().Sum(b => (long)b.Constant!.Bytes.Length)
+        + work.Inputs.Values.Sum(t => (long)t.Bytes.Length)
+        + Enumerable.Range(0, compiled.Outputs.Count).Sum(i => compiled.Output(i).Count * compiled.Outputs[i].Type.Size());
 
     /// <summary>
     /// The operations that a program's sums of products take when each product is computed: two to a product. Fast

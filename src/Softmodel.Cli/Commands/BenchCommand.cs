@@ -3,6 +3,8 @@ using Softmodel.Cli.Bench;
 using Softmodel.Cli.Peers;
 using Softmodel.Cli.Workloads;
 using Softmodel.Runtime;
+using Softmodel.Sources;
+using Spectre.Console;
 
 namespace Softmodel.Cli.Commands;
 
@@ -13,23 +15,49 @@ static class BenchCommand
     static readonly int[] texts = [8, 30, 90, 200];
     static readonly int[] sizes = [1, 16, 128];
 
-    /// <summary>One workload timed.</summary>
-    /// <param name="Name">What was run.</param>
-    /// <param name="AudioSeconds">How much sound it makes; null where it makes none.</param>
-    /// <param name="Ours">The times of the compiled model.</param>
-    /// <param name="Peer">The times of the peer.</param>
-    /// <param name="Speedup">The ratio of the medians.</param>
-    /// <param name="Gflops">The operations of its sums of products, 10⁹, each counted; null where they were not asked for.</param>
-    /// <param name="LimitShare">How much of what the cores can do that is in the time taken; over 1 is possible with fast algorithms.</param>
-    /// <param name="PeerLimitShare">The same of the peer.</param>
-    sealed record Timed(string Name, double? AudioSeconds, Timing Ours, Timing Peer, double Speedup, double? Gflops, double? LimitShare, double? PeerLimitShare);
-
-    /// <summary>A model with a number of threads.</summary>
+    /// <summary>A model with a number of threads on one workload.</summary>
     /// <param name="Model">Its name.</param>
     /// <param name="Threads">How many threads each used.</param>
-    /// <param name="Speedup">The geometric mean over the workloads.</param>
-    /// <param name="Workloads">Each workload.</param>
-    sealed record Benched(string Model, int Threads, double Speedup, Timed[] Workloads);
+    /// <param name="Case">What was run.</param>
+    /// <param name="OursMs">The median of the compiled model.</param>
+    /// <param name="PeerMs">The median of the peer.</param>
+    /// <param name="Speedup">The ratio of the medians.</param>
+    /// <param name="OursBestMs">The shortest run of the compiled model.</param>
+    /// <param name="PeerBestMs">The shortest run of the peer.</param>
+    /// <param name="Runs">How often each was timed.</param>
+    /// <param name="AudioSeconds">How much sound it makes; null where it makes none.</param>
+    sealed record Row(string Model, int Threads, string Case, double OursMs, double PeerMs, double Speedup, double OursBestMs, double PeerBestMs, int Runs, double? AudioSeconds)
+    {
+        /// <summary>The operations of its sums of products, each counted; null where they were not asked for or can't be known.</summary>
+        public double? Flops { get; init; }
+
+        /// <summary>What a run moves at least.</summary>
+        public long? Bytes { get; init; }
+
+        /// <summary>How much of the shortest run the cores would need for that; over 1 is possible with fast algorithms.</summary>
+        public double? ShareOfLimit { get; init; }
+
+        /// <summary>The same of the peer.</summary>
+        public double? PeerShareOfLimit { get; init; }
+
+        /// <summary>From the start of a native program to its first result; null where that was not asked for.</summary>
+        public double? ColdMs { get; init; }
+
+        /// <summary>The same of a program in C# with ONNX Runtime.</summary>
+        public double? PeerColdMs { get; init; }
+
+        /// <summary>The ratio of the two.</summary>
+        public double? ColdSpeedup { get; init; }
+
+        /// <summary>The most memory that the native program held.</summary>
+        public long? PeakBytes { get; init; }
+
+        /// <summary>The most memory that the other program held.</summary>
+        public long? PeerPeakBytes { get; init; }
+
+        /// <summary>What the two programs are.</summary>
+        public string[]? Programs { get; init; }
+    }
 
     public static Command Create()
     {
@@ -37,35 +65,49 @@ static class BenchCommand
         var against = new Option<string>("--against") { Description = "What it is compared with.", DefaultValueFactory = _ => "onnxruntime" };
         against.AcceptOnlyFromAmong("onnxruntime");
         var threads = new Option<string>("--threads") { Description = "Numbers of threads, each tried.", DefaultValueFactory = _ => "1,2", HelpName = "N,N" };
-        var runs = new Option<int>("--runs") { Description = "How often each workload is timed, at least 3.", DefaultValueFactory = _ => 11 };
+        var runs = new Option<int?>("--runs") { Description = "How often each workload is timed, at least 3; 11 by default, and 5 with --cold." };
+        var cold = new Option<bool>("--cold") { Description = "Time a line of 5 words from the start of a process: a native program, and one in C# with ONNX Runtime; and say how much memory they take." };
         var lengths = new Option<bool>("--lengths") { Description = "Time texts from half a second of sound to five minutes, streamed sentence by sentence; fit a line." };
         var limits = new Option<bool>("--limits") { Description = "Say how far the sums of products are from what the cores can do." };
         var bits = new Option<int>("--vector-bits") { Description = "512, 256 or 128; by default the widest that the processor has.", DefaultValueFactory = _ => 0 };
-        var bar = new Option<double?>("--bar") { Description = "The least speedup of each model and number of threads; exit code 1 below it." };
+        var bar = new Option<double?>("--bar") { Description = "The least speedup of each model and number of threads, with --cold the least of their starts; exit code 1 below it." };
         var verb = new Verb("bench", "Time a compiled model and ONNX Runtime in turns, on short and long inputs.",
-            "bench tts-en --threads 1,2", "bench tts-en piper-libritts --against onnxruntime --json", "bench tts-en --lengths", "bench model.onnx --limits --bar 1.5")
-        { against, threads, runs, lengths, limits, bits, bar };
+            "bench tts-en --threads 1,2", "bench tts-en piper-libritts --against onnxruntime --json", "bench tts-en --lengths", "bench tts-en --cold", "bench model.onnx --limits --bar 1.5")
+        { against, threads, runs, lengths, cold, limits, bits, bar };
         choice.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
             var counts = Counts(parsed.GetRequiredValue(threads));
-            if (parsed.GetValue(runs) < 3)
+            var isCold = parsed.GetValue(cold);
+            var rounds = parsed.GetValue(runs) ?? (isCold ? 5 : 11);
+            if (rounds < 3)
                 throw new UsageException("--runs must be at least 3");
-            var (results, growths) = (new List<Benched>(), new List<Growth>());
-            var limit = parsed.GetValue(limits) ? Bench.Limits.FlopsPerSecond() : (double?)null;
+            if (isCold && (parsed.GetValue(lengths) || parsed.GetValue(bits) != 0))
+                throw new UsageException("--cold goes neither with --lengths nor with --vector-bits: libraries have code for every width");
+            var (rows, growths) = (new List<Row>(), new List<Growth>());
+            Limits[] most = parsed.GetValue(limits) ? [.. counts.Select(Limits.Measure)] : [];
             foreach (var name in choice.Names(parsed))
             {
                 using var model = await choice.Load(name, parsed, terminal, cancel);
+                var line = isCold ? await Source.Resolve(name, null, cancel) : null;
                 foreach (var count in counts)
                 {
-                    await terminal.Working(progress => Task.Run(() =>
+                    await terminal.Working(progress => Task.Run(async () =>
                     {
                         var options = new CompileOptions { Threads = count, VectorBits = parsed.GetValue(bits) };
                         using var compiled = model.Compile(options, progress, cancel);
                         if (parsed.GetValue(lengths))
+                        {
                             growths.Add(Growth.Measure(name, compiled, progress, cancel));
-                        else
-                            results.Add(Measure(name, model, compiled, parsed.GetValue(runs), limit, progress, cancel));
+                            return true;
+                        }
+                        using var peer = OnnxRuntimePeer.Load(model.Path, count);
+                        var form = VoiceForm.Of(compiled.Inputs.Select(i => i.Name));
+                        foreach (var work in Works(compiled, form, line))
+                        {
+                            var row = Measure(name, model, compiled, peer, form, work, rounds, most.FirstOrDefault(m => m.Threads == count), progress, cancel);
+                            rows.Add(isCold ? await Cold(row, model, compiled, peer, work, progress, cancel) : row);
+                        }
                         return true;
                     }, cancel));
                 }
@@ -73,50 +115,85 @@ static class BenchCommand
             if (parsed.GetValue(lengths))
                 Growth.Show(terminal, growths);
             else
-                Show(terminal, results, limit);
-            return results.All(r => r.Speedup >= (parsed.GetValue(bar) ?? 0)) ? CommandLine.Done : CommandLine.Failed;
+                Show(terminal, rows, most);
+            return Summaries(rows).All(s => (s.Cold ?? s.Speedup) >= (parsed.GetValue(bar) ?? 0)) ? CommandLine.Done : CommandLine.Failed;
         }, Verb.Json());
     }
 
     static int[] Counts(string text) => [.. text.Split(',').Select(t => int.TryParse(t, out var n) && n is >= 1 and <= 256 ? n
         : throw new UsageException($"--threads takes numbers from 1 to 256 with commas between them, not '{text}'"))];
 
-    static Benched Measure(string name, Model model, CompiledModel compiled, int runs, double? limit, IProgress<string> progress, CancellationToken cancel)
+    /// <param name="compiled">What is run.</param>
+    /// <param name="form">How it takes phonemes, where it is a voice.</param>
+    /// <param name="line">The model that a line of five words is for, where nothing else is run.</param>
+    static IEnumerable<Workload> Works(CompiledModel compiled, VoiceForm? form, ResolvedModel? line) =>
+        line is not null ? [form is null ? Workload.Generated(compiled.Inputs, sizes[1]) : SpokenLine.OfFiveWords(line, compiled.Inputs)]
+        : form is not null ? texts.Select(t => form.Text(t))
+        : sizes.Select(s => Workload.Generated(compiled.Inputs, s)).DistinctBy(w => string.Join(";", w.Inputs.Select(i => i.Value.TensorType)));
+
+    static Row Measure(string name, Model model, CompiledModel compiled, OnnxRuntimePeer peer, VoiceForm? form, Workload work, int runs, Limits? limit, IProgress<string> progress, CancellationToken cancel)
     {
-        var form = VoiceForm.Of(compiled.Inputs.Select(i => i.Name));
-        var works = form is null ? sizes.Select(s => Workload.Generated(compiled.Inputs, s)).DistinctBy(w => string.Join(";", w.Inputs.Select(i => i.Value.TensorType))) : texts.Select(t => form.Text(t));
-        using var peer = OnnxRuntimePeer.Load(model.Path, compiled.Threads);
-        var timed = new List<Timed>();
-        foreach (var work in works)
-        {
-            progress.Report($"timing {name} on {work.Name} with {compiled.Threads} threads");
-            var (ours, its) = (work.For(compiled.Inputs.Select(i => i.Name)), work.For(peer.Inputs));
-            var times = Interleaved.Time(runs, [() => compiled.Time(ours), () => peer.Time(its)], cancel);
-            var seconds = form is null ? (double?)null : Math.Round((double)compiled.Output(0).Count / form.Rate, 3);
-            var flops = limit is null ? null : Limits.Flops(model.Program, compiled, work);
-            double? Share(Timing t) => flops is { } count ? Math.Round(count / (t.Best / 1000) / (limit!.Value * compiled.Threads), 3) : null;
-            timed.Add(new(work.Name, seconds, times[0], times[1], Math.Round(times[1].Median / times[0].Median, 3), flops / 1e9, Share(times[0]), Share(times[1])));
-        }
-        return new(name, compiled.Threads, Math.Round(Math.Exp(timed.Average(t => Math.Log(t.Speedup))), 3), [.. timed]);
+        progress.Report($"timing {name} on {work.Name} with {compiled.Threads} threads");
+        var (ours, its) = (work.For(compiled.Inputs.Select(i => i.Name)), work.For(peer.Inputs));
+        var times = Interleaved.Time(runs, [() => compiled.Time(ours), () => peer.Time(its)], cancel);
+        var row = new Row(name, compiled.Threads, work.Name, times[0].Median, times[1].Median, Math.Round(times[1].Median / times[0].Median, 3), times[0].Best, times[1].Best, runs,
+            form is null ? null : Math.Round((double)compiled.Output(0).Count / form.Rate, 3));
+        if (limit is null)
+            return row;
+        var (flops, bytes) = (Limits.Flops(model.Program, compiled, work), Limits.Bytes(model.Program, compiled, work));
+        double? Share(double milliseconds) => flops is { } count ? Math.Round(limit.Share(count, bytes, milliseconds), 3) : null;
+        return row with { Flops = flops, Bytes = bytes, ShareOfLimit = Share(row.OursBestMs), PeerShareOfLimit = Share(row.PeerBestMs) };
     }
 
-    static void Show(Terminal terminal, List<Benched> results, double? limit) => terminal.Result(new
+    static async Task<Row> Cold(Row row, Model model, CompiledModel compiled, OnnxRuntimePeer peer, Workload work, IProgress<string> progress, CancellationToken cancel)
     {
-        peer = $"onnxruntime {OnnxRuntimePeer.Version}",
-        core_gflops_per_second = limit is { } most ? Math.Round(most / 1e9, 1) : (double?)null,
-        results,
+        var library = await NativeLibrary.Of(model, progress, cancel);
+        var start = await ColdStart.Measure(model.Path, library, work, [.. compiled.Inputs.Select(i => i.Name)], peer.Inputs, row.Threads, row.Runs, progress, cancel);
+        return row with
+        {
+            ColdMs = start.OursMs,
+            PeerColdMs = start.PeerMs,
+            ColdSpeedup = Math.Round(start.PeerMs / start.OursMs, 2),
+            PeakBytes = start.OursPeakBytes,
+            PeerPeakBytes = start.PeerPeakBytes,
+            Programs = start.Programs,
+        };
+    }
+
+    /// <summary>The geometric mean over the workloads of each model and number of threads, the least, and the least of their starts.</summary>
+    static IEnumerable<(string Model, int Threads, double Speedup, double Least, double? Cold)> Summaries(IEnumerable<Row> rows) => rows.GroupBy(r => (r.Model, r.Threads))
+        .Select(g => (g.Key.Model, g.Key.Threads, Math.Round(Math.Exp(g.Average(r => Math.Log(r.Speedup))), 3), g.Min(r => r.Speedup), g.Min(r => r.ColdSpeedup)));
+
+    static void Show(Terminal terminal, List<Row> rows, Limits[] most) => terminal.Result(new
+    {
+        against = "onnxruntime",
+        summary = Summaries(rows).Select(s => new { model = s.Model, threads = s.Threads, speedup = s.Speedup, min_speedup = s.Least, cold_speedup = s.Cold }),
+        rows,
+        limits = most.Select(l => new { threads = l.Threads, flops_per_second = Math.Round(l.FlopsPerSecond), bytes_per_second = Math.Round(l.BytesPerSecond) }),
+        machine = Machine.Here,
     }, () =>
     {
+        if (rows.Any(r => r.ColdMs is not null))
+            return ColdTable(rows);
         var table = Text.Table("model", "threads", "input", "sound", "ours", "onnxruntime", "speedup", "of the limit");
-        foreach (var result in results)
+        foreach (var row in rows)
         {
-            foreach (var work in result.Workloads)
-            {
-                table.Row(result.Model, $"{result.Threads}", work.Name, $"{work.AudioSeconds:0.00} s", $"{work.Ours.Median:0.0} ms", $"{work.Peer.Median:0.0} ms", $"{work.Speedup:0.00}",
-                    work.LimitShare is null ? "" : $"{work.LimitShare:0%}, onnxruntime {work.PeerLimitShare:0%}");
-            }
-            table.Row(result.Model, $"{result.Threads}", "geometric mean", "", "", "", $"{result.Speedup:0.00}", "");
+            table.Row(row.Model, $"{row.Threads}", row.Case, row.AudioSeconds is { } sound ? $"{sound:0.00} s" : "", $"{row.OursMs:0.0} ms", $"{row.PeerMs:0.0} ms", $"{row.Speedup:0.00}",
+                row.ShareOfLimit is { } share ? $"{share:0%}, onnxruntime {row.PeerShareOfLimit:0%}" : "");
         }
+        foreach (var (model, threads, speedup, least, _) in Summaries(rows))
+            table.Row(model, $"{threads}", "geometric mean", "", "", "", $"{speedup:0.00}", $"at least {least:0.00}");
         return table;
     });
+
+    static Table ColdTable(List<Row> rows)
+    {
+        var table = Text.Table("model", "threads", "input", "from start to result", "onnxruntime", "times sooner", "memory", "onnxruntime", "warm", "onnxruntime");
+        foreach (var row in rows)
+        {
+            table.Row(row.Model, $"{row.Threads}", row.Case, $"{row.ColdMs:0.0} ms", $"{row.PeerColdMs:0.0} ms", $"{row.ColdSpeedup:0.0}", Text.Size(row.PeakBytes ?? 0), Text.Size(row.PeerPeakBytes ?? 0),
+                $"{row.OursMs:0.0} ms", $"{row.PeerMs:0.0} ms");
+        }
+        return table;
+    }
 }

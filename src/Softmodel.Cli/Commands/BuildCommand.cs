@@ -26,6 +26,8 @@ static class BuildCommand
                 library = built.Library,
                 bytes = new { code = built.CodeBytes, weights = built.WeightBytes, bytecode = 0, total = built.TotalBytes },
                 seconds = Math.Round(built.Seconds, 2),
+                target = options.Target,
+                machine = Machine.Here,
             }, () => Text.Table("library", "code", "weights", "took").Row(built.Library, Text.Size(built.CodeBytes), Text.Size(built.WeightBytes), $"{built.Seconds:0.0} s"));
             return CommandLine.Done;
         }, Verb.Json());

@@ -74,6 +74,7 @@ internal static class ConformanceCommand
                 milliseconds = Math.Round(c.Milliseconds, 1),
             }),
         }),
+        machine = Machine.Here,
     }, () =>
     {
         var table = Text.Table("suite", "cases", "passed", "failed", "unsupported");

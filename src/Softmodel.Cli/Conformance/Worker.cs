@@ -62,16 +62,7 @@ internal sealed class Worker(string folder) : IDisposable
     void Start()
     {
         Directory.CreateDirectory(folder);
-        var program = typeof(Worker).Assembly.Location;
-        // Beside a test's own program stands the command line's, which has to be started through dotnet.
-        var host = Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) == "dotnet" ? path : "dotnet";
-        var start = new ProcessStartInfo(host, [program, Command, folder])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        process = Process.Start(start) ?? throw new SoftmodelException($"'{host}' could not be started");
+        process = Process.Start(OwnProcess.Start(Command, folder)) ?? throw new SoftmodelException("'dotnet' could not be started");
         errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
     }
 

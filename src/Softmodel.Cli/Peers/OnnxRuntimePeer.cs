@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics;
 using Microsoft.ML.OnnxRuntime;
 using Softmodel.Graphs;
 using Softmodel.Runtime;
@@ -16,6 +17,17 @@ internal sealed unsafe class OnnxRuntimePeer : IDisposable
 
     /// <summary>Its version, as <c>1.31.1</c>.</summary>
     public static string Version => OrtEnv.Instance().GetVersionString();
+
+    /// <summary>The bytes of its own library; null where it can't be found.</summary>
+    public static long? LibraryBytes
+    {
+        get
+        {
+            _ = OrtEnv.Instance();
+            using var process = Process.GetCurrentProcess();
+            return process.Modules.Cast<ProcessModule>().Where(m => Path.GetFileNameWithoutExtension(m.FileName) is "libonnxruntime" or "onnxruntime").Select(m => (long?)new FileInfo(m.FileName).Length).FirstOrDefault();
+        }
+    }
 
     /// <summary>The names of what a run takes, in the model's order.</summary>
     public IReadOnlyList<string> Inputs => session.InputNames;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Softmodel.Cli;
+using Softmodel.ModelTests.Native;
 using Softmodel.ModelTests.Speech;
 
 namespace Softmodel.ModelTests.Bench;
@@ -18,16 +19,28 @@ public class BenchTests
     [Fact]
     public async Task A_speedup_is_the_ratio_of_medians_for_each_number_of_threads()
     {
-        var (code, result) = await Run("bench", "tts-en", "--threads", "1,2", "--runs", "3", "--limits", "--json");
+        var (code, result) = await Run("bench", "hey-jarvis", "--threads", "1,2", "--runs", "3", "--limits", "--json");
         Assert.Equal(0, code);
-        var results = result.GetProperty("results");
-        Assert.Equal([1, 2], results.EnumerateArray().Select(r => r.GetProperty("threads").GetInt32()));
-        foreach (var work in results.EnumerateArray().SelectMany(r => r.GetProperty("workloads").EnumerateArray()))
+        Assert.Equal([1, 2], result.GetProperty("summary").EnumerateArray().Select(r => r.GetProperty("threads").GetInt32()));
+        foreach (var row in result.GetProperty("rows").EnumerateArray())
         {
-            double Median(string who) => work.GetProperty(who).GetProperty("median").GetDouble();
-            Assert.Equal(Median("peer") / Median("ours"), work.GetProperty("speedup").GetDouble(), 0.01);
-            Assert.InRange(work.GetProperty("limit_share").GetDouble(), 0.001, 4);
+            Assert.Equal(row.GetProperty("peer_ms").GetDouble() / row.GetProperty("ours_ms").GetDouble(), row.GetProperty("speedup").GetDouble(), 0.01);
+            Assert.InRange(row.GetProperty("share_of_limit").GetDouble(), 0.001, 4);
         }
+    }
+
+    [Fact]
+    public async Task A_native_program_speaks_twenty_times_sooner_than_one_with_onnx_runtime()
+    {
+        NativeTools.Require();
+        var (code, result) = await Run("bench", "tts-en", "--cold", "--threads", "1", "--runs", "3", "--bar", "20", "--json");
+        Assert.True(code == 0, result.ToString());
+        var row = Assert.Single(result.GetProperty("rows").EnumerateArray());
+        Assert.Equal("5 words", row.GetProperty("case").GetString());
+        Assert.Equal(row.GetProperty("peer_cold_ms").GetDouble() / row.GetProperty("cold_ms").GetDouble(), row.GetProperty("cold_speedup").GetDouble(), 0.01);
+        // No process computes sooner than it would if it had been warm.
+        Assert.InRange(row.GetProperty("cold_ms").GetDouble(), row.GetProperty("ours_best_ms").GetDouble() / 2, 5000);
+        Assert.InRange(row.GetProperty("peak_bytes").GetInt64(), 5_000_000, row.GetProperty("peer_peak_bytes").GetInt64() / 2);
     }
 
     [Fact]

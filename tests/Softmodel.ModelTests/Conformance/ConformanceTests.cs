@@ -1,3 +1,5 @@
+using System.Text.Json;
+using Softmodel.Cli;
 using Softmodel.Cli.Conformance;
 
 namespace Softmodel.ModelTests.Conformance;
@@ -13,6 +15,22 @@ public class ConformanceTests
         var suite = Assert.Single(await Run("onnx/node", "test_add"));
         Assert.True(suite.Cases.Length >= 8);
         Assert.All(suite.Cases, c => Assert.True(c.Verdict == Verdict.Passed, $"{c.Name}: {c.Reason}"));
+    }
+
+    [Fact]
+    public async Task The_command_names_what_failed_and_what_is_not_supported()
+    {
+        var (output, error) = (new StringWriter(), new StringWriter());
+        var code = await CommandLine.Run(["conformance", Shared.Folder("onnx/node"), "--filter", "test_sequence", "--json"], output, error, TestContext.Current.CancellationToken);
+        Assert.True(code == 0, error.ToString());
+        var json = JsonDocument.Parse(output.ToString()).RootElement;
+        var suite = Assert.Single(json.GetProperty("suites").EnumerateArray());
+        Assert.Equal("node", suite.GetProperty("name").GetString());
+        string[] Names(string key) => [.. suite.GetProperty(key).EnumerateArray().Select(n => n.GetString()!)];
+        Assert.Contains("test_sequence_insert_at_back", Names("unsupported"));
+        Assert.Empty(Names("failed"));
+        Assert.Equal(suite.GetProperty("total").GetInt32(), suite.GetProperty("passed").GetInt32() + Names("failed").Length + Names("unsupported").Length);
+        Assert.True(json.GetProperty("machine").GetProperty("cores").GetInt32() > 0);
     }
 
     [Fact]

@@ -9,7 +9,7 @@ public class VerifyTests
     [Theory]
     [InlineData("tts-en", 27)]
     [InlineData("piper-libritts", 81)]
-    public async Task A_voice_says_what_it_says_in_onnx_runtime(string model, int runs)
+    public async Task A_voice_says_what_it_says_in_onnx_runtime(string model, int cases)
     {
         await VoiceFolder.Of(model);
         var (output, error) = (new StringWriter(), new StringWriter());
@@ -17,7 +17,12 @@ public class VerifyTests
         Assert.True(code == 0, error.ToString() + output);
         var result = JsonDocument.Parse(output.ToString()).RootElement;
         Assert.InRange(result.GetProperty("min_snr_db").GetDouble(), 50, 200);
-        Assert.Equal(runs, result.GetProperty("models")[0].GetProperty("runs").GetArrayLength());
+        var voice = result.GetProperty("models")[0];
+        Assert.Equal(cases, voice.GetProperty("cases").GetArrayLength());
+        // The 16-bit numbers of one of them are widened: ONNX Runtime on the file as it is rounds where it likes.
+        if (voice.GetProperty("oracle_as_is_median_snr_db").ValueKind == JsonValueKind.Number)
+            Assert.InRange(voice.GetProperty("oracle_as_is_median_snr_db").GetDouble(), 30, 70);
+        Assert.Equal(model == "tts-en", voice.GetProperty("oracle").GetString()!.EndsWith("widened to 32", StringComparison.Ordinal));
     }
 
     [Fact]

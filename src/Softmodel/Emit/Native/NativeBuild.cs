@@ -52,6 +52,11 @@ static class NativeBuild
             throw new SoftmodelException($"libraries can be built for {string.Join(" and ", machines.Keys)}, not for '{options.Target}'");
         if (!OperatingSystem.IsLinux())
             throw new SoftmodelException("native libraries are built on Linux; on other systems run the model in process, or build within a Linux container");
+        // Tools that are missing are told of before the long work, not after it.
+        var prefix = Prefix(machine);
+        foreach (var tool in new[] { "ld", "objcopy" })
+            Tool.Find(prefix + tool);
+        CCompiler(prefix);
         folder = Path.GetFullPath(folder);
         var work = Path.Combine(Path.GetTempPath(), $"softmodel-{Guid.NewGuid():N}");
         var stage = Path.Combine(Path.GetDirectoryName(folder)!, $".{Path.GetFileName(folder)}-{Guid.NewGuid():N}");
@@ -75,7 +80,6 @@ static class NativeBuild
             await plan;
 
             progress?.Report("compiling to machine code");
-            var prefix = Prefix(machine);
             await Task.WhenAll(machine.Images.Select(image => Compile(image, work, prefix, cancel)));
 
             progress?.Report("linking");
@@ -165,7 +169,7 @@ static class NativeBuild
                 """, cancel);
         }
         // The runtime within the library can't be unloaded: closing the library leaves it where it is.
-        await Tool.Run(prefix.Length > 0 ? prefix + "gcc" : Tool.Find("gcc", "clang", "cc"), [
+        await Tool.Run(CCompiler(prefix), [
             "-O2", "-fPIC", "-shared", "-fvisibility=hidden", $"-I{headers}", $"-Wa,-I{headers}", "-o", library, File("shim.c"),
             .. embedded is null ? [] : new[] { File("weights.s") },
             .. machine.Images.Select(i => File($"{i.Width}.o")),
@@ -185,10 +189,10 @@ static class NativeBuild
         };
         if (machine.Architecture == here)
             return "";
-        var prefix = $"{machine.Architecture}-linux-gnu-";
-        Tool.Find(prefix + "gcc");
-        return prefix;
+        return $"{machine.Architecture}-linux-gnu-";
     }
+
+    static string CCompiler(string prefix) => prefix.Length > 0 ? Tool.Find(prefix + "gcc") : Tool.Find("gcc", "clang", "cc");
 
     static void Describe(NativeModel model, Machine machine, NativeOptions options, string library, byte[] hash, long code, long weights, string stage)
     {

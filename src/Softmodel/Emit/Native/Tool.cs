@@ -66,6 +66,6 @@ static class Tool
     {
         var folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
         return names.FirstOrDefault(n => folders.Any(f => File.Exists(Path.Combine(f, n))))
-            ?? throw new SoftmodelException($"none of {string.Join(", ", names)} is installed; a native build needs a C compiler and binutils for its target");
+            ?? throw new SoftmodelException($"{(names is [var only] ? $"'{only}' is not" : $"none of {string.Join(", ", names)} is")} installed; a native build needs a C compiler and binutils for its target");
     }
 }
