@@ -92,6 +92,28 @@ public sealed class ModelCommandTests : IDisposable
         Assert.Contains("'N'", error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Fixed_inputs_are_compiled_in()
+    {
+        var (code, output, error) = await Run("run", Model("Add"), "--shape", "b=2,3", "--fix", "b=10", "-i", "a=[[1,2,3],[4,5,6]]", "--json");
+        Assert.Equal((0, ""), (code, error));
+        Assert.Equal([11, 12, 13, 14, 15, 16], JsonDocument.Parse(output).RootElement.GetProperty("outputs")[0].GetProperty("values").EnumerateArray().Select(v => v.GetDouble()));
+    }
+
+    [Theory]
+    [InlineData(1, "inputs are a, b", "--fix", "c=1")]
+    [InlineData(1, "give its shape", "--fix", "b=1")]
+    [InlineData(1, "2 values", "--shape", "b=2,3", "--fix", "b=1,2")]
+    [InlineData(1, "declares [N,3]", "--shape", "b=2,4")]
+    [InlineData(1, "declares [N,3]", "--shape", "b=2")]
+    [InlineData(2, "--fix b", "--fix", "b=x")]
+    public async Task Wrong_fixed_inputs_are_named(int code, string says, params string[] options)
+    {
+        var result = await Run(["run", Model("Add"), "-i", "a=[[1,2,3]]", "-i", "b=1", .. options]);
+        Assert.Equal((code, ""), (result.Code, result.Output));
+        Assert.Contains(says, result.Error, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("--size", "N")]
     [InlineData("--size", "N=x")]
