@@ -31,6 +31,7 @@ static class CommandLine
         Subcommands =
         {
             ImportCommand.Create(),
+            ShowCommand.Create(),
             SayCommand.Create(),
             RunCommand.Create(),
             BuildCommand.Create(),

@@ -43,7 +43,7 @@ static class ImportCommand
             refused = e.Message;
         }
 
-        var steps = program?.AllSteps().Count(s => s is Step.Nest or Step.Routine);
+        var steps = program?.Runs().Count(s => s is Step.Nest or Step.Fused or Step.Routine);
         terminal.Result(new
         {
             model = model.Name,
