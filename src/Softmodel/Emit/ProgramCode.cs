@@ -76,7 +76,7 @@ sealed class ProgramCode
         foreach (var nest in nests)
         {
             if (TileCode.Of(nest, width) is { } tile)
-                tiles.Add(nest, tile);
+                tiles[nest] = tile;
         }
         // A constant that one kernel alone reads can lie in the order in which it reads it.
         var readers = program.AllSteps().Where(s => !within.Contains(s)).SelectMany(s => s.Buffers.Distinct()).GroupBy(b => b).ToDictionary(g => g.Key, g => g.Count());
