@@ -46,7 +46,7 @@ public sealed record CompileOptions
     /// <summary>How many threads a run uses; 0 for the processor's cores. The results are the same for every number.</summary>
     public int Threads { get; init; }
 
-    /// <summary>Whether machine-readable code is kept in the cache, where a second start finds it by the hash of the model.</summary>
+    /// <summary>Whether the program is kept in the cache, where a second start finds it by the hash of the model.</summary>
     public bool UseCache { get; init; } = true;
 }
 
@@ -56,9 +56,9 @@ public sealed record CompileOptions
 /// </summary>
 /// <example>
 /// <code>
-/// using var model = Model.Load("model.onnx");
-/// using var compiled = model.Compile();
-/// compiled.Run(TensorArgument.Of(pixels, 1, 3, 224, 224));
+/// using var model = await Model.LoadAsync("model.onnx");
+/// using var compiled = await model.CompileAsync();
+/// compiled.Run(pixels, 1, 3, 224, 224);
 /// var scores = compiled.Output(0).Span&lt;float&gt;();
 /// </code>
 /// </example>
