@@ -20,15 +20,7 @@ public sealed class NativeLibraryFixture : IDisposable
 
     internal async Task<NativeResult> Built(bool embedded)
     {
-        if (!OperatingSystem.IsLinux())
-            Assert.Skip("native libraries are built on Linux");
-        if (RuntimeInformation.ProcessArchitecture != Architecture.X64 || !Vector256.IsHardwareAccelerated)
-            Assert.Skip("this processor is no x86-64 with AVX2");
-        foreach (var tool in new[] { "gcc", "ld", "objcopy", "dotnet" })
-        {
-            if (!(Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(f => File.Exists(Path.Combine(f, tool))))
-                Assert.Skip($"'{tool}' is not installed");
-        }
+        NativeTools.Require("gcc", "ld", "objcopy", "dotnet");
         var (beside, inside) = await built.Value;
         return embedded ? inside : beside;
     }
