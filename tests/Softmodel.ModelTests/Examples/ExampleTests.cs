@@ -63,6 +63,19 @@ public sealed class ExampleTests(ITestOutputHelper output) : IDisposable
     }
 
     [Fact]
+    public async Task A_library_for_arm64_hears_the_same_where_it_is_emulated()
+    {
+        NativeTools.Require("gcc", "ld", "objcopy", "dotnet");
+        var tools = new[] { "aarch64-linux-gnu-gcc", "qemu-aarch64" };
+        Assert.SkipUnless(tools.All(NativeTools.Has), $"there is nothing here for arm64: {string.Join(" and ", tools)} build and emulate it");
+        var path = await Spoken();
+        var heard = CSharp("listen", path);
+        Assert.Equal(0, await CommandLine.Run(["build", "silero-vad-v5", "-o", Path.Combine(folder, "vad"), "--target", "linux-arm64"], new StringWriter(), new StringWriter(), TestContext.Current.CancellationToken));
+        Run(tools[0], "-O2", "-Ivad", Path.Combine(Examples, "c", "listen.c"), "vad/libsilero_vad_v5.so", $"-Wl,-rpath,{folder}/vad", "-o", "listen");
+        Assert.Equal(heard, Run(tools[1], "-L", "/usr/aarch64-linux-gnu", Path.Combine(folder, "listen"), path));
+    }
+
+    [Fact]
     public async Task The_detector_computes_what_ONNX_Runtime_computes()
     {
         var sound = WaveFile.Read(await Spoken()).Samples.ToArray();

@@ -14,9 +14,10 @@ static class NativeTools
         if (RuntimeInformation.ProcessArchitecture != Architecture.X64 || !Vector256.IsHardwareAccelerated)
             Assert.Skip("this processor is no x86-64 with AVX2");
         foreach (var tool in tools)
-        {
-            if (!(Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(f => File.Exists(Path.Combine(f, tool))))
-                Assert.Skip($"'{tool}' is not installed");
-        }
+            Assert.SkipUnless(Has(tool), $"'{tool}' is not installed");
     }
+
+    /// <summary>Whether a program can be started by its name.</summary>
+    public static bool Has(string tool) =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(f => File.Exists(Path.Combine(f, tool)));
 }
