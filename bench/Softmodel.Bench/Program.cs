@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Softmodel.Bench.Coverage;
 using Softmodel.Bench.Fuzz;
 
 if (args is [FuzzWorker.Command, var given, var first, var step, var folder])
@@ -30,4 +31,20 @@ fuzz.SetAction(async (parsed, cancel) =>
     Console.Out.WriteLine(JsonSerializer.Serialize(report, new JsonSerializerOptions(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }));
     return report.Faults.Length == 0 ? 0 : 1;
 });
-return await new RootCommand("Measurements of Softmodel that are no part of it.") { fuzz }.Parse(args).InvokeAsync();
+
+var reports = new Argument<string[]>("reports") { Description = "Reports in Cobertura's format, of one or several test runs", Arity = ArgumentArity.OneOrMore };
+var asJson = new Option<bool>("--json") { Description = "Write one JSON object" };
+var coverage = new Command("coverage", "Say how many lines of src/ the tests reach") { reports, asJson };
+coverage.SetAction(parsed =>
+{
+    var rooms = LineCoverage.Of(parsed.GetRequiredValue(reports));
+    var all = rooms[^1];
+    if (parsed.GetValue(asJson))
+        Console.Out.WriteLine(JsonSerializer.Serialize(new { all.Lines, all.Covered, all.Share, Rooms = rooms[..^1] }, new JsonSerializerOptions(JsonSerializerDefaults.Web) { WriteIndented = true }));
+    else
+    {
+        foreach (var room in rooms)
+            Console.Out.WriteLine($"{room.Share,7:0.0%} {room.Covered,6} of {room.Lines,6} lines  {room.Room}");
+    }
+});
+return await new RootCommand("Measurements of Softmodel that are no part of it.") { fuzz, coverage }.Parse(args).InvokeAsync();

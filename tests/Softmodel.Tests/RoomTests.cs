@@ -80,9 +80,10 @@ public class RoomTests
     [InlineData("/// <see cref=\"Emit.InProcess\"/>", null)]
     public void Imports_are_found_in_code(string code, string? room) => Assert.Equal(room is null ? [] : [room], Imports(code, "Softmodel.Passes"));
 
+    // What counts covered lines makes the assembly refer to .NET by another of its names.
     [Fact]
     public void Solution_has_a_runtime_without_dependencies() =>
-        Assert.DoesNotContain(typeof(CompiledModel).Assembly.GetReferencedAssemblies(), a => !a.Name!.StartsWith("System", StringComparison.Ordinal));
+        Assert.DoesNotContain(typeof(CompiledModel).Assembly.GetReferencedAssemblies(), a => !a.Name!.StartsWith("System", StringComparison.Ordinal) && a.Name != "netstandard");
 
     /// <summary>The rooms that code names, by a using or in full.</summary>
     static IEnumerable<string> Imports(string code, string room)
