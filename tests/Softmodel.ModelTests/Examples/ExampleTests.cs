@@ -53,7 +53,7 @@ public sealed class ExampleTests(ITestOutputHelper output) : IDisposable
     [Fact]
     public async Task C_and_Python_hear_what_CSharp_hears()
     {
-        NativeTools.Require("gcc", "ld", "objcopy", "dotnet", "python3");
+        NativeTools.Require();
         var path = await Spoken();
         var heard = CSharp("listen", path);
         Assert.Equal(0, await CommandLine.Run(["build", "silero-vad-v5", "-o", Path.Combine(folder, "vad")], new StringWriter(), new StringWriter(), TestContext.Current.CancellationToken));
@@ -65,7 +65,7 @@ public sealed class ExampleTests(ITestOutputHelper output) : IDisposable
     [Fact]
     public async Task A_library_for_arm64_hears_the_same_where_it_is_emulated()
     {
-        NativeTools.Require("gcc", "ld", "objcopy", "dotnet");
+        NativeTools.Require();
         var tools = new[] { "aarch64-linux-gnu-gcc", "qemu-aarch64" };
         Assert.SkipUnless(tools.All(NativeTools.Has), $"there is nothing here for arm64: {string.Join(" and ", tools)} build and emulate it");
         var path = await Spoken();

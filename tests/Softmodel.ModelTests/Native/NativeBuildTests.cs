@@ -20,7 +20,7 @@ public sealed class NativeLibraryFixture : IDisposable
 
     internal async Task<NativeResult> Built(bool embedded)
     {
-        NativeTools.Require("gcc", "ld", "objcopy", "dotnet");
+        NativeTools.Require();
         var (beside, inside) = await built.Value;
         return embedded ? inside : beside;
     }

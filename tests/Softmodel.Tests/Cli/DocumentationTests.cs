@@ -83,8 +83,8 @@ public partial class DocumentationTests
     [GeneratedRegex("^```csharp\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex Snippet();
 
-    /// <summary>A command on a line of its own in a block of code.</summary>
-    [GeneratedRegex(@"^    (?:\./)?softmodel ([a-z][^#]*)(?:#.*)?$")]
+    /// <summary>A command on a line of its own in a block of code, or at the end of a row.</summary>
+    [GeneratedRegex(@"^(?:    (?:\./)?|\|.*\| `)softmodel ([a-z][^#`]*)(?:#.*|` \|)?$")]
     private static partial Regex Command();
 
     [GeneratedRegex(@"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")]
