@@ -2,7 +2,10 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Softmodel.Bench.Coverage;
 using Softmodel.Bench.Fuzz;
+using Softmodel.Bench.Pictures;
+using Softmodel.Bench.Readme;
 
 if (args is [FuzzWorker.Command, var given, var first, var step, var folder])
 {
@@ -30,4 +33,35 @@ fuzz.SetAction(async (parsed, cancel) =>
     Console.Out.WriteLine(JsonSerializer.Serialize(report, new JsonSerializerOptions(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }));
     return report.Faults.Length == 0 ? 0 : 1;
 });
-return await new RootCommand("Measurements of Softmodel that are no part of it.") { fuzz }.Parse(args).InvokeAsync();
+
+var reports = new Argument<string[]>("reports") { Description = "Reports in Cobertura's format, of one or several test runs", Arity = ArgumentArity.OneOrMore };
+var asJson = new Option<bool>("--json") { Description = "Write one JSON object" };
+var coverage = new Command("coverage", "Say how many lines of src/ the tests reach") { reports, asJson };
+coverage.SetAction(parsed =>
+{
+    var rooms = LineCoverage.Of(parsed.GetRequiredValue(reports));
+    var all = rooms[^1];
+    if (parsed.GetValue(asJson))
+        Console.Out.WriteLine(JsonSerializer.Serialize(new { all.Lines, all.Covered, all.Share, Rooms = rooms[..^1] }, new JsonSerializerOptions(JsonSerializerDefaults.Web) { WriteIndented = true }));
+    else
+    {
+        foreach (var room in rooms)
+            Console.Out.WriteLine($"{room.Share,7:0.0%} {room.Covered,6} of {room.Lines,6} lines  {room.Room}");
+    }
+});
+
+var page = new Argument<string>("page") { Description = "The page in Markdown whose figures are written" };
+var measured = new Argument<string[]>("reports") { Description = "What commands wrote with --json", Arity = ArgumentArity.OneOrMore };
+var readme = new Command("readme", "Write measured figures into a page, between its marks") { page, measured };
+readme.SetAction(parsed =>
+{
+    var path = parsed.GetRequiredValue(page);
+    File.WriteAllText(path, Figures.Fill(File.ReadAllText(path), [.. parsed.GetRequiredValue(measured).Select(File.ReadAllText)]));
+});
+
+var picture = new Argument<string>("picture") { Description = "The SVG file to write" };
+var sentences = new Argument<string[]>("sentences") { Description = "What is said", Arity = ArgumentArity.OneOrMore };
+var speech = new Command("speech-picture", "Draw what tts-en says") { picture, sentences };
+speech.SetAction(async (parsed, cancel) => await File.WriteAllTextAsync(parsed.GetRequiredValue(picture), await SpeechPicture.Draw(parsed.GetRequiredValue(sentences), cancel), cancel));
+
+return await new RootCommand("Measurements of Softmodel that are no part of it.") { fuzz, coverage, readme, speech }.Parse(args).InvokeAsync();

@@ -32,6 +32,7 @@ static class CommandLine
         {
             DemoCommand.Create(),
             ImportCommand.Create(),
+            ShowCommand.Create(),
             SayCommand.Create(),
             RunCommand.Create(),
             BuildCommand.Create(),

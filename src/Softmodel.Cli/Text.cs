@@ -1,3 +1,4 @@
+using Softmodel.Report;
 using Spectre.Console;
 
 namespace Softmodel.Cli;
@@ -6,14 +7,7 @@ namespace Softmodel.Cli;
 static class Text
 {
     /// <summary>A number of bytes: <c>954 B</c>, <c>4.7 MB</c>.</summary>
-    public static string Size(long bytes)
-    {
-        string[] units = ["B", "kB", "MB", "GB", "TB"];
-        var (value, unit) = ((double)bytes, 0);
-        while (value >= 999.5 && unit < units.Length - 1)
-            (value, unit) = (value / 1000, unit + 1);
-        return unit == 0 || value >= 99.95 ? $"{value:0} {units[unit]}" : $"{value:0.0} {units[unit]}";
-    }
+    public static string Size(long bytes) => Amount.Of(bytes, "B");
 
     /// <summary>A table with these headings.</summary>
     public static Table Table(params string[] headings)

@@ -136,6 +136,23 @@ public abstract unsafe class CompiledModel : IDisposable
         }
     }
 
+    /// <summary>Computes the outputs of a model with one input.</summary>
+    /// <typeparam name="T">The element; see <see cref="ElementTypes.Of{T}"/>.</typeparam>
+    /// <param name="data">The elements in row-major order, read in place; as many as the product of the sizes.</param>
+    /// <param name="shape">The sizes, outermost first.</param>
+    /// <inheritdoc cref="Run(ReadOnlySpan{TensorArgument})" path="/exception"/>
+    public void Run<T>(ReadOnlySpan<T> data, params ReadOnlySpan<long> shape) where T : unmanaged
+    {
+        fixed (T* pointer = data)
+        {
+            // An empty span has no address.
+            var argument = new TensorArgument(ElementTypes.Of<T>(), pointer is null && data.IsEmpty ? (void*)1 : pointer, shape);
+            if (argument.Count != data.Length)
+                throw new ModelException(ModelError.Argument, $"{data.Length} elements were given for the shape [{TensorArgument.Text(shape)}], which has {argument.Count}");
+            Run([argument]);
+        }
+    }
+
     /// <summary>An output of the latest run.</summary>
     /// <param name="index">Which of <see cref="Outputs"/>.</param>
     /// <exception cref="ModelException">There is no such output, or the model has not run, or its latest run failed.</exception>
@@ -147,6 +164,19 @@ public abstract unsafe class CompiledModel : IDisposable
             throw new ModelException(ModelError.State, "there are no outputs: the model has not run, its latest run failed, or it is disposed of");
         ref var slot = ref computed[index];
         return new TensorView(outputs[index], slot.Pointer, ((ReadOnlySpan<long>)slot.Shape)[..slot.Rank], slot.Count);
+    }
+
+    /// <summary>An output of the latest run.</summary>
+    /// <param name="name">The name of one of <see cref="Outputs"/>.</param>
+    /// <inheritdoc cref="Output(int)" path="/exception"/>
+    public TensorView Output(string name)
+    {
+        for (var i = 0; i < outputs.Length; i++)
+        {
+            if (outputs[i].Name == name)
+                return Output(i);
+        }
+        throw new ModelException(ModelError.Argument, $"there is no output '{name}'; the model gives {string.Join(", ", (object[])outputs)}");
     }
 
     /// <summary>Computes: reads inputs and <see cref="Weights"/>, and tells each output once with <see cref="SetOutput"/>.</summary>

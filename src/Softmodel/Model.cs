@@ -1,3 +1,4 @@
+using System.Globalization;
 using Softmodel.Emit;
 using Softmodel.Emit.Native;
 using Softmodel.Evaluate;
@@ -16,12 +17,24 @@ public sealed record ModelOptions
     /// <summary>Numbers for symbolic sizes of the inputs, by the names in the file: what is known is compiled in.</summary>
     public IReadOnlyDictionary<string, long> Sizes { get; init; } = new Dictionary<string, long>();
 
-    /// <summary>Shapes of inputs of which the file does not say how many axes they have, by their names.</summary>
+    /// <summary>Shapes of inputs, by their names: of those of which the file does not say how many axes they have, and of others that always have these.</summary>
     public IReadOnlyDictionary<string, long[]> Shapes { get; init; } = new Dictionary<string, long[]>();
+
+    /// <summary>Numbers that inputs always have, by their names: as many as the input has elements, or one for all of them. They are compiled in, and are no inputs any more.</summary>
+    public IReadOnlyDictionary<string, double[]> Values { get; init; } = new Dictionary<string, double[]>();
 
     /// <summary>The options as one text, the same for the same options.</summary>
     internal string Key => string.Join(";", Sizes.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}={s.Value}")
-        .Concat(Shapes.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}:{string.Join(",", s.Value)}")));
+        .Concat(Shapes.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}:{string.Join(",", s.Value)}"))
+        .Concat(Values.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}<-{string.Join(",", s.Value.Select(v => v.ToString("R", CultureInfo.InvariantCulture)))}")));
+
+    /// <summary>These options with those of a catalogue where these do not say otherwise.</summary>
+    internal ModelOptions Over(CatalogueModel known)
+    {
+        static Dictionary<string, T> Merged<T>(IReadOnlyDictionary<string, T>? below, IReadOnlyDictionary<string, T> above) =>
+            (below ?? new Dictionary<string, T>()).Concat(above).GroupBy(s => s.Key).ToDictionary(g => g.Key, g => g.Last().Value);
+        return new() { Sizes = Merged(known.Sizes, Sizes), Shapes = Merged(known.Shapes, Shapes), Values = Merged(known.Values, Values) };
+    }
 }
 
 /// <summary>How a model is compiled for this process.</summary>
@@ -33,7 +46,7 @@ public sealed record CompileOptions
     /// <summary>How many threads a run uses; 0 for the processor's cores. The results are the same for every number.</summary>
     public int Threads { get; init; }
 
-    /// <summary>Whether machine-readable code is kept in the cache, where a second start finds it by the hash of the model.</summary>
+    /// <summary>Whether the program is kept in the cache, where a second start finds it by the hash of the model.</summary>
     public bool UseCache { get; init; } = true;
 }
 
@@ -43,9 +56,9 @@ public sealed record CompileOptions
 /// </summary>
 /// <example>
 /// <code>
-/// using var model = Model.Load("model.onnx");
-/// using var compiled = model.Compile();
-/// compiled.Run(TensorArgument.Of(pixels, 1, 3, 224, 224));
+/// using var model = await Model.LoadAsync("model.onnx");
+/// using var compiled = await model.CompileAsync();
+/// compiled.Run(pixels, 1, 3, 224, 224);
 /// var scores = compiled.Output(0).Span&lt;float&gt;();
 /// </code>
 /// </example>
@@ -90,9 +103,9 @@ public sealed class Model : IDisposable
         var resolved = await Source.Resolve(source, progress, cancel).ConfigureAwait(false);
         var text = resolved.Licence.TextFile is { } licence && File.Exists(licence) ? await File.ReadAllTextAsync(licence, cancel).ConfigureAwait(false) : resolved.Licence.Spdx ?? "";
         options ??= new();
-        if (Catalogue.Find(source)?.Sizes is { } known)
-            options = options with { Sizes = known.Concat(options.Sizes).GroupBy(s => s.Key).ToDictionary(g => g.Key, g => g.Last().Value) };
-        return new(resolved.MainFile, resolved.Name, text, options);
+        var known = Catalogue.Find(source);
+        // What is built is called after the model, and not after where it came from.
+        return new(resolved.MainFile, known?.Name ?? System.IO.Path.GetFileNameWithoutExtension(resolved.MainFile), text, known is null ? options : options.Over(known));
     }
 
     /// <summary>The model in core operations, as the importer made it.</summary>
@@ -104,7 +117,7 @@ public sealed class Model : IDisposable
             lock (gate)
             {
                 file ??= OnnxFile.Open(Path);
-                return imported ??= OnnxImport.Read(file.Model, Evaluator.FoldKeepingNarrow, options.Sizes, options.Shapes);
+                return imported ??= OnnxImport.Read(file.Model, Evaluator.FoldKeepingNarrow, options.Sizes, options.Shapes, OnnxImport.Known(file.Model, options.Values, options.Sizes, options.Shapes));
             }
         }
     }

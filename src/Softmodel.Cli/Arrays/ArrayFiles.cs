@@ -152,21 +152,7 @@ static class ArrayFiles
             WaveFile.Write(path, [.. Reals(Only(tensors, path))], rate);
             return;
         }
-        var part = $"{path}.{Guid.NewGuid():N}.part";
-        try
-        {
-            using (var stream = File.Create(part))
-                write(stream);
-            File.Move(part, path, overwrite: true);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new SoftmodelException($"'{path}' can't be written: {e.Message}", e);
-        }
-        finally
-        {
-            File.Delete(part);
-        }
+        WholeFile.Write(path, write);
     }
 
     static IEnumerable<float> Reals(Tensor tensor)

@@ -25,7 +25,7 @@ static class ImportCommand
         using var file = OnnxFile.Open(model.Path);
         var onnx = file.Model;
         var parameters = onnx.Graph.Initializers.Values.Sum(t => t.Dims.Aggregate(1L, (a, b) => a * b));
-        var operators = Nodes(onnx.Graph).GroupBy(n => n.Operator.ToString()).Select(g => (Operator: g.Key, Count: g.Count())).OrderByDescending(g => g.Count).ThenBy(g => g.Operator, StringComparer.Ordinal).ToArray();
+        var operators = onnx.Graph.AllNodes().GroupBy(n => n.Operator.ToString()).Select(g => (Operator: g.Key, Count: g.Count())).OrderByDescending(g => g.Count).ThenBy(g => g.Operator, StringComparer.Ordinal).ToArray();
 
         LoweredProgram? program = null;
         IReadOnlyList<ImportFault> faults = [];
@@ -43,7 +43,7 @@ static class ImportCommand
             refused = e.Message;
         }
 
-        var kernels = program?.AllSteps().Count(s => s is Step.Nest or Step.Routine);
+        var steps = program?.Runs().Count(s => s is Step.Nest or Step.Fused or Step.Routine);
         terminal.Result(new
         {
             model = model.Name,
@@ -58,7 +58,7 @@ static class ImportCommand
             outputs = onnx.Graph.Outputs.Select(Value),
             compiles = program is not null,
             core_nodes = program?.Graph.AllNodes().Count(),
-            kernels,
+            steps,
             error = refused,
             faults = faults.Select(f => new { node = f.Node, @operator = f.Operator, reason = f.Reason }),
         }, () =>
@@ -75,7 +75,7 @@ static class ImportCommand
                 table.Row("input", Describe(input));
             foreach (var output in onnx.Graph.Outputs)
                 table.Row("output", Describe(output));
-            table.Row("compiles", program is null ? "no" : $"yes: {program.Graph.AllNodes().Count():N0} core operations in {kernels:N0} kernels");
+            table.Row("compiles", program is null ? "no" : $"yes: {program.Graph.AllNodes().Count():N0} core operations in {steps:N0} steps");
             return table;
         });
         if (program is not null)
@@ -89,9 +89,6 @@ static class ImportCommand
         }
         return CommandLine.Failed;
     }
-
-    static IEnumerable<OnnxNode> Nodes(OnnxGraph graph) =>
-        graph.Nodes.SelectMany(n => n.Attributes.Values.SelectMany(a => a.Graph is null ? a.Graphs : [.. a.Graphs, a.Graph]).SelectMany(Nodes).Prepend(n));
 
     static string[]? Axes(OnnxValue value) => value.Type?.Dims is { } dims ? [.. dims.Select(d => d.Value?.ToString() ?? d.Symbol ?? "?")] : null;
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 
 namespace Softmodel.Cli.Commands;
 
@@ -15,7 +16,9 @@ sealed class ModelChoice(bool several = false)
 
     readonly Option<string[]> sizes = new("--size") { Description = "A number for a symbolic size of the inputs, as batch=1.", HelpName = "NAME=N" };
 
-    readonly Option<string[]> shapes = new("--shape") { Description = "The shape of an input of which the file doesn't say how many axes it has, as image=1,3,224,224.", HelpName = "INPUT=N,N,…" };
+    readonly Option<string[]> shapes = new("--shape") { Description = "The shape that an input always has, as image=1,3,224,224; needed where the file doesn't say how many axes it has.", HelpName = "INPUT=N,N,…" };
+
+    readonly Option<string[]> values = new("--fix") { Description = "The numbers that an input always has, as rate=16000: they are compiled in.", HelpName = "INPUT=N,N,…" };
 
     /// <summary>Adds them to a command.</summary>
     public void AddTo(Command command)
@@ -23,6 +26,7 @@ sealed class ModelChoice(bool several = false)
         command.Arguments.Add(several ? many : one);
         command.Options.Add(sizes);
         command.Options.Add(shapes);
+        command.Options.Add(values);
     }
 
     /// <summary>The models as the user named them.</summary>
@@ -38,12 +42,15 @@ sealed class ModelChoice(bool several = false)
         {
             Sizes = Pairs(parsed.GetValue(sizes), "--size", Number),
             Shapes = Pairs(parsed.GetValue(shapes), "--shape", text => text.Split(',').Select(Number).ToArray()),
+            Values = Pairs(parsed.GetValue(values), "--fix", text => text.Split(',').Select(Real).ToArray()),
         };
         await terminal.Fetch(name, cancel);
         return await Model.LoadAsync(name, options, cancel: cancel);
     }
 
-    static Dictionary<string, T> Pairs<T>(string[]? pairs, string option, Func<string, T> read)
+    /// <summary>Names with what is written after an equals sign.</summary>
+    /// <exception cref="UsageException">Something else is written, or a name twice.</exception>
+    public static Dictionary<string, T> Pairs<T>(string[]? pairs, string option, Func<string, T> read)
     {
         var all = new Dictionary<string, T>(StringComparer.Ordinal);
         foreach (var pair in pairs ?? [])
@@ -55,11 +62,14 @@ sealed class ModelChoice(bool several = false)
             }
             catch (Exception e) when (e is FormatException or OverflowException or ArgumentException)
             {
-                throw new UsageException($"'{option} {pair}' is not understood: write a name, '=' and whole numbers that are not negative, and each name once");
+                throw new UsageException($"'{option} {pair}' is not understood: write a name, '=' and {(option == "--fix" ? "numbers" : "whole numbers that are not negative")}, and each name once");
             }
         }
         return all;
     }
 
-    static long Number(string text) => long.Parse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture);
+    /// <summary>A whole number that is not negative.</summary>
+    public static long Number(string text) => long.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture);
+
+    static double Real(string text) => double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture);
 }

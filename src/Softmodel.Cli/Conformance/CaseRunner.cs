@@ -35,16 +35,17 @@ internal static class CaseRunner
 
             stage = "import";
             var given = InputsOf(file.Model.Graph).Select(i => i.Name).Zip(data[0].Inputs).ToDictionary();
-            var ranks = given.ToDictionary(p => p.Key, p => p.Value.Dims.ToArray());
+            // What the file leaves open stays open; only what it doesn't speak of at all is said.
+            var shapes = InputsOf(file.Model.Graph).Where(i => i.Type?.Dims is null && given.ContainsKey(i.Name)).ToDictionary(i => i.Name, i => given[i.Name].Dims.ToArray());
             Graph graph;
             try
             {
-                graph = OnnxImport.Read(file.Model, Evaluator.Fold, ranks: ranks);
+                graph = OnnxImport.Read(file.Model, Evaluator.Fold, shapes: shapes);
             }
             catch (OnnxImportException) when (data.Length == 1 && given.Values.Any(IsSetting) && !given.Values.All(IsSetting))
             {
                 var known = given.Where(p => IsSetting(p.Value)).ToDictionary();
-                graph = OnnxImport.Read(file.Model, Evaluator.Fold, ranks: ranks, known: known);
+                graph = OnnxImport.Read(file.Model, Evaluator.Fold, shapes: shapes, known: known);
                 fixedInputs = [.. known.Keys];
             }
 

@@ -13,6 +13,8 @@ internal sealed class Worker(string folder) : IDisposable
     /// <summary>The first argument that makes this program a worker; the second is its folder.</summary>
     public const string Command = "conformance-worker";
 
+    static readonly TimeSpan patience = TimeSpan.FromSeconds(2);
+
     Process? process;
     Task<string>? errors;
 
@@ -68,12 +70,21 @@ internal sealed class Worker(string folder) : IDisposable
 
     static string FirstLines(string text) => string.Join(" ", text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Take(5));
 
-    /// <summary>Ends the process, whatever it does.</summary>
+    /// <summary>Ends the process: by itself where it waits for a case, else whatever it does.</summary>
     public void Dispose()
     {
         if (process is null)
             return;
-        process.Kill(entireProcessTree: true);
+        try
+        {
+            process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It has ended.
+        }
+        if (!process.WaitForExit(patience))
+            process.Kill(entireProcessTree: true);
         process.WaitForExit();
         process.Dispose();
         process = null;

@@ -10,7 +10,8 @@ namespace Softmodel.Emit;
 /// <summary>A program as C#, and the weights that it reads.</summary>
 /// <param name="Source">The C#, for one width of vectors.</param>
 /// <param name="Weights">The tensors in the order in which the weights file holds them.</param>
-sealed record ProgramSource(string Source, WeightLayout Weights);
+/// <param name="Kernels">The kernel that a step became, and the name of its method; several may share one.</param>
+sealed record ProgramSource(string Source, WeightLayout Weights, IReadOnlyDictionary<Step, (string Name, KernelCode Code)> Kernels);
 
 /// <summary>Where each constant lies in the weights file.</summary>
 sealed record WeightLayout((Lowering.Buffer Buffer, long Offset)[] Items, long Length)
@@ -53,6 +54,7 @@ sealed class ProgramCode
     readonly StringBuilder run = new();
     readonly MemoryPlan memory;
     readonly Dictionary<string, (string Name, List<string> Sources)> kernels = new(StringComparer.Ordinal);
+    readonly Dictionary<Step, (string Name, KernelCode Code)> written = new(ReferenceEqualityComparer.Instance);
     readonly Dictionary<string, int> named = new(StringComparer.Ordinal);
     readonly List<string> nodes = [];
     int parameters = Arguments, loops;
@@ -74,7 +76,7 @@ sealed class ProgramCode
         foreach (var nest in nests)
         {
             if (TileCode.Of(nest, width) is { } tile)
-                tiles.Add(nest, tile);
+                tiles[nest] = tile;
         }
         // A constant that one kernel alone reads can lie in the order in which it reads it.
         var readers = program.AllSteps().Where(s => !within.Contains(s)).SelectMany(s => s.Buffers.Distinct()).GroupBy(b => b).ToDictionary(g => g.Key, g => g.Count());
@@ -116,7 +118,7 @@ sealed class ProgramCode
         code.Append('\n').Append(Tiles.Write(tiles.Values.SelectMany(t => t.Used).Concat(fast.Values.SelectMany(t => t.Used)).Concat(usedInRows).Distinct(), width));
         ToomCookMethods(code);
         code.Append(Prelude());
-        return new(code.ToString(), weights);
+        return new(code.ToString(), weights, written);
     }
 
     void ToomCookMethods(StringBuilder code)
@@ -269,11 +271,11 @@ sealed class ProgramCode
             switch (step)
             {
                 case Step.Nest nest:
-                    Kernel(fast.TryGetValue(nest, out var quick) ? quick.Write()
+                    Kernel(nest, fast.TryGetValue(nest, out var quick) ? quick.Write()
                         : tiles.TryGetValue(nest, out var tile) ? tile.Write(packed.Contains(nest)) : NestCode.Write(nest), nest.Source, NameOf(nest.Source), Line);
                     break;
                 case Step.Fused fused:
-                    Kernel(RowsCode.Write(fused, width, usedInRows), string.Join("; ", fused.Members.Select(m => m.Source)), "Rows", Line);
+                    Kernel(fused, RowsCode.Write(fused, width, usedInRows), string.Join("; ", fused.Members.Select(m => m.Source)), "Rows", Line);
                     break;
                 case Step.Routine routine:
                     var (found, statement) = RoutineCode.Write(routine);
@@ -316,11 +318,12 @@ sealed class ProgramCode
         }
     }
 
-    void Kernel(KernelCode kernel, string source, string word, Action<string> line)
+    void Kernel(Step step, KernelCode kernel, string source, string word, Action<string> line)
     {
         if (!kernels.TryGetValue(kernel.Body, out var there))
             kernels[kernel.Body] = there = (Numbered(word), []);
         there.Sources.Add(source.ReplaceLineEndings(" "));
+        written[step] = (there.Name, kernel);
         if (kernel.Body.Contains("Check.", StringComparison.Ordinal))
             MayFail(source, line);
         parameters = Math.Max(parameters, kernel.Parameters.Count);

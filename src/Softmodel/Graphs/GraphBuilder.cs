@@ -273,9 +273,17 @@ public sealed class GraphBuilder
     public Graph Build(IEnumerable<Value> outputs, IEnumerable<string>? outputNames = null)
     {
         var results = outputs.ToEquatable();
-        var needed = new HashSet<Value>(results);
-        var symbols = results.Concat(inputs).SelectMany(v => v.Shape.Dims).SelectMany(d => d.Symbols).ToHashSet(StringComparer.Ordinal);
-        var live = new List<Node>();
+        var (live, symbols) = Live(nodes, results, results.Concat(inputs).SelectMany(v => v.Shape.Dims).SelectMany(d => d.Symbols));
+        return new(name, inputs.ToEquatable(), results, (outputNames ?? results.Select(v => v.Name)).ToEquatable(), live)
+        {
+            Positive = outer is null ? names.Positive.Intersect(symbols).Order(StringComparer.Ordinal).ToEquatable() : [],
+        };
+    }
+
+    /// <summary>The nodes that some values and sizes depend on, in the same order, and the symbols of all sizes in them.</summary>
+    internal static (EquatableArray<Node> Nodes, HashSet<string> Symbols) Live(IReadOnlyList<Node> nodes, IEnumerable<Value> values, IEnumerable<string> sizes)
+    {
+        var (needed, symbols, live) = (new HashSet<Value>(values), sizes.ToHashSet(StringComparer.Ordinal), new List<Node>());
         for (var i = nodes.Count - 1; i >= 0; i--)
         {
             var node = nodes[i];
@@ -286,10 +294,7 @@ public sealed class GraphBuilder
             symbols.UnionWith(SymbolsOf(node));
         }
         live.Reverse();
-        return new(name, inputs.ToEquatable(), results, (outputNames ?? results.Select(v => v.Name)).ToEquatable(), live.ToEquatable())
-        {
-            Positive = outer is null ? names.Positive.Intersect(symbols).Order(StringComparer.Ordinal).ToEquatable() : [],
-        };
+        return (live.ToEquatable(), symbols);
     }
 
     static IEnumerable<string> SymbolsOf(Node node) => node.Outputs.Concat(node.Inputs).SelectMany(v => v.Shape.Dims).Concat(OpSizes.Of(node.Op)).SelectMany(d => d.Symbols)

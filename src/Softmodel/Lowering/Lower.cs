@@ -20,6 +20,7 @@ sealed class Lower
     readonly Dictionary<Node, (Buffer Buffer, Shape Shape)> surrounded = [];
     Stored plan = null!;
     List<Step> steps = [];
+    HashSet<Node> within = [];
     (Value Value, Index[] At, Expr Result)? accumulated;
 
     /// <summary>The kernels of a graph.</summary>
@@ -82,6 +83,19 @@ sealed class Lower
     }
 
     void Add(Node node)
+    {
+        var (outer, first) = (within, steps.Count);
+        within = [node];
+        Write(node);
+        for (var i = first; i < steps.Count; i++)
+        {
+            if (steps[i].Nodes.Count == 0)
+                steps[i] = steps[i] with { Nodes = within };
+        }
+        within = outer;
+    }
+
+    void Write(Node node)
     {
         switch (node.Op)
         {
@@ -146,6 +160,7 @@ sealed class Lower
     /// <summary>Adds the kernel of a reduction and of all that is computed from its result element by element.</summary>
     void Finish(Node root, Node heavy, Axis[] loops, Index[] position, Fold fold, Buffer target)
     {
+        within.Add(heavy);
         accumulated = (heavy.Output, position, fold.Result);
         var at = Follow(position, heavy.Output.Shape, root.Output.Shape);
         var value = root == heavy ? fold.Result : Element(root, at);
@@ -259,6 +274,8 @@ sealed class Lower
             var shape = new Shape(x.Shape.Dims.Select((d, i) => i < 2 ? d : d + low[i - 2] + high[i - 2]).ToEquatable());
             var axes = Axes(shape, "i");
             var from = axes.Select((a, i) => i < 2 ? (Index)a : (Index)a + (Dim)(-low[i - 2])).ToArray();
+            var outer = within;
+            within = [node];
             var value = Pull(x, from);
             for (var i = low.Length - 1; i >= 0; i--)
             {
@@ -266,7 +283,8 @@ sealed class Lower
                     value = Expr.Guard.Of(from[i + 2], x.Shape[i + 2], value, Zero(value.Type));
             }
             var buffer = NewBuffer($"{x.Name}_padded", Storage.Arena, x.Type.Element, shape.Count);
-            steps.Add(new Step.Nest($"padding of {Names(node)}", axes, buffer, Views.Flat(shape, [.. axes.Select(a => (Index)a)]), value, null));
+            steps.Add(new Step.Nest($"padding of {Names(node)}", axes, buffer, Views.Flat(shape, [.. axes.Select(a => (Index)a)]), value, null) { Nodes = within });
+            within = outer;
             surrounded[node] = place = (buffer, shape);
         }
         return new Expr.Load(place.Buffer, Views.Flat(place.Shape, [.. at.Select((a, i) => i < 2 ? a : a + (Dim)low[i - 2])]));
@@ -434,6 +452,7 @@ sealed class Lower
 
     Expr Element(Node node, Index[] at)
     {
+        within.Add(node);
         Value X(int i) => node.Inputs[i];
         switch (node.Op)
         {

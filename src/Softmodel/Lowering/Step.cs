@@ -20,6 +20,9 @@ abstract record Step
         _ => throw new InvalidOperationException(),
     };
 
+    /// <summary>The nodes that are computed in it, in the order in which they were come upon.</summary>
+    public IReadOnlyCollection<Node> Nodes { get; init; } = [];
+
     /// <summary>Elements computed in nested loops, each perhaps with a reduction in it.</summary>
     /// <param name="Source">Which nodes it is.</param>
     /// <param name="Axes">The loops over the result, outermost first.</param>
@@ -79,6 +82,13 @@ sealed record LoweredProgram(string Name, Graph Graph, Buffer[] Inputs, (Buffer 
 {
     /// <summary>All steps, those within others too, each after the one that it is within.</summary>
     public IEnumerable<Step> AllSteps() => Within(Steps);
+
+    /// <summary>The steps that run one after the other, those within branches and loops too: nests that are computed together are one.</summary>
+    public IEnumerable<Step> Runs()
+    {
+        var together = AllSteps().OfType<Step.Fused>().SelectMany(f => f.Members).ToHashSet<Step>(ReferenceEqualityComparer.Instance);
+        return AllSteps().Where(s => !together.Contains(s)).Distinct(ReferenceEqualityComparer.Instance).Cast<Step>();
+    }
 
     static IEnumerable<Step> Within(IEnumerable<Step> steps) => steps.SelectMany(s => s switch
     {

@@ -29,6 +29,12 @@ public sealed record CatalogueModel(string Name, string About, string Task, Mode
     /// <summary>What symbolic sizes of its inputs are in every use, such as a batch of 1.</summary>
     public IReadOnlyDictionary<string, long>? Sizes { get; init; }
 
+    /// <summary>Shapes that inputs have in every use.</summary>
+    public IReadOnlyDictionary<string, long[]>? Shapes { get; init; }
+
+    /// <summary>Numbers that inputs have in every use.</summary>
+    public IReadOnlyDictionary<string, double[]>? Values { get; init; }
+
     /// <summary>The size of its files in bytes.</summary>
     [JsonIgnore]
     public long Bytes => Files.Sum(f => f.Bytes);

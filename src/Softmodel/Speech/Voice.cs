@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Softmodel.Runtime;
 using Softmodel.Sources;
 
@@ -29,12 +30,12 @@ public sealed class Voice : IDisposable
     /// <summary>Brings a voice to this machine where it is not there yet, and compiles it or takes it from the cache.</summary>
     /// <param name="source">A name of the catalogue such as <c>tts-en</c>, or a source such as a file with what came with it beside it.</param>
     /// <param name="compile">How it is compiled; by default for this processor and all its cores.</param>
-    /// <param name="progress">Is told what is being done.</param>
+    /// <param name="progress">Is told what is being done; may be called from any thread.</param>
     /// <param name="cancel">Stops it, and leaves nothing half done.</param>
     /// <exception cref="SoftmodelException">It can't be found or fetched, or is no voice.</exception>
     public static async Task<Voice> LoadAsync(string source = "tts-en", CompileOptions? compile = null, IProgress<string>? progress = null, CancellationToken cancel = default)
     {
-        var resolved = await Source.Resolve(source, null, cancel).ConfigureAwait(false);
+        var resolved = await Source.Resolve(source, progress is null ? null : new Fetching(progress), cancel).ConfigureAwait(false);
         var profile = VoiceProfile.Read(resolved);
         using var model = await Model.LoadAsync(source, cancel: cancel).ConfigureAwait(false);
         var (phonemize, pronouncer) = FrontEnd(profile, resolved, cancel);
@@ -47,6 +48,19 @@ public sealed class Voice : IDisposable
         {
             pronouncer?.Dispose();
             throw;
+        }
+    }
+
+    sealed class Fetching(IProgress<string> progress) : IProgress<FetchProgress>
+    {
+        int last = -1;
+
+        public void Report(FetchProgress value)
+        {
+            // News at every percent are enough for a line of text.
+            var percent = value.Total is > 0 and var total ? (int)(100 * value.Bytes / total) : 0;
+            if (Interlocked.Exchange(ref last, percent) != percent)
+                progress.Report(value.Total is null ? $"{value.Step} {value.Model}" : $"{value.Step} {value.Model}: {percent} %");
         }
     }
 
@@ -83,6 +97,20 @@ public sealed class Voice : IDisposable
         options ??= new();
         options.Validate(Profile);
         return Sounds(Utterances(text, options, cancel), options, cancel);
+    }
+
+    /// <summary>Speaks a text on another thread.</summary>
+    /// <inheritdoc cref="Speak"/>
+    public Task<Sound> SpeakAsync(string text, SpeechOptions? options = null, CancellationToken cancel = default) =>
+        Task.Run(() => Speak(text, options, cancel), cancel);
+
+    /// <summary>Speaks a text sentence by sentence on another thread, each with the pause after it.</summary>
+    /// <inheritdoc cref="Stream"/>
+    public async IAsyncEnumerable<Sound> StreamAsync(string text, SpeechOptions? options = null, [EnumeratorCancellation] CancellationToken cancel = default)
+    {
+        using var sounds = Stream(text, options, cancel).GetEnumerator();
+        while (await Task.Run(sounds.MoveNext, cancel).ConfigureAwait(false))
+            yield return sounds.Current;
     }
 
     /// <summary>A text as what is spoken in one go; found out as it is asked for, but for what is wrong with the text.</summary>

@@ -15,8 +15,12 @@ static class NativeTools
             Assert.Skip("this processor is no x86-64 with AVX2");
         foreach (var tool in new[] { "gcc", "ld", "objcopy", "dotnet", "python3" })
         {
-            if (!(Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(f => File.Exists(Path.Combine(f, tool))))
+            if (!Has(tool))
                 Assert.Skip($"'{tool}' is not installed");
         }
     }
+
+    /// <summary>Whether a program can be started by its name.</summary>
+    public static bool Has(string tool) =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(f => File.Exists(Path.Combine(f, tool)));
 }

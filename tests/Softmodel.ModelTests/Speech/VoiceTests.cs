@@ -50,6 +50,27 @@ public sealed class VoiceTests
     }
 
     [Fact]
+    public async Task What_is_awaited_is_the_same_and_can_be_stopped()
+    {
+        using var voice = await Load("tts-en");
+        const string text = "One moment, please. Who goes there?";
+        var all = voice.Speak(text).Samples.ToArray();
+        var awaited = await voice.SpeakAsync(text);
+        Assert.True(all.SequenceEqual(awaited.Samples.ToArray()));
+        var pieces = new List<float>();
+        await foreach (var sound in voice.StreamAsync(text))
+            pieces.AddRange(sound.Samples.ToArray());
+        Assert.True(all.SequenceEqual(pieces));
+        using var stop = new CancellationTokenSource();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+        {
+            await foreach (var _ in voice.StreamAsync(text, cancel: stop.Token))
+                stop.Cancel();
+        });
+        Assert.True(all.SequenceEqual(voice.Speak(text).Samples.ToArray()));
+    }
+
+    [Fact]
     public async Task A_sentence_without_end_is_divided()
     {
         using var voice = await Load("tts-en");

@@ -92,6 +92,80 @@ public sealed class ModelCommandTests : IDisposable
         Assert.Contains("'N'", error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Show_lists_kernels_with_the_nodes_that_they_are()
+    {
+        var (code, output, error) = await Run("show", Model("Add", "Mul"), "--at", "N=7", "--json");
+        Assert.Equal((0, ""), (code, error));
+        var json = JsonDocument.Parse(output).RootElement;
+        Assert.Equal(2, json.GetProperty("nodes").GetInt32());
+        // The sum is of no use to the product, and is left out.
+        var part = Assert.Single(json.GetProperty("parts").EnumerateArray());
+        Assert.Equal(["Mul 'sum'"], part.GetProperty("nodes").EnumerateArray().Select(n => n.GetString()));
+        Assert.Equal(21, part.GetProperty("operations").GetDouble());
+        var text = (await Run("show", Model("Add"))).Output;
+        Assert.Contains("1 steps run kernels, of which 1 are different", text, StringComparison.Ordinal);
+        Assert.Contains("Add1: Float32[N,3] = add   # Add 'sum'", text, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("imported")]
+    [InlineData("simplified")]
+    public async Task Show_writes_graphs_that_can_be_read_again(string stage)
+    {
+        var (code, output, _) = await Run("show", Model("Add"), "--stage", stage);
+        Assert.Equal(0, code);
+        Assert.Equal(output, GraphText.Write(GraphText.Read(output)));
+        Assert.Contains("add(a, b)", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Show_writes_a_page_and_a_graph_for_Graphviz()
+    {
+        var page = File("adding.html");
+        var (code, output, error) = await Run("show", Model("Add"), "--format", "html", "-o", page);
+        Assert.Equal((0, ""), (code, output));
+        Assert.StartsWith(page, error, StringComparison.Ordinal);
+        Assert.StartsWith("<!doctype html>", System.IO.File.ReadAllText(page), StringComparison.Ordinal);
+        Assert.StartsWith("digraph \"adding\" {", (await Run("show", Model("Add"), "--format", "dot")).Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(2, "Q", "--at", "Q=3")]
+    [InlineData(2, "--at", "--at", "N=x")]
+    [InlineData(2, "-o FILE", "--format", "dot", "--json")]
+    [InlineData(2, "--vector-bits", "--vector-bits", "100")]
+    [InlineData(2, "pdf", "--format", "pdf")]
+    [InlineData(1, "can't be written", "-o", "/no/such/folder/x.txt")]
+    public async Task Show_says_what_is_wrong(int code, string says, params string[] options)
+    {
+        var result = await Run(["show", Model("Add"), .. options]);
+        Assert.Equal((code, ""), (result.Code, result.Output));
+        Assert.Contains(says, result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Fixed_inputs_are_compiled_in()
+    {
+        var (code, output, error) = await Run("run", Model("Add"), "--shape", "b=2,3", "--fix", "b=10", "-i", "a=[[1,2,3],[4,5,6]]", "--json");
+        Assert.Equal((0, ""), (code, error));
+        Assert.Equal([11, 12, 13, 14, 15, 16], JsonDocument.Parse(output).RootElement.GetProperty("outputs")[0].GetProperty("values").EnumerateArray().Select(v => v.GetDouble()));
+    }
+
+    [Theory]
+    [InlineData(1, "inputs are a, b", "--fix", "c=1")]
+    [InlineData(1, "give its shape", "--fix", "b=1")]
+    [InlineData(1, "2 values", "--shape", "b=2,3", "--fix", "b=1,2")]
+    [InlineData(1, "declares [N,3]", "--shape", "b=2,4")]
+    [InlineData(1, "declares [N,3]", "--shape", "b=2")]
+    [InlineData(2, "--fix b", "--fix", "b=x")]
+    public async Task Wrong_fixed_inputs_are_named(int code, string says, params string[] options)
+    {
+        var result = await Run(["run", Model("Add"), "-i", "a=[[1,2,3]]", "-i", "b=1", .. options]);
+        Assert.Equal((code, ""), (result.Code, result.Output));
+        Assert.Contains(says, result.Error, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("--size", "N")]
     [InlineData("--size", "N=x")]

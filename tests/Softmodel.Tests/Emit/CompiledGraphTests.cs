@@ -4,6 +4,7 @@ using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Lowering;
+using Softmodel.Runtime;
 
 namespace Softmodel.Tests.Emit;
 
@@ -37,4 +38,18 @@ public sealed class CompiledGraphTests : IDisposable
     [InlineData(40)]
     public void What_is_added_to_a_product_is_that_of_its_column(int columns) =>
         Agrees(x => x[0].Contract("ik,kj->ij", x[1]) + x[2], Ramp(3, 5), Ramp(5, columns), Ramp(columns));
+
+    [Fact]
+    public void A_loop_that_is_counted_and_then_run_again_may_hold_products() => Agrees(x =>
+    {
+        var builder = x[0].Builder;
+        var body = builder.Body("body");
+        body.Input("turn", new(ElementType.Int64, Shape.Scalar));
+        var carried = new Term(body, body.Input("carried", x[0].Type));
+        var next = carried.Contract("ij,jk->ik", new Term(body, body.Capture(x[0].Value)));
+        var goOn = next.Reduce(Reduction.Max, [0, 1]) < 100;
+        var loop = new Op.Loop(body.Build([goOn.Value, next.Value, next.Value]), 1, builder.FreshSymbol());
+        var results = builder.ApplyAll(loop, [builder.Sizes([20], Shape.Scalar), builder.Constant(Tensor.Scalar(true)), x[0].Value, .. body.Captures]);
+        return new Term(builder, results[1]);
+    }, Ramp(16, 16));
 }

@@ -48,6 +48,35 @@ public sealed unsafe class CompiledModelTests : IDisposable
         Assert.Equal([12, 23], model.Output(0).Span<float>());
     }
 
+    /// <summary>Adds up x[N].</summary>
+    sealed class Total() : CompiledModel(WeightsFile.None, [new("x", ElementType.Float32, "N")], [new("total", ElementType.Float32)])
+    {
+        protected override void Execute()
+        {
+            var sum = (float*)Arena.Reserve(sizeof(float));
+            *sum = 0;
+            for (var i = 0L; i < InputSize(0, 0); i++)
+                *sum += ((float*)Input(0))[i];
+            SetOutput(0, sum);
+        }
+    }
+
+    [Fact]
+    public void A_model_of_one_input_takes_a_span()
+    {
+        using var total = new Total();
+        ReadOnlySpan<float> numbers = [1, 2, 3];
+        total.Run(numbers, 3);
+        Assert.Equal(6, total.Output("total").Span<float>()[0]);
+        total.Run(x.AsSpan(1), 2);
+        Assert.Equal(5, total.Output(0).Span<float>()[0]);
+        total.Run(ReadOnlySpan<float>.Empty, 0);
+        Assert.Equal(0, total.Output(0).Span<float>()[0]);
+        Assert.Contains("3 elements", Assert.Throws<ModelException>(() => total.Run(x, 2)).Message, StringComparison.Ordinal);
+        Assert.Contains("float64", Assert.Throws<ModelException>(() => total.Run<double>([1.0], 1)).Message, StringComparison.Ordinal);
+        Assert.Contains("total", Assert.Throws<ModelException>(() => total.Output("sum").Count).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_run_allocates_nothing()
     {

@@ -49,7 +49,12 @@ internal sealed record OnnxGraph(
     IReadOnlyList<OnnxValue> Outputs,
     IReadOnlyList<OnnxValue> Values,
     IReadOnlyDictionary<string, OnnxTensor> Initializers,
-    IReadOnlyDictionary<string, OnnxSparseTensor> SparseInitializers);
+    IReadOnlyDictionary<string, OnnxSparseTensor> SparseInitializers)
+{
+    /// <summary>All nodes, those of bodies too.</summary>
+    public IEnumerable<OnnxNode> AllNodes() =>
+        Nodes.SelectMany(n => n.Attributes.Values.SelectMany(a => a.Graph is null ? a.Graphs : [.. a.Graphs, a.Graph]).SelectMany(g => g.AllNodes()).Prepend(n));
+}
 
 /// <summary>An operator applied to values.</summary>
 /// <param name="Name">Its name; may be empty.</param>

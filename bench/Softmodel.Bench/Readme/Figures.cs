@@ -1,0 +1,104 @@
+using System.Globalization;
+using System.Text.Json;
+using Softmodel.Report;
+
+namespace Softmodel.Bench.Readme;
+
+/// <summary>A figure of the description.</summary>
+/// <param name="What">What was measured.</param>
+/// <param name="Measured">What came out.</param>
+/// <param name="Command">What measured it.</param>
+sealed record Figure(string What, string Measured, string Command);
+
+/// <summary>Makes figures of what the measuring commands print with <c>--json</c>, and puts them between the marks of a page.</summary>
+static class Figures
+{
+    const string Begin = "<!-- figures: written by bench/readme -->", End = "<!-- end of figures -->";
+
+    /// <summary>A command's report, by what is in it, and its rows.</summary>
+    static readonly (string[] Keys, Func<JsonElement, IEnumerable<Figure>> Rows)[] reports =
+    [
+        (["voice", "ours", "peer"], Demo),
+        (["against", "summary"], Bench),
+        (["oracle", "models"], Verify),
+        (["library", "bytes"], Build),
+        (["stage", "parts"], Show),
+        (["suites"], Conformance),
+        (["rooms", "covered"], Coverage),
+    ];
+
+    /// <summary>The page with its figures replaced.</summary>
+    /// <param name="page">The page.</param>
+    /// <param name="json">Reports, in any order.</param>
+    /// <exception cref="SoftmodelException">A report is of no command that is known here, or the page has no place for figures.</exception>
+    public static string Fill(string page, IReadOnlyList<string> json)
+    {
+        var (begin, end) = (page.IndexOf(Begin, StringComparison.Ordinal), page.IndexOf(End, StringComparison.Ordinal));
+        if (begin < 0 || end < begin)
+            throw new SoftmodelException($"the page has no place for figures: lines '{Begin}' and '{End}'");
+        var roots = json.Select(j => JsonDocument.Parse(j).RootElement).ToArray();
+        var rows = roots.Select(root => (Kind: Kind(root), Root: root)).OrderBy(r => r.Kind).SelectMany(r => reports[r.Kind].Rows(r.Root)).ToArray();
+        var machine = roots.Where(r => r.TryGetProperty("machine", out _)).Select(r => Machine(r.GetProperty("machine"))).FirstOrDefault();
+        var table = $"""
+            {Begin}
+            | what | measured | by |
+            | --- | --- | --- |
+            {string.Join("\n", rows.Select(r => $"| {r.What} | {r.Measured} | `{r.Command}` |"))}
+            {(machine is null ? "" : $"\nMeasured on {machine}.\n")}
+            """.ReplaceLineEndings("\n");
+        return page[..begin] + table.TrimEnd('\n') + "\n" + page[end..];
+    }
+
+    static int Kind(JsonElement root) => Array.FindIndex(reports, r => r.Keys.All(k => root.TryGetProperty(k, out _))) is >= 0 and var kind ? kind
+        : throw new SoftmodelException($"a report with {string.Join(", ", root.EnumerateObject().Select(p => p.Name).Take(6))} is of no command that has figures");
+
+    static string Machine(JsonElement m) =>
+        $"{Text(m, "processor")}, {Number(m, "cores"):0} cores, vectors of {Number(m, "vector_bits"):0} bits; .NET {Text(m, "dotnet")}, ONNX Runtime {Text(m, "onnxruntime")}";
+
+    static IEnumerable<Figure> Demo(JsonElement root)
+    {
+        const string Command = "softmodel demo";
+        var (voice, ours, peer) = (Text(root, "voice"), root.GetProperty("ours"), root.GetProperty("peer"));
+        if (Has(ours, "total_bytes"))
+            yield return new($"{voice} as a program, beside ONNX Runtime with the model: size", $"{Bytes(ours, "total_bytes")}, {Bytes(peer, "total_bytes")}", Command);
+        yield return new("from the start of the process to the first sound", $"{Milliseconds(ours, "first_sound_ms")}, {Milliseconds(peer, "first_sound_ms")}", Command);
+        yield return new("time for a second of sound", $"{Milliseconds(Number(ours, "real_time_factor") * 1000)}, {Milliseconds(Number(peer, "real_time_factor") * 1000)}", Command);
+        yield return new("memory", $"{Bytes(ours, "peak_bytes")}, {Bytes(peer, "peak_bytes")}", Command);
+    }
+
+    static IEnumerable<Figure> Bench(JsonElement root) => root.GetProperty("summary").EnumerateArray().GroupBy(s => Text(s, "model")).Select(g => new Figure(
+        $"{g.Key}: how many times as fast as ONNX Runtime",
+        string.Join(", ", g.Select(s => Invariant($"{Number(s, "speedup"):0.0} with {Number(s, "threads"):0} {(Number(s, "threads") == 1 ? "thread" : "threads")}"))),
+        $"softmodel bench {g.Key}"));
+
+    static IEnumerable<Figure> Verify(JsonElement root) => root.GetProperty("models").EnumerateArray().Select(m => new Figure(
+        $"{Text(m, "model")}: nearness to ONNX Runtime, the worst run", Invariant($"{Number(m, "min_snr_db"):0} dB"), $"softmodel verify {Text(m, "model")}"));
+
+    static IEnumerable<Figure> Build(JsonElement root) =>
+        [new($"{Text(root, "model")} as a native library: code and weights", $"{Bytes(root.GetProperty("bytes"), "code")} and {Bytes(root.GetProperty("bytes"), "weights")}", $"softmodel build {Text(root, "model")} -o out")];
+
+    static IEnumerable<Figure> Show(JsonElement root) => Has(root, "kernels")
+        ? [new($"{Text(root, "model")}: nodes in the file, steps, different kernels", Invariant($"{Number(root, "nodes"):N0}, {Number(root, "steps"):N0}, {Number(root, "kernels"):N0}"), $"softmodel show {Text(root, "model")}")]
+        : [];
+
+    static IEnumerable<Figure> Conformance(JsonElement root) => root.GetProperty("suites").EnumerateArray().Select(s => new Figure(
+        Text(s, "name") is "zoo" ? "whole networks of the zoo that compile and agree" : $"tests of ONNX that pass, suite {Text(s, "name")}",
+        Invariant($"{Number(s, "passed"):N0} of {Number(s, "total"):N0}"), $"softmodel conformance ../shared/{(Text(s, "name") is "zoo" ? "zoo" : "onnx")}"));
+
+    static IEnumerable<Figure> Coverage(JsonElement root) =>
+        [new("lines of `src/` that tests reach", Invariant($"{Number(root, "share"):0.0%}"), "bench/coverage")];
+
+    static bool Has(JsonElement e, string key) => e.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null;
+
+    static string Text(JsonElement e, string key) => e.GetProperty(key).GetString()!;
+
+    static double Number(JsonElement e, string key) => e.GetProperty(key).GetDouble();
+
+    static string Bytes(JsonElement e, string key) => Amount.Of(Number(e, key), "B");
+
+    static string Milliseconds(JsonElement e, string key) => Milliseconds(Number(e, key));
+
+    static string Milliseconds(double ms) => ms < 1000 ? Invariant($"{ms:0} ms") : Invariant($"{ms / 1000:0.0} s");
+
+    static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,141 @@
+using System.CommandLine;
+using System.Text;
+using Softmodel.Cli.Workloads;
+using Softmodel.Emit;
+using Softmodel.Graphs;
+using Softmodel.Import.Onnx;
+using Softmodel.Report;
+
+namespace Softmodel.Cli.Commands;
+
+/// <summary><c>softmodel show</c>: a model as text, as a picture, or as a page to walk about in.</summary>
+static class ShowCommand
+{
+    // About as many phonemes as a sentence has, and what a size is where nothing tells.
+    const int Sentence = 30, AnySize = 100;
+
+    public static Command Create()
+    {
+        var choice = new ModelChoice();
+        var format = new Option<string>("--format", "-f") { Description = "text to read and compare, dot for Graphviz, or html for a page to walk about in.", DefaultValueFactory = _ => "text" };
+        format.AcceptOnlyFromAmong("text", "dot", "html");
+        var stage = new Option<string>("--stage") { Description = "The model in core operations as imported, or after the exact passes, or the kernels that it becomes.", DefaultValueFactory = _ => "kernels" };
+        stage.AcceptOnlyFromAmong("imported", "simplified", "kernels");
+        var output = new Option<string?>("--output", "-o") { Description = "The file to write; text and dot go to standard output without it, and a page to MODEL.html.", HelpName = "FILE" };
+        var at = new Option<string[]>("--at") { Description = $"A size to count operations at, as T=100; voices are given a sentence, and other sizes are {AnySize}.", HelpName = "NAME=N" };
+        var bits = new Option<int>("--vector-bits") { Description = "The width of vectors in the kernels' C#: 512, 256 or 128; by default the widest that the processor has.", DefaultValueFactory = _ => 0 };
+        var verb = new Verb("show", "Show a model as text, as a graph, or as a page with its kernels, their C# and their share of the work.",
+            "show tts-en --format html -o tts-en.html", "show tts-en", "show model.onnx --stage simplified", "show model.onnx --format dot -o model.dot", "show tts-en --at text_length=200 --json")
+        {
+            format, stage, output, at, bits,
+        };
+        choice.AddTo(verb);
+        return verb.Does(async (parsed, terminal, cancel) =>
+        {
+            var given = ModelChoice.Pairs(parsed.GetValue(at), "--at", ModelChoice.Number);
+            var width = parsed.GetValue(bits) is not 0 and var asked ? asked : InProcess.Width;
+            if (width is not (128 or 256 or 512))
+                throw new UsageException($"--vector-bits can be 128, 256 or 512, not {width}");
+            var (kind, file) = (parsed.GetRequiredValue(format), parsed.GetValue(output));
+            if (terminal.Json && file is null && kind == "dot")
+                throw new UsageException("with --json, --format dot wants a file: write -o FILE");
+            using var model = await choice.Load(parsed, terminal, cancel);
+            var shown = await terminal.Working(progress => Task.Run(() => Shown.Of(model, Enum.Parse<Stage>(parsed.GetRequiredValue(stage), ignoreCase: true), width, given, progress, cancel), cancel));
+            file ??= kind == "html" ? $"{model.Name}.html" : null;
+            if (file is not null)
+            {
+                WholeFile.Write(file, stream =>
+                {
+                    using var writer = new StreamWriter(stream, new UTF8Encoding(false));
+                    shown.Write(kind, writer);
+                });
+                terminal.Say($"{file} ({Text.Size(new FileInfo(file).Length)})");
+            }
+            if (terminal.Json)
+                terminal.Result(shown.Json(file), () => throw new InvalidOperationException());
+            else if (file is null)
+                shown.Write(kind, terminal.Output);
+            return CommandLine.Done;
+        }, Verb.Json());
+    }
+
+    /// <summary>What is shown of a model.</summary>
+    /// <param name="Outline">Its parts.</param>
+    /// <param name="Graph">The graph at its stage; null for kernels.</param>
+    /// <param name="Counts">How many nodes there were on the way.</param>
+    /// <param name="Sizes">The numbers for its symbols.</param>
+    sealed record Shown(Outline Outline, Graph? Graph, (string What, int Count)[] Counts, Dictionary<string, double> Sizes)
+    {
+        public static Shown Of(Model model, Stage stage, int width, Dictionary<string, long> given, IProgress<string> progress, CancellationToken cancel)
+        {
+            progress.Report("importing");
+            using var file = OnnxFile.Open(model.Path);
+            var counts = new List<(string, int)> { ("nodes in the file", file.Model.Graph.AllNodes().Count()), ("core operations as imported", model.Imported.AllNodes().Count()) };
+            if (stage != Stage.Imported)
+                counts.Add(("after the exact passes", model.Graph.AllNodes().Count()));
+            cancel.ThrowIfCancellationRequested();
+            if (stage != Stage.Kernels)
+            {
+                var graph = stage == Stage.Imported ? model.Imported : model.Graph;
+                return new(Outline.Of(model.Name, stage, graph), graph, [.. counts], []);
+            }
+            progress.Report("writing C#");
+            var program = model.Program;
+            var outline = Outline.Of(model.Name, program, ProgramCode.Write(program, width));
+            cancel.ThrowIfCancellationRequested();
+            return new(outline, null, [.. counts], SizesOf(program.Graph, outline.Symbols, given, cancel));
+        }
+
+        static Dictionary<string, double> SizesOf(Graph graph, IEnumerable<string> symbols, Dictionary<string, long> given, CancellationToken cancel)
+        {
+            var found = new Dictionary<string, long>();
+            var names = graph.Inputs.Select(v => v.Name).ToArray();
+            if (VoiceForm.Of(names) is { } voice && !given.Keys.Any(graph.Inputs.SelectMany(v => v.Shape.Dims).SelectMany(d => d.Symbols).Contains))
+                found = Report.Sizes.Of(graph, voice.Text(Sentence).For(names), cancel);
+            var all = symbols.ToDictionary(s => s, s => (double)(given.TryGetValue(s, out var size) ? size : found.GetValueOrDefault(s, AnySize)), StringComparer.Ordinal);
+            return given.Keys.FirstOrDefault(s => !all.ContainsKey(s)) is { } unknown
+                ? throw new UsageException($"no work depends on a size '{unknown}'; the sizes are {string.Join(", ", all.Keys)}")
+                : all;
+        }
+
+        public void Write(string format, TextWriter to)
+        {
+            if (format == "html")
+                OutlinePage.Write(Outline, Counts, Sizes, to);
+            else if (format == "dot")
+                OutlineDot.Write(Outline, to);
+            else if (Graph is not null)
+                GraphText.Write(Graph, to);
+            else
+                OutlineText.Write(Outline, Counts, Sizes, to);
+        }
+
+        public object Json(string? file) => new
+        {
+            model = Outline.Name,
+            stage = Outline.Stage.ToString().ToLowerInvariant(),
+            file = file is null ? null : Path.GetFullPath(file),
+            nodes = Counts[0].Count,
+            core_nodes = Counts[^1].Count,
+            computed_nodes = Outline.Sources,
+            steps = Outline.Stage == Stage.Kernels ? Outline.Parts.Count(p => p.Kernel >= 0) : (int?)null,
+            kernels = Outline.Stage == Stage.Kernels ? Outline.Kernels.Length : (int?)null,
+            weights = Outline.Weights,
+            operations = Outline.Parts.Sum(Operations),
+            sizes = Sizes,
+            parts = Outline.Parts.Select(p => new
+            {
+                title = p.Title,
+                scope = string.Join('/', p.Scope),
+                result = p.Result,
+                kernel = p.Kernel < 0 ? null : Outline.Kernels[p.Kernel].Name,
+                weights = p.Weights,
+                operations = Operations(p),
+                nodes = p.Sources,
+                from = p.From,
+            }),
+        };
+
+        double Operations(Outline.Part part) => part.Work.At(s => Sizes[s]);
+    }
+}

@@ -1,0 +1,74 @@
+using Softmodel.Bench.Coverage;
+using Softmodel.Bench.Readme;
+
+namespace Softmodel.ModelTests.Bench;
+
+public class FiguresTests
+{
+    const string Page = "Before.\n\n<!-- figures: written by bench/readme -->\nold\n<!-- end of figures -->\n\nAfter.\n";
+
+    const string Suites = """{ "suites": [ { "name": "node", "total": 1765, "passed": 1508 }, { "name": "zoo", "total": 51, "passed": 51 } ] }""";
+
+    const string Verified = """{ "oracle": "x", "models": [ { "model": "tts-en", "min_snr_db": 63.4 } ] }""";
+
+    const string Timed = """
+        {
+          "against": "onnxruntime",
+          "summary": [ { "model": "tts-en", "threads": 1, "speedup": 2.26 }, { "model": "tts-en", "threads": 2, "speedup": 3 } ],
+          "machine": { "processor": "Z80", "cores": 2, "vector_bits": 8, "dotnet": "10.0.1", "onnxruntime": "1.31.1" }
+        }
+        """;
+
+    [Fact]
+    public void Reports_become_rows_in_an_order_of_their_own()
+    {
+        var page = Figures.Fill(Page, [Suites, Timed, Verified]);
+        Assert.Equal("""
+            Before.
+
+            <!-- figures: written by bench/readme -->
+            | what | measured | by |
+            | --- | --- | --- |
+            | tts-en: how many times as fast as ONNX Runtime | 2.3 with 1 thread, 3.0 with 2 threads | `softmodel bench tts-en` |
+            | tts-en: nearness to ONNX Runtime, the worst run | 63 dB | `softmodel verify tts-en` |
+            | tests of ONNX that pass, suite node | 1,508 of 1,765 | `softmodel conformance ../shared/onnx` |
+            | whole networks of the zoo that compile and agree | 51 of 51 | `softmodel conformance ../shared/zoo` |
+
+            Measured on Z80, 2 cores, vectors of 8 bits; .NET 10.0.1, ONNX Runtime 1.31.1.
+            <!-- end of figures -->
+
+            After.
+
+            """.ReplaceLineEndings("\n"), page);
+        Assert.Equal(page, Figures.Fill(page, [Timed, Verified, Suites]));
+    }
+
+    [Fact]
+    public void What_is_no_report_and_what_is_no_page_is_said()
+    {
+        Assert.Contains("surprise", Assert.Throws<SoftmodelException>(() => Figures.Fill(Page, ["""{ "surprise": 1 }"""])).Message);
+        Assert.Contains("no place", Assert.Throws<SoftmodelException>(() => Figures.Fill("A page.", [])).Message);
+    }
+
+    [Fact]
+    public void A_line_that_any_run_reached_counts_once()
+    {
+        var folder = Directory.CreateTempSubdirectory("softmodel-test-").FullName;
+        string Report(string name, int first, int second)
+        {
+            var path = Path.Combine(folder, name);
+            File.WriteAllText(path, $"""
+                <coverage><sources><source>/x/src/</source></sources><packages><package><classes>
+                <class filename="Softmodel/Graphs/Dim.cs"><methods /><lines><line number="3" hits="{first}" /><line number="4" hits="{second}" /><line number="5" hits="0" /></lines></class>
+                <class filename="Softmodel/obj/Onnx.cs"><methods /><lines><line number="3" hits="0" /></lines></class>
+                <class filename="Softmodel/Model.cs"><methods /><lines><line number="9" hits="0" /></lines></class>
+                </classes></package></packages></coverage>
+                """);
+            return path;
+        }
+        var rooms = LineCoverage.Of([Report("a.xml", 1, 0), Report("b.xml", 0, 7)]);
+        Assert.Equal([new("Softmodel", 1, 0), new("Softmodel/Graphs", 3, 2), new("src", 4, 2)], rooms);
+        Assert.Equal(0.5, rooms[^1].Share);
+        Directory.Delete(folder, recursive: true);
+    }
+}
