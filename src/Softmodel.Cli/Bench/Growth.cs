@@ -27,11 +27,17 @@ sealed record Growth(string Model, int Threads, double MsPerSecond, double Inter
     /// <param name="PeakBytes">The most that the process held meanwhile.</param>
     public readonly record struct Point(string Name, double AudioSeconds, double Milliseconds, long MemoryBytes, long PeakBytes);
 
-    // In seconds.
-    static readonly double[] targets = [0.5, 1, 2, 5, 10, 20, 40, 80, 160, 300];
+    /// <summary>From half a second to five minutes.</summary>
+    public static readonly double[] Lengths = [0.5, 1, 2, 5, 10, 20, 40, 80, 160, 300];
 
-    /// <summary>Times texts of half a second to five minutes.</summary>
-    public static Growth Measure(string name, CompiledModel voice, IProgress<string> progress, CancellationToken cancel)
+    /// <summary>Times texts of these lengths.</summary>
+    /// <param name="name">The voice.</param>
+    /// <param name="voice">The same, compiled.</param>
+    /// <param name="targets">How long the texts are to last, in seconds.</param>
+    /// <param name="progress">Is told how far it is.</param>
+    /// <param name="cancel">Stops between two sentences.</param>
+    /// <exception cref="SoftmodelException">It is no voice that is known here.</exception>
+    public static Growth Measure(string name, CompiledModel voice, double[] targets, IProgress<string> progress, CancellationToken cancel)
     {
         var form = VoiceForm.Of(voice.Inputs.Select(i => i.Name)) ?? throw new SoftmodelException($"{name} is no voice that is known here: --lengths times voices");
         var names = voice.Inputs.Select(i => i.Name).ToArray();

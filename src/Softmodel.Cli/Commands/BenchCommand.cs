@@ -98,7 +98,7 @@ static class BenchCommand
                         using var compiled = model.Compile(options, progress, cancel);
                         if (parsed.GetValue(lengths))
                         {
-                            growths.Add(Growth.Measure(name, compiled, progress, cancel));
+                            growths.Add(Growth.Measure(name, compiled, Growth.Lengths, progress, cancel));
                             return true;
                         }
                         using var peer = OnnxRuntimePeer.Load(model.Path, count);

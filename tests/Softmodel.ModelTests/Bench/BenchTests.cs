@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Softmodel.Cli;
+using Softmodel.Cli.Bench;
 using Softmodel.ModelTests.Native;
 using Softmodel.ModelTests.Speech;
 
@@ -41,6 +42,23 @@ public class BenchTests
         // No process computes sooner than it would if it had been warm.
         Assert.InRange(row.GetProperty("cold_ms").GetDouble(), row.GetProperty("ours_best_ms").GetDouble() / 2, 5000);
         Assert.InRange(row.GetProperty("peak_bytes").GetInt64(), 5_000_000, row.GetProperty("peer_peak_bytes").GetInt64() / 2);
+    }
+
+    [Fact]
+    public async Task Time_grows_with_the_length_of_a_text_and_memory_does_not()
+    {
+        await VoiceFolder.Of("tts-en");
+        using var model = await Model.LoadAsync("tts-en", cancel: TestContext.Current.CancellationToken);
+        using var voice = model.Compile(new() { Threads = 1 });
+        double[] lengths = [0.5, 2, 8, 30];
+        var growth = Growth.Measure("tts-en", voice, lengths, new Progress<string>(), TestContext.Current.CancellationToken);
+        foreach (var (length, point) in lengths.Zip(growth.Points))
+            Assert.InRange(point.AudioSeconds, length * 0.8, length * 1.2);
+        // Other tests compute meanwhile: that it is nearly a line can be seen all the same.
+        Assert.InRange(growth.RSquared, 0.9, 1);
+        Assert.InRange(growth.MsPerSecond, 1, 1000);
+        Assert.All(growth.Points, p => Assert.Equal(growth.MaxMemoryBytes, p.MemoryBytes));
+        Assert.InRange(growth.MaxMemoryBytes, 1_000_000, 40_000_000);
     }
 
     [Fact]
