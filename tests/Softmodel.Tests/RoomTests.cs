@@ -25,10 +25,11 @@ public class RoomTests
         ("Softmodel.Cli.Workloads", [.. Library, "Softmodel.Cli"]),
         ("Softmodel.Cli.Verify", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Peers", "Softmodel.Cli.Workloads"]),
         ("Softmodel.Cli.Bench", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Peers", "Softmodel.Cli.Workloads"]),
+        ("Softmodel.Cli.Demo", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Bench", "Softmodel.Cli.Peers", "Softmodel.Cli.Workloads"]),
         ("Softmodel.Cli.Conformance", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Peers"]),
-        ("Softmodel.Cli.Commands", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Arrays", "Softmodel.Cli.Peers", "Softmodel.Cli.Workloads", "Softmodel.Cli.Verify", "Softmodel.Cli.Bench"]),
-        // What commands have in common lies beside them, and so does the list of all of them.
-        ("Softmodel.Cli", [.. Library, "Softmodel.Cli.Commands", "Softmodel.Cli.Conformance"]),
+        ("Softmodel.Cli.Commands", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Arrays", "Softmodel.Cli.Peers", "Softmodel.Cli.Workloads", "Softmodel.Cli.Verify", "Softmodel.Cli.Bench", "Softmodel.Cli.Demo"]),
+        // What commands have in common lies beside them, and so does the list of all of them, and of what the program is to itself.
+        ("Softmodel.Cli", [.. Library, "Softmodel.Cli.Commands", "Softmodel.Cli.Conformance", "Softmodel.Cli.Bench", "Softmodel.Cli.Peers"]),
     ];
 
     static string[] Library => ["Softmodel", "Softmodel.Report", "Softmodel.Speech", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Passes", "Softmodel.Export", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"];

@@ -66,10 +66,29 @@ static class Figures
         yield return new("memory", $"{Bytes(ours, "peak_bytes")}, {Bytes(peer, "peak_bytes")}", Command);
     }
 
-    static IEnumerable<Figure> Bench(JsonElement root) => root.GetProperty("summary").EnumerateArray().GroupBy(s => Text(s, "model")).Select(g => new Figure(
-        $"{g.Key}: how many times as fast as ONNX Runtime",
-        string.Join(", ", g.Select(s => Invariant($"{Number(s, "speedup"):0.0} with {Number(s, "threads"):0} {(Number(s, "threads") == 1 ? "thread" : "threads")}"))),
-        $"softmodel bench {g.Key}"));
+    static IEnumerable<Figure> Bench(JsonElement root)
+    {
+        foreach (var model in root.GetProperty("summary").EnumerateArray().GroupBy(s => Text(s, "model")))
+        {
+            string Each(Func<JsonElement, string> figure) => string.Join("; ", model.Select(s => Invariant($"{figure(s)} with {Number(s, "threads"):0} {(Number(s, "threads") == 1 ? "thread" : "threads")}")));
+            if (model.Any(s => Has(s, "ms_per_audio_second")))
+            {
+                yield return new($"{model.Key}: time for one second of sound more, from half a second to five minutes",
+                    Each(s => Invariant($"{Number(s, "ms_per_audio_second"):0.0} ms (R² {Number(s, "r_squared"):0.0000})")), $"softmodel bench {model.Key} --lengths");
+                continue;
+            }
+            if (!model.Any(s => Has(s, "cold_speedup")))
+            {
+                yield return new($"{model.Key}: how many times as fast as ONNX Runtime", Each(s => Invariant($"{Number(s, "speedup"):0.0}")), $"softmodel bench {model.Key}");
+                continue;
+            }
+            var rows = root.GetProperty("rows").EnumerateArray().Where(r => Text(r, "model") == model.Key).ToArray();
+            JsonElement Row(JsonElement summary) => rows.First(r => Number(r, "threads") == Number(summary, "threads"));
+            yield return new($"{model.Key}: from the start of a program to the first samples of five words, and of one with ONNX Runtime",
+                Each(s => $"{Milliseconds(Row(s), "cold_ms")}, {Milliseconds(Row(s), "peer_cold_ms")}"), $"softmodel bench {model.Key} --cold");
+            yield return new($"{model.Key}: the most memory of the two", Each(s => $"{Bytes(Row(s), "peak_bytes")}, {Bytes(Row(s), "peer_peak_bytes")}"), $"softmodel bench {model.Key} --cold");
+        }
+    }
 
     static IEnumerable<Figure> Verify(JsonElement root) => root.GetProperty("models").EnumerateArray().Select(m => new Figure(
         $"{Text(m, "model")}: nearness to ONNX Runtime, the worst run", Invariant($"{Number(m, "min_snr_db"):0} dB"), $"softmodel verify {Text(m, "model")}"));

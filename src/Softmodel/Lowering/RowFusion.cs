@@ -92,9 +92,7 @@ static class RowFusion
                     continue;
                 }
                 if (!MayJoin(nest) || Shared(nest, members) is not { } own)
-                {
-                            break;
-                }
+                    break;
                 gains |= nest.Fold is { } fold && fold.Term.Loads.Any(b => members.Any(m => m.Nest.Target == b));
                 members.Add((nest, own, i));
                 taken = between.Count;

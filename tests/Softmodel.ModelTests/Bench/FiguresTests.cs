@@ -29,7 +29,7 @@ public class FiguresTests
             <!-- figures: written by bench/readme -->
             | what | measured | by |
             | --- | --- | --- |
-            | tts-en: how many times as fast as ONNX Runtime | 2.3 with 1 thread, 3.0 with 2 threads | `softmodel bench tts-en` |
+            | tts-en: how many times as fast as ONNX Runtime | 2.3 with 1 thread; 3.0 with 2 threads | `softmodel bench tts-en` |
             | tts-en: nearness to ONNX Runtime, the worst run | 63 dB | `softmodel verify tts-en` |
             | tests of ONNX that pass, suite node | 1,508 of 1,765 | `softmodel conformance ../shared/onnx` |
             | whole networks of the zoo that compile and agree | 51 of 51 | `softmodel conformance ../shared/zoo` |
@@ -41,6 +41,17 @@ public class FiguresTests
 
             """.ReplaceLineEndings("\n"), page);
         Assert.Equal(page, Figures.Fill(page, [Timed, Verified, Suites]));
+    }
+
+    [Fact]
+    public void Starts_and_lengths_have_rows_of_their_own()
+    {
+        const string Cold = """{ "against": "onnxruntime", "summary": [ { "model": "v", "threads": 1, "speedup": 2, "cold_speedup": 30 } ], "rows": [ { "model": "v", "threads": 1, "cold_ms": 31.4, "peer_cold_ms": 2500, "peak_bytes": 30000000, "peer_peak_bytes": 400000000 } ] }""";
+        const string Lengths = """{ "against": null, "summary": [ { "model": "v", "threads": 2, "ms_per_audio_second": 9.87, "r_squared": 0.99991 } ] }""";
+        var page = Figures.Fill(Page, [Lengths, Cold]);
+        Assert.Contains("| 31 ms, 2.5 s with 1 thread | `softmodel bench v --cold` |\n", page, StringComparison.Ordinal);
+        Assert.Contains("| 30.0 MB, 400 MB with 1 thread | `softmodel bench v --cold` |\n", page, StringComparison.Ordinal);
+        Assert.Contains("| 9.9 ms (R² 0.9999) with 2 threads | `softmodel bench v --lengths` |\n", page, StringComparison.Ordinal);
     }
 
     [Fact]
