@@ -38,6 +38,7 @@ sealed record WeightLayout((Lowering.Buffer Buffer, long Offset)[] Items, long L
             stream.Write(bytes);
             stream.Write(zeros[..(int)(Arena.Align(bytes.Length) - bytes.Length)]);
         }
+        stream.Write(zeros);
     }
 }
 
@@ -128,6 +129,8 @@ sealed class ProgramCode
         code.Append("/// <summary>The transforms of fast convolutions.</summary>\nstatic unsafe partial class ToomCook\n{\n");
         foreach (var tile in fast.Values.Select(t => t.Tile).DistinctBy(t => t.Taps).OrderBy(t => t.Taps))
             tile.Write(code);
+        foreach (var tile in fast.Values.Select(t => t.Tile).DistinctBy(t => t.Kernel).OrderBy(t => t.Kernel))
+            tile.WriteWeights(code);
         code.Append("}\n\n");
     }
 
@@ -174,10 +177,10 @@ sealed class ProgramCode
         code.Append(string.Join(",\n        ", graph.Outputs.Select((v, i) => Info(graph.OutputNames[i], v.Type)))).Append("])\n    {\n");
         code.Append($"        Arena = new({memory.Segments.Length + 1});\n        f = (Frame*)NativeMemory.AllocZeroed((nuint)sizeof(Frame));\n");
         var wide = weights.Items.Where(i => i.Buffer.Type != i.Buffer.Constant!.Type).ToArray();
-        var evaluated = fast.Values.ToDictionary(t => t.Weights.Name);
-        var room = wide.Sum(i => Arena.Align(i.Buffer.Constant!.Count * 4)) + evaluated.Values.Sum(t => Arena.Align(t.Evaluated * 4));
+        var evaluated = fast.Values.Where(t => t.Kept > 0).ToDictionary(t => t.Weights.Name);
+        var room = wide.Sum(i => Arena.Align(i.Buffer.Constant!.Count * 4)) + evaluated.Values.Sum(t => Arena.Align(t.Kept * 4));
         if (room > 0)
-            code.Append($"        var wide = (float*)widened.Reserve({room}L);\n");
+            code.Append($"        var wide = (float*)widened.Reserve({room + Arena.Alignment}L);\n");
         foreach (var (buffer, offset) in weights.Items)
         {
             if (buffer.Type == buffer.Constant!.Type)
@@ -198,7 +201,7 @@ sealed class ProgramCode
         void Evaluated(Lowering.Buffer buffer)
         {
             if (evaluated.TryGetValue(buffer.Name, out var quick))
-                code.Append($"        {quick.Evaluate($"f->{buffer.Name}", "wide")}\n        f->{buffer.Name} = wide;\n        wide += {Arena.Align(quick.Evaluated * 4) / 4}L;\n");
+                code.Append($"{KernelWriter.Indent(quick.Evaluate($"f->{buffer.Name}", "wide"), 2)}        f->{buffer.Name} = wide;\n        wide += {Arena.Align(quick.Kept * 4) / 4}L;\n");
         }
         code.Append("    }\n\n    /// <inheritdoc/>\n    protected override void Execute()\n    {\n        var f = this.f;\n");
         var known = new HashSet<string>(StringComparer.Ordinal);
@@ -271,8 +274,17 @@ sealed class ProgramCode
             switch (step)
             {
                 case Step.Nest nest:
-                    Kernel(nest, fast.TryGetValue(nest, out var quick) ? quick.Write()
-                        : tiles.TryGetValue(nest, out var tile) ? tile.Write(packed.Contains(nest)) : NestCode.Write(nest), nest.Source, NameOf(nest.Source), Line);
+                    var quick = fast.GetValueOrDefault(nest);
+                    if (quick?.IsShort is { } isShort)
+                        Line($"if ({isShort})\n{space}{{");
+                    if (quick is null || quick.IsShort is not null)
+                        Kernel(nest, tiles.TryGetValue(nest, out var tile) ? tile.Write(packed.Contains(nest)) : NestCode.Write(nest), nest.Source, NameOf(nest.Source), Line);
+                    if (quick?.IsShort is not null)
+                        Line($"}}\n{space}else\n{space}{{");
+                    if (quick is not null)
+                        Kernel(nest, quick.Write(), nest.Source, NameOf(nest.Source), Line);
+                    if (quick?.IsShort is not null)
+                        Line("}");
                     break;
                 case Step.Fused fused:
                     Kernel(fused, RowsCode.Write(fused, width, usedInRows), string.Join("; ", fused.Members.Select(m => m.Source)), "Rows", Line);

@@ -244,7 +244,7 @@ sealed class TileCode
         var few = isFew ? $", {writer.Code(column.Extent)}" : "";
         var kernel = new Tiles.Kernel(rows, vectors, panel, isFew);
         Used.Add(kernel);
-        return $"{kernel.Name}({x}, {w}{loops}{rest}{few}, sums);\n";
+        return $"{kernel.Name}({x}, {w}{loops}{rest}{few}, sums, {vectors * lanes});\n";
     }
 
     /// <summary>The tiles that it calls.</summary>

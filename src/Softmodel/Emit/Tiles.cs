@@ -40,7 +40,7 @@ static class Tiles
         code.Append($"    public static void {kernel.Name["Tile.".Length..]}(float* x, float* w");
         for (var i = Depth - 1; i >= 0; i--)
             code.Append($", long n{i}, long x{i}Step{(panel is null ? $", long w{i}Step" : "")}");
-        code.Append($"{(panel is null ? ", long row" : "")}{(kernel.IsFew ? ", long columns" : "")}, float* sums)\n    {{\n");
+        code.Append($"{(panel is null ? ", long row" : "")}{(kernel.IsFew ? ", long columns" : "")}, float* sums, long pitch)\n    {{\n");
         string Each(Func<int, string> vector) => string.Join(", ", Enumerable.Range(0, kernel.Vectors).Select(vector));
         for (var r = 0; r < rows; r++)
             code.Append($"        V {Each(v => $"{Sum(r, v)} = V.Zero")};\n");
@@ -71,8 +71,9 @@ static class Tiles
         }
         for (var r = 0; r < rows; r++)
         {
+            code.Append(r > 0 ? "        sums += pitch;\n" : "");
             for (var v = 0; v < kernel.Vectors; v++)
-                code.Append($"        VX.Store({Sum(r, v)}, sums + {(r * kernel.Vectors + v) * lanes});\n");
+                code.Append($"        VX.Store({Sum(r, v)}, sums{(v > 0 ? $" + {v * lanes}" : "")});\n");
         }
         code.Append("    }\n\n");
     }

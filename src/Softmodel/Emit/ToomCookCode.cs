@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using Softmodel.Graphs;
 using Softmodel.Lowering;
@@ -14,17 +13,17 @@ namespace Softmodel.Emit;
 sealed class ToomCookCode
 {
     readonly Step.Nest nest;
-    readonly Axis row, column, channel, tap;
+    readonly Axis row, column, channel;
     readonly Expr.Load input, weights;
     readonly ToomCookTile tile;
-    readonly int chunks, taps, dilation, rows, channels, lanes;
+    readonly Index start;
+    readonly int dilation, rows, channels, lanes;
 
-    ToomCookCode(Step.Nest nest, Axis row, Axis column, Axis channel, Axis tap, Expr.Load input, Expr.Load weights, (ToomCookTile, int) algorithm, int width)
+    ToomCookCode(Step.Nest nest, Axis row, Axis column, Axis channel, Axis tap, Expr.Load input, Expr.Load weights, ToomCookTile tile, int width)
     {
-        (this.nest, this.row, this.column, this.channel, this.tap, this.input, this.weights) = (nest, row, column, channel, tap, input, weights);
-        ((tile, chunks), lanes) = (algorithm, width / 32);
-        (rows, channels, taps) = ((int)row.Extent.Value!.Value, (int)channel.Extent.Value!.Value, (int)tap.Extent.Value!.Value);
-        dilation = (int)input.Index.Stride(tap).Value!.Value;
+        (this.nest, this.row, this.column, this.channel, this.input, this.weights, this.tile, lanes) = (nest, row, column, channel, input, weights, tile, width / 32);
+        (rows, channels, dilation) = ((int)row.Extent.Value!.Value, (int)channel.Extent.Value!.Value, (int)input.Index.Stride(tap).Value!.Value);
+        start = ((Axis[])[row, column, channel, tap]).Aggregate(input.Index, (at, axis) => at + (Index)axis * (input.Index.Stride(axis) * -1));
     }
 
     // Below these the transforms cost what they save; shorter rows leave tiles empty.
@@ -48,90 +47,124 @@ sealed class ToomCookCode
         return fits && saved >= LeastWork ? new(nest, row, column, channel, tap, x, w, algorithm, width) : null;
     }
 
+    // Taps times elements of a row: below, weights cost more to evaluate than products are saved.
+    const int ShortRow = 240;
+
+    /// <summary>The C# condition under which direct sums are faster, or null where they never are.</summary>
+    public string? IsShort => Kept > 0 || column.Extent.Value * tile.Kernel >= ShortRow ? null : $"{TileCode.Frame(column.Extent)} < {ShortRow / tile.Kernel}";
+
     /// <summary>The algorithm.</summary>
     public ToomCookTile Tile => tile;
 
     /// <summary>The weights.</summary>
     public Lowering.Buffer Weights => weights.Buffer;
 
-    /// <summary>How many numbers the evaluated weights are.</summary>
-    public long Evaluated => (long)tile.Points * rows * channels * chunks;
+    // More than these are evaluated again by each call, a panel at a time in the core's cache: reading them from memory, where
+    // they are larger than the weights themselves, costs as much, and they would have to be kept there.
+    const long MostKept = 1 << 18;
 
-    /// <summary>The C# statement that evaluates the weights, which lie in panels.</summary>
+    /// <summary>How many numbers the evaluated weights are that are kept; 0 where they are evaluated by each call.</summary>
+    public long Kept => Panels.Sum(p => PanelSize(p.Count)) is <= MostKept and var size ? size : 0;
+
+    long PanelSize(int count) => tile.Points * PointSize(count);
+
+    // A method that evaluates weights writes up to a vector more.
+    long PointSize(int count) => (long)tile.Chunks * channels * count + 16;
+
+    IEnumerable<(int First, int Count)> Panels => Enumerable.Range(0, (rows + TileCode.Panel - 1) / TileCode.Panel).Select(p => (p * TileCode.Panel, Math.Min(TileCode.Panel, rows - p * TileCode.Panel)));
+
+    /// <summary>The C# statements that evaluate the weights, which lie in panels, where they are kept.</summary>
     public string Evaluate(string from, string to)
     {
-        var matrix = string.Join(", ", tile.Weights.Cast<double>().Select(x => $"{((float)x).ToString("R", CultureInfo.InvariantCulture)}f"));
-        return $"Softmodel.Runtime.ToomCook.Evaluate({from}, {rows}, {channels}, {taps}, {TileCode.Panel}, {tile.Points}, {tile.Taps}, [{matrix}], {to});";
+        var (whole, rest) = (rows / TileCode.Panel, rows % TileCode.Panel);
+        var text = whole > 0 ? $"for (long panel = 0; panel < {whole}; panel++)\n    {One("panel * ", TileCode.Panel)}" : "";
+        return text + (rest > 0 ? One($"{whole} * ", rest) : "");
+
+        string One(string panel, int count) =>
+            $"{tile.WeightsName}({from} + {panel}{(long)TileCode.Panel * channels * tile.Kernel}L, {count}, {channels}, {to} + {panel}{PanelSize(TileCode.Panel)}L, {PointSize(count)});\n";
     }
 
     /// <summary>The register tiles that it calls.</summary>
     public HashSet<Tiles.Kernel> Used { get; } = [];
 
+    // In floats: what of a core's level 2 cache a block's inputs at all points take.
+    const int Cache = 80_000;
+
     /// <summary>The kernel.</summary>
     public KernelCode Write()
     {
-        var step = 2 * lanes;
-        // A block's inputs and products at all points stay in half of a level 2 cache of 1 MiB; where there are many channels,
-        // those at one point, so that weights are read less often.
-        var most = Math.Clamp(Math.Max(100_000 / (tile.Points * (channels + rows)), 40_000 / (channels + rows)) / 32 * 32, 32, 128);
+        var (points, chunks) = (tile.Points, tile.Chunks);
+        var reach = (points - 1) / ToomCookTile.Outputs + chunks - 1;
+        var most = Math.Clamp(Cache / (points * channels) / 8 * 8, 32, 128);
         var tiles = Math.Max(1, most / dilation);
-        var padded = (tiles * dilation + step - 1) / step * step;
-        var pitch = (padded + (chunks - 1) * dilation + 15) / 16 * 16;
-        var phase = (pitch + 2 * dilation + 31) / 16 * 16;
-        var depth = channels * chunks;
-        var (u, v) = ((long)tile.Points * channels * pitch, (long)tile.Points * rows * padded);
-        var line = ToomCookTile.Outputs * (tiles + chunks + lanes) * dilation + 64;
+        // An odd number of cache lines from one row to the next, so that rows fall into different sets.
+        static int Odd(int floats) => (floats + 15) / 16 * 16 | 16;
+        var padded = Odd((tiles * dilation + lanes - 1) / lanes * lanes);
+        var pitch = Odd(padded + (chunks - 1) * dilation);
+        var phase = (pitch + reach * dilation + 31) / 16 * 16;
+        var panels = (rows + TileCode.Panel - 1) / TileCode.Panel;
+        var (u, v) = ((long)points * channels * pitch, (long)points * TileCode.Panel * padded);
+        var w = Kept > 0 ? 0 : PanelSize(TileCode.Panel);
+        var line = ToomCookTile.Outputs * (tiles + reach + lanes) * dilation + 64;
 
         var writer = new KernelWriter(new Dictionary<Axis, int> { [row] = 2, [column] = 3 }, column, 3);
+        var (length, x, from) = (writer.Code(column.Extent), writer.Pointer(input.Buffer), writer.Pointer(weights.Buffer));
         var body = new StringBuilder();
-        Index start = input.Index;
-        foreach (var axis in (Axis[])[row, column, channel, tap])
-            start += (Index)axis * (input.Index.Stride(axis) * -1);
-        var (length, x, w) = (writer.Code(column.Extent), writer.Pointer(input.Buffer), writer.Pointer(weights.Buffer));
-        body.Append($"// As many tiles as each block has, and as many columns, in whole vectors.\nlong tiles = ToomCook.Block({length}, {dilation}, {tiles}), span = {ToomCookTile.Outputs * dilation} * tiles, start = task * span, end = Math.Min({length}, start + span);\n");
-        body.Append($"var columns = (tiles * {dilation} + {step - 1}) / {step} * {step};\n");
+        body.Append($"// As many tiles as each block has, and as many columns, in whole vectors.\nlong tiles = ToomCook.Block({length}, {dilation}, {tiles}), columns = (tiles * {dilation} + {lanes - 1}) / {lanes} * {lanes}, span = {ToomCookTile.Outputs * dilation} * tiles;\n");
+        body.Append($"long parts = ToomCook.Parts({length}, {dilation}, {tiles}, {panels}), part = task % parts, start = task / parts * span, end = Math.Min({length}, start + span);\n");
         // Tiles that lie side by side are cut out in whole vectors.
-        body.Append($"var cut = {(dilation == 1 ? $"(tiles + {chunks + lanes - 1}) / {lanes} * {lanes}" : $"tiles + {chunks}")};\n");
-        body.Append($"var u = Scratch.Floats({u + v + 4 * phase + line});\nvar v = u + {u};\nvar phases = v + {v};\nvar line = phases + {4 * phase};\n");
+        body.Append($"var cut = {(dilation == 1 ? $"(tiles + {reach + lanes - 1}) / {lanes} * {lanes}" : $"tiles + {reach}")};\n");
+        body.Append($"var u = Scratch.Floats({u + w + v + ToomCookTile.Outputs * phase + line});\nvar v = u + {u + w};\nvar phases = v + {v};\nvar line = phases + {ToomCookTile.Outputs * phase};\n");
         body.Append($"var from = {x} + {writer.Code(start)} + start;\n");
         body.Append($"for (long {channel.Name} = 0; {channel.Name} < {channels}; {channel.Name}++)\n");
-        body.Append($"    {tile.InputName}(from + {channel.Name} * {writer.Code(input.Index.Stride(channel))}, {length} + {(taps - 1) * dilation} - start, cut, {dilation}, columns + {(chunks - 1) * dilation}, phases, {phase}, line, u + {channel.Name} * {pitch}, {channels * pitch});\n");
-        body.Append($"for (long point = 0; point < {tile.Points}; point++)\n{{\n");
-        body.Append($"    float* up = u + point * {channels * pitch}, vp = v + point * {rows * padded}, wp = {w} + point * {rows * depth};\n");
+        body.Append($"    {tile.InputName}(from + {channel.Name} * {writer.Code(input.Index.Stride(channel))}, {length} + {(tile.Kernel - 1) * dilation} - start, cut, {dilation}, columns + {(chunks - 1) * dilation}, phases, {phase}, line, u + {channel.Name} * {pitch}, {channels * pitch});\n");
+        body.Append($"for (var top = part * {panels} / parts * {TileCode.Panel}; top < (part + 1) * {panels} / parts * {TileCode.Panel} && top < {rows}; top += {TileCode.Panel})\n{{\n");
         var height = lanes == 16 ? TileCode.Panel : TileCode.Panel / 2;
-        var whole = rows / TileCode.Panel * TileCode.Panel;
-        if (whole > 0)
-            body.Append($"    for (long m = 0; m < {whole}; m += {height})\n{Products("m", height, TileCode.Panel, 2)}");
-        foreach (var (first, count) in TileCode.Parts(whole, rows, height))
-            body.Append(Products($"{first}L", count, rows - whole, 1));
-        body.Append("}\n");
+        var (whole, rest) = (rows / TileCode.Panel * TileCode.Panel, rows % TileCode.Panel);
+        if (whole > 0 && rest > 0)
+            body.Append($"    if (top < {whole})\n    {{\n{KernelWriter.Indent(Products(TileCode.Panel), 2)}    }}\n    else\n    {{\n{KernelWriter.Indent(Products(rest), 2)}    }}\n");
+        else
+            body.Append(KernelWriter.Indent(Products(whole > 0 ? TileCode.Panel : rest), 1));
         var outer = new KernelWriter.Scope(1);
         writer.Open.Add(outer);
-        var results = Results(writer, whole, height);
-        return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}{body}{outer.Text}{results}", 2), writer.Parameters, $"ToomCook.Blocks({TileCode.Frame(column.Extent)}, {dilation}, {tiles})");
+        var results = KernelWriter.Indent(Results(writer), 1);
+        return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}{outer.Text}{body}{results}}}\n", 2), writer.Parameters, $"ToomCook.Tasks({TileCode.Frame(column.Extent)}, {dilation}, {tiles}, {panels})");
 
-        string Products(string m, int count, int panel, int indent)
+        string Products(int count)
         {
-            var kernel = new Tiles.Kernel(count, 2, panel, false);
-            Used.Add(kernel);
-            var from = panel == count && m != "m" ? $"{m} * {depth}" : $"{m} / {TileCode.Panel} * {TileCode.Panel * depth} + {m} % {TileCode.Panel}";
-            var loops = chunks == 1 ? $"1, 0, 1, 0, {channels}, {pitch}" : $"1, 0, {channels}, {pitch}, {chunks}, {dilation}";
-            return KernelWriter.Indent($"for (long j = 0; j < columns; j += {step})\n    {kernel.Name}(up + j, wp + {from}, {loops}, vp + {m} * {padded} + j * {count});\n", indent);
+            var text = new StringBuilder();
+            if (w > 0)
+                text.Append($"var w = u + {u};\n{tile.WeightsName}({from} + top * {(long)channels * tile.Kernel}, {count}, {channels}, w, {PointSize(count)});\n");
+            else
+                text.Append($"var w = {from} + top / {TileCode.Panel} * {PanelSize(TileCode.Panel)};\n");
+            text.Append($"for (long point = 0; point < {points}; point++)\n{{\n");
+            // The weights of the next panel come from memory while this one's are multiplied.
+            if (w > 0)
+                text.Append($"    ToomCook.Fetch({from} + (top + {count}) * {(long)channels * tile.Kernel} + point * {Share(count)}, {Share(count)});\n");
+            text.Append($"    float* up = u + point * {channels * pitch}, vp = v + point * {TileCode.Panel * padded}, wp = w + point * {PointSize(count)};\n");
+            text.Append($"    long j = 0;\n    for (; j <= columns - {2 * lanes}; j += {2 * lanes})\n    {{\n");
+            foreach (var (first, some) in TileCode.Parts(0, count, height))
+                text.Append(Call("    ", new(some, 2, count, false), first));
+            text.Append($"    }}\n    if (j < columns)\n{Call("", new(count, 1, count, false), 0)}}}\n");
+            return text.ToString();
         }
 
-        string Results(KernelWriter code, int wholeRows, int tileRows)
+        long Share(int count) => ((long)channels * tile.Kernel * count + points - 1) / points;
+
+        string Call(string indent, Tiles.Kernel kernel, long first)
+        {
+            Used.Add(kernel);
+            return $"    {indent}{kernel.Name}(up + j, wp + {first}, 1, 0, {chunks}, {dilation}, {channels}, {pitch}, vp + {first * padded} + j, {padded});\n";
+        }
+
+        string Results(KernelWriter code)
         {
             var scope = new KernelWriter.Scope(2);
             code.Open.Add(scope);
             var (vector, scalar) = (Element(code, true), Element(code, false));
             var (m, j) = (row.Name, column.Name);
-            var text = new StringBuilder($"for (long {m} = 0; {m} < {rows}; {m}++)\n{{\n    // The products of a row lie in tiles of several rows.\n");
-            var (size, begin) = ($"{tileRows}", $"{m} / {tileRows} * {tileRows}");
-            foreach (var (first, count) in TileCode.Parts(wholeRows, rows, tileRows))
-                (size, begin) = first == 0 ? ($"{count}", "0") : ($"{m} < {first} ? {size} : {count}", $"{m} < {first} ? {begin} : {first}");
-            text.Append($"    long height = {size}, first = {begin};\n");
-            text.Append($"    {tile.OutputName}(v + first * {padded} + ({m} - first) * {step}, {rows * padded}, height * {step}, columns, phases, {phase});\n");
-            text.Append($"    ToomCook.Join(phases, {phase}, line, tiles, {dilation});\n{KernelWriter.Indent(scope.Text.ToString(), 1)}");
+            var text = new StringBuilder($"for (var {m} = top; {m} < Math.Min(top + {TileCode.Panel}, {rows}); {m}++)\n{{\n");
+            text.Append($"    {tile.OutputName}(v + ({m} - top) * {padded}, {TileCode.Panel * padded}, columns, phases, {phase}, line, tiles, {dilation});\n{KernelWriter.Indent(scope.Text.ToString(), 1)}");
             text.Append($"    var {j} = start;\n    for (; {j} <= end - V.Count; {j} += V.Count)\n    {{\n{KernelWriter.Indent(vector, 2)}    }}\n");
             text.Append($"    if ({j} < end && end - start >= V.Count)\n    {{\n        {j} = end - V.Count;\n{KernelWriter.Indent(vector, 2)}        {j} = end;\n    }}\n");
             text.Append($"    for (; {j} < end; {j}++)\n    {{\n{KernelWriter.Indent(scalar, 2)}    }}\n}}\n");

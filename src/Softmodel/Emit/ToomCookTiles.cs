@@ -9,36 +9,61 @@ namespace Softmodel.Emit;
 /// products over channels, which are nearly all the work, shrink from outputs · taps to outputs + taps - 1
 /// (A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, 2015; S. Winograd, 1980).
 /// </summary>
+/// <param name="Kernel">How many taps the convolution has.</param>
 /// <param name="Taps">How many taps the algorithm takes at once.</param>
-sealed record ToomCookTile(int Taps)
+sealed record ToomCookTile(int Kernel, int Taps)
 {
     /// <summary>How many outputs a tile has.</summary>
-    public const int Outputs = 4;
+    public const int Outputs = 6;
 
-    /// <summary>How many products a tile takes, which is how many inputs it has.</summary>
+    /// <summary>How many products a tile takes for a chunk of taps, which is how many inputs it has.</summary>
     public int Points => Outputs + Taps - 1;
 
-    /// <summary>The algorithm for a kernel, and how many chunks of taps it is cut into; null where none pays.</summary>
-    public static (ToomCookTile Tile, int Chunks)? For(int taps) => taps switch
+    /// <summary>How many chunks the taps are cut into; each but the last is as long as a tile, so that they share inputs.</summary>
+    public int Chunks => (Kernel + Taps - 1) / Taps;
+
+    /// <summary>The algorithm for a kernel; null where none pays.</summary>
+    public static ToomCookTile? For(int taps) => taps switch
     {
-        >= 3 and <= 5 => (new(taps), 1),
-        > 5 and <= 12 => (new(Outputs), (taps + Outputs - 1) / Outputs),
+        >= 3 and <= 7 => new(taps, taps),
+        > 7 and <= 12 => new(taps, Outputs),
         _ => null,
     };
 
-    // The last point is infinity. Few and small ones keep rounding errors small.
-    static readonly double[] points = [0, 1, -1, 2, -2, 0.5, -0.5];
+    // Besides infinity, 0 where the number of points is even, and the opposites of these. They are few and short in binary,
+    // and were chosen among such to keep rounding errors small: a chunk's sums are right to 107 dB and more.
+    static readonly Dictionary<int, double[]> magnitudes = new()
+    {
+        [8] = [0.5, 1, 2],
+        [9] = [0.25, 0.625, 1.25, 2.5],
+        [10] = [0.375, 0.75, 1.5, 3],
+        [11] = [0.25, 0.625, 0.875, 1.5, 3],
+        [12] = [0.375, 0.625, 1, 1.5, 3],
+    };
+
+    readonly double[] points = [.. (Outputs + Taps) % 2 == 1 ? (double[])[0] : [], .. magnitudes[Outputs + Taps - 1].SelectMany(m => (double[])[m, -m])];
 
     /// <summary>What a tap counts at a point: [points][taps].</summary>
-    public double[,] Weights { get; } = Scaled(Taps, divide: true);
+    double[,] Weights
+    {
+        get
+        {
+            var matrix = Vandermonde(Points, Taps);
+            for (var i = 0; i < Points - 1; i++)
+            {
+                // The product of all differences between this point and the others.
+                var scale = Enumerable.Range(0, Points - 1).Where(k => k != i).Aggregate(1.0, (s, k) => s * (points[i] - points[k]));
+                for (var j = 0; j < Taps; j++)
+                    matrix[i, j] /= scale;
+            }
+            return matrix;
+        }
+    }
 
     /// <summary>What a point's product counts in an output: [outputs][points].</summary>
-    public double[,] Output { get; } = Transposed(Vandermonde(Outputs + Taps - 1, Outputs));
+    double[,] Output => Transposed(Vandermonde(Points, Outputs));
 
-    /// <summary>What an input counts at a point: [points][inputs].</summary>
-    public double[,] Input { get; } = Inputs(Outputs + Taps - 1);
-
-    static double[,] Vandermonde(int rows, int columns)
+    double[,] Vandermonde(int rows, int columns)
     {
         var matrix = new double[rows, columns];
         for (var i = 0; i < rows - 1; i++)
@@ -61,27 +86,13 @@ sealed record ToomCookTile(int Taps)
         return result;
     }
 
-    // The product of all differences between one point and the others.
-    static double Scale(int point, int count) => point == count - 1 ? 1 : Enumerable.Range(0, count - 1).Where(k => k != point).Aggregate(1.0, (s, k) => s * (points[point] - points[k]));
-
-    static double[,] Scaled(int taps, bool divide)
-    {
-        var count = Outputs + taps - 1;
-        var matrix = Vandermonde(count, taps);
-        for (var i = 0; i < count && divide; i++)
-        {
-            for (var j = 0; j < taps; j++)
-                matrix[i, j] /= Scale(i, count);
-        }
-        return matrix;
-    }
-
     /// <summary>
-    /// The transposed inverse of the square Vandermonde matrix, rows times their scales: row i holds the coefficients of the
-    /// polynomial that is 0 at all points but the i-th.
+    /// What an input counts at a point, [points][inputs]: the transposed inverse of the square Vandermonde matrix, rows times
+    /// their scales. Row i holds the coefficients of the polynomial that is 0 at all points but the i-th.
     /// </summary>
-    static double[,] Inputs(int count)
+    double[,] Input()
     {
+        var count = Points;
         var result = new double[count, count];
         for (var i = 0; i < count; i++)
         {
@@ -110,27 +121,61 @@ sealed record ToomCookTile(int Taps)
     /// <summary>The method that interpolates a row of outputs.</summary>
     public string OutputName => $"ToomCook.Output{Taps}";
 
-    /// <summary>The C# of both methods.</summary>
+    /// <summary>The method that evaluates the weights of some rows.</summary>
+    public string WeightsName => $"ToomCook.Weights{Kernel}";
+
+    /// <summary>The C# of the methods that evaluate inputs and interpolate outputs, which kernels share whose chunks have as many taps.</summary>
     public void Write(StringBuilder code)
     {
         code.Append($"    /// <summary>Evaluates tiles of a row at {Points} points; a column is a tile.</summary>\n");
         code.Append("    [MethodImpl(MethodImplOptions.AggressiveOptimization)]\n");
         code.Append($"    public static void Input{Taps}(float* row, long left, long tiles, long dilation, long columns, float* phases, long phase, float* line, float* u, long point)\n    {{\n");
-        code.Append("        Split(Whole(row, left, 4 * tiles * dilation, line), phases, phase, tiles, dilation);\n");
+        code.Append($"        Split(Whole(row, left, {Outputs} * tiles * dilation, line), phases, phase, tiles, dilation);\n");
         code.Append("        for (long j = 0; j < columns; j += V.Count)\n        {\n");
         for (var i = 0; i < Points; i++)
             code.Append($"            var x{i} = VX.Load(phases + {i % Outputs} * phase + j{(i < Outputs ? "" : $" + {(i / Outputs == 1 ? "" : $"{i / Outputs} * ")}dilation")});\n");
-        Map(code, Input, "x", i => $"VX.Store({{0}}, u + {i} * point + j);");
+        Map(code, Input(), "x", i => $"VX.Store({{0}}, u + {i} * point + j);");
         code.Append("        }\n    }\n\n");
 
         code.Append($"    /// <summary>The outputs of a row's tiles from their products at {Points} points.</summary>\n");
         code.Append("    [MethodImpl(MethodImplOptions.AggressiveOptimization)]\n");
-        code.Append($"    public static void Output{Taps}(float* v, long point, long tile, long columns, float* phases, long phase)\n    {{\n");
-        code.Append("        for (long j = 0; j < columns; j += V.Count)\n        {\n            var at = v + j / (2 * V.Count) * tile + j % (2 * V.Count);\n");
+        code.Append($"    public static void Output{Taps}(float* v, long point, long columns, float* phases, long phase, float* line, long tiles, long dilation)\n    {{\n");
+        code.Append("        for (long j = 0; j < columns; j += V.Count)\n        {\n");
         for (var i = 0; i < Points; i++)
-            code.Append($"            var x{i} = VX.Load(at + {i} * point);\n");
-        Map(code, Output, "x", i => $"VX.Store({{0}}, phases + {i} * phase + j);");
-        code.Append("        }\n    }\n\n");
+            code.Append($"            var x{i} = VX.Load(v + {i} * point + j);\n");
+        Map(code, Output, "x", i => $"var y{i} = {{0}};");
+        code.Append("            if (dilation == 1)\n            {\n");
+        code.Append($"                Join({string.Join(", ", Enumerable.Range(0, Outputs).Select(i => $"y{i}"))}, line + {Outputs} * j);\n                continue;\n            }}\n");
+        for (var i = 0; i < Outputs; i++)
+            code.Append($"            VX.Store(y{i}, phases + {i} * phase + j);\n");
+        code.Append("        }\n        if (dilation > 1)\n            Join(phases, phase, line, tiles, dilation);\n    }\n\n");
+    }
+
+    /// <summary>The C# of the method that evaluates weights.</summary>
+    public void WriteWeights(StringBuilder code)
+    {
+        code.Append($"    /// <summary>Evaluates the weights of some rows at {Points} points: from [channel][tap][row] to [point][chunk][channel][row]. Writes up to a vector more than each point holds.</summary>\n");
+        code.Append("    [MethodImpl(MethodImplOptions.AggressiveOptimization)]\n");
+        code.Append($"    public static void Weights{Kernel}(float* weights, long rows, long channels, float* to, long point)\n    {{\n");
+        var weights = Weights;
+        for (var chunk = 0; chunk < Chunks; chunk++)
+        {
+            var (first, taps) = (chunk * Taps, Math.Min(Taps, Kernel - chunk * Taps));
+            code.Append($"        for (long channel = 0; channel < channels; channel++, to += rows)\n        {{\n");
+            code.Append($"            var from = weights + channel * {Kernel} * rows;\n            for (long row = 0; row < rows; row += V.Count)\n            {{\n");
+            var body = new StringBuilder();
+            for (var t = 0; t < taps; t++)
+                body.Append($"            var x{t} = VX.Load(from + {first + t} * rows + row);\n");
+            var matrix = new double[Points, taps];
+            for (var i = 0; i < Points; i++)
+            {
+                for (var t = 0; t < taps; t++)
+                    matrix[i, t] = weights[i, t];
+            }
+            Map(body, matrix, "x", i => $"VX.Store({{0}}, to + {i} * point + row);");
+            code.Append(KernelWriter.Indent(body.ToString(), 1)).Append("            }\n        }\n");
+        }
+        code.Append("    }\n\n");
     }
 
     /// <summary>The statements that multiply a matrix with vectors; sums and differences of opposite points are made once.</summary>
@@ -185,6 +230,6 @@ sealed record ToomCookTile(int Taps)
                 : Math.Abs(factor) == 1 ? $"({sum} {(factor > 0 ? "+" : "-")} {name})"
                 : $"VX.FusedMultiplyAdd(VX.Create({(factor < 0 ? "-" : "")}{text}f), {name}, {sum})";
         }
-        return sum;
+        return sum.Length == 0 ? "V.Zero" : sum;
     }
 }
