@@ -58,7 +58,10 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
     }
 
     /// <summary>The statements that take the parameters from the frame.</summary>
-    public string Taken() => string.Concat(Parameters.Select((b, i) => $"var x{i} = ({InMemory(b.Type)}*)f->x{i};\n"));
+    public string Taken() => Taken(Parameters);
+
+    /// <inheritdoc cref="Taken()"/>
+    public static string Taken(IReadOnlyList<Lowering.Buffer> parameters) => string.Concat(parameters.Select((b, i) => $"var x{i} = ({InMemory(b.Type)}*)f->x{i};\n"));
 
     /// <summary>The statements before all loops.</summary>
     public StringBuilder Sizes { get; } = new();

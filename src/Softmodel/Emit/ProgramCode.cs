@@ -269,25 +269,30 @@ sealed class ProgramCode
     {
         var space = new string(' ', depth * 4);
         void Line(string text) => run.Append(space).Append(text).Append('\n');
-        foreach (var step in steps)
+        for (var i = 0; i < steps.Length; i++)
         {
+            var step = steps[i];
             switch (step)
             {
+                case Step.Nest nest when Joined(steps, i) is { Length: > 1 } joined:
+                    Kernel(joined, TileCode.Write([.. joined.Select(n => tiles[n])], packed.Contains(nest)), nest.Source, NameOf(nest.Source), Line);
+                    i += joined.Length - 1;
+                    break;
                 case Step.Nest nest:
                     var quick = fast.GetValueOrDefault(nest);
                     if (quick?.IsShort is { } isShort)
                         Line($"if ({isShort})\n{space}{{");
                     if (quick is null || quick.IsShort is not null)
-                        Kernel(nest, tiles.TryGetValue(nest, out var tile) ? tile.Write(packed.Contains(nest)) : NestCode.Write(nest), nest.Source, NameOf(nest.Source), Line);
+                        Kernel([nest], tiles.TryGetValue(nest, out var tile) ? tile.Write(packed.Contains(nest)) : NestCode.Write(nest), nest.Source, NameOf(nest.Source), Line);
                     if (quick?.IsShort is not null)
                         Line($"}}\n{space}else\n{space}{{");
                     if (quick is not null)
-                        Kernel(nest, quick.Write(), nest.Source, NameOf(nest.Source), Line);
+                        Kernel([nest], quick.Write(), nest.Source, NameOf(nest.Source), Line);
                     if (quick?.IsShort is not null)
                         Line("}");
                     break;
                 case Step.Fused fused:
-                    Kernel(fused, RowsCode.Write(fused, width, usedInRows), string.Join("; ", fused.Members.Select(m => m.Source)), "Rows", Line);
+                    Kernel([fused], RowsCode.Write(fused, width, usedInRows), string.Join("; ", fused.Members.Select(m => m.Source)), "Rows", Line);
                     break;
                 case Step.Routine routine:
                     var (found, statement) = RoutineCode.Write(routine);
@@ -300,8 +305,8 @@ sealed class ProgramCode
                     Line(statement);
                     continue;
                 case Step.Bind bind:
-                    for (var i = 0; i < bind.Symbols.Count; i++)
-                        Line($"f->{SizeName(bind.Symbols[i])} = {Demanded(program.Graph, bind.Symbols[i], $"Check.Count([(long)f->{bind.Source.Name}[{i}]], \"{bind.Source.Name}\")")};");
+                    for (var k = 0; k < bind.Symbols.Count; k++)
+                        Line($"f->{SizeName(bind.Symbols[k])} = {Demanded(program.Graph, bind.Symbols[k], $"Check.Count([(long)f->{bind.Source.Name}[{k}]], \"{bind.Source.Name}\")")};");
                     break;
                 case Step.Copy copy:
                     Line(CopyOf(copy.From, copy.To, "0"));
@@ -330,12 +335,18 @@ sealed class ProgramCode
         }
     }
 
-    void Kernel(Step step, KernelCode kernel, string source, string word, Action<string> line)
+    /// <summary>The nests from one on that one kernel computes.</summary>
+    Step.Nest[] Joined(Step[] steps, int first) =>
+        [.. steps.Skip(first).TakeWhile(s => s is Step.Nest next && !fast.ContainsKey(next) && tiles.TryGetValue(next, out var tile) && tiles.TryGetValue((Step.Nest)steps[first], out var head)
+            && packed.Contains(next) == packed.Contains((Step.Nest)steps[first]) && head.CanJoin(tile)).Cast<Step.Nest>()];
+
+    void Kernel(IEnumerable<Step> steps, KernelCode kernel, string source, string word, Action<string> line)
     {
         if (!kernels.TryGetValue(kernel.Body, out var there))
             kernels[kernel.Body] = there = (Numbered(word), []);
         there.Sources.Add(source.ReplaceLineEndings(" "));
-        written[step] = (there.Name, kernel);
+        foreach (var step in steps)
+            written[step] = (there.Name, kernel);
         if (kernel.Body.Contains("Check.", StringComparison.Ordinal))
             MayFail(source, line);
         parameters = Math.Max(parameters, kernel.Parameters.Count);

@@ -106,14 +106,34 @@ sealed class TileCode
 
     /// <summary>The kernel.</summary>
     /// <param name="isPacked">Whether the constant factor lies in panels.</param>
-    public KernelCode Write(bool isPacked)
+    public KernelCode Write(bool isPacked) => Write([this], isPacked);
+
+    /// <summary>
+    /// One kernel of several tiles with the same loops, such as those for each position modulo the stride of a transposed
+    /// convolution: what they write lies in the same cache lines, so a task computes a part of each.
+    /// </summary>
+    public static KernelCode Write(IReadOnlyList<TileCode> tiles, bool isPacked)
     {
-        var (writer, outers, rows, columns, depth, body) = Loops(isPacked, null);
-        var (unit, step) = (isPacked ? Panel : height, vectors * lanes);
-        var split = $"TileSplit.Of({writer.Code(outers)}, {writer.Code(row.Extent)}, {writer.Code(column.Extent)}, {writer.Code(depth)}, {unit}, {step}, task, out var outer, out var first, out var firstEnd, out var start, out var end);\n";
-        return new(KernelWriter.Indent(writer.Taken() + writer.Sizes + Room + split + body, 2), writer.Parameters,
-            $"TileSplit.Tasks({Frame(outers)}, {Frame(rows)}, {Frame(columns)}, {Frame(depth)}, {unit}, {step})");
+        var (parameters, text, tasks) = (new List<Lowering.Buffer>(), new StringBuilder(), "");
+        foreach (var tile in tiles)
+        {
+            var (writer, outers, rows, columns, depth, body) = tile.Loops(isPacked, parameters);
+            var (unit, step) = (isPacked ? Panel : tile.height, tile.vectors * tile.lanes);
+            depth *= tiles.Count;
+            var split = $"TileSplit.Of({writer.Code(outers)}, {writer.Code(rows)}, {writer.Code(columns)}, {writer.Code(depth)}, {unit}, {step}, task, out var outer, out var first, out var firstEnd, out var start, out var end);\n";
+            var part = $"{writer.Sizes}{tile.Room}{split}{body}";
+            text.Append(tiles.Count == 1 ? part : $"{{\n{KernelWriter.Indent(part, 1)}}}\n");
+            tasks = $"TileSplit.Tasks({Frame(outers)}, {Frame(rows)}, {Frame(columns)}, {Frame(depth)}, {unit}, {step})";
+        }
+        return new(KernelWriter.Indent(KernelWriter.Taken(parameters) + text, 2), parameters, tasks);
     }
+
+    /// <summary>Whether another's kernel can be this one's too.</summary>
+    public bool CanJoin(TileCode other) => nest.Target == other.nest.Target && (vectors, height) == (other.vectors, other.height)
+        && nest.At.Stride(column).Value > 1 && nest.At.Stride(column).Equals(other.nest.At.Stride(other.column))
+        && row.Extent.Equals(other.row.Extent) && column.Extent.Equals(other.column.Extent)
+        && outer.Select(a => a.Extent).SequenceEqual(other.outer.Select(a => a.Extent))
+        && nest.Fold!.Axes.Select(a => a.Extent).SequenceEqual(other.nest.Fold!.Axes.Select(a => a.Extent));
 
     /// <summary>The statements of a sum that is computed whole, as a part of a kernel.</summary>
     /// <param name="parameters">The buffers that the kernel is given.</param>
