@@ -85,11 +85,11 @@ public sealed class Dim : IEquatable<Dim>
                   [.. s.Atoms.Concat(t.Atoms).OrderBy(f => f.Text, StringComparer.Ordinal)]));
 
     /// <summary>Quotient rounded towards negative infinity.</summary>
-    /// <exception cref="DivideByZeroException">The divisor is 0.</exception>
+    /// <exception cref="SoftmodelException">The divisor is 0.</exception>
     public static Dim FloorDiv(Dim a, Dim b)
     {
         if (b.Value is 0)
-            throw new DivideByZeroException($"the size {a} is divided by 0");
+            throw new SoftmodelException($"the size {a} is divided by 0");
         if (a.Value is { } x && b.Value is { } y)
             return Floor(x, y);
         if (b.Value is 1)
@@ -255,13 +255,17 @@ public sealed class Dim : IEquatable<Dim>
     const int MostSteps = 4;
 
     /// <summary>The size with symbols replaced; a symbol for which the function gives null stays.</summary>
-    public Dim Substitute(Func<string, Dim?> symbol) => IsKnown ? this : terms.Aggregate(Zero, (sum, term) =>
+    /// <param name="symbol">What replaces a symbol.</param>
+    /// <param name="overZero">What a quotient by 0 becomes; if null, it is an error.</param>
+    /// <exception cref="SoftmodelException">A size becomes a quotient by 0.</exception>
+    public Dim Substitute(Func<string, Dim?> symbol, Dim? overZero = null) => IsKnown ? this : terms.Aggregate(Zero, (sum, term) =>
         sum + term.Atoms.Aggregate((Dim)term.Coefficient, (product, atom) => product * (atom.Kind switch
         {
             SymbolKind => symbol(atom.Text) ?? Of(atom),
-            Quotient => FloorDiv(atom.A!.Substitute(symbol), atom.B!.Substitute(symbol)),
-            Maximum => Max(atom.A!.Substitute(symbol), atom.B!.Substitute(symbol)),
-            _ => Broadcast(atom.A!.Substitute(symbol), atom.B!.Substitute(symbol)),
+            Quotient when overZero is not null && atom.B!.Substitute(symbol, overZero).Value is 0 => overZero,
+            Quotient => FloorDiv(atom.A!.Substitute(symbol, overZero), atom.B!.Substitute(symbol, overZero)),
+            Maximum => Max(atom.A!.Substitute(symbol, overZero), atom.B!.Substitute(symbol, overZero)),
+            _ => Broadcast(atom.A!.Substitute(symbol, overZero), atom.B!.Substitute(symbol, overZero)),
         })));
 
     /// <summary>The number that the size is when its symbols have these values.</summary>

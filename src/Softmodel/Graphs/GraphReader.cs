@@ -17,7 +17,7 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
             if (Skip())
                 throw new FormatException("there is more after the graph's end");
         }
-        catch (Exception e) when (e is FormatException or ArgumentException or OverflowException or DivideByZeroException or SoftmodelException)
+        catch (Exception e) when (e is FormatException or ArgumentException or OverflowException or SoftmodelException)
         {
             throw new SoftmodelException($"line {Math.Min(at + 1, lines.Length)} of the text of a graph: {e.Message}", e);
         }

@@ -1,7 +1,6 @@
 using Softmodel.Graphs;
 using Softmodel.Runtime;
 
-
 namespace Softmodel.Lowering;
 
 /// <summary>Decides for each value of a graph whether it is stored or computed within the kernels that read it.</summary>
@@ -11,6 +10,9 @@ sealed class Stored
     readonly Dictionary<Value, HashSet<Node>> readers = [];
     readonly Dictionary<Node, Node> heavyOf = [];
     readonly Dictionary<Value, bool> aligned = [];
+    readonly Dictionary<Value, List<Node>> users = [];
+    readonly Dictionary<Value, Node> producers;
+    readonly Dictionary<Node, int> position = [];
     // Merges of axes that are told apart wherever they are read, and those that somewhere are not.
     readonly HashSet<Node> clear = [], opaque = [];
 
@@ -25,9 +27,9 @@ sealed class Stored
 
     public Stored(Graph graph)
     {
-        var users = new Dictionary<Value, List<Node>>();
         foreach (var node in graph.Nodes)
         {
+            position[node] = position.Count;
             foreach (var input in node.Inputs.Distinct())
             {
                 if (!users.TryGetValue(input, out var list))
@@ -35,20 +37,20 @@ sealed class Stored
                 list.Add(node);
             }
         }
-        var producers = graph.Nodes.SelectMany(n => n.Outputs.Select(v => (v, n))).ToDictionary(p => p.v, p => p.n);
+        producers = graph.Nodes.SelectMany(n => n.Outputs.Select(v => (v, n))).ToDictionary(p => p.v, p => p.n);
         kept.UnionWith(graph.Inputs);
         kept.UnionWith(graph.Outputs);
         foreach (var node in graph.Nodes.Reverse())
         {
             foreach (var top in Views.Is(node.Op) ? node.Outputs.Where(kept.Contains) : node.Inputs)
-                SeeThrough(top, node, producers);
+                SeeThrough(top, node);
             // A merge of axes that can't be told apart reads its operand in storage order; so do routines.
             if (node.Op is Op.Reshape reshape && Views.Merges(node.Inputs[0].Shape, reshape.Shape) && (!clear.Contains(node) || opaque.Contains(node)))
                 kept.Add(node.Inputs[0]);
             if (TakesStored(node.Op))
                 kept.UnionWith(node.Inputs);
             foreach (var output in node.Outputs)
-                Decide(node, output, users.GetValueOrDefault(output) ?? [], producers);
+                Decide(node, output);
         }
     }
 
@@ -56,7 +58,7 @@ sealed class Stored
     /// Follows a value down through what only moves elements, and finds out where merged axes can be told apart. What a sum of
     /// products reads so, with zeros around it, is stored as it reads it where that is less than storing the padded tensor.
     /// </summary>
-    void SeeThrough(Value top, Node reader, Dictionary<Value, Node> producers)
+    void SeeThrough(Value top, Node reader)
     {
         Index[] at = [.. top.Shape.Dims.Select((d, i) => (Index)new Axis($"i{i}", d))];
         var (merges, padded) = (false, 0.0);
@@ -82,25 +84,70 @@ sealed class Stored
     }
 
     /// <summary>Whether what a reduction's kernel would go on to compute reads a padded tensor: vectors of it have ends then.</summary>
-    bool ReadsPadded(Value value, Dictionary<Value, Node> producers) => !kept.Contains(value) && producers.TryGetValue(value, out var node)
-        && (node.Op is Op.Pad || ((Views.Is(node.Op) || node.Op is Op.Map or Op.Cast) && node.Inputs.Any(v => ReadsPadded(v, producers))));
+    bool ReadsPadded(Value value) => !kept.Contains(value) && producers.TryGetValue(value, out var node)
+        && (node.Op is Op.Pad || ((Views.Is(node.Op) || node.Op is Op.Map or Op.Cast) && node.Inputs.Any(v => ReadsPadded(v))));
 
-    void Decide(Node node, Value value, List<Node> users, Dictionary<Value, Node> producers)
+    /// <summary>The nodes in whose kernels a value is read, if it is not stored.</summary>
+    HashSet<Node> RootsOf(Value value)
     {
         var roots = new HashSet<Node>();
-        var isAligned = true;
-        foreach (var user in users)
+        foreach (var user in users.GetValueOrDefault(value) ?? [])
         {
             if (user.Outputs.Count != 1 || IsOwn(user.Op) || IsHeavy(user.Op) || kept.Contains(user.Output))
                 roots.Add(user);
             else
                 roots.UnionWith(readers[user.Output]);
-            var same = user.Op is Op.Map or Op.Cast && SameCount(user.Output, value)
-                || (user.Op is Op.Reshape r && Views.OnlyUnits(value.Shape, r.Shape));
-            isAligned &= same && (user.Outputs.Count != 1 || kept.Contains(user.Output) || aligned[user.Output]);
         }
-        readers[value] = roots;
-        aligned[value] = isAligned;
+        return roots;
+    }
+
+    static bool IsSame(Node user, Value value) => user.Op is Op.Map or Op.Cast && SameCount(user.Output, value)
+        || (user.Op is Op.Reshape r && Views.OnlyUnits(value.Shape, r.Shape));
+
+    /// <summary>
+    /// Stores, in place of a reduction's result that the kernel of its reader cannot take, the last value on the way there that
+    /// is computed from it element by element and from no reduction that is computed later: what is added to it need not be
+    /// kept until then.
+    /// </summary>
+    bool StoreFurther(Node heavy)
+    {
+        var value = heavy.Output;
+        (Node Node, List<Value> Within)? root = null;
+        while (users.GetValueOrDefault(value) is [{ Op: Op.Map or Op.Cast, Outputs.Count: 1 } user] && IsSame(user, value) && !kept.Contains(user.Output)
+            && user.Output.Type.Element == ElementType.Float32 && !user.Inputs.Any(v => IsSlow(v.Type.Element) || ReadsPadded(v)) && user.Inputs.All(v => SameCount(v, value) || v.Shape.KnownCount is not null))
+        {
+            var within = new List<Value>();
+            if (!Precede(user, heavy, within))
+                break;
+            (root, value) = ((user, within), user.Output);
+        }
+        if (root is not { } found)
+            return false;
+        kept.Add(found.Node.Output);
+        heavyOf.Add(found.Node, heavy);
+        foreach (var changed in found.Within.Where(readers.ContainsKey).OrderByDescending(v => position[producers[v]]))
+            readers[changed] = RootsOf(changed);
+        return true;
+    }
+
+    /// <summary>Whether all reductions that a node's kernel would compute come before one, or are that one.</summary>
+    bool Precede(Node node, Node heavy, List<Value> within)
+    {
+        foreach (var input in node.Inputs)
+        {
+            if (kept.Contains(input) || !producers.TryGetValue(input, out var producer) || position[producer] < position[heavy])
+                continue;
+            within.Add(input);
+            if (producer != heavy && (IsHeavy(producer.Op) || IsOwn(producer.Op) || !Precede(producer, heavy, within)))
+                return false;
+        }
+        return true;
+    }
+
+    void Decide(Node node, Value value)
+    {
+        var roots = readers[value] = RootsOf(value);
+        aligned[value] = (users.GetValueOrDefault(value) ?? []).All(user => IsSame(user, value) && (user.Outputs.Count != 1 || kept.Contains(user.Output) || aligned[user.Output]));
         if (kept.Contains(value))
             return;
         var only = roots.Count == 1 ? roots.First() : null;
@@ -109,8 +156,8 @@ sealed class Stored
             Op.Constant constant => constant.Value.Count > 1,
             Op.Reshape or Op.Transpose or Op.Broadcast or Op.Slice or Op.Unfold or Op.Iota or Op.SizeTensor => false,
             _ when IsOwn(node.Op) => true,
-            _ when IsHeavy(node.Op) => only is null || IsHeavy(only.Op) || IsOwn(only.Op) || !isAligned || only.Inputs.Any(v => ReadsPadded(v, producers)) || !heavyOf.TryAdd(only, node),
-            _ when Widens(node, producers) => true,
+            _ when IsHeavy(node.Op) => (only is null || IsHeavy(only.Op) || IsOwn(only.Op) || !aligned[value] || only.Inputs.Any(ReadsPadded) || !heavyOf.TryAdd(only, node)) && !StoreFurther(node),
+            _ when Widens(node) => true,
             _ when only is null => true,
             _ => Crosses(node, value, only) || Repeats(node, value, only),
         };
@@ -118,7 +165,7 @@ sealed class Stored
             kept.Add(value);
     }
 
-    static bool Widens(Node node, Dictionary<Value, Node> producers) => node.Op is Op.Cast cast
+    bool Widens(Node node) => node.Op is Op.Cast cast
         && producers.TryGetValue(node.Inputs[0], out var source) && source.Op is Op.Constant half && IsWidening(half.Value.Type, cast.To);
 
     /// <summary>Whether whole and real numbers would meet in one kernel, which then could not use vectors.</summary>

@@ -68,7 +68,8 @@ static class Attentions
     [Operator("FlexAttention", Domain = "ai.onnx.preview")]
     static Term[]? FlexAttention(OnnxCall call, Term query, Term key, Term value, float? scale = null, OnnxGraph? scoreMod = null, OnnxGraph? probMod = null)
     {
-        Term[]? Modified(Term x, OnnxGraph? by) => by is null ? [x] : ControlFlow.Inline(call, by, x);
+        Term[]? Modified(Term x, OnnxGraph? by) => by is null ? [x] : ControlFlow.Inline(call, by, x) is not { } results ? null : results.Length == 1 ? results
+            : throw new SoftmodelException($"a body that changes scores gives {results.Length} results, not 1");
         var heads = query.Shape[1];
         var scores = query.Contract("bhik,bhjk->bhij", Shared(key, heads)) * (scale is { } s ? query.Scalar(s) : OneOverRoot(query, query.Shape[3]));
         return Modified(scores, scoreMod) is [var modified] && Modified(Reductions.Softmax(modified, [3]), probMod) is [var weights]
