@@ -14,7 +14,8 @@ namespace Softmodel.Emit;
 /// <param name="inner">The loop that runs over vectors, if any.</param>
 /// <param name="pointerLevel">The loops up to this level move pointers; those within move indices.</param>
 /// <param name="parameters">The buffers that the kernel is given, where others write parts of it; more are added.</param>
-sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, int pointerLevel, List<Lowering.Buffer>? parameters = null)
+/// <param name="prefix">What the names of variables begin with, where a part lies within another's blocks.</param>
+sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, int pointerLevel, List<Lowering.Buffer>? parameters = null, string prefix = "")
 {
     /// <summary>The statements of one loop, before those of the loops within it.</summary>
     public sealed class Scope(int level)
@@ -61,7 +62,13 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
     public string Taken() => Taken(Parameters);
 
     /// <inheritdoc cref="Taken()"/>
-    public static string Taken(IReadOnlyList<Lowering.Buffer> parameters) => string.Concat(parameters.Select((b, i) => $"var x{i} = ({InMemory(b.Type)}*)f->x{i};\n"));
+    /// <param name="parameters">All that the parts of the kernel read and write.</param>
+    /// <param name="given">Those of them that it is given.</param>
+    public static string Taken(IReadOnlyList<Lowering.Buffer> parameters, IReadOnlyList<Lowering.Buffer>? given = null)
+    {
+        var at = (given ?? parameters).Select((b, i) => (b, i)).ToDictionary(p => p.b, p => p.i);
+        return string.Concat(parameters.Select((b, i) => at.TryGetValue(b, out var x) ? $"var x{i} = ({InMemory(b.Type)}*)f->x{x};\n" : ""));
+    }
 
     /// <summary>The statements before all loops.</summary>
     public StringBuilder Sizes { get; } = new();
@@ -100,7 +107,7 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
             return Guarded(guard, vector);
         var code = vector ? VectorCode(e) : ScalarCode(e);
         var scope = Home(e);
-        var name = $"t{names++}";
+        var name = $"{prefix}t{names++}";
         scope.Text.Append($"var {name} = {code};\n");
         return scope.Values[(e, vector)] = name;
     }
@@ -108,7 +115,7 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
     string Broadcast(Expr e, string scalar)
     {
         var scope = Home(e);
-        var name = $"t{names++}";
+        var name = $"{prefix}t{names++}";
         scope.Text.Append(e.Type == ElementType.Bool ? $"var {name} = Maths.Mask({scalar});\n" : $"var {name} = VX.Create({scalar});\n");
         return scope.Values[(e, true)] = name;
     }
@@ -132,7 +139,7 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
             return Value(guard.Inside, true);
         }
         var scope = Home(guard);
-        var name = $"t{names++}";
+        var name = $"{prefix}t{names++}";
         var condition = $"(ulong)({Code(guard.Index)}) < (ulong){Code(guard.Size)}";
         scope.Text.Append($"{(vector ? "V" : CSharp(guard.Type))} {name};\nif ({condition})\n{{\n{Branch(guard.Inside)}}}\nelse\n{{\n{Branch(guard.Outside)}}}\n");
         return scope.Values[(guard, vector)] = name;
@@ -258,7 +265,7 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
         var name = Open.Select(s => s.Pointers.GetValueOrDefault(start)).FirstOrDefault(n => n is not null);
         if (name is null)
         {
-            home.Pointers[start] = name = $"p{pointers++}";
+            home.Pointers[start] = name = $"{prefix}p{pointers++}";
             home.Text.Append($"var {name} = {start};\n");
         }
         return $"{name}[{Code(within)}]";
@@ -283,7 +290,7 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
         var code = size.ToCSharp(s => RowsCode.IsLocal(s) ? s : $"f->{ProgramCode.SizeName(s)}");
         if (!sizeNames.TryGetValue(code, out var name))
         {
-            sizeNames[code] = name = $"s{sizeNames.Count}";
+            sizeNames[code] = name = $"{prefix}s{sizeNames.Count}";
             Sizes.Append($"var {name} = {code};\n");
         }
         return name;

@@ -18,8 +18,11 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
     }
 
     /// <summary>Plans a program's memory.</summary>
-    public static MemoryPlan Of(LoweredProgram program)
+    /// <param name="program">The program.</param>
+    /// <param name="operands">For a nest, the nest before it that its kernel computes as well: what that writes needs no memory.</param>
+    public static MemoryPlan Of(LoweredProgram program, IReadOnlyDictionary<Step.Nest, Step.Nest> operands)
     {
+        var within = operands.Values.ToHashSet<Step>(ReferenceEqualityComparer.Instance);
         var first = new Dictionary<Lowering.Buffer, int>();
         var last = new Dictionary<Lowering.Buffer, int>();
         var segmentOf = new Dictionary<string, int>(StringComparer.Ordinal);
@@ -36,7 +39,8 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
             foreach (var step in steps)
             {
                 now++;
-                foreach (var buffer in step is Step.Loop enter ? [enter.Trips, enter.Begin] : step.Buffers)
+                foreach (var buffer in step is Step.Loop enter ? [enter.Trips, enter.Begin]
+                    : within.Contains(step) ? [] : step is Step.Nest nest && operands.TryGetValue(nest, out var operand) ? operand.Reads.Concat(nest.Buffers).Where(b => b != operand.Target) : step.Buffers)
                     Touch(buffer);
                 switch (step)
                 {

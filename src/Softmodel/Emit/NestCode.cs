@@ -19,7 +19,7 @@ sealed class NestCode
     readonly bool isVector, foldsInner;
     readonly KernelWriter writer;
 
-    NestCode(Step.Nest nest, List<Lowering.Buffer>? parameters)
+    NestCode(Step.Nest nest, List<Lowering.Buffer>? parameters, string prefix = "")
     {
         this.nest = nest = Collapse.Axes(nest);
         folded = nest.Fold?.Axes ?? [];
@@ -36,7 +36,7 @@ sealed class NestCode
             levels[inner] = 2;
         for (var i = 0; i < folded.Length; i++)
             levels[folded[i]] = 3 + i;
-        writer = new(levels, inner, 1, parameters);
+        writer = new(levels, inner, 1, parameters, prefix);
     }
 
     /// <summary>The kernel of a nest.</summary>
@@ -50,8 +50,9 @@ sealed class NestCode
     /// <summary>The statements of a nest that is computed whole, as a part of a kernel.</summary>
     /// <param name="nest">The nest.</param>
     /// <param name="parameters">The buffers that the kernel is given.</param>
-    public static string Whole(Step.Nest nest, List<Lowering.Buffer> parameters) =>
-        new NestCode(nest, parameters).Loops((rows, columns, _) => $"long row = 0, rowEnd = {rows}, column = 0, columnEnd = {columns};\n").Body;
+    /// <param name="prefix">What the names of variables begin with, where it lies within another's blocks.</param>
+    public static string Whole(Step.Nest nest, List<Lowering.Buffer> parameters, string prefix = "") =>
+        new NestCode(nest, parameters, prefix).Loops((rows, columns, _) => $"long row = 0, rowEnd = {rows}, column = 0, columnEnd = {columns};\n").Body;
 
     (string Body, string Rows, string Columns, string Cost) Loops(Func<string, string, string, string> split)
     {

@@ -67,11 +67,13 @@ sealed class ProgramCode
     readonly Dictionary<Step.Nest, TileCode> tiles = new(ReferenceEqualityComparer.Instance);
     readonly HashSet<Step.Nest> packed = new(ReferenceEqualityComparer.Instance);
     readonly Dictionary<Step.Nest, ToomCookCode> fast = new(ReferenceEqualityComparer.Instance);
+    // Nests that write the operand of another, and are computed by its kernel.
+    readonly Dictionary<Step.Nest, Step.Nest> operands = new(ReferenceEqualityComparer.Instance);
     readonly HashSet<Tiles.Kernel> usedInRows = [];
 
     ProgramCode(LoweredProgram program, int width)
     {
-        (this.width, memory) = (width, MemoryPlan.Of(program));
+        this.width = width;
         var within = program.AllSteps().OfType<Step.Fused>().SelectMany(g => g.Members).ToHashSet<Step>(ReferenceEqualityComparer.Instance);
         var nests = program.AllSteps().OfType<Step.Nest>().Where(n => !within.Contains(n)).ToArray();
         foreach (var nest in nests)
@@ -94,9 +96,26 @@ sealed class ProgramCode
                     fast.Add(nest, quick);
             }
         }
+        foreach (var (before, step) in Neighbours(program.Steps))
+        {
+            if (before is Step.Nest operand && step is Step.Nest nest && fast.TryGetValue(nest, out var quick) && readers[operand.Target] == 2
+                && program.Outputs.All(o => o.Buffer != operand.Target) && quick.CanTake(operand) is not null)
+            {
+                operands.Add(nest, operand);
+                readers.Remove(operand.Target);
+            }
+        }
+        memory = MemoryPlan.Of(program, operands);
         // What no step reads, such as weights that lie in parts elsewhere, is left out.
         this.program = program with { Buffers = [.. program.Buffers.Where(b => b.Storage == Storage.Input || readers.ContainsKey(b)).Select(b => replaced.GetValueOrDefault(b, b))] };
     }
+
+    static IEnumerable<(Step Before, Step Step)> Neighbours(Step[] steps) => steps.Zip(steps.Skip(1)).Concat(steps.SelectMany(s => s switch
+    {
+        Step.If branch => Neighbours(branch.Then).Concat(Neighbours(branch.Else)),
+        Step.Loop loop => Neighbours(loop.Body),
+        _ => [],
+    }));
 
     /// <summary>The name of the field that holds a size.</summary>
     public static string SizeName(string symbol) => $"n_{symbol}";
@@ -279,7 +298,9 @@ sealed class ProgramCode
                     i += joined.Length - 1;
                     break;
                 case Step.Nest nest:
-                    var quick = fast.GetValueOrDefault(nest);
+                    if (operands.ContainsValue(nest))
+                        continue;
+                    var (quick, operand) = (fast.GetValueOrDefault(nest), operands.GetValueOrDefault(nest));
                     if (quick?.IsShort is { } isShort)
                         Line($"if ({isShort})\n{space}{{");
                     if (quick is null || quick.IsShort is not null)
@@ -287,7 +308,7 @@ sealed class ProgramCode
                     if (quick?.IsShort is not null)
                         Line($"}}\n{space}else\n{space}{{");
                     if (quick is not null)
-                        Kernel([nest], quick.Write(), nest.Source, NameOf(nest.Source), Line);
+                        Kernel(operand is null ? [nest] : [operand, nest], quick.Write(operand), nest.Source, NameOf(nest.Source), Line);
                     if (quick?.IsShort is not null)
                         Line("}");
                     break;

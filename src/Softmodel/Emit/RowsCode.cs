@@ -13,7 +13,7 @@ namespace Softmodel.Emit;
 static class RowsCode
 {
     // Names that no size of a model has: its names are cut at double underscores where they come in.
-    const string From = "row__from", Count = "row__count", Outer = "row__";
+    public const string From = "row__from", Count = "row__count", Outer = "row__";
 
     /// <summary>Whether a symbol is a local variable of such a kernel.</summary>
     public static bool IsLocal(string symbol) => symbol.StartsWith(Outer, StringComparison.Ordinal);
@@ -75,7 +75,7 @@ static class RowsCode
     }
 
     /// <summary>The nest for some iterations of the loops in common, which begin where local variables say.</summary>
-    static Step.Nest Restricted(Step.Nest nest, Axis[] rows)
+    public static Step.Nest Restricted(Step.Nest nest, Axis[] rows)
     {
         var block = new Axis("i_own", Dim.Symbol(Count));
         Index Move(Index index)

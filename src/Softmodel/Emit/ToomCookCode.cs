@@ -84,6 +84,25 @@ sealed class ToomCookCode
             $"{tile.WeightsName}({from} + {panel}{(long)TileCode.Panel * channels * tile.Kernel}L, {count}, {channels}, {to} + {panel}{PanelSize(TileCode.Panel)}L, {PointSize(count)});\n";
     }
 
+    /// <summary>The buffer in which the inputs lie with zeros around them.</summary>
+    public Lowering.Buffer Operand => input.Buffer;
+
+    // Operations for an element that are worth writing the operand to memory, as blocks and parts of blocks compute it again.
+    const long MostWithin = 12;
+
+    /// <summary>
+    /// The nest that computes the operand, where the kernel can compute as much of it as a block needs, a channel at a time:
+    /// the loops over channels and over elements of a row.
+    /// </summary>
+    public (Axis Channel, Axis Element)? CanTake(Step.Nest operand)
+    {
+        if (operand.Target != Operand || operand.Fold is not null || operand.Target.Type != ElementType.Float32 || IsShort is not null || start.Terms.Count > 0 || start.Offset.Value is not 0
+            || operand.At.Offset.Value is not 0 || operand.At.Dynamic.Count > 0 || NestCode.CostOf(operand) > MostWithin)
+            return null;
+        return operand.Axes.Where(a => a.Extent.Value != 1).ToArray() is [var by, var element] && operand.At.Stride(element).Value == 1
+            && operand.At.Stride(by).Equals(input.Index.Stride(channel)) && by.Extent.Equals(channel.Extent) ? (by, element) : null;
+    }
+
     /// <summary>The register tiles that it calls.</summary>
     public HashSet<Tiles.Kernel> Used { get; } = [];
 
@@ -91,7 +110,8 @@ sealed class ToomCookCode
     const int Cache = 80_000;
 
     /// <summary>The kernel.</summary>
-    public KernelCode Write()
+    /// <param name="operand">The nest that computes the operand, if the kernel does (see <see cref="CanTake"/>).</param>
+    public KernelCode Write(Step.Nest? operand)
     {
         var (points, chunks) = (tile.Points, tile.Chunks);
         var reach = (points - 1) / ToomCookTile.Outputs + chunks - 1;
@@ -107,7 +127,8 @@ sealed class ToomCookCode
         var w = Kept > 0 ? 0 : PanelSize(TileCode.Panel);
         var line = ToomCookTile.Outputs * (tiles + reach + lanes) * dilation + 64;
 
-        var writer = new KernelWriter(new Dictionary<Axis, int> { [row] = 2, [column] = 3 }, column, 3);
+        var parameters = new List<Lowering.Buffer>();
+        var writer = new KernelWriter(new Dictionary<Axis, int> { [row] = 2, [column] = 3 }, column, 3, parameters);
         var (length, x, from) = (writer.Code(column.Extent), writer.Pointer(input.Buffer), writer.Pointer(weights.Buffer));
         var body = new StringBuilder();
         body.Append($"// As many tiles as each block has, and as many columns, in whole vectors.\nlong tiles = ToomCook.Block({length}, {dilation}, {tiles}), columns = (tiles * {dilation} + {lanes - 1}) / {lanes} * {lanes}, span = {ToomCookTile.Outputs * dilation} * tiles;\n");
@@ -115,9 +136,23 @@ sealed class ToomCookCode
         // Tiles that lie side by side are cut out in whole vectors.
         body.Append($"var cut = {(dilation == 1 ? $"(tiles + {reach + lanes - 1}) / {lanes} * {lanes}" : $"tiles + {reach}")};\n");
         body.Append($"var u = Scratch.Floats({u + w + v + ToomCookTile.Outputs * phase + line});\nvar v = u + {u + w};\nvar phases = v + {v};\nvar line = phases + {ToomCookTile.Outputs * phase};\n");
-        body.Append($"var from = {x} + {writer.Code(start)} + start;\n");
-        body.Append($"for (long {channel.Name} = 0; {channel.Name} < {channels}; {channel.Name}++)\n");
-        body.Append($"    {tile.InputName}(from + {channel.Name} * {writer.Code(input.Index.Stride(channel))}, {length} + {(tile.Kernel - 1) * dilation} - start, cut, {dilation}, columns + {(chunks - 1) * dilation}, phases, {phase}, line, u + {channel.Name} * {pitch}, {channels * pitch});\n");
+        var left = $"{length} + {(tile.Kernel - 1) * dilation} - start";
+        var evaluate = $"cut, {dilation}, columns + {(chunks - 1) * dilation}, phases, {phase}, line, u + {channel.Name} * {pitch}, {channels * pitch});\n";
+        if (operand is not null && CanTake(operand) is var (by, element))
+        {
+            // As if all of the operand were there: what the block reads of a row of it is.
+            body.Append($"for (long {channel.Name} = 0; {channel.Name} < {channels}; {channel.Name}++)\n{{\n");
+            body.Append($"    long {RowsCode.Outer}0 = {channel.Name}, {RowsCode.From} = start, needed = {ToomCookTile.Outputs * dilation} * cut, {RowsCode.Count} = Math.Min(needed, {left});\n");
+            body.Append($"    var {x} = line - ({channel.Name} * {writer.Code(input.Index.Stride(channel))} + start);\n");
+            body.Append($"    {{\n{KernelWriter.Indent(NestCode.Whole(RowsCode.Restricted(operand, [by, element]), parameters, "in_"), 2)}    }}\n");
+            body.Append($"    NativeMemory.Clear(line + {RowsCode.Count}, (nuint)(needed + 16 - {RowsCode.Count}) * 4);\n    {tile.InputName}(line, long.MaxValue, {evaluate}}}\n");
+        }
+        else
+        {
+            operand = null;
+            body.Append($"var from = {x} + {writer.Code(start)} + start;\n");
+            body.Append($"for (long {channel.Name} = 0; {channel.Name} < {channels}; {channel.Name}++)\n    {tile.InputName}(from + {channel.Name} * {writer.Code(input.Index.Stride(channel))}, {left}, {evaluate}");
+        }
         body.Append($"for (var top = part * {panels} / parts * {TileCode.Panel}; top < (part + 1) * {panels} / parts * {TileCode.Panel} && top < {rows}; top += {TileCode.Panel})\n{{\n");
         var height = lanes == 16 ? TileCode.Panel : TileCode.Panel / 2;
         var (whole, rest) = (rows / TileCode.Panel * TileCode.Panel, rows % TileCode.Panel);
@@ -128,7 +163,8 @@ sealed class ToomCookCode
         var outer = new KernelWriter.Scope(1);
         writer.Open.Add(outer);
         var results = KernelWriter.Indent(Results(writer), 1);
-        return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}{outer.Text}{body}{results}}}\n", 2), writer.Parameters, $"ToomCook.Tasks({TileCode.Frame(column.Extent)}, {dilation}, {tiles}, {panels})");
+        var given = parameters.Where(b => b != operand?.Target).ToList();
+        return new(KernelWriter.Indent($"{KernelWriter.Taken(parameters, given)}{writer.Sizes}{outer.Text}{body}{results}}}\n", 2), given, $"ToomCook.Tasks({TileCode.Frame(column.Extent)}, {dilation}, {tiles}, {panels})");
 
         string Products(int count)
         {
