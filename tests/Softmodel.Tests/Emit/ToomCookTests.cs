@@ -1,0 +1,97 @@
+using Softmodel.Cli;
+using Softmodel.Emit;
+using Softmodel.Evaluate;
+using Softmodel.Graphs;
+using Softmodel.Lowering;
+using Softmodel.Runtime;
+
+namespace Softmodel.Tests.Emit;
+
+public sealed class ToomCookTests : IDisposable
+{
+    readonly string folder = Directory.CreateTempSubdirectory().FullName;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    static Tensor Numbers(int seed, params long[] dims)
+    {
+        var random = new Random(seed);
+        return Tensor.Of([.. Enumerable.Range(0, (int)Tensor.CountOf(dims)).Select(_ => random.NextSingle() * 2 - 1)], dims);
+    }
+
+    static double SignalToNoise(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual)
+    {
+        var (signal, noise) = (0.0, 1e-30);
+        for (var i = 0; i < expected.Length; i++)
+        {
+            signal += (double)expected[i] * expected[i];
+            noise += Math.Pow((double)expected[i] - actual[i], 2);
+        }
+        return 10 * Math.Log10(signal / noise);
+    }
+
+    /// <summary>Two layers as a vocoder has them: rectified, padded, convolved, and added to what they were given.</summary>
+    static Graph Layers(int channels, int rows, int taps, int dilation)
+    {
+        var builder = new GraphBuilder("layers", Evaluator.Fold);
+        var x = new Term(builder, builder.Input("x", new(ElementType.Float32, new(1, channels, Dim.Symbol("T")))));
+        var reach = (taps - 1) * dilation;
+        Term Known(int seed, params long[] dims) => new(builder, builder.Constant(Numbers(seed, dims)));
+        Term Layer(Term from, int seed, int outputs, int inputs) => (from > 0).Select(from, from * 0.1)
+            .Apply(new Op.Convolve(new([1]), new([dilation]), new([reach / 2]), new([reach - reach / 2]), 1), Known(seed, outputs, inputs, taps)) + Known(seed + 10, 1, outputs, 1);
+        var first = Layer(x, 1, rows, channels);
+        var second = Layer(first, 2, channels, rows);
+        return builder.Build([(second + x).Value], ["y"]);
+    }
+
+    [Theory]
+    [InlineData(32, 48, 3, 1, 256)]
+    [InlineData(24, 32, 4, 3, 256)]
+    [InlineData(16, 32, 5, 2, 256)]
+    [InlineData(29, 15, 6, 1, 256)]
+    [InlineData(16, 13, 7, 5, 256)]
+    [InlineData(16, 16, 8, 1, 256)]
+    [InlineData(12, 24, 11, 3, 256)]
+    [InlineData(13, 30, 12, 16, 256)]
+    [InlineData(192, 200, 5, 1, 256)]
+    [InlineData(160, 192, 7, 3, 256)]
+    [InlineData(32, 32, 3, 12, 512)]
+    [InlineData(29, 17, 7, 1, 512)]
+    [InlineData(192, 200, 3, 1, 512)]
+    [InlineData(16, 32, 11, 2, 512)]
+    public void Fast_convolutions_are_what_the_evaluator_computes(int channels, int rows, int taps, int dilation, int width)
+    {
+        Assert.SkipUnless(width <= InProcess.Width, $"this processor has no vectors of {width} bits");
+        var graph = Layers(channels, rows, taps, dilation);
+        var program = Lower.Program(graph);
+        Assert.Contains($"ToomCook.Weights{taps}(", ProgramCode.Write(program, width).Source, StringComparison.Ordinal);
+        using var model = InProcess.Compile(program, Path.Combine(folder, "w"), width);
+        foreach (var length in channels > 100 ? (long[])[1, 47, 48, 110] : [1, 2, 7, 16, 47, 95, 97, 191, 800])
+        {
+            Tensor[] inputs = [Numbers(3, 1, channels, length)];
+            var expected = Evaluator.Run(graph, inputs)[0];
+            Tensor? one = null;
+            foreach (var threads in (int[])[1, 2])
+            {
+                model.Threads = threads;
+                var actual = model.Run(inputs)[0];
+                one ??= actual;
+                Assert.True(one.SameAs(actual), $"{length} elements: 2 threads give other bits");
+                Assert.Equal(expected.Dims, actual.Dims);
+                Assert.True(SignalToNoise(expected.Values<float>(), actual.Values<float>()) > 95, $"{length} elements, {threads} threads: {SignalToNoise(expected.Values<float>(), actual.Values<float>()):0.0} dB");
+            }
+        }
+    }
+
+    [Fact]
+    public void What_is_not_a_number_reaches_no_more_tiles_than_its_own()
+    {
+        var graph = Layers(16, 16, 7, 1);
+        using var model = InProcess.Compile(Lower.Program(graph), Path.Combine(folder, "w"), InProcess.Width);
+        var numbers = Numbers(3, 1, 16, 600).Values<float>().ToArray();
+        numbers[300] = float.NaN;
+        var y = model.Run([Tensor.Of(numbers, 1, 16, 600)])[0].Values<float>().ToArray();
+        Assert.All(Enumerable.Range(0, 9600).Where(i => i % 600 is < 270 or > 330), i => Assert.True(float.IsFinite(y[i])));
+        Assert.Contains(y, float.IsNaN);
+    }
+}
