@@ -7,7 +7,8 @@ namespace Softmodel.Cli.Conformance;
 /// <param name="Filter">Only cases whose names contain this.</param>
 /// <param name="Workers">How many cases run at once.</param>
 /// <param name="Limit">How long a case may take.</param>
-internal sealed record ConformanceOptions(string Folder, string Filter, int Workers, TimeSpan Limit);
+/// <param name="Every">One of so many of these is run.</param>
+internal sealed record ConformanceOptions(string Folder, string Filter, int Workers, TimeSpan Limit, int Every = 1);
 
 /// <summary>How the cases of a suite came out, in their order.</summary>
 internal sealed record SuiteResult(string Name, CaseResult[] Cases)
@@ -30,7 +31,7 @@ internal static class ConformanceRun
     public static async Task<SuiteResult[]> Run(ConformanceOptions options, IProgress<(Suite Suite, CaseResult Result)>? progress, CancellationToken cancel)
     {
         var suites = Suites.Find(options.Folder)
-            .Select(s => s with { Cases = [.. s.Cases.Where(c => c.Name.Contains(options.Filter, StringComparison.Ordinal))] })
+            .Select(s => s with { Cases = [.. s.Cases.Where(c => c.Name.Contains(options.Filter, StringComparison.Ordinal)).Where((_, i) => i % options.Every == 0)] })
             .Where(s => s.Cases.Length > 0).ToArray();
         if (suites.Length == 0)
             throw new SoftmodelException($"{options.Folder}: no case has '{options.Filter}' in its name");

@@ -6,8 +6,8 @@ namespace Softmodel.ModelTests.Conformance;
 
 public class ConformanceTests
 {
-    static Task<SuiteResult[]> Run(string folder, string filter = "") =>
-        ConformanceRun.Run(new(Shared.Folder(folder), filter, Environment.ProcessorCount, TimeSpan.FromSeconds(60)), null, TestContext.Current.CancellationToken);
+    static Task<SuiteResult[]> Run(string folder, string filter = "", int every = 1) =>
+        ConformanceRun.Run(new(Shared.Folder(folder), filter, Environment.ProcessorCount, TimeSpan.FromSeconds(60), every), null, TestContext.Current.CancellationToken);
 
     [Fact]
     public async Task Cases_of_simple_operators_pass()
@@ -44,10 +44,12 @@ public class ConformanceTests
     [Fact]
     public async Task No_case_of_the_standard_gives_a_wrong_result()
     {
-        var suite = Assert.Single(await Run("onnx/node"));
-        Assert.Equal(1765, suite.Cases.Length);
+        // All of them take minutes: .ci/run has them run.
+        var isWhole = Environment.GetEnvironmentVariable("SOFTMODEL_ALL_CASES") is { Length: > 0 };
+        var suite = Assert.Single(await Run("onnx/node", every: isWhole ? 1 : 3));
+        Assert.Equal(isWhole ? 1765 : 589, suite.Cases.Length);
         Assert.DoesNotContain(suite.Cases, c => c.Verdict == Verdict.Failed);
-        Assert.InRange(suite.Cases.Count(c => c.Verdict == Verdict.Passed), 1508, 1765);
+        Assert.InRange(suite.Cases.Count(c => c.Verdict == Verdict.Passed), isWhole ? 1508 : 506, suite.Cases.Length);
     }
 
     [Fact]

@@ -30,7 +30,7 @@ public sealed class ToomCookTests : IDisposable
         return 10 * Math.Log10(signal / noise);
     }
 
-    /// <summary>Two layers as a vocoder has them: rectified, padded, convolved, and added to what they were given.</summary>
+    /// <summary>Two layers as a vocoder has them: rectified, padded, convolved, and added to what they were given. Of wide ones one.</summary>
     static Graph Layers(int channels, int rows, int taps, int dilation)
     {
         var builder = new GraphBuilder("layers", Evaluator.Fold);
@@ -40,8 +40,7 @@ public sealed class ToomCookTests : IDisposable
         Term Layer(Term from, int seed, int outputs, int inputs) => (from > 0).Select(from, from * 0.1)
             .Apply(new Op.Convolve(new([1]), new([dilation]), new([reach / 2]), new([reach - reach / 2]), 1), Known(seed, outputs, inputs, taps)) + Known(seed + 10, 1, outputs, 1);
         var first = Layer(x, 1, rows, channels);
-        var second = Layer(first, 2, channels, rows);
-        return builder.Build([(second + x).Value], ["y"]);
+        return builder.Build([(channels > 100 ? first : Layer(first, 2, channels, rows) + x).Value], ["y"]);
     }
 
     [Theory]
@@ -53,11 +52,10 @@ public sealed class ToomCookTests : IDisposable
     [InlineData(16, 16, 8, 1, 256)]
     [InlineData(12, 24, 11, 3, 256)]
     [InlineData(13, 30, 12, 16, 256)]
-    [InlineData(192, 200, 5, 1, 256)]
-    [InlineData(160, 192, 7, 3, 256)]
+    [InlineData(176, 200, 3, 1, 256)]
     [InlineData(32, 32, 3, 12, 512)]
     [InlineData(29, 17, 7, 1, 512)]
-    [InlineData(192, 200, 3, 1, 512)]
+    [InlineData(176, 200, 3, 1, 512)]
     [InlineData(16, 32, 11, 2, 512)]
     public void Fast_convolutions_are_what_the_evaluator_computes(int channels, int rows, int taps, int dilation, int width)
     {
@@ -66,7 +64,7 @@ public sealed class ToomCookTests : IDisposable
         var program = Lower.Program(graph);
         Assert.Contains($"ToomCook.Weights{taps}(", ProgramCode.Write(program, width).Source, StringComparison.Ordinal);
         using var model = InProcess.Compile(program, Path.Combine(folder, "w"), width);
-        foreach (var length in channels > 100 ? (long[])[1, 47, 48, 110] : [1, 2, 7, 16, 47, 95, 97, 191, 800])
+        foreach (var length in channels > 100 ? (long[])[1, 79, 80] : [1, 2, 7, 47, 97, 300])
         {
             Tensor[] inputs = [Numbers(3, 1, channels, length)];
             var expected = Evaluator.Run(graph, inputs)[0];
