@@ -20,6 +20,9 @@ public abstract unsafe class CompiledModel : IDisposable
 
     const int NoSymbol = -1;
 
+    // A page is mapped again in the time of about two multiply-adds for each of its bytes: so at most a fifteenth is lost.
+    const long WorthAByte = 32;
+
     readonly TensorInfo[] inputs, outputs;
     readonly Slot[] given, computed;
     readonly PinnedGCHandle<Array?>[] pins;
@@ -187,6 +190,22 @@ public abstract unsafe class CompiledModel : IDisposable
 
     /// <summary>The file or memory that holds the weights.</summary>
     protected WeightsFile WeightsFile { get; }
+
+    /// <summary>
+    /// Tells that the present run is done with a stretch of the weights. Its pages are given back to the system where
+    /// mapping them again takes little beside the run itself.
+    /// </summary>
+    /// <param name="from">The first byte of the stretch.</param>
+    /// <param name="to">The end of the stretch.</param>
+    /// <param name="work">The multiply-adds of the run.</param>
+    /// <returns>The first byte that has not been given back.</returns>
+    protected long Served(long from, long to, long work)
+    {
+        if ((to - from) * WorthAByte > work)
+            return from;
+        WeightsFile.GiveBack(from, to);
+        return to;
+    }
 
     /// <summary>The memory that a run computes in.</summary>
     protected Arena Arena { get; init; } = new();

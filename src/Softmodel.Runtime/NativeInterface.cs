@@ -58,7 +58,7 @@ public static unsafe class NativeInterface
 
     /// <summary>Makes a model.</summary>
     /// <param name="make">Its constructor.</param>
-    /// <param name="weights">The weights file in memory, which must stay until the model is destroyed.</param>
+    /// <param name="weights">The weights file, mapped into memory and never written to, which must stay until the model is destroyed.</param>
     /// <param name="length">The bytes of it.</param>
     /// <param name="hash">The hash of the weights that the model was compiled with.</param>
     /// <param name="handle">Receives the model.</param>
@@ -67,7 +67,7 @@ public static unsafe class NativeInterface
     {
         try
         {
-            var model = make(WeightsFile.At(weights, length, hash));
+            var model = make(WeightsFile.At(weights, length, hash, isMapped: true));
             *handle = GCHandle.ToIntPtr(GCHandle.Alloc(new Handle(model)));
             return 0;
         }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 
 namespace Softmodel.Runtime;
@@ -9,7 +10,7 @@ namespace Softmodel.Runtime;
 /// <see cref="HeaderLength"/> bytes (the letters <c>SOFTMODL</c>, a 32-bit version, 4 bytes of zero, the 64-bit length of
 /// the content, the SHA-256 of the content, 8 bytes of zero; numbers little-endian) and the content.
 /// </summary>
-public sealed unsafe class WeightsFile : IDisposable
+public sealed unsafe partial class WeightsFile : IDisposable
 {
     /// <summary>Bytes before the content; a multiple of <see cref="Arena.Alignment"/>.</summary>
     public const int HeaderLength = 64;
@@ -21,19 +22,24 @@ public sealed unsafe class WeightsFile : IDisposable
 
     static ReadOnlySpan<byte> Magic => "SOFTMODL"u8;
 
+    // Linux: the pages are no longer needed, and are to be read from their file should they be touched again.
+    const int DontNeed = 4;
+
     readonly MemoryMappedFile? file;
     readonly MemoryMappedViewAccessor? view;
+    readonly bool isMapped;
     byte* start;
 
-    WeightsFile(byte* start, long length, ReadOnlySpan<byte> hash, string name)
+    WeightsFile(byte* start, long length, bool isMapped, ReadOnlySpan<byte> hash, string name)
     {
         Validate(start, length, hash, name);
         this.start = start;
+        this.isMapped = isMapped;
         Length = length - HeaderLength;
     }
 
     WeightsFile(MemoryMappedFile file, MemoryMappedViewAccessor view, byte* start, long length, ReadOnlySpan<byte> hash, string name)
-        : this(start, length, hash, name) => (this.file, this.view) = (file, view);
+        : this(start, length, true, hash, name) => (this.file, this.view) = (file, view);
 
     /// <summary>Weights of a model that has none.</summary>
     public static WeightsFile None => new();
@@ -71,14 +77,18 @@ public sealed unsafe class WeightsFile : IDisposable
     }
 
     /// <summary>Takes weights that lie in memory, header included, aligned to <see cref="Arena.Alignment"/>; the memory stays its owner's.</summary>
+    /// <param name="start">The first byte of the header.</param>
+    /// <param name="length">The bytes of header and content.</param>
+    /// <param name="hash">The SHA-256 of the content that the model was compiled with, or empty for any.</param>
+    /// <param name="isMapped">Whether the memory is a file's, mapped and never written to, so that <see cref="GiveBack"/> may give its pages back.</param>
     /// <inheritdoc cref="Open" path="/exception"/>
-    public static WeightsFile At(byte* start, long length, ReadOnlySpan<byte> hash = default)
+    public static WeightsFile At(byte* start, long length, ReadOnlySpan<byte> hash = default, bool isMapped = false)
     {
         if (start is null || (nint)start % Arena.Alignment != 0)
             throw Refused("in memory", $"they are not aligned to {Arena.Alignment} bytes");
         if (length < HeaderLength)
             throw Refused("in memory", $"they have {length} bytes, fewer than a header");
-        return new WeightsFile(start, length, hash, "in memory");
+        return new WeightsFile(start, length, isMapped, hash, "in memory");
     }
 
     /// <summary>The first byte of the content; null after <see cref="Dispose"/> and for a model without weights.</summary>
@@ -102,6 +112,31 @@ public sealed unsafe class WeightsFile : IDisposable
         if (!sha.GetHashAndReset().AsSpan().SequenceEqual(Hash))
             throw Refused("", "their content is damaged");
     }
+
+    /// <summary>
+    /// Gives the pages of a stretch of the content back to the system: they no longer count as this process's memory, and
+    /// come back from the system's file cache, or from the file, when they are read again. Does nothing where the weights
+    /// are not a mapped file, or the system is not Linux.
+    /// </summary>
+    /// <param name="from">The first byte of the stretch.</param>
+    /// <param name="to">The end of the stretch; the page that it lies in is kept.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The stretch does not lie within the content.</exception>
+    public void GiveBack(long from, long to)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(from);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(from, to);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(to, Length);
+        if (!isMapped || start is null || !OperatingSystem.IsLinux())
+            return;
+        var page = -(long)Environment.SystemPageSize;
+        // What lies before the weights in their first page may be another's.
+        var (first, end) = (Math.Max((long)(Pointer + from) & page, (long)(start - page - 1) & page), (long)(Pointer + to) & page);
+        if (first < end)
+            _ = Advise((void*)first, (nuint)(end - first), DontNeed);
+    }
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static partial int Advise(void* start, nuint length, int advice);
 
     /// <summary>The header that goes before a content.</summary>
     /// <param name="length">The bytes of the content.</param>

@@ -16,16 +16,37 @@ sealed record ProgramSource(string Source, WeightLayout Weights, IReadOnlyDictio
 /// <summary>Where each constant lies in the weights file.</summary>
 sealed record WeightLayout((Lowering.Buffer Buffer, long Offset)[] Items, long Length)
 {
-    /// <summary>Lays constants out one after the other, each at the start of a cache line.</summary>
+    /// <summary>
+    /// Lays constants out one after the other, each at the start of a cache line: first those that are widened once, when
+    /// the model is made, then the others in the order in which a run is done with them.
+    /// </summary>
     public static WeightLayout Of(LoweredProgram program)
     {
+        var last = LastSteps(program);
         var (items, at) = (new List<(Lowering.Buffer, long)>(), 0L);
-        foreach (var buffer in program.Buffers.Where(b => b.Storage == Storage.Weight))
+        foreach (var buffer in program.Buffers.Where(b => b.Storage == Storage.Weight).OrderBy(b => IsWidened(b) ? -1 : last.GetValueOrDefault(b.Name, int.MaxValue)))
         {
             items.Add((buffer, at));
             at += Arena.Align(buffer.Constant!.Bytes.Length);
         }
         return new([.. items], at);
+    }
+
+    /// <summary>Whether a constant is read only when the model is made.</summary>
+    public static bool IsWidened(Lowering.Buffer buffer) => buffer.Type != buffer.Constant!.Type;
+
+    /// <summary>The last of a program's outermost steps that needs each constant; those of the outputs are needed for ever.</summary>
+    public static Dictionary<string, int> LastSteps(LoweredProgram program)
+    {
+        var last = new Dictionary<string, int>(StringComparer.Ordinal);
+        for (var i = 0; i < program.Steps.Length; i++)
+        {
+            foreach (var buffer in (program with { Steps = [program.Steps[i]] }).AllSteps().SelectMany(s => s.Buffers))
+                last[buffer.Name] = i;
+        }
+        foreach (var (buffer, _) in program.Outputs)
+            last[buffer.Name] = int.MaxValue;
+        return last;
     }
 
     /// <summary>Writes the constants.</summary>
@@ -58,7 +79,7 @@ sealed class ProgramCode
     readonly Dictionary<Step, (string Name, KernelCode Code)> written = new(ReferenceEqualityComparer.Instance);
     readonly Dictionary<string, int> named = new(StringComparer.Ordinal);
     readonly List<string> nodes = [];
-    int parameters = Arguments, loops;
+    int parameters = Arguments, loops, segment;
 
     // More than these are set before the call.
     const int Arguments = 4;
@@ -70,6 +91,8 @@ sealed class ProgramCode
     // Nests that write the operand of another, and are computed by its kernel.
     readonly Dictionary<Step.Nest, Step.Nest> operands = new(ReferenceEqualityComparer.Instance);
     readonly HashSet<Tiles.Kernel> usedInRows = [];
+    // Before an outermost step, how many bytes of weights the run is done with.
+    readonly Dictionary<Step, long> served = new(ReferenceEqualityComparer.Instance);
 
     ProgramCode(LoweredProgram program, int width)
     {
@@ -126,6 +149,7 @@ sealed class ProgramCode
     ProgramSource Write()
     {
         var weights = WeightLayout.Of(program);
+        Served(weights);
         Steps(program.Steps, 2);
         var code = new StringBuilder();
         code.Append("// Made by Softmodel; not to be edited.\n#nullable enable\n");
@@ -140,6 +164,33 @@ sealed class ProgramCode
         code.Append(Prelude());
         return new(code.ToString(), weights, written);
     }
+
+    /// <summary>Weights are given back so many bytes at a time, or more.</summary>
+    const long Stretch = 8 << 20;
+
+    /// <summary>Finds where the run is done with enough weights to give them back.</summary>
+    void Served(WeightLayout weights)
+    {
+        var last = WeightLayout.LastSteps(program);
+        var at = weights.Items.TakeWhile(i => WeightLayout.IsWidened(i.Buffer)).Count();
+        var told = at < weights.Items.Length ? weights.Items[at].Offset : weights.Length;
+        for (var i = 1; i < program.Steps.Length; i++)
+        {
+            // What belongs to the operand of a kernel is read by that kernel.
+            if (program.Steps[i] is Step.Nest nest && operands.ContainsKey(nest))
+                continue;
+            while (at < weights.Items.Length && last.GetValueOrDefault(weights.Items[at].Buffer.Name, int.MaxValue) < i)
+                at++;
+            var end = at < weights.Items.Length ? weights.Items[at].Offset : weights.Length;
+            if (end - told >= Stretch)
+                served[program.Steps[i]] = told = end;
+        }
+    }
+
+    /// <summary>The multiply-adds of the run's sums of products, as far as their sizes are known when it has come to a segment.</summary>
+    Dim Work(int segment) => program.Steps.SelectMany(s => s is Step.Fused fused ? fused.Members : s is Step.Nest nest ? [nest] : []).Where(n => n.Fold is not null)
+        .Select(n => Dim.Product(n.Axes.Concat(n.Fold!.Axes).Select(a => a.Extent)))
+        .Where(d => d.Symbols.All(s => memory.SegmentOfSymbol.GetValueOrDefault(s) <= segment)).Aggregate(Dim.Zero, (a, b) => a + b);
 
     void ToomCookMethods(StringBuilder code)
     {
@@ -222,6 +273,9 @@ sealed class ProgramCode
             if (evaluated.TryGetValue(buffer.Name, out var quick))
                 code.Append($"{KernelWriter.Indent(quick.Evaluate($"f->{buffer.Name}", "wide"), 2)}        f->{buffer.Name} = wide;\n        wide += {Arena.Align(quick.Kept * 4) / 4}L;\n");
         }
+        var read = weights.Items.SkipWhile(i => WeightLayout.IsWidened(i.Buffer)).Select(i => i.Offset).FirstOrDefault(weights.Length);
+        if (read >= Stretch)
+            code.Append($"        WeightsFile.GiveBack(0, {read}L);\n");
         code.Append("    }\n\n    /// <inheritdoc/>\n    protected override void Execute()\n    {\n        var f = this.f;\n");
         var known = new HashSet<string>(StringComparer.Ordinal);
         for (var i = 0; i < program.Inputs.Length; i++)
@@ -235,6 +289,8 @@ sealed class ProgramCode
             }
         }
         code.Append("        Layout0();\n");
+        if (served.Count > 0)
+            code.Append($"        var served = {read}L;\n");
         if (nodes.Count == 0)
             code.Append(run);
         else
@@ -252,6 +308,8 @@ sealed class ProgramCode
             code.Append($"\n    static readonly string[] nodes =\n    [\n{string.Concat(nodes.Select(n => $"        {KernelWriter.Literal(n)},\n"))}    ];\n");
         for (var i = 0; i < memory.Segments.Length; i++)
             Layout(code, i);
+        for (var i = 0; served.Count > 0 && i < memory.Segments.Length; i++)
+            code.Append($"\n    // Multiply-adds of the kernels whose sizes are known now.\n    long Work{i}() => {Size(Work(i))};\n");
         code.Append("}\n");
     }
 
@@ -291,6 +349,8 @@ sealed class ProgramCode
         for (var i = 0; i < steps.Length; i++)
         {
             var step = steps[i];
+            if (served.TryGetValue(step, out var end))
+                Line($"served = Served(served, {end}L, Work{segment}());");
             switch (step)
             {
                 case Step.Nest nest when Joined(steps, i) is { Length: > 1 } joined:
@@ -352,7 +412,7 @@ sealed class ProgramCode
         void LayOut(Step step)
         {
             if (MemoryPlan.Defines(step).FirstOrDefault() is { } symbol)
-                Line($"Layout{memory.SegmentOfSymbol[symbol]}();");
+                Line($"Layout{segment = memory.SegmentOfSymbol[symbol]}();");
         }
     }
 

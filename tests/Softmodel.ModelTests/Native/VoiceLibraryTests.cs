@@ -2,8 +2,11 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Softmodel.Cli;
+using Softmodel.Cli.Bench;
 using Softmodel.Cli.Workloads;
+using Softmodel.Emit;
 using Softmodel.Graphs;
+using Softmodel.Lowering;
 using Softmodel.ModelTests.Speech;
 using Softmodel.Runtime;
 using NativeLibrary = Softmodel.Cli.Bench.NativeLibrary;
@@ -53,6 +56,32 @@ public sealed class VoiceLibraryTests(ITestOutputHelper output) : IDisposable
         output.WriteLine($"code {library.CodeBytes}, weights {library.WeightBytes}, original {new FileInfo(model.Path).Length}");
         Assert.Equal(library.CodeBytes + library.WeightBytes, new FileInfo(library.Path).Length + new FileInfo(library.Weights).Length);
         Assert.True(library.CodeBytes + library.WeightBytes <= new FileInfo(model.Path).Length + 2_000_000, $"{library.CodeBytes + library.WeightBytes} bytes");
+    }
+
+    [Theory]
+    [InlineData("tts-en")]
+    [InlineData("piper-libritts")]
+    public async Task Code_for_every_width_finds_the_weights_at_the_same_place(string voice)
+    {
+        await VoiceFolder.Of(voice);
+        using var model = await Model.LoadAsync(voice, cancel: TestContext.Current.CancellationToken);
+        var program = Lower.Program(model.Graph);
+        (string, long)[] Places(int width) => [.. ProgramCode.Write(program, width).Weights.Items.Select(i => (i.Buffer.Name, i.Offset))];
+        Assert.Equal(Places(256), Places(512));
+        Assert.Equal(Places(256), Places(128));
+    }
+
+    [Fact]
+    public async Task The_large_voice_takes_at_most_half_of_the_memory_of_ONNX_Runtime()
+    {
+        var (model, library) = await Built("piper-libritts");
+        using var _ = model;
+        using var compiled = model.Compile(new() { Threads = 1 });
+        var cancel = TestContext.Current.CancellationToken;
+        var line = SpokenLine.OfFiveWords(await VoiceFolder.Of("piper-libritts"), compiled.Inputs);
+        var cold = await ColdStart.Measure(model.Path, library, line, [.. compiled.Inputs.Select(i => i.Name)], [.. compiled.Inputs.Select(i => i.Name)], 1, 1, new Progress<string>(), cancel);
+        output.WriteLine($"{cold.OursPeakBytes} bytes, ONNX Runtime {cold.PeerPeakBytes}");
+        Assert.True(cold.OursPeakBytes * 2 <= cold.PeerPeakBytes, $"{cold.OursPeakBytes} bytes, where ONNX Runtime takes {cold.PeerPeakBytes}");
     }
 
     [Theory]

@@ -36,6 +36,46 @@ public sealed unsafe class WeightsFileTests : IDisposable
         Assert.Throws<ModelException>(() => WeightsFile.At(start + 1, bytes.Length - 1));
     }
 
+    [Fact]
+    public void Pages_that_are_given_back_come_again()
+    {
+        var large = new byte[1 << 20];
+        new Random(1).NextBytes(large);
+        WeightsFile.Write(path, s => s.Write(large));
+        using var weights = WeightsFile.Open(path);
+        Span<byte> Content() => new(weights.Pointer, (int)weights.Length);
+        foreach (var (from, to) in new[] { (0, large.Length), (4000, 4100), (10_000, 500_000), (500_000, 500_000) })
+        {
+            Assert.True(Content().SequenceEqual(large));
+            Assert.True(!OperatingSystem.IsLinux() || Resident(path) >= large.Length / 1024);
+            weights.GiveBack(from, to);
+            if (OperatingSystem.IsLinux())
+                Assert.InRange(Resident(path), 0, (large.Length - (to - from) + 3 * Environment.SystemPageSize) / 1024);
+        }
+        Assert.True(Content().SequenceEqual(large));
+        Assert.Throws<ArgumentOutOfRangeException>(() => weights.GiveBack(-1, 5));
+        Assert.Throws<ArgumentOutOfRangeException>(() => weights.GiveBack(6, 5));
+        Assert.Throws<ArgumentOutOfRangeException>(() => weights.GiveBack(0, large.Length + 1));
+    }
+
+    [Fact]
+    public void Memory_that_is_no_file_is_not_given_back()
+    {
+        WeightsFile.Write(path, s => s.Write(new byte[1 << 20]));
+        var bytes = File.ReadAllBytes(path);
+        bytes.AsSpan(WeightsFile.HeaderLength).Fill(7);
+        using var arena = new Arena();
+        var start = arena.Reserve(bytes.Length);
+        bytes.CopyTo(new Span<byte>(start, bytes.Length));
+        using var weights = WeightsFile.At(start, bytes.Length);
+        weights.GiveBack(0, weights.Length);
+        Assert.False(new Span<byte>(weights.Pointer, (int)weights.Length).ContainsAnyExcept((byte)7));
+    }
+
+    /// <summary>How many KiB of a mapped file this process holds.</summary>
+    static long Resident(string file) => File.ReadLines("/proc/self/smaps").SkipWhile(l => !l.EndsWith(file, StringComparison.Ordinal)).Where(l => l.StartsWith("Rss:", StringComparison.Ordinal))
+        .Select(l => long.Parse(l[4..^2], System.Globalization.CultureInfo.InvariantCulture)).First();
+
     [Theory]
     [InlineData("missing", "can't be used")]
     [InlineData("empty", "fewer than a header")]
