@@ -121,8 +121,8 @@ sealed class ProgramCode
         }
         foreach (var (before, step) in Neighbours(program.Steps))
         {
-            if (before is Step.Nest operand && step is Step.Nest nest && fast.TryGetValue(nest, out var quick) && readers[operand.Target] == 2
-                && program.Outputs.All(o => o.Buffer != operand.Target) && quick.CanTake(operand) is not null)
+            if (before is Step.Nest operand && step is Step.Nest nest && readers.GetValueOrDefault(operand.Target) == 2 && program.Outputs.All(o => o.Buffer != operand.Target)
+                && (fast.TryGetValue(nest, out var quick) ? quick.CanTake(operand) : packed.Contains(nest) ? tiles[nest].CanTake(operand) : null) is not null)
             {
                 operands.Add(nest, operand);
                 readers.Remove(operand.Target);
@@ -364,7 +364,7 @@ sealed class ProgramCode
                     if (quick?.IsShort is { } isShort)
                         Line($"if ({isShort})\n{space}{{");
                     if (quick is null || quick.IsShort is not null)
-                        Kernel([nest], tiles.TryGetValue(nest, out var tile) ? tile.Write(packed.Contains(nest)) : NestCode.Write(nest), nest.Source, NameOf(nest.Source), Line);
+                        Kernel(operand is null || quick is not null ? [nest] : [operand, nest], tiles.TryGetValue(nest, out var tile) ? tile.Write(packed.Contains(nest), quick is null ? operand : null) : NestCode.Write(nest), nest.Source, NameOf(nest.Source), Line);
                     if (quick?.IsShort is not null)
                         Line($"}}\n{space}else\n{space}{{");
                     if (quick is not null)

@@ -106,7 +106,67 @@ sealed class TileCode
 
     /// <summary>The kernel.</summary>
     /// <param name="isPacked">Whether the constant factor lies in panels.</param>
-    public KernelCode Write(bool isPacked) => Write([this], isPacked);
+    /// <param name="operand">The nest that computes the columns' factor, if the kernel does (see <see cref="CanTake"/>).</param>
+    public KernelCode Write(bool isPacked, Step.Nest? operand = null)
+    {
+        if (operand is null || CanTake(operand) is not var (by, element))
+            return Write([this], isPacked);
+        // A block's part of the factor lies in the thread's scratch, each channel some cache lines from the one before.
+        var (step, channel) = (vectors * lanes, nest.Fold!.Axes.First(a => a.Extent.Equals(by.Extent) && byColumn.Index.Stride(a).Equals(operand.At.Stride(by))));
+        var pitch = (BlockColumns + step + Reach(channel) + 15) / 16 * 16 | 16;
+        var within = new Lowering.Buffer($"{byColumn.Buffer.Name}_within", Storage.Arena, ElementType.Float32, by.Extent * pitch);
+        var load = new Expr.Load(within, byColumn.Index + (Index)channel * (pitch - byColumn.Index.Stride(channel)));
+        var tile = new TileCode(nest, column, row, load, byRow, lanes * 32);
+        var parameters = new List<Lowering.Buffer>();
+        var (writer, outers, rows, columns, depth, body) = tile.Loops(isPacked, parameters, (w, size) =>
+        {
+            var (from, to) = (w.Pointer(within), w.Pointer(operand.Target));
+            var text = new StringBuilder($"// What the block reads of its factor; the last tile reads from further left.\nlong {RowsCode.From} = Math.Max(0, Math.Min(start, {size} - {step})), {RowsCode.Count} = Math.Min({size}, (blockEnd + {step - 1}) / {step} * {step}) + {Reach(channel)} - {RowsCode.From};\n");
+            text.Append($"var scratch = Scratch.Floats({by.Extent.Value * pitch + lanes});\nfor (long {RowsCode.Outer}0 = 0; {RowsCode.Outer}0 < {by.Extent}; {RowsCode.Outer}0++)\n{{\n");
+            text.Append($"    var {to} = scratch + {RowsCode.Outer}0 * {pitch} - ({RowsCode.Outer}0 * {w.Code(operand.At.Stride(by))} + {RowsCode.From});\n");
+            text.Append($"    {{\n{KernelWriter.Indent(NestCode.Whole(RowsCode.Restricted(operand, [by, element]), parameters, "in_"), 2)}    }}\n}}\n");
+            return text.Append($"var {from} = scratch - {RowsCode.From};\n").ToString();
+        });
+        Used.UnionWith(tile.Used);
+        var given = parameters.Where(b => b != within && b != operand.Target).ToList();
+        var (split, tasks) = Split(writer, outers, rows, columns, depth, Panel, step);
+        return new(KernelWriter.Indent($"{KernelWriter.Taken(parameters, given)}{writer.Sizes}{Room}{split}{body}", 2), given, tasks);
+    }
+
+    // Operations for an element that are worth writing the factor to memory, as neighbouring blocks compute what both read; and
+    // the fewest tiles of columns for all rows that a block has, or much of the factor would be computed more than once.
+    const int MostWithin = 12, LeastTiles = 8;
+
+    /// <summary>
+    /// The nest that computes the columns' factor, where the kernel can compute as much of it as a block of columns needs: the
+    /// loops over channels and over elements of a row.
+    /// </summary>
+    public (Axis Channel, Axis Element)? CanTake(Step.Nest operand)
+    {
+        var folds = nest.Fold!.Axes;
+        if (Packable is null || operand.Target != byColumn.Buffer || operand.Fold is not null || NestCode.CostOf(operand) > MostWithin || operand.At.Offset.Value is not 0 || operand.At.Dynamic.Count > 0
+            || outer.Length > 0 || nest.Value.Loads.Contains(operand.Target) || nest.At.Stride(column).Value != 1 || byColumn.Index.Offset.Value is not 0 || byColumn.Index.Terms.Any(t => t.Axis != column && !folds.Contains(t.Axis))
+            || row.Extent.Value is not { } rows || TileSplitWork / (rows * folds.Aggregate(1L, (n, a) => n * a.Extent.Value!.Value)) < LeastTiles * vectors * lanes)
+            return null;
+        return operand.Axes.Where(a => a.Extent.Value != 1).ToArray() is [var by, var element] && by.Extent.IsKnown && operand.At.Stride(element).Value == 1
+            && folds.FirstOrDefault(a => a.Extent.Equals(by.Extent) && byColumn.Index.Stride(a).Equals(operand.At.Stride(by))) is { } channel
+            && folds.All(a => a == channel || byColumn.Index.Stride(a).Value >= 0) && Reach(channel) > 0 && element.Extent.Equals(column.Extent + Reach(channel)) ? (by, element) : null;
+    }
+
+    // Multiply-adds of a task, as the emitted TileSplit has them.
+    const long TileSplitWork = 1 << 21;
+
+    /// <summary>How many columns to the right of its own a tile reads.</summary>
+    long Reach(Axis channel) => nest.Fold!.Axes.Where(a => a != channel).Sum(a => (a.Extent.Value!.Value - 1) * byColumn.Index.Stride(a).Value!.Value);
+
+    long BlockColumns
+    {
+        get
+        {
+            var (depth, step) = (nest.Fold!.Axes.Aggregate(1L, (n, a) => n * a.Extent.Value!.Value), vectors * lanes);
+            return Math.Max(1, 131072 / depth / step) * step;
+        }
+    }
 
     /// <summary>
     /// One kernel of several tiles with the same loops, such as those for each position modulo the stride of a transposed
@@ -118,15 +178,16 @@ sealed class TileCode
         foreach (var tile in tiles)
         {
             var (writer, outers, rows, columns, depth, body) = tile.Loops(isPacked, parameters);
-            var (unit, step) = (isPacked ? Panel : tile.height, tile.vectors * tile.lanes);
-            depth *= tiles.Count;
-            var split = $"TileSplit.Of({writer.Code(outers)}, {writer.Code(rows)}, {writer.Code(columns)}, {writer.Code(depth)}, {unit}, {step}, task, out var outer, out var first, out var firstEnd, out var start, out var end);\n";
+            (var split, tasks) = Split(writer, outers, rows, columns, depth * tiles.Count, isPacked ? Panel : tile.height, tile.vectors * tile.lanes);
             var part = $"{writer.Sizes}{tile.Room}{split}{body}";
             text.Append(tiles.Count == 1 ? part : $"{{\n{KernelWriter.Indent(part, 1)}}}\n");
-            tasks = $"TileSplit.Tasks({Frame(outers)}, {Frame(rows)}, {Frame(columns)}, {Frame(depth)}, {unit}, {step})";
         }
         return new(KernelWriter.Indent(KernelWriter.Taken(parameters) + text, 2), parameters, tasks);
     }
+
+    static (string Split, string Tasks) Split(KernelWriter writer, Dim outers, Dim rows, Dim columns, Dim depth, int unit, int step) =>
+        ($"TileSplit.Of({writer.Code(outers)}, {writer.Code(rows)}, {writer.Code(columns)}, {writer.Code(depth)}, {unit}, {step}, task, out var outer, out var first, out var firstEnd, out var start, out var end);\n",
+        $"TileSplit.Tasks({Frame(outers)}, {Frame(rows)}, {Frame(columns)}, {Frame(depth)}, {unit}, {step})");
 
     /// <summary>Whether another's kernel can be this one's too.</summary>
     public bool CanJoin(TileCode other) => nest.Target == other.nest.Target && (vectors, height) == (other.vectors, other.height)
@@ -147,7 +208,7 @@ sealed class TileCode
     /// <summary>The statements that make room for the sums of a tile.</summary>
     string Room => $"var room = stackalloc float[{(height + 1) * vectors * lanes}];\nvar sums = (float*)((nint)(room + {lanes - 1}) & -{lanes * 4});\n";
 
-    (KernelWriter Writer, Dim Outers, Dim Rows, Dim Columns, Dim Depth, string Body) Loops(bool isPacked, List<Lowering.Buffer>? parameters)
+    (KernelWriter Writer, Dim Outers, Dim Rows, Dim Columns, Dim Depth, string Body) Loops(bool isPacked, List<Lowering.Buffer>? parameters, Func<KernelWriter, string, string>? before = null)
     {
         var levels = new Dictionary<Axis, int>();
         foreach (var axis in outer)
@@ -185,7 +246,7 @@ sealed class TileCode
         body.Append(outerScope.Text);
         // As many columns at a time as stay in the cache while all rows are computed.
         body.Append($"var block = TileSplit.Columns({writer.Code(depth)}, {step});\n");
-        body.Append($"for (; start < end; start += block)\n{{\n{KernelWriter.Indent($"var blockEnd = Math.Min(end, start + block);\n{rows}", 1)}}}\n");
+        body.Append($"for (; start < end; start += block)\n{{\n{KernelWriter.Indent($"var blockEnd = Math.Min(end, start + block);\n{before?.Invoke(writer, writer.Code(column.Extent))}{rows}", 1)}}}\n");
         return (writer, outerCount, row.Extent, column.Extent, depth, body.ToString());
     }
 
@@ -232,9 +293,16 @@ sealed class TileCode
     {
         var scope = new KernelWriter.Scope(3);
         writer.Open.Add(scope);
+        if (!isFew && nest.Value == nest.Fold!.Result && nest.At.Stride(column).Value == 1)
+        {
+            // Nothing becomes of the sums: they are stored where they belong.
+            var sums = Sums(writer, rows, panel, false, $"&{writer.Pointer(new Expr.Load(nest.Target, nest.At))}, {writer.Code(nest.At.Stride(row))}");
+            writer.Open.RemoveAt(writer.Open.Count - 1);
+            return scope.Text + sums;
+        }
         var after = new KernelWriter.Scope(int.MaxValue);
         writer.Open.Add(after);
-        var text = Sums(writer, rows, panel, isFew);
+        var text = Sums(writer, rows, panel, isFew, $"sums, {vectors * lanes}");
         using (writer.StayHere())
         {
             if (isFew)
@@ -246,7 +314,7 @@ sealed class TileCode
         return $"{scope.Text}{text}for (long {moved.Name} = 0; {moved.Name} < {rows}; {moved.Name}++)\n{{\n{KernelWriter.Indent(after.Text.ToString(), 1)}}}\n";
     }
 
-    string Sums(KernelWriter writer, int rows, int? panel, bool isFew)
+    string Sums(KernelWriter writer, int rows, int? panel, bool isFew, string into)
     {
         Index Start(Index index) => nest.Fold!.Axes.Aggregate(index, (at, axis) => at + (Index)axis * (index.Stride(axis) * -1));
         var x = $"&{writer.Pointer(new Expr.Load(byColumn.Buffer, Start(byColumn.Index)))}";
@@ -264,7 +332,7 @@ sealed class TileCode
         var few = isFew ? $", {writer.Code(column.Extent)}" : "";
         var kernel = new Tiles.Kernel(rows, vectors, panel, isFew);
         Used.Add(kernel);
-        return $"{kernel.Name}({x}, {w}{loops}{rest}{few}, sums, {vectors * lanes});\n";
+        return $"{kernel.Name}({x}, {w}{loops}{rest}{few}, {into});\n";
     }
 
     /// <summary>The tiles that it calls.</summary>
@@ -295,11 +363,9 @@ sealed class TileCode
         after.Values[(sum, true)] = $"a{v}";
         after.Text.Append($"var a{v} = VX.Load(sums + {moved.Name} * {vectors * lanes}{(v > 0 ? $" + {v * lanes}" : "")});\n");
         var value = writer.Value(rewriting.Apply(nest.Value), true);
-        var at = writer.Code(rewriting.Apply(nest.At));
+        var element = writer.Pointer(new Expr.Load(nest.Target, rewriting.Apply(nest.At)));
         var stride = nest.At.Stride(column);
-        after.Text.Append(stride.Value == 1
-            ? $"VX.Store({value}, {writer.Pointer(nest.Target)} + {at});\n"
-            : $"Maths.Scatter({value}, {writer.Pointer(nest.Target)} + {at}, {writer.Code(stride)});\n");
+        after.Text.Append(stride.Value == 1 ? $"VX.Store({value}, &{element});\n" : $"Maths.Scatter({value}, &{element}, {writer.Code(stride)});\n");
     }
 
     /// <summary>What becomes of sums of which not every one is an element of the result.</summary>
