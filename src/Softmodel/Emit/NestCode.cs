@@ -18,6 +18,9 @@ sealed class NestCode
     readonly Axis[] folded;
     readonly bool isVector, foldsInner;
     readonly KernelWriter writer;
+    // The reduction of what this nest writes, row by row, that is computed on the way; and whether this is such a reduction.
+    NestCode? then;
+    bool isOnTheWay;
 
     NestCode(Step.Nest nest, List<Lowering.Buffer>? parameters, string prefix = "")
     {
@@ -54,11 +57,36 @@ sealed class NestCode
     public static string Whole(Step.Nest nest, List<Lowering.Buffer> parameters, string prefix = "") =>
         new NestCode(nest, parameters, prefix).Loops((rows, columns, _) => $"long row = 0, rowEnd = {rows}, column = 0, columnEnd = {columns};\n").Body;
 
+    /// <summary>The statements of a nest and of the reduction of its rows that comes next, computed whole; null where they can't be one loop.</summary>
+    /// <param name="nest">The nest.</param>
+    /// <param name="reduction">The reduction.</param>
+    /// <param name="parameters">The buffers that the kernel is given.</param>
+    public static string? Whole(Step.Nest nest, Step.Nest reduction, List<Lowering.Buffer> parameters)
+    {
+        if (nest.Fold is not null || nest.Target.Type != ElementType.Float32 || reduction.Fold is not { Arg: null, Kind: Reduction.Sum or Reduction.Max or Reduction.Min, Axes: [var along], Term: Expr.Load read } || read.Buffer != nest.Target)
+            return null;
+        var code = new NestCode(nest, parameters);
+        if (!code.isVector || code.rows.Where(a => a.Extent.Value != 1).ToArray() is not [var row] || reduction.Axes.Where(a => a.Extent.Value != 1).ToArray() is not [var own]
+            || own.Name != row.Name || !own.Extent.Equals(row.Extent) || !along.Extent.Equals(code.inner!.Extent) || !read.Index.Offset.Equals(code.nest.At.Offset) || read.Index.Terms.Count != code.nest.At.Terms.Count
+            || !read.Index.Stride(own).Equals(code.nest.At.Stride(row)) || read.Index.Stride(along).Value != 1 || code.nest.At.Stride(code.inner).Value != 1)
+            return null;
+        code.then = new(reduction, parameters, "then_") { isOnTheWay = true };
+        return code.Loops((rows, columns, _) => $"long row = 0, rowEnd = {rows}, column = 0, columnEnd = {columns};\n").Body;
+    }
+
     (string Body, string Rows, string Columns, string Cost) Loops(Func<string, string, string, string> split)
     {
         var row = new KernelWriter.Scope(1);
         writer.Open.Add(row);
         var body = foldsInner || inner is null ? Rows() : Columns();
+        if (then is not null)
+        {
+            var afterwards = new KernelWriter.Scope(1);
+            then.writer.Open.Add(afterwards);
+            var (fold, element) = (then.nest.Fold!, then.Rows());
+            body = $"{Accumulators(fold, "sums")}{body}{Horizontal(fold.Kind)}{afterwards.Text}{element}";
+            writer.Sizes.Append(then.writer.Sizes);
+        }
         var decoding = RowDecoding();
         var rowCount = Code(Dim.Product(rows.Select(a => a.Extent)));
         var columnCount = inner is null || foldsInner ? "1" : Code(inner.Extent);
@@ -108,7 +136,7 @@ sealed class NestCode
         {
             // The last vector is moved back to end where the row does: computing elements twice costs less than one by one.
             return text.Append(Vectors("columnEnd", vector))
-                .Append($"if ({j} < columnEnd && columnEnd - column >= V.Count)\n{{\n    {j} = columnEnd - V.Count;\n{Indent(vector, 1)}    {j} = columnEnd;\n}}\n")
+                .Append($"if ({j} < columnEnd && columnEnd - column >= V.Count)\n{{\n{(then is null ? "" : $"    var left = (int)(columnEnd - {j});\n")}    {j} = columnEnd - V.Count;\n{Indent(then is null ? vector : Element(nest.Value, true, isLast: true), 1)}    {j} = columnEnd;\n}}\n")
                 .Append(Loop("< columnEnd", "1", scalar)).ToString();
         }
         text.Append("// Between these no element of a vector lies outside.\n");
@@ -131,12 +159,15 @@ sealed class NestCode
     }
 
     /// <summary>One element, or vector, of the result.</summary>
-    string Element(Expr result, bool vector)
+    /// <param name="result">What is computed.</param>
+    /// <param name="vector">Whether it is a vector of them.</param>
+    /// <param name="isLast">Whether only the last <c>left</c> of the vector have not been computed before.</param>
+    string Element(Expr result, bool vector, bool isLast = false)
     {
         var scope = new KernelWriter.Scope(2);
         writer.Open.Add(scope);
         var text = new StringBuilder();
-        var folding = nest.Fold is { } fold ? FoldLoops(fold, vector) : "";
+        var folding = nest.Fold is { } fold && !isOnTheWay ? FoldLoops(fold, vector) : "";
         var after = new KernelWriter.Scope(int.MaxValue);
         if (nest.Fold is { } f)
             after.Values[(f.Result, vector)] = f.Arg is null ? "sum" : "found";
@@ -145,7 +176,17 @@ sealed class NestCode
         var store = Store(value, vector);
         writer.Open.RemoveAt(writer.Open.Count - 1);
         writer.Open.RemoveAt(writer.Open.Count - 1);
-        return text.Append(scope.Text).Append(folding).Append(after.Text).Append(store).ToString();
+        text.Append(scope.Text).Append(folding).Append(after.Text).Append(store);
+        if (then is not null)
+            text.Append(Combined(then.nest.Fold!, vector ? "sums" : "sum", isLast && then.nest.Fold!.Kind == Reduction.Sum ? $"Maths.Last({value}, left)" : value, vector));
+        return text.ToString();
+    }
+
+    /// <summary>What a reduction along vectors begins with.</summary>
+    static string Accumulators(Fold fold, string vectors)
+    {
+        var start = Start(fold, fold.Term.Type);
+        return $"var sum = {start};\nvar {vectors} = VX.Create({start});\n{(fold.Kind is Reduction.Max or Reduction.Min ? "var fine = VI.AllBitsSet.As<int, float>();\n" : "")}";
     }
 
     /// <summary>The part of a row when the row is one element: a sum along which elements lie side by side.</summary>
@@ -169,9 +210,7 @@ sealed class NestCode
             text.Append($"    if ({axis.Name} == 0 || {term} {compare} best)\n        (best, found) = ({term}, {axis.Name});\n}}\n");
             return text.ToString();
         }
-        text.Append(vector ? $"var sum = VX.Create({start});\n" : $"var sum = {start};\n");
-        if (foldsInner && isVector)
-            text.Append($"var sums = VX.Create({start});\n");
+        text.Append(foldsInner && isVector ? Accumulators(fold, "sums") : vector ? $"var sum = VX.Create({start});\n" : $"var sum = {start};\n");
         var scopes = folded.Select((a, i) => new KernelWriter.Scope(3 + i)).ToArray();
         writer.Open.AddRange(scopes);
         var scalarBody = vector ? "" : Combine(fold, "sum", false);
@@ -214,7 +253,8 @@ sealed class NestCode
     static string Horizontal(Reduction kind) => kind switch
     {
         Reduction.Sum => "sum += VX.Sum(sums);\n",
-        _ => $"for (var lane = 0; lane < V.Count; lane++)\n    sum = {(kind == Reduction.Product ? "sum * sums[lane]" : kind == Reduction.Max ? "MathF.Max(sum, sums[lane])" : "MathF.Min(sum, sums[lane])")};\n",
+        Reduction.Product => "for (var lane = 0; lane < V.Count; lane++)\n    sum *= sums[lane];\n",
+        _ => $"sum = Math.{kind}(sum, Maths.{kind}(sums, fine));\n",
     };
 
     string Combine(Fold fold, string into, bool vector)
@@ -225,15 +265,22 @@ sealed class NestCode
             var (a, b) = (Value(product.Operands[0], vector), Value(product.Operands[1], vector));
             return vector ? $"{into} = VX.FusedMultiplyAdd({a}, {b}, {into});\n" : $"{into} = MathF.FusedMultiplyAdd({a}, {b}, {into});\n";
         }
-        var x = Value(fold.Term, vector);
+        return Combined(fold, into, Value(fold.Term, vector), vector);
+    }
+
+    /// <summary>One more term, or vector of terms, of a reduction.</summary>
+    static string Combined(Fold fold, string into, string x, bool vector)
+    {
+        var type = fold.Term.Type;
         if (type == ElementType.Bool)
             return $"{into} {(fold.Kind is Reduction.Max or Reduction.Sum ? "|=" : "&=")} {x};\n";
         return fold.Kind switch
         {
             Reduction.Sum => vector || type is ElementType.Float32 or ElementType.Float64 ? $"{into} += {x};\n" : $"{into} = unchecked(({KernelWriter.CSharp(type)})({into} + {x}));\n",
             Reduction.Product => vector || type is ElementType.Float32 or ElementType.Float64 ? $"{into} *= {x};\n" : $"{into} = unchecked(({KernelWriter.CSharp(type)})({into} * {x}));\n",
-            Reduction.Max => vector ? $"{into} = VX.Max({into}, {x});\n" : $"{into} = Math.Max({into}, {x});\n",
-            _ => vector ? $"{into} = VX.Min({into}, {x});\n" : $"{into} = Math.Min({into}, {x});\n",
+            // Numbers that are none are told by a mask: to heed them each time costs more.
+            _ when into == "sums" => $"sums = VX.{fold.Kind}Native(sums, {x});\nfine &= VX.Equals({x}, {x});\n",
+            _ => $"{into} = {(vector ? "VX" : "Math")}.{fold.Kind}({into}, {x});\n",
         };
     }
 
@@ -249,11 +296,10 @@ sealed class NestCode
 
     string Store(string value, bool vector)
     {
-        var target = writer.Pointer(nest.Target);
-        var at = writer.Code(nest.At);
+        var element = writer.Pointer(new Expr.Load(nest.Target, nest.At));
         if (vector)
-            return nest.Target.Type == ElementType.Bool ? $"Maths.StoreMask({value}, {target} + {at});\n" : $"VX.Store({value}, {target} + {at});\n";
-        return $"{target}[{at}] = {Stored(value, nest.Target.Type)};\n";
+            return nest.Target.Type == ElementType.Bool ? $"Maths.StoreMask({value}, &{element});\n" : $"VX.Store({value}, &{element});\n";
+        return $"{element} = {Stored(value, nest.Target.Type)};\n";
     }
 
     static string Stored(string value, ElementType type) => type switch

@@ -28,13 +28,17 @@ static class RowsCode
         var parameters = new List<Lowering.Buffer>();
         var members = fused.Members.Select(m => Restricted(m, rows)).ToArray();
         var parts = new StringBuilder();
-        foreach (var member in members)
+        static string Words(Step.Nest member) => string.Join("; ", member.Source.Split("; ").Select(node => node.Split(' ')[0]));
+        for (var i = 0; i < members.Length; i++)
         {
+            var (member, words) = (members[i], Words(members[i]));
             var tile = TileCode.Of(member, width);
-            var text = tile is null ? NestCode.Whole(member, parameters) : tile.Whole(parameters);
+            var text = tile?.Whole(parameters);
             if (tile is not null)
                 used.UnionWith(tile.Used);
-            parts.Append($"// {string.Join("; ", member.Source.Split("; ").Select(node => node.Split(' ')[0]))}\n{{\n{KernelWriter.Indent(text, 1)}}}\n");
+            else if (i + 1 < members.Length && NestCode.Whole(member, members[i + 1], parameters) is { } both)
+                (text, words) = (both, $"{words}; {Words(members[++i])}");
+            parts.Append($"// {words}\n{{\n{KernelWriter.Indent(text ?? NestCode.Whole(member, parameters), 1)}}}\n");
         }
         var slots = Slots(fused);
         var size = Dim.Zero;

@@ -77,7 +77,9 @@ static class Reductions
     public static Term Softmax(Term x, params ReadOnlySpan<int> axes)
     {
         var exponentials = (x - x.Reduce(Reduction.Max, axes, keep: true)).Map(Functions.Exp);
-        return exponentials / exponentials.Reduce(Reduction.Sum, axes, keep: true);
+        var sum = exponentials.Reduce(Reduction.Sum, axes, keep: true);
+        // One of the exponentials is 1, so that the sum has a reciprocal.
+        return x.Element == ElementType.Float32 ? exponentials * (1 / sum) : exponentials / sum;
     }
 
     [Operator("Softmax", since: 1)]
