@@ -20,8 +20,8 @@ public abstract unsafe class CompiledModel : IDisposable
 
     const int NoSymbol = -1;
 
-    // A page is mapped again in the time of about two multiply-adds for each of its bytes: so at most a fifteenth is lost.
-    const long WorthAByte = 32;
+    // A page is mapped again in the time of about two multiply-adds of one thread for each of its bytes.
+    const long WorthAByte = 64;
 
     readonly TensorInfo[] inputs, outputs;
     readonly Slot[] given, computed;
@@ -197,11 +197,12 @@ public abstract unsafe class CompiledModel : IDisposable
     /// </summary>
     /// <param name="from">The first byte of the stretch.</param>
     /// <param name="to">The end of the stretch.</param>
+    /// <param name="all">The bytes that the run is done with, those given back before included.</param>
     /// <param name="work">The multiply-adds of the run.</param>
     /// <returns>The first byte that has not been given back.</returns>
-    protected long Served(long from, long to, long work)
+    protected long Served(long from, long to, long all, long work)
     {
-        if ((to - from) * WorthAByte > work)
+        if (all * WorthAByte > work)
             return from;
         WeightsFile.GiveBack(from, to);
         return to;

@@ -91,8 +91,8 @@ sealed class ProgramCode
     // Nests that write the operand of another, and are computed by its kernel.
     readonly Dictionary<Step.Nest, Step.Nest> operands = new(ReferenceEqualityComparer.Instance);
     readonly HashSet<Tiles.Kernel> usedInRows = [];
-    // Before an outermost step, how many bytes of weights the run is done with.
-    readonly Dictionary<Step, long> served = new(ReferenceEqualityComparer.Instance);
+    // Before an outermost step, where the weights end that the run is done with, and how many bytes they are.
+    readonly Dictionary<Step, (long End, long All)> served = new(ReferenceEqualityComparer.Instance);
 
     ProgramCode(LoweredProgram program, int width)
     {
@@ -173,7 +173,8 @@ sealed class ProgramCode
     {
         var last = WeightLayout.LastSteps(program);
         var at = weights.Items.TakeWhile(i => WeightLayout.IsWidened(i.Buffer)).Count();
-        var told = at < weights.Items.Length ? weights.Items[at].Offset : weights.Length;
+        var first = at < weights.Items.Length ? weights.Items[at].Offset : weights.Length;
+        var told = first;
         for (var i = 1; i < program.Steps.Length; i++)
         {
             // What belongs to the operand of a kernel is read by that kernel.
@@ -183,7 +184,7 @@ sealed class ProgramCode
                 at++;
             var end = at < weights.Items.Length ? weights.Items[at].Offset : weights.Length;
             if (end - told >= Stretch)
-                served[program.Steps[i]] = told = end;
+                served[program.Steps[i]] = (told = end, end - first);
         }
     }
 
@@ -349,8 +350,8 @@ sealed class ProgramCode
         for (var i = 0; i < steps.Length; i++)
         {
             var step = steps[i];
-            if (served.TryGetValue(step, out var end))
-                Line($"served = Served(served, {end}L, Work{segment}());");
+            if (served.TryGetValue(step, out var done))
+                Line($"served = Served(served, {done.End}L, {done.All}L, Work{segment}());");
             switch (step)
             {
                 case Step.Nest nest when Joined(steps, i) is { Length: > 1 } joined:
