@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using Softmodel.Cli.Commands;
 using Softmodel.Cli.Conformance;
+using Softmodel.Sources;
 
 namespace Softmodel.Cli;
 
@@ -58,7 +59,7 @@ static class CommandLine
         if (parsed.Errors.Count > 0 && parsed.Action is not HelpWithExamples)
         {
             var command = parsed.CommandResult.Command;
-            error.WriteLine($"softmodel: {parsed.Errors[^1].Message.TrimEnd('.')}; '{string.Join(' ', Path(command))} --help' shows how it is used");
+            error.WriteLine($"softmodel: {WhatIsWrong(parsed, args)}; '{string.Join(' ', Path(command))} --help' shows how it is used");
             return WrongUse;
         }
         try
@@ -85,6 +86,17 @@ static class CommandLine
                 error.WriteLine(e);
             return code;
         }
+    }
+
+    static string WhatIsWrong(ParseResult parsed, string[] args)
+    {
+        if (parsed.CommandResult.Command is RootCommand root && args[0] is [not '-', ..])
+            return $"there is no command '{args[0]}'{(Nearest.Of(args[0], root.Subcommands.Select(c => c.Name)) is { } near ? $" (did you mean '{near}'?)" : "")}";
+        // The parser's own words name types of .NET, and take several lines.
+        return string.Join(' ', parsed.Errors[^1].Message.TrimEnd('.').Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))
+            .Replace("as expected type 'System.Single'", "as a number", StringComparison.Ordinal)
+            .Replace("as expected type 'System.Int32'", "as a whole number", StringComparison.Ordinal)
+            .Replace("as expected type 'System.UInt64'", "as a whole number", StringComparison.Ordinal);
     }
 
     static IEnumerable<string> Path(Command command) =>

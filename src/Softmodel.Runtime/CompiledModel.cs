@@ -279,7 +279,7 @@ public abstract unsafe class CompiledModel : IDisposable
         (slot.Rank, slot.Count, slot.Shape) = (argument.Rank, argument.Count, argument.Shape);
     }
 
-    static ModelException Refused(TensorInfo input, string why) => new(ModelError.Argument, $"the input is {input}, but {why}");
+    static ModelException Refused(TensorInfo input, string why) => new(ModelError.Argument, $"the model takes {input}, but {why}");
 
     Entry Enter()
     {

@@ -175,7 +175,7 @@ static class BenchCommand
     {
         if (rows.Any(r => r.ColdMs is not null))
             return ColdTable(rows);
-        var table = Text.Table("model", "threads", "input", "sound", "ours", "onnxruntime", "speedup", "of the limit");
+        var table = Text.Table("model", "threads", "input", "sound", "ours", "onnxruntime", "speedup", most.Length > 0 ? "of the limit" : "");
         foreach (var row in rows)
         {
             table.Row(row.Model, $"{row.Threads}", row.Case, row.AudioSeconds is { } sound ? $"{sound:0.00} s" : "", $"{row.OursMs:0.0} ms", $"{row.PeerMs:0.0} ms", $"{row.Speedup:0.00}",

@@ -16,8 +16,9 @@ static class BuildCommand
         choice.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
-            using var model = await choice.Load(parsed, terminal, cancel);
             var output = parsed.GetRequiredValue(folder);
+            WholeFile.CheckFolder(output);
+            using var model = await choice.Load(parsed, terminal, cancel);
             var options = new NativeOptions(parsed.GetValue(embed), parsed.GetRequiredValue(target));
             var built = await terminal.Working(progress => model.BuildAsync(output, options, progress, cancel));
             terminal.Result(new

@@ -27,6 +27,7 @@ static class DemoCommand
             if (parsed.GetValue(threads) is < 1 or > 256)
                 throw new UsageException("--threads takes a number from 1 to 256");
             var (name, path) = (parsed.GetRequiredValue(voice), parsed.GetValue(script));
+            WholeFile.CheckFolder(parsed.GetRequiredValue(folder));
             var dialogue = await Read(path, cancel);
             await terminal.Fetch(name, cancel);
             var options = new CompileOptions { Threads = parsed.GetValue(threads) };

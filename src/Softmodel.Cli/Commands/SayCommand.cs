@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
+using System.Text;
+using Softmodel.Cli.Workloads;
 using Softmodel.Speech;
 
 namespace Softmodel.Cli.Commands;
@@ -20,10 +22,11 @@ static class SayCommand
         var pause = new Option<float>("--pause") { Description = "Seconds of silence after a sentence, from 0 to 10.", DefaultValueFactory = _ => new SpeechOptions().Pause };
         var phonemes = new Option<bool>("--phonemes") { Description = "The text is phonemes: IPA, or ARPAbet with '/' between words for voices that speak it." };
         var threads = new Option<int>("--threads") { Description = "How many threads compute; the samples do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
+        var inputs = new Option<string>("--inputs") { Description = "Instead of sound, write what the network is given: for each sentence its raw inputs, and a line of the file 'arguments' for the sample programs of a library from 'softmodel build'.", HelpName = "FOLDER" };
         var verb = new Verb("say", "Speak a text into a WAV file, sentence by sentence.",
-            "say tts-en \"Good morning.\" -o morning.wav", "say piper-libritts \"It costs $12.50.\" --speaker 17 --speed 1.1", "say tts-en \"HH AH0 L OW1 / W ER1 L D\" --phonemes")
+            "say tts-en \"Good morning.\" -o morning.wav", "say piper-libritts \"It costs $12.50.\" --speaker 17 --speed 1.1", "say tts-en \"HH AH0 L OW1 / W ER1 L D\" --phonemes", "say tts-en \"Who goes there?\" --inputs line")
         {
-            voice, text, output, speed, noise, width, seed, speaker, pause, phonemes, threads,
+            voice, text, output, speed, noise, width, seed, speaker, pause, phonemes, inputs, threads,
         };
         return verb.Does(async (parsed, terminal, cancel) =>
         {
@@ -41,9 +44,22 @@ static class SayCommand
                 Pause = parsed.GetValue(pause),
                 Kind = parsed.GetValue(phonemes) ? TextKind.Phonemes : TextKind.English,
             };
+            var path = parsed.GetRequiredValue(output);
+            if (!path.EndsWith(".wav", StringComparison.OrdinalIgnoreCase))
+                throw new UsageException($"sound is written as WAV: name a file that ends with .wav, not '{path}'");
+            if (parsed.GetValue(inputs) is { } named)
+                WholeFile.CheckFolder(named);
+            else
+                WholeFile.Check(path);
             await terminal.Fetch(name, cancel);
             using var speaking = await terminal.Working(progress => Voice.LoadAsync(name, new() { Threads = parsed.GetValue(threads) }, progress, cancel));
-            var path = parsed.GetRequiredValue(output);
+            if (parsed.GetValue(inputs) is { } folder)
+            {
+                var lines = WriteInputs(speaking, said, options, folder, cancel);
+                terminal.Result(new { voice = name, folder = Path.GetFullPath(folder), sentences = lines.Length, arguments = lines },
+                    () => Text.Table("sentences", "arguments for each").Row($"{lines.Length}", Path.Combine(folder, "arguments")));
+                return CommandLine.Done;
+            }
             var (seconds, sentences, first, took) = await terminal.Working(progress => Task.Run(() => Write(speaking, said, options, path, progress, cancel), cancel));
             terminal.Result(new
             {
@@ -58,6 +74,37 @@ static class SayCommand
                 .Row(path, $"{seconds:0.00} s", $"{sentences}", $"{first:0.0} ms", $"{took / 1000 / seconds:0.0000}"));
             return CommandLine.Done;
         }, Verb.Json());
+    }
+
+    /// <summary>Writes what the network is given for each sentence.</summary>
+    /// <returns>For each sentence the arguments with which the sample programs of a library speak it.</returns>
+    static string[] WriteInputs(Voice voice, string text, SpeechOptions options, string folder, CancellationToken cancel)
+    {
+        options.Validate(voice.Profile);
+        Directory.CreateDirectory(folder);
+        var lines = new List<string>();
+        foreach (var utterance in voice.Utterances(text, options, cancel))
+        {
+            var number = lines.Count + 1;
+            var work = SpokenLine.Of(utterance, $"{number}", voice.Profile, options, voice.Network.Inputs);
+            var line = new List<string> { $"seed={options.Seed + (ulong)lines.Count}" };
+            foreach (var input in voice.Network.Inputs)
+            {
+                var tensor = work.Inputs[input.Name];
+                line.AddRange(input.Axes.Select((name, axis) => (Name: name, Size: tensor.Dims[axis])).Where((_, axis) => input.Sizes[axis] < 0).Select(a => $"{a.Name}={a.Size}"));
+                // Zeros are what an input holds that is not given.
+                if (!tensor.Bytes.Span.ContainsAnyExcept((byte)0))
+                    continue;
+                var path = Path.Combine(folder, $"{number}.{input.Name}.raw");
+                WholeFile.Write(path, file => file.Write(tensor.Bytes.Span));
+                line.Add($"{input.Name}={path}");
+            }
+            lines.Add(string.Join(' ', line.Distinct()));
+        }
+        if (lines.Count == 0)
+            throw new SoftmodelException($"{voice.Profile.Name} has no sound for any of the text");
+        WholeFile.Write(Path.Combine(folder, "arguments"), file => file.Write(Encoding.UTF8.GetBytes(string.Concat(lines.Select(l => l + "\n")))));
+        return [.. lines];
     }
 
     static (double Seconds, int Sentences, double FirstMs, double Ms) Write(Voice voice, string text, SpeechOptions options, string path, IProgress<string> progress, CancellationToken cancel)

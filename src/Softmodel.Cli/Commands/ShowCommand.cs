@@ -39,6 +39,8 @@ static class ShowCommand
             var (kind, file) = (parsed.GetRequiredValue(format), parsed.GetValue(output));
             if (terminal.Json && file is null && kind == "dot")
                 throw new UsageException("with --json, --format dot wants a file: write -o FILE");
+            if (file is not null)
+                WholeFile.Check(file);
             using var model = await choice.Load(parsed, terminal, cancel);
             var shown = await terminal.Working(progress => Task.Run(() => Shown.Of(model, Enum.Parse<Stage>(parsed.GetRequiredValue(stage), ignoreCase: true), width, given, progress, cancel), cancel));
             file ??= kind == "html" ? $"{model.Name}.html" : null;

@@ -20,6 +20,7 @@ static class OnnxRuntimeAlone
     /// <returns>The exit code.</returns>
     public static int Run(string model, int threads, string inputs)
     {
+        Telemetry.TurnOff();
         using var file = new BinaryReader(File.OpenRead(inputs));
         var sets = file.ReadInt64();
         using var options = new SessionOptions { IntraOpNumThreads = threads, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };

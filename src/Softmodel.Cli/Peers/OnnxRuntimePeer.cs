@@ -13,6 +13,8 @@ internal sealed unsafe class OnnxRuntimePeer : IDisposable
     readonly InferenceSession session;
     readonly RunOptions run = new();
 
+    static OnnxRuntimePeer() => Telemetry.TurnOff();
+
     OnnxRuntimePeer(InferenceSession session) => this.session = session;
 
     /// <summary>Its version, as <c>1.31.1</c>.</summary>

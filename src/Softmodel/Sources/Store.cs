@@ -54,25 +54,7 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
         return new ResolvedModel(source.ToString(), file.DirectoryName!, [new ModelFile("model", path, file.Length, null)], new ModelLicence(null));
     }
 
-    string Guess(string name)
-    {
-        var near = catalogue.Select(m => (m.Name, Distance: Distance(m.Name, name))).MinBy(m => m.Distance);
-        return near.Distance <= Math.Max(2, name.Length / 3) ? $" (did you mean '{near.Name}'?)" : "";
-    }
-
-    /// <summary>The number of letters to insert, delete or change.</summary>
-    static int Distance(string a, string b)
-    {
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
-        for (var i = 1; i <= a.Length; i++)
-        {
-            var diagonal = row[0];
-            row[0] = i;
-            for (var j = 1; j <= b.Length; j++)
-                (diagonal, row[j]) = (row[j], Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)));
-        }
-        return row[b.Length];
-    }
+    string Guess(string name) => Nearest.Of(name, catalogue.Select(m => m.Name)) is { } near ? $" (did you mean '{near}'?)" : "";
 
     static string Key(CatalogueModel model) => $"{model.Name}-{Digest(string.Concat(model.Files.Select(f => f.Sha256)))}";
 

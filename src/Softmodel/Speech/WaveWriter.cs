@@ -28,6 +28,8 @@ public sealed class WaveWriter : IDisposable
             throw new SoftmodelException($"{sampleRate} samples per second were asked for; 1 to 768,000 are possible");
         if (Directory.Exists(path))
             throw new SoftmodelException($"'{path}' is a folder: name a file in it");
+        if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder && !Directory.Exists(folder))
+            throw new SoftmodelException($"'{path}' can't be written: there is no folder '{folder}'");
         (this.path, this.sampleRate, this.format) = (path, sampleRate, format);
         temporary = $"{path}.{Guid.NewGuid():N}.part";
         try

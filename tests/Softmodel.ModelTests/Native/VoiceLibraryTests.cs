@@ -9,6 +9,7 @@ using Softmodel.Graphs;
 using Softmodel.Lowering;
 using Softmodel.ModelTests.Speech;
 using Softmodel.Runtime;
+using Softmodel.Speech;
 using NativeLibrary = Softmodel.Cli.Bench.NativeLibrary;
 using ProgramAlone = Softmodel.Cli.Bench.ProgramAlone;
 
@@ -115,6 +116,26 @@ public sealed class VoiceLibraryTests(ITestOutputHelper output) : IDisposable
             Run(program, width, [.. first, .. arguments]);
             Assert.True(File.ReadAllBytes(result).AsSpan().SequenceEqual(expected), $"{program} gives other samples");
             File.Delete(result);
+        }
+    }
+
+    [Fact]
+    public async Task A_library_speaks_a_line_of_text_from_what_say_writes_for_it()
+    {
+        var (model, library) = await Built("tts-en");
+        using var _ = model;
+        var cancel = TestContext.Current.CancellationToken;
+        const string text = "Who goes there? It is 7:30.";
+        var folder = Path.Combine(root, "line");
+        Assert.Equal(0, await CommandLine.Run(["say", "tts-en", text, "--seed", "5", "--pause", "0", "--inputs", folder], new StringWriter(), new StringWriter(), cancel));
+        using var voice = await Voice.LoadAsync("tts-en", cancel: cancel);
+        var spoken = voice.Stream(text, new() { Seed = 5, Pause = 0 }, cancel).Select(s => MemoryMarshal.AsBytes(s.Samples.Span).ToArray()).ToArray();
+        var lines = File.ReadAllLines(Path.Combine(folder, "arguments"));
+        Assert.Equal(2, lines.Length);
+        foreach (var (line, samples) in lines.Zip(spoken))
+        {
+            Run("python3", 512, [Path.Combine(library.Folder, "sample.py"), .. line.Split(' ')]);
+            Assert.True(File.ReadAllBytes(Path.Combine(root, "audio.raw")).AsSpan().SequenceEqual(samples), line);
         }
     }
 

@@ -50,6 +50,31 @@ public class CommandLineTests
     }
 
     [Theory]
+    [InlineData("no command 'sya' (did you mean 'say'?)", "sya", "tts-en", "Hello")]
+    [InlineData("'abc' for option '--speed' as a number", "say", "tts-en", "Hello", "--speed", "abc")]
+    [InlineData("one of: 'text' 'dot' 'html'", "show", "tts-en", "--format", "pdf")]
+    [InlineData("ends with .wav, not 'hello.mp3'", "say", "tts-en", "Hello", "-o", "hello.mp3")]
+    public async Task What_is_wrong_is_named(string says, params string[] args)
+    {
+        var (code, output, error) = await Run(args);
+        Assert.Equal((2, ""), (code, output));
+        Assert.Contains(says, error, StringComparison.Ordinal);
+        Assert.Single(error.TrimEnd().Split('\n'));
+    }
+
+    [Theory]
+    [InlineData("build", "tts-en", "-o")]
+    [InlineData("demo", "-o")]
+    [InlineData("say", "tts-en", "Hello", "--inputs")]
+    public async Task A_file_where_a_folder_belongs_is_refused_before_any_work(params string[] args)
+    {
+        var file = Path.GetTempFileName();
+        var (code, _, error) = await Run([.. args, file]);
+        Assert.Equal((1, $"softmodel: '{file}' is a file: name a folder"), (code, error.TrimEnd()));
+        File.Delete(file);
+    }
+
+    [Theory]
     [InlineData("no-such-model", "no model and no file")]
     [InlineData("no/such.onnx", "no file")]
     [InlineData("ftp://somewhere", "'ftp:'")]

@@ -51,9 +51,13 @@ public partial class DocumentationTests
     public void CSharp_in_the_documentation_compiles(string file, string code)
     {
         Assert.NotEmpty(file);
+        // A page shows what its code uses, or is about one part of a program whose rest has been shown.
+        var lines = code.Split('\n');
+        var usings = string.Concat(lines.TakeWhile(l => l.StartsWith("using ", StringComparison.Ordinal) && !l.Contains(" var ")));
+        code = string.Join('\n', lines.SkipWhile(l => l.StartsWith("using ", StringComparison.Ordinal) && !l.Contains(" var ")));
         var source = $$"""
             using System; using System.Threading.Tasks;
-            using Softmodel; using Softmodel.Runtime; using Softmodel.Speech;
+            {{(usings.Length > 0 ? usings : "using Softmodel; using Softmodel.Runtime; using Softmodel.Speech;")}}
             static class Page
             {
                 static async Task Run()

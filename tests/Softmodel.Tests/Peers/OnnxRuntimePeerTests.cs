@@ -1,7 +1,10 @@
+using System.Diagnostics;
 using Google.Protobuf;
+using Softmodel.Cli;
 using Softmodel.Cli.Peers;
 using Softmodel.Graphs;
 using Softmodel.Import.Onnx.Wire;
+using Softmodel.Runtime;
 
 namespace Softmodel.Tests.Peers;
 
@@ -53,6 +56,41 @@ public class OnnxRuntimePeerTests
         Assert.Throws<SoftmodelException>(() => peer.Run([Tensor.Vector(1f)]));
         Assert.Throws<SoftmodelException>(() => peer.Run([Tensor.Vector(1f), Tensor.Vector(1.0)]));
         Assert.Throws<SoftmodelException>(() => OnnxRuntimePeer.Load([1, 2, 3]));
+    }
+
+    [Fact]
+    public void It_writes_nothing_about_this_machine()
+    {
+        var home = Directory.CreateTempSubdirectory("softmodel-test-").FullName;
+        try
+        {
+            var (model, inputs) = (Path.Combine(home, "model.onnx"), Path.Combine(home, "inputs"));
+            File.WriteAllBytes(model, Sum(1));
+            using (var file = new BinaryWriter(File.Create(inputs)))
+            {
+                // One set of two vectors of one element: type, rank, eight sizes, bytes, data.
+                file.Write(1L);
+                for (var i = 0; i < 2; i++)
+                {
+                    foreach (var number in (long[])[(long)ElementType.Float32, 1, 1, 1, 1, 1, 1, 1, 1, 1, 4])
+                        file.Write(number);
+                    file.Write(1.5f);
+                }
+            }
+            var start = OwnProcess.Start(OnnxRuntimeAlone.Command, model, "1", inputs);
+            (start.Environment["HOME"], start.Environment["XDG_CACHE_HOME"], start.Environment["XDG_DATA_HOME"]) = (home, home, home);
+            // Where tests are seen to run it would write nothing anyway.
+            start.Environment.Remove("CI");
+            using var process = Process.Start(start)!;
+            var text = process.StandardOutput.ReadToEnd();
+            process.WaitForExit();
+            Assert.EndsWith(" 1", text.TrimEnd(), StringComparison.Ordinal);
+            Assert.Equal(["inputs", "model.onnx"], Directory.EnumerateFileSystemEntries(home, "*", SearchOption.AllDirectories).Select(p => Path.GetRelativePath(home, p)).Where(p => !p.StartsWith(".dotnet", StringComparison.Ordinal)).Order());
+        }
+        finally
+        {
+            Directory.Delete(home, recursive: true);
+        }
     }
 
     [Fact]

@@ -46,6 +46,8 @@ def described(name):
 
 
 def main():
+    if not all("=" in argument for argument in sys.argv[1:]):
+        sys.exit(__doc__)
     given = dict(argument.split("=", 1) for argument in sys.argv[1:])
     model = ctypes.c_void_p()
     call("create", None, ctypes.byref(model))
