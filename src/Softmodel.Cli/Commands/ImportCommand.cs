@@ -24,7 +24,9 @@ static class ImportCommand
     {
         using var file = OnnxFile.Open(model.Path);
         var onnx = file.Model;
-        var parameters = onnx.Graph.Initializers.Values.Sum(t => t.Dims.Aggregate(1L, (a, b) => a * b));
+        // Some exporters write weights as nodes.
+        var parameters = onnx.Graph.Initializers.Values.Concat(onnx.Graph.AllNodes().SelectMany(n => n.Attributes.Values).Select(a => a.Tensor).OfType<OnnxTensor>().Where(t => t.Dims.Count > 0))
+            .Sum(t => t.Dims.Aggregate(1L, (a, b) => a * b));
         var operators = onnx.Graph.AllNodes().GroupBy(n => n.Operator.ToString()).Select(g => (Operator: g.Key, Count: g.Count())).OrderByDescending(g => g.Count).ThenBy(g => g.Operator, StringComparer.Ordinal).ToArray();
 
         LoweredProgram? program = null;

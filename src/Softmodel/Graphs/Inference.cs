@@ -247,7 +247,7 @@ static class Inference
         if (operands.Length != 1 + op.Then.Inputs.Count + op.Else.Inputs.Count || operands[0].Element != ElementType.Bool || op.Then.Outputs.Count != op.Else.Outputs.Count)
             throw new SoftmodelException("the branches of an if do not fit its operands or each other");
         return [.. op.Then.Outputs.Zip(op.Else.Outputs, (a, b) => a.Type == b.Type ? a.Type
-            : throw new SoftmodelException($"an if gives {a.Type} in one branch and {b.Type} in the other"))];
+            : throw new SoftmodelException($"an if gives {a.Type} in one branch and {b.Type} in the other: what decides between them must be known when it is compiled; if it comes of inputs that are always the same, give these (--fix, --shape, --size)"))];
     }
 
     static TensorType[] Loop(Op.Loop op, ReadOnlySpan<TensorType> operands)
