@@ -94,7 +94,8 @@ static class FuzzRun
     /// <summary>Waits until a process ends, or kills it where it makes no progress.</summary>
     static async Task<(long At, bool Hangs)> Watch(Process process, string folder, long first, CancellationToken cancel)
     {
-        var (at, since) = (first, Stopwatch.StartNew());
+        // By the processor's time, as others may take the processor away; by the clock, where a process waits for nothing.
+        var (at, since, used) = (first, Stopwatch.StartNew(), TimeSpan.Zero);
         var exit = process.WaitForExitAsync(cancel);
         try
         {
@@ -102,8 +103,8 @@ static class FuzzRun
             {
                 cancel.ThrowIfCancellationRequested();
                 if (Progress(folder) is { } now && now != at)
-                    (at, since) = (now, Stopwatch.StartNew());
-                else if (since.Elapsed > limit + TimeSpan.FromSeconds(at == first ? 10 : 0))
+                    (at, since, used) = (now, Stopwatch.StartNew(), Used(process));
+                else if (Used(process) - used > limit + TimeSpan.FromSeconds(at == first ? 10 : 0) || since.Elapsed > 12 * limit)
                     return (at, true);
             }
             return (Progress(folder) ?? at, false);
@@ -113,6 +114,20 @@ static class FuzzRun
             if (!process.HasExited)
                 process.Kill();
             await process.WaitForExitAsync(CancellationToken.None);
+        }
+    }
+
+    static TimeSpan Used(Process process)
+    {
+        try
+        {
+            process.Refresh();
+            return process.TotalProcessorTime;
+        }
+        catch (InvalidOperationException)
+        {
+            // It has ended in the meantime.
+            return TimeSpan.Zero;
         }
     }
 
