@@ -211,6 +211,20 @@ public abstract unsafe class CompiledModel : IDisposable
     /// <summary>The memory that a run computes in.</summary>
     protected Arena Arena { get; init; } = new();
 
+    /// <summary>What is kept from run to run.</summary>
+    protected StateMemory States { get; init; } = new(0);
+
+    /// <summary>The bytes that the model keeps from run to run, such as the keys and values of a language model.</summary>
+    public long StateBytes => States.Bytes;
+
+    /// <summary>Forgets what earlier runs left: the next one begins with zeros.</summary>
+    /// <exception cref="ModelException">The model is running, or disposed of.</exception>
+    public void Forget()
+    {
+        using var _ = Enter();
+        States.Clear();
+    }
+
     /// <summary>The threads that a run computes with.</summary>
     protected Workers Workers => workers!;
 
@@ -310,6 +324,7 @@ public abstract unsafe class CompiledModel : IDisposable
         disposed = true;
         workers?.Dispose();
         Arena.Dispose();
+        States.Dispose();
         WeightsFile.Dispose();
         foreach (ref var pin in pins.AsSpan())
             pin.Dispose();

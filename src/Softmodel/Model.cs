@@ -3,6 +3,8 @@ using Softmodel.Emit;
 using Softmodel.Emit.Native;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
+using Softmodel.Import;
+using Softmodel.Import.Families;
 using Softmodel.Import.Onnx;
 using Softmodel.Lowering;
 using Softmodel.Passes;
@@ -67,6 +69,7 @@ public sealed class Model : IDisposable
     readonly ModelOptions options;
     readonly Lock gate = new();
     OnnxFile? file;
+    Checkpoint? checkpoint;
     Graph? imported, simplified;
     LoweredProgram? lowered;
 
@@ -84,11 +87,11 @@ public sealed class Model : IDisposable
     /// <summary>What is known of its inputs.</summary>
     internal ModelOptions Options => options;
 
-    /// <summary>A model in an ONNX file.</summary>
-    /// <param name="path">The file.</param>
+    /// <summary>A model in an ONNX file, a GGUF file, a file of llama2.c, or a folder with <c>config.json</c> and safetensors.</summary>
+    /// <param name="path">The file or folder.</param>
     /// <param name="options">What is known of its inputs.</param>
     /// <exception cref="SoftmodelException">There is no such file.</exception>
-    public static Model Load(string path, ModelOptions? options = null) => File.Exists(path)
+    public static Model Load(string path, ModelOptions? options = null) => File.Exists(path) || Checkpoint.Is(path)
         ? new(System.IO.Path.GetFullPath(path), System.IO.Path.GetFileNameWithoutExtension(path), "", options ?? new())
         : throw new SoftmodelException($"there is no file {path}");
 
@@ -116,6 +119,8 @@ public sealed class Model : IDisposable
         {
             lock (gate)
             {
+                if (Checkpoint.Is(Path))
+                    return imported ??= FamilyImport.Read(checkpoint ??= Checkpoint.Open(Path), Evaluator.FoldKeepingStored);
                 file ??= OnnxFile.Open(Path);
                 return imported ??= OnnxImport.Read(file.Model, Evaluator.FoldKeepingNarrow, options.Sizes, options.Shapes, OnnxImport.Known(file.Model, options.Values, options.Sizes, options.Shapes));
             }
@@ -129,7 +134,7 @@ public sealed class Model : IDisposable
         get
         {
             lock (gate)
-                return simplified ??= Simplify.Apply(Imported, Evaluator.FoldKeepingNarrow);
+                return simplified ??= Simplify.Apply(Imported, checkpoint is null ? Evaluator.FoldKeepingNarrow : Evaluator.FoldKeepingStored);
         }
     }
 
@@ -190,8 +195,8 @@ public sealed class Model : IDisposable
                 lock (codes)
                     return codes.TryGetValue(width, out var code) ? code : codes[width] = ProgramCode.Write(program, width);
             }
-            var inputs = program.Graph.Inputs.Select(v => Info(v.Name, v.Type)).ToArray();
-            var outputs = program.Graph.Outputs.Select((v, i) => Info(program.Graph.OutputNames[i], v.Type)).ToArray();
+            var inputs = program.Graph.Arguments.Select(v => Info(v.Name, v.Type)).ToArray();
+            var outputs = program.Graph.Results.Select(r => Info(r.Name, r.Value.Type)).ToArray();
             var native = new NativeModel(Name, width => Code(width).Source, stream => Code(256).Weights.Write(stream), inputs, outputs, Licence);
             return NativeBuild.Run(native, folder, build ?? new(), progress, cancel);
         }, cancel);
@@ -204,7 +209,8 @@ public sealed class Model : IDisposable
         lock (gate)
         {
             file?.Dispose();
-            (file, imported, simplified, lowered) = (null, null, null, null);
+            checkpoint?.Dispose();
+            (file, checkpoint, imported, simplified, lowered) = (null, null, null, null, null);
         }
     }
 }

@@ -145,7 +145,7 @@ sealed record Limits(int Threads, double FlopsPerSecond, double BytesPerSecond)
     public static double? Flops(LoweredProgram program, CompiledModel compiled, Workload work)
     {
         var sizes = new Dictionary<string, long>(StringComparer.Ordinal);
-        foreach (var (input, info) in program.Graph.Inputs.Zip(compiled.Inputs))
+        foreach (var (input, info) in program.Graph.Arguments.Zip(compiled.Inputs))
         {
             for (var axis = 0; axis < input.Shape.Rank; axis++)
             {
@@ -153,7 +153,7 @@ sealed record Limits(int Threads, double FlopsPerSecond, double BytesPerSecond)
                     sizes[symbol] = work.Inputs[info.Name].Dims[axis];
             }
         }
-        foreach (var (output, i) in program.Graph.Outputs.Select((output, i) => (output, i)))
+        foreach (var (output, i) in program.Graph.Results.Select((result, i) => (result.Value, i)))
         {
             for (var axis = 0; axis < output.Shape.Rank; axis++)
                 Solve(output.Shape[axis], compiled.Output(i).Sizes[axis], sizes);

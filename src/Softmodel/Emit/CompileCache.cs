@@ -13,9 +13,14 @@ sealed class CompileCache(string? root)
 {
     const string Code = "program.dll", Weights = "weights";
 
-    /// <summary>The hash of a file's bytes.</summary>
+    /// <summary>The hash of a file's bytes, or of all files of a folder with their names.</summary>
     public static string HashOf(string path)
     {
+        if (Directory.Exists(path))
+        {
+            var all = string.Concat(Directory.EnumerateFiles(path).Order(StringComparer.Ordinal).Select(f => $"{Path.GetFileName(f)} {HashOf(f)}\n"));
+            return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(all)));
+        }
         using var stream = File.OpenRead(path);
         return Convert.ToHexStringLower(SHA256.HashData(stream));
     }

@@ -35,7 +35,7 @@ static class InProcess
         if (!result.Success)
         {
             var errors = result.Diagnostics.Where(d => d.Severity == DiagnosticSeverity.Error).Take(5);
-            throw new InvalidOperationException($"the emitted C# does not compile: {string.Join("; ", errors)}");
+            throw new InvalidOperationException($"the emitted C# does not compile: {string.Join("; ", errors.Select(e => $"{e} in '{e.Location.SourceTree?.GetText(cancel).Lines[e.Location.GetLineSpan().StartLinePosition.Line].ToString().Trim()}'"))}");
         }
         return stream.ToArray();
     }

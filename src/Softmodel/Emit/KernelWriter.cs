@@ -116,7 +116,7 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
     {
         var scope = Home(e);
         var name = $"{prefix}t{names++}";
-        scope.Text.Append(e.Type == ElementType.Bool ? $"var {name} = Maths.Mask({scalar});\n" : $"var {name} = VX.Create({scalar});\n");
+        scope.Text.Append(e.Type == ElementType.Bool ? $"var {name} = Maths.Mask({scalar});\n" : $"var {name} = VX.Create({(e.Type.IsInteger() ? "(int)" : "")}{scalar});\n");
         return scope.Values[(e, true)] = name;
     }
 
@@ -219,11 +219,19 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
             case Expr.Load load:
                 var stride = load.Index.Stride(inner!);
                 var isDynamic = load.Index.Dynamic.Any(d => d.Value.Axes.Contains(inner!));
+                if (stride.Value == 1 && !isDynamic && load.Buffer.Type is not (ElementType.Bool or ElementType.Float32))
+                    return $"Maths.Load{load.Buffer.Type}(&{Pointer(load)})";
                 if (stride.Value == 1 && !isDynamic)
                     return load.Buffer.Type == ElementType.Bool ? $"Maths.LoadMask(&{Pointer(load)})" : $"VX.Load(&{Pointer(load)})";
                 return load.Buffer.Type == ElementType.Bool ? $"Maths.GatherMask(&{Pointer(load)}, {Code(stride)})" : $"Maths.Gather(&{Pointer(load)}, {Code(stride)})";
             case Expr.Convert { Type: ElementType.Float32, Value: { Type: ElementType.Bool } mask }:
                 return $"({Value(mask, true)} & VX.Create(1f))";
+            case Expr.Convert { Type: ElementType.Float32, Value: { Type: ElementType.UInt8 or ElementType.Int8 } whole }:
+                return $"VX.ConvertToSingle({Value(whole, true)})";
+            case Expr.Apply { Type: ElementType.UInt8 } whole:
+                // A shift takes one number of bits for all.
+                var isShift = whole.Function == Functions.ShiftLeft || whole.Function == Functions.ShiftRight;
+                return string.Format(CultureInfo.InvariantCulture, WholeVector(whole.Function)!, [.. whole.Operands.Select((o, i) => (object)(isShift && i == 1 ? $"(int){Value(o, false)}" : Value(o, true)))]);
             case Expr.Convert { Type: ElementType.Bool, Value: var number }:
                 return $"~VX.Equals({Value(number, true)}, V.Zero)";
             case Expr.Convert convert:
@@ -236,6 +244,19 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
                 throw new InvalidOperationException(e.GetType().Name);
         }
     }
+
+    /// <summary>C# of type <c>VI</c> for a function of bytes, each in 32 bits; null where there is none.</summary>
+    public static string? WholeVector(Function function) => function.Name switch
+    {
+        "bit_and" => "({0} & {1})",
+        "bit_or" => "({0} | {1})",
+        "bit_xor" => "({0} ^ {1})",
+        "shift_right" => "VX.ShiftRightLogical({0}, {1})",
+        "shift_left" => "(VX.ShiftLeft({0}, {1}) & VX.Create(255))",
+        "add" => "(({0} + {1}) & VX.Create(255))",
+        "multiply" => "(({0} * {1}) & VX.Create(255))",
+        _ => null,
+    };
 
     /// <summary>The element of a load: a pointer for the row, moved along by the loops within.</summary>
     public string Pointer(Expr.Load load)

@@ -86,6 +86,7 @@ sealed class ProgramCode
 
     readonly int width;
     readonly Dictionary<Step.Nest, TileCode> tiles = new(ReferenceEqualityComparer.Instance);
+    readonly Dictionary<Step.Nest, PanelCode> panels = new(ReferenceEqualityComparer.Instance);
     readonly HashSet<Step.Nest> packed = new(ReferenceEqualityComparer.Instance);
     readonly Dictionary<Step.Nest, ToomCookCode> fast = new(ReferenceEqualityComparer.Instance);
     // Nests that write the operand of another, and are computed by its kernel.
@@ -101,7 +102,9 @@ sealed class ProgramCode
         var nests = program.AllSteps().OfType<Step.Nest>().Where(n => !within.Contains(n)).ToArray();
         foreach (var nest in nests)
         {
-            if (TileCode.Of(nest, width) is { } tile)
+            if (PanelCode.Of(nest, width) is { } panel)
+                panels[nest] = panel;
+            else if (TileCode.Of(nest, width) is { } tile)
                 tiles[nest] = tile;
         }
         // A constant that one kernel alone reads can lie in the order in which it reads it.
@@ -119,6 +122,17 @@ sealed class ProgramCode
                     fast.Add(nest, quick);
             }
         }
+        var added = new List<Lowering.Buffer>();
+        foreach (var panel in panels.Values)
+        {
+            foreach (var (old, made) in panel.Pack(b => readers[b] > 1, added.Count))
+            {
+                if (made.Name == old.Name)
+                    replaced.Add(old, made);
+                else
+                    added.Add(made);
+            }
+        }
         foreach (var (before, step) in Neighbours(program.Steps))
         {
             if (before is Step.Nest operand && step is Step.Nest nest && readers.GetValueOrDefault(operand.Target) == 2 && program.Outputs.All(o => o.Buffer != operand.Target)
@@ -130,7 +144,7 @@ sealed class ProgramCode
         }
         memory = MemoryPlan.Of(program, operands);
         // What no step reads, such as weights that lie in parts elsewhere, is left out.
-        this.program = program with { Buffers = [.. program.Buffers.Where(b => b.Storage == Storage.Input || readers.ContainsKey(b)).Select(b => replaced.GetValueOrDefault(b, b))] };
+        this.program = program with { Buffers = [.. program.Buffers.Where(b => b.Storage is Storage.Input or Storage.State || readers.ContainsKey(b)).Select(b => replaced.GetValueOrDefault(b, b)), .. added] };
     }
 
     static IEnumerable<(Step Before, Step Step)> Neighbours(Step[] steps) => steps.Zip(steps.Skip(1)).Concat(steps.SelectMany(s => s switch
@@ -159,7 +173,7 @@ sealed class ProgramCode
         Frame(code);
         Kernels(code);
         Model(code, weights);
-        code.Append('\n').Append(Tiles.Write(tiles.Values.SelectMany(t => t.Used).Concat(fast.Values.SelectMany(t => t.Used)).Concat(usedInRows).Distinct(), width));
+        code.Append('\n').Append(Tiles.Write(tiles.Values.SelectMany(t => t.Used).Concat(panels.Values.SelectMany(t => t.Used)).Concat(fast.Values.SelectMany(t => t.Used)).Concat(usedInRows).Distinct(), width));
         ToomCookMethods(code);
         code.Append(Prelude());
         return new(code.ToString(), weights, written);
@@ -212,7 +226,7 @@ sealed class ProgramCode
         return reader.ReadToEnd();
     }
 
-    IEnumerable<string> Symbols => program.Graph.Inputs.SelectMany(v => v.Shape.Dims).SelectMany(d => d.Symbols).Concat(memory.SegmentOfSymbol.Keys)
+    IEnumerable<string> Symbols => program.Graph.Arguments.SelectMany(v => v.Shape.Dims).SelectMany(d => d.Symbols).Concat(memory.SegmentOfSymbol.Keys)
         .Concat(program.Buffers.SelectMany(b => b.Count.Symbols)).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
 
     void Frame(StringBuilder code)
@@ -244,8 +258,10 @@ sealed class ProgramCode
         var graph = program.Graph;
         code.Append("/// <summary>The compiled model.</summary>\npublic sealed unsafe class Model : CompiledModel\n{\n    readonly Frame* f;\n    readonly Arena widened = new();\n\n");
         code.Append("    /// <summary>Takes its weights.</summary>\n    public Model(WeightsFile weights) : base(weights,\n        [");
-        code.Append(string.Join(",\n        ", graph.Inputs.Select(v => Info(v.Name, v.Type)))).Append("],\n        [");
-        code.Append(string.Join(",\n        ", graph.Outputs.Select((v, i) => Info(graph.OutputNames[i], v.Type)))).Append("])\n    {\n");
+        code.Append(string.Join(",\n        ", graph.Arguments.Select(v => Info(v.Name, v.Type)))).Append("],\n        [");
+        code.Append(string.Join(",\n        ", graph.Results.Select(r => Info(r.Name, r.Value.Type)))).Append("])\n    {\n");
+        if (program.States.Any())
+            code.Append($"        States = new({program.States.Count()});\n");
         code.Append($"        Arena = new({memory.Segments.Length + 1});\n        f = (Frame*)NativeMemory.AllocZeroed((nuint)sizeof(Frame));\n");
         var wide = weights.Items.Where(i => i.Buffer.Type != i.Buffer.Constant!.Type).ToArray();
         var evaluated = fast.Values.Where(t => t.Kept > 0).ToDictionary(t => t.Weights.Name);
@@ -279,16 +295,19 @@ sealed class ProgramCode
             code.Append($"        WeightsFile.GiveBack(0, {read}L);\n");
         code.Append("    }\n\n    /// <inheritdoc/>\n    protected override void Execute()\n    {\n        var f = this.f;\n");
         var known = new HashSet<string>(StringComparer.Ordinal);
+        var arguments = graph.Arguments.ToArray();
         for (var i = 0; i < program.Inputs.Length; i++)
         {
             code.Append($"        f->{program.Inputs[i].Name} = ({KernelWriter.InMemory(program.Inputs[i].Type)}*)Input({i});\n");
-            var shape = graph.Inputs[i].Shape;
+            var shape = arguments[i].Shape;
             for (var axis = 0; axis < shape.Rank; axis++)
             {
                 if (shape[axis].SymbolName is { } symbol && known.Add(symbol))
                     code.Append($"        f->{SizeName(symbol)} = {Demanded(graph, symbol, $"InputSize({i}, {axis})")};\n");
             }
         }
+        foreach (var (state, i) in program.States.Select((b, i) => (b, i)))
+            code.Append($"        f->{state.Name} = ({KernelWriter.InMemory(state.Type)}*)States.Reserve({i}, Check.Count([{Size(state.Count)}], \"{state.Name}\") * {state.Type.Size()});\n");
         code.Append("        Layout0();\n");
         if (served.Count > 0)
             code.Append($"        var served = {read}L;\n");
@@ -361,6 +380,11 @@ sealed class ProgramCode
                 case Step.Nest nest:
                     if (operands.ContainsValue(nest))
                         continue;
+                    if (panels.TryGetValue(nest, out var panel))
+                    {
+                        Kernel([nest], panel.Write(), nest.Source, NameOf(nest.Source), Line);
+                        break;
+                    }
                     var (quick, operand) = (fast.GetValueOrDefault(nest), operands.GetValueOrDefault(nest));
                     if (quick?.IsShort is { } isShort)
                         Line($"if ({isShort})\n{space}{{");

@@ -79,6 +79,17 @@ public static class Evaluator
     public static Tensor[]? FoldKeepingNarrow(Op op, IReadOnlyList<Tensor> operands) =>
         op is Op.Cast { To: ElementType.Float32 } && operands[0] is { Count: > 1, Type: ElementType.Float16 or ElementType.BFloat16 } ? null : Fold(op, operands);
 
+    /// <summary><see cref="Fold"/>, but what would make large constants larger is left to be computed where it is needed: weights stay as narrow as they are stored.</summary>
+    public static Tensor[]? FoldKeepingStored(Op op, IReadOnlyList<Tensor> operands)
+    {
+        if (op is Op.Constant)
+            return null;
+        var types = operands.Count == 0 ? [] : Inference.Types(op, [.. operands.Select(t => t.TensorType)]);
+        return types.Any(t => t.Shape.KnownCount is > MostGrown and var count && count * t.Element.Size() > operands.Sum(o => (long)o.Bytes.Length)) ? null : FoldKeepingNarrow(op, operands);
+    }
+
+    const long MostGrown = 4096;
+
     static double Products(Op op, IReadOnlyList<Tensor> x, TensorType result) => op switch
     {
         Op.Contract contract => Contracted(contract.Equation, x) * result.Shape.KnownCount!.Value,

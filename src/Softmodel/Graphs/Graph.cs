@@ -69,6 +69,11 @@ public sealed record Node(Op Op, EquatableArray<Value> Inputs, EquatableArray<Va
     public override int GetHashCode() => System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(this);
 }
 
+/// <summary>An input that is what an output was in the run before. Where sizes have grown since, what is new is zero.</summary>
+/// <param name="Input">Its place among the inputs.</param>
+/// <param name="Output">The place among the outputs; their types are the same.</param>
+public readonly record struct State(int Input, int Output);
+
 /// <summary>Values computed from inputs by nodes, each after those whose results it takes.</summary>
 /// <param name="Name">The name.</param>
 /// <param name="Inputs">What it is given; their shapes' symbols are known once they are.</param>
@@ -80,11 +85,20 @@ public sealed record Graph(string Name, EquatableArray<Value> Inputs, EquatableA
     /// <summary>Symbols that must be at least 1: some nodes are what the model means only then.</summary>
     public EquatableArray<string> Positive { get; init; } = [];
 
+    /// <summary>The inputs that are, in each run, what the run before gave as an output: what the graph remembers.</summary>
+    public EquatableArray<State> States { get; init; } = [];
+
     /// <inheritdoc/>
     public bool Equals(Graph? other) => ReferenceEquals(this, other);
 
     /// <inheritdoc/>
     public override int GetHashCode() => System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(this);
+
+    /// <summary>The inputs that a caller gives: those that are no states.</summary>
+    public IEnumerable<Value> Arguments => Inputs.Where((_, i) => States.All(s => s.Input != i));
+
+    /// <summary>The outputs that a caller gets, with their names: those that are no states.</summary>
+    public IEnumerable<(string Name, Value Value)> Results => OutputNames.Zip(Outputs).Where((_, i) => States.All(s => s.Output != i));
 
     /// <summary>All nodes, those of bodies too.</summary>
     public IEnumerable<Node> AllNodes() => Nodes.SelectMany(n => n.Bodies.SelectMany(b => b.AllNodes()).Prepend(n));
@@ -116,6 +130,11 @@ public sealed record Graph(string Name, EquatableArray<Value> Inputs, EquatableA
         }
         if (Outputs.FirstOrDefault(v => !known.Contains(v)) is { } missing)
             throw new SoftmodelException($"graph {Name}: the output {missing.Name} is not computed");
+        foreach (var (input, output) in States)
+        {
+            if ((uint)input >= (uint)Inputs.Count || (uint)output >= (uint)Outputs.Count || Inputs[input].Type != Outputs[output].Type)
+                throw new SoftmodelException($"graph {Name}: input {input} can't be what output {output} was in the run before: there is none, or their types differ");
+        }
     }
 
     void Require(bool condition, Node node, string message)

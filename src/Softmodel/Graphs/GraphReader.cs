@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Softmodel.Graphs;
 
 /// <summary>Reads the text form of a graph; see <see cref="GraphText"/>.</summary>
@@ -44,7 +46,7 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
         var values = new Dictionary<string, Value>(StringComparer.Ordinal);
         var name = Names.Read(After(Line(), "graph ") ?? throw new FormatException("a graph begins with 'graph' and its name"));
         at++;
-        var (inputs, nodes, outputs, outputNames, positive) = (new List<Value>(), new List<Node>(), new List<Value>(), new List<string>(), new List<string>());
+        var (inputs, nodes, outputs, outputNames, positive, states) = (new List<Value>(), new List<Node>(), new List<Value>(), new List<string>(), new List<string>(), new List<State>());
         for (; Line() is var line && line != "end"; at++)
         {
             if (After(line, "positive ") is { } symbols)
@@ -57,13 +59,17 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
                 outputNames.Add(Names.Read(left));
                 outputs.Add(Known(right, values));
             }
+            else if (After(line, "state ") is { } state && Halves(state, " = ") is { } pair)
+                states.Add(new(Place(pair.Item1), Place(pair.Item2.Split('#')[0])));
             else
                 nodes.Add(Node(line, values));
         }
         at++;
         depth--;
-        return new(name, inputs.ToEquatable(), outputs.ToEquatable(), outputNames.ToEquatable(), nodes.ToEquatable()) { Positive = positive.ToEquatable() };
+        return new(name, inputs.ToEquatable(), outputs.ToEquatable(), outputNames.ToEquatable(), nodes.ToEquatable()) { Positive = positive.ToEquatable(), States = states.ToEquatable() };
     }
+
+    static int Place(string text) => int.Parse(text.Trim(), NumberStyles.None, CultureInfo.InvariantCulture);
 
     static Value Known(string name, Dictionary<string, Value> values) =>
         values.GetValueOrDefault(name) ?? throw new FormatException($"there is no value {name} before this line");

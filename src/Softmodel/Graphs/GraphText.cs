@@ -61,6 +61,8 @@ public static class GraphText
         }
         foreach (var (name, value) in graph.OutputNames.Zip(graph.Outputs))
             Line($"  output {Names.Write(name)} = {names[value]}");
+        foreach (var (input, output) in graph.States)
+            Line($"  state {input} = {output}   # {names[graph.Inputs[input]]} is {Names.Write(graph.OutputNames[output])} of the run before");
         Line("end");
     }
 

@@ -12,6 +12,8 @@ enum Storage
     Weight,
     /// <summary>In the arena.</summary>
     Arena,
+    /// <summary>Kept from run to run.</summary>
+    State,
 }
 
 /// <summary>Contiguous elements that kernels read and write.</summary>

@@ -18,6 +18,8 @@ sealed class Lower
     readonly Dictionary<(Value, EquatableArray<Index>), Expr> pulled = [];
     readonly Dictionary<Value, Node> producers = [];
     readonly Dictionary<Node, (Buffer Buffer, Shape Shape)> surrounded = [];
+    // What states become, where that is the buffer in which they are kept.
+    readonly Dictionary<Value, Buffer> updated = [];
     Stored plan = null!;
     List<Step> steps = [];
     HashSet<Node> within = [];
@@ -28,10 +30,46 @@ sealed class Lower
     public static LoweredProgram Program(Graph graph)
     {
         var lower = new Lower();
-        var inputs = graph.Inputs.Select(v => lower.Store(v, Storage.Input)).ToArray();
-        var steps = lower.Body(graph);
-        var outputs = graph.Outputs.Select(v => (lower.stored[v], v.Shape)).ToArray();
+        var inputs = graph.Arguments.Select(v => lower.Store(v, Storage.Input)).ToArray();
+        lower.Remember(graph);
+        Step[] steps = [.. lower.Body(graph), .. lower.Remembered(graph)];
+        var outputs = graph.Results.Select(r => (lower.stored[r.Value], r.Value.Shape)).ToArray();
         return RowFusion.Apply(new(graph.Name, graph, inputs, outputs, [.. lower.buffers], steps));
+    }
+
+    /// <summary>Stores the states, and finds those that are changed in place: some rows are replaced, and nothing else reads what was there.</summary>
+    void Remember(Graph graph)
+    {
+        var known = graph.Arguments.SelectMany(v => v.Shape.Dims).SelectMany(d => d.Symbols).ToHashSet(StringComparer.Ordinal);
+        foreach (var (input, output) in graph.States)
+        {
+            var (before, after) = (graph.Inputs[input], graph.Outputs[output]);
+            if (before.Shape.Dims.SelectMany(d => d.Symbols).FirstOrDefault(s => !known.Contains(s)) is { } unknown)
+                throw new SoftmodelException($"the state {before} has a size {unknown} that no argument tells");
+            if (before.Shape.Dims.Skip(1).Any(d => !d.IsKnown))
+                throw new SoftmodelException($"the state {before} has a symbolic size besides its first: what it holds would move when that grows");
+            var buffer = Store(before, Storage.State);
+            var readers = graph.Nodes.Where(n => n.Inputs.Contains(before)).ToArray();
+            if (readers is [{ Op: Op.ScatterND { Combine: Combination.Replace } or Op.ScatterElements { Combine: Combination.Replace } } update] && update.Inputs[0] == before && update.Inputs.Count(v => v == before) == 1 && update.Output == after)
+                updated.Add(after, buffer);
+        }
+    }
+
+    /// <summary>What is left to do for the next run to find the other states.</summary>
+    IEnumerable<Step> Remembered(Graph graph)
+    {
+        var all = graph.States.Select(s => (From: stored[graph.Outputs[s.Output]], To: stored[graph.Inputs[s.Input]])).Where(s => s.From != s.To).ToArray();
+        var copies = new List<Step>();
+        for (var i = 0; i < all.Length; i++)
+        {
+            // A state may be another's new one: all are read before any is overwritten.
+            if (all[i].From.Storage != Storage.State)
+                continue;
+            var copy = NewBuffer($"{all[i].From.Name}_before", Storage.Arena, all[i].From.Type, all[i].From.Count);
+            copies.Add(new Step.Copy(all[i].From, copy));
+            all[i].From = copy;
+        }
+        return copies.Concat(all.Select(s => new Step.Copy(s.From, s.To)));
     }
 
     Step[] Body(Graph graph)
@@ -125,7 +163,7 @@ sealed class Lower
                 break;
             case Op.Random or Op.ScatterElements or Op.ScatterND or Op.Accumulate or Op.TopK or Op.Call:
                 var inputs = node.Inputs.Select(v => (stored[v], v.Shape)).ToArray();
-                steps.Add(new Step.Routine(node.Op, Names(node), new(inputs), new([.. node.Outputs.Select(v => (Store(v), v.Shape))])));
+                steps.Add(new Step.Routine(node.Op, Names(node), new(inputs), new([.. node.Outputs.Select(v => (updated.TryGetValue(v, out var state) ? stored[v] = state : Store(v), v.Shape))])));
                 break;
             default:
                 Kernel(node);
@@ -225,7 +263,8 @@ sealed class Lower
     {
         var x = node.Inputs[operand];
         var value = Pull(x, [.. letters.Select(c => (Index)axes[c])]);
-        if (value is not Expr.Load load || !axes.TryGetValue(column, out var columns) || load.Index.Stride(columns).Value is 0 or 1
+        // Constants are laid out as they are read when the program is written.
+        if (value is not Expr.Load load || (load.Buffer.Storage == Storage.Weight && plan.IsAlongColumns(node, operand)) || !axes.TryGetValue(column, out var columns) || load.Index.Stride(columns).Value is 0 or 1
             || (operand == 1 && node.Inputs[0].Shape.Rank == 0) || value.Type != ElementType.Float32 || Einsum.Split(((Op.Contract)node.Op).Equation) is var (l, r, _) && l.Contains(column) && r.Contains(column))
             return value;
         var order = letters.Where(c => c != column).Append(column).Select(c => axes[c]).ToArray();

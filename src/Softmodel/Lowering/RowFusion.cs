@@ -60,7 +60,7 @@ static class RowFusion
     }
 
     static bool MayJoin(Step.Nest nest) => nest.At.Dynamic.Count == 0 && nest.Axes.All(a => a.Extent.Value == 1 || nest.At.Stride(a).Value != 0)
-        && !(nest.Fold?.Term is Expr.Apply { Operands: [Expr.Load a, Expr.Load b] } && new[] { a, b }.Any(l => l.Buffer.Storage == Storage.Weight && l.Buffer.Count.Value > FewWeights));
+        && !(nest.Fold?.Term is Expr.Apply { Operands: [var a, var b] } && a.Loads.Concat(b.Loads).Any(l => l.Storage == Storage.Weight && l.Count.Value > FewWeights));
 
     /// <summary>Some steps of which some are computed together.</summary>
     /// <param name="Steps">The steps, those computed together as one.</param>

@@ -78,8 +78,17 @@ sealed record Storeds(params (Buffer Buffer, Shape Shape)[] Items);
 sealed record Fold(Reduction Kind, Axis[] Axes, Expr Term, Expr.Accumulated Result, bool? Arg = null);
 
 /// <summary>A graph as kernels in an order, on buffers.</summary>
+/// <param name="Name">The name of the graph.</param>
+/// <param name="Graph">The graph.</param>
+/// <param name="Inputs">The buffers of its arguments.</param>
+/// <param name="Outputs">The buffers of its results.</param>
+/// <param name="Buffers">All buffers.</param>
+/// <param name="Steps">What is done, in order.</param>
 sealed record LoweredProgram(string Name, Graph Graph, Buffer[] Inputs, (Buffer Buffer, Shape Shape)[] Outputs, Buffer[] Buffers, Step[] Steps)
 {
+    /// <summary>The buffers that are kept from run to run, in the order of the graph's states.</summary>
+    public IEnumerable<Buffer> States => Buffers.Where(b => b.Storage == Storage.State);
+
     /// <summary>All steps, those within others too, each after the one that it is within.</summary>
     public IEnumerable<Step> AllSteps() => Within(Steps);
 

@@ -15,6 +15,8 @@ sealed class Stored
     readonly Dictionary<Node, int> position = [];
     // Merges of axes that are told apart wherever they are read, and those that somewhere are not.
     readonly HashSet<Node> clear = [], opaque = [];
+    // Values that depend on constants alone.
+    readonly HashSet<Value> constants = [];
 
     /// <summary>Whether a value is stored.</summary>
     public bool IsStored(Value value) => kept.Contains(value);
@@ -38,6 +40,11 @@ sealed class Stored
             }
         }
         producers = graph.Nodes.SelectMany(n => n.Outputs.Select(v => (v, n))).ToDictionary(p => p.v, p => p.n);
+        foreach (var node in graph.Nodes)
+        {
+            if (node.Op is Op.Constant or Op.Map or Op.Cast or Op.Reshape or Op.Transpose or Op.Slice or Op.Broadcast && node.Inputs.All(constants.Contains))
+                constants.Add(node.Output);
+        }
         kept.UnionWith(graph.Inputs);
         kept.UnionWith(graph.Outputs);
         foreach (var node in graph.Nodes.Reverse())
@@ -157,13 +164,30 @@ sealed class Stored
             Op.Reshape or Op.Transpose or Op.Broadcast or Op.Slice or Op.Unfold or Op.Iota or Op.SizeTensor => false,
             _ when IsOwn(node.Op) => true,
             _ when IsHeavy(node.Op) => (only is null || IsHeavy(only.Op) || IsOwn(only.Op) || !aligned[value] || only.Inputs.Any(ReadsPadded) || !heavyOf.TryAdd(only, node)) && !StoreFurther(node),
-            _ when Widens(node) => true,
+            // What is made of constants at run time is weights that are stored in fewer bits: decoded wherever they are read.
+            _ when constants.Contains(value) => Widens(node) && !roots.All(r => r.Op is Op.Contract && (IsAlongColumns(r, 0) || IsAlongColumns(r, 1))),
             _ when only is null => true,
             _ => Crosses(node, value, only) || Repeats(node, value, only),
         };
         if (store)
             kept.Add(value);
     }
+
+    /// <summary>
+    /// Whether an operand of a contraction is constants that lie along the columns of its result, and that the other operand is
+    /// multiplied with for all of its rows.
+    /// </summary>
+    public bool IsAlongColumns(Node node, int operand)
+    {
+        var (left, right, result) = Einsum.Split(((Op.Contract)node.Op).Equation);
+        var (own, other) = operand == 0 ? (left, right) : (right, left);
+        var column = result.Select((c, i) => (Letter: c, Size: node.Output.Shape[i].Value)).LastOrDefault(c => c.Size != 1);
+        return column.Size >= LeastColumns && own.Contains(column.Letter) && !own.Any(c => other.Contains(c) && result.Contains(c)) && !other.Contains(column.Letter)
+            && constants.Contains(node.Inputs[operand]) && !constants.Contains(node.Inputs[1 - operand]) && node.Output.Type.Element == ElementType.Float32;
+    }
+
+    // Fewer are not worth a panel.
+    const int LeastColumns = 8;
 
     bool Widens(Node node) => node.Op is Op.Cast cast
         && producers.TryGetValue(node.Inputs[0], out var source) && source.Op is Op.Constant half && IsWidening(half.Value.Type, cast.To);

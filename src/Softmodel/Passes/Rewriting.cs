@@ -68,7 +68,7 @@ static class Rewriting
             for (var i = 0; i < results.Length; i++)
                 now[node.Outputs[i]] = results[i];
         }
-        return builder.Build(graph.Outputs.Select(v => now[v]), graph.OutputNames);
+        return builder.Build(graph.Outputs.Select(v => now[v]), graph.OutputNames) with { States = graph.States };
 
         bool CanName(EquatableArray<string> symbols, IReadOnlyList<Dim> values) =>
             Enumerable.Range(0, symbols.Count).All(i => !positive.Contains(symbols[i]) || (values[i] - 1).IsNeverNegativeFromOne);

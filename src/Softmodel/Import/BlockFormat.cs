@@ -1,0 +1,118 @@
+using Softmodel.Graphs;
+using Softmodel.Runtime;
+
+namespace Softmodel.Import;
+
+/// <summary>A tensor as a file holds it.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Format">How its elements are stored.</param>
+/// <param name="Dims">Its sizes, outermost first; the last one is a multiple of the format's block.</param>
+/// <param name="Bytes">Its blocks, row after row.</param>
+internal sealed record Weight(string Name, BlockFormat Format, long[] Dims, ReadOnlyMemory<byte> Bytes)
+{
+    /// <summary>The blocks of a row.</summary>
+    public long Blocks => Dims.Length == 0 ? 1 : Dims[^1] / Format.Elements;
+
+    /// <summary>The rows, all axes but the last taken together.</summary>
+    public long Rows => Dims.Length == 0 ? 1 : Dims.AsSpan()[..^1].ToArray().Aggregate(1L, (a, b) => a * b);
+
+    /// <summary>
+    /// Some bytes of every block as a tensor of [rows, blocks, ...sizes]: the parts that a file holds side by side are constants
+    /// of their own in a graph.
+    /// </summary>
+    /// <param name="type">The type of the elements.</param>
+    /// <param name="offset">Where in a block they begin.</param>
+    /// <param name="sizes">How many a block has, as one or more axes; none for one element.</param>
+    public Tensor Part(ElementType type, int offset, params ReadOnlySpan<long> sizes)
+    {
+        var length = (int)(Tensor.CountOf(sizes) * type.Size());
+        var from = Bytes.Span;
+        var count = checked((int)(Rows * Blocks));
+        var to = new byte[(long)count * length];
+        for (var block = 0; block < count; block++)
+            from.Slice(block * Format.Size + offset, length).CopyTo(to.AsSpan(block * length));
+        return new(type, [Rows, Blocks, .. sizes], to);
+    }
+
+    /// <summary>What a function makes of every block, as a tensor of [rows, blocks, ...sizes] of bytes.</summary>
+    /// <param name="sizes">How many bytes a block gives.</param>
+    /// <param name="unpack">Given a block, and where its bytes go.</param>
+    public Tensor Unpacked(ReadOnlySpan<long> sizes, Action<ReadOnlySpan<byte>, Span<byte>> unpack)
+    {
+        var (length, count) = ((int)Tensor.CountOf(sizes), checked((int)(Rows * Blocks)));
+        var to = new byte[(long)count * length];
+        for (var block = 0; block < count; block++)
+            unpack(Bytes.Span.Slice(block * Format.Size, Format.Size), to.AsSpan(block * length, length));
+        return new(ElementType.UInt8, [Rows, Blocks, .. sizes], to);
+    }
+}
+
+/// <summary>Adds what computes the elements of a stored tensor: [rows, ...], of which the later axes, taken together, are a row.</summary>
+internal delegate Term Decoding(Weight tensor, GraphBuilder builder);
+
+/// <summary>
+/// How elements are stored: in blocks of so many elements, each of so many bytes. A stored tensor becomes arithmetic on
+/// constants, so that all that is known of a format is its row here.
+/// </summary>
+/// <param name="Name">The name that ggml gives it.</param>
+/// <param name="Number">Its number in GGUF files.</param>
+/// <param name="Elements">Elements of a block; 1 where each stands alone.</param>
+/// <param name="Size">Bytes of a block.</param>
+/// <param name="Decode">What computes the elements. The layouts are those of ggml's block structures.</param>
+internal sealed record BlockFormat(string Name, uint Number, int Elements, int Size, Decoding Decode)
+{
+    /// <summary>The formats that are read.</summary>
+    public static readonly BlockFormat
+        F32 = new("F32", 0, 1, 4, (t, b) => Plain(t, b, ElementType.Float32)),
+        F16 = new("F16", 1, 1, 2, (t, b) => Plain(t, b, ElementType.Float16)),
+        BF16 = new("BF16", 30, 1, 2, (t, b) => Plain(t, b, ElementType.BFloat16)),
+        Q4_0 = new("Q4_0", 2, 32, 18, (t, b) => (Nibbles(t, b, 2) - 8) * Scale(t, b, 0)),
+        Q4_1 = new("Q4_1", 3, 32, 20, (t, b) => Nibbles(t, b, 4) * Scale(t, b, 0) + Scale(t, b, 2)),
+        Q5_0 = new("Q5_0", 6, 32, 22, (t, b) => (Nibbles(t, b, 6, fifth: 2) - 16) * Scale(t, b, 0)),
+        Q5_1 = new("Q5_1", 7, 32, 24, (t, b) => Nibbles(t, b, 8, fifth: 4) * Scale(t, b, 0) + Scale(t, b, 2)),
+        Q8_0 = new("Q8_0", 8, 32, 34, (t, b) => Constant(b, t.Part(ElementType.Int8, 2, 32)).Cast(ElementType.Float32) * Constant(b, t.Part(ElementType.Float16, 0, 1)).Cast(ElementType.Float32));
+
+    /// <summary>All of them.</summary>
+    public static readonly BlockFormat[] All = [F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0];
+
+    /// <summary>The format of a number in GGUF files; null where it is not read.</summary>
+    public static BlockFormat? Of(uint number) => Array.Find(All, t => t.Number == number);
+
+    /// <summary>The bytes of a tensor of these sizes.</summary>
+    public Int128 Bytes(ReadOnlySpan<long> dims)
+    {
+        Int128 count = 1;
+        foreach (var dim in dims)
+            count *= dim;
+        return count / Elements * Size;
+    }
+
+    static Term Constant(GraphBuilder builder, Tensor tensor) => new(builder, builder.Constant(tensor));
+
+    static Term Plain(Weight tensor, GraphBuilder builder, ElementType type) =>
+        Constant(builder, new(type, tensor.Dims, tensor.Bytes)).Cast(ElementType.Float32);
+
+    /// <summary>A 16-bit number of each block: [rows, blocks, 1, 1].</summary>
+    static Term Scale(Weight tensor, GraphBuilder builder, int offset) =>
+        Constant(builder, tensor.Part(ElementType.Float16, offset, 1, 1)).Cast(ElementType.Float32);
+
+    /// <summary>
+    /// Whole numbers of four bits: 16 bytes hold the first half of a block in their lower halves and the other half in their
+    /// upper ones. A fifth bit of each may lie in 32 bits of their own. [rows, blocks, 2, 16].
+    /// </summary>
+    static Term Nibbles(Weight tensor, GraphBuilder builder, int offset, int? fifth = null)
+    {
+        var bytes = Constant(builder, tensor.Part(ElementType.UInt8, offset, 1, 16));
+        var codes = Bits(bytes, [0, 4], 15, 2, 1);
+        if (fifth is not { } at)
+            return codes.Cast(ElementType.Float32);
+        // Bit i of the four bytes belongs to element i: 2 bytes for each half, 8 bits in each.
+        var high = Bits(Constant(builder, tensor.Part(ElementType.UInt8, at, 2, 2, 1)), [0, 1, 2, 3, 4, 5, 6, 7], 1, 1, 1, 8);
+        var lower = codes.Reshape(new([.. codes.Shape.Dims.Take(3), 2, 8]));
+        return (lower + high * 16).Cast(ElementType.Float32);
+    }
+
+    /// <summary>Some bits of each byte, from several places on.</summary>
+    static Term Bits(Term bytes, byte[] shifts, byte mask, params ReadOnlySpan<long> sizes) =>
+        bytes.Map(Functions.ShiftRight, bytes.Constant(Tensor.Of(shifts.AsSpan(), sizes))).Map(Functions.BitAnd, bytes.Scalar(mask));
+}

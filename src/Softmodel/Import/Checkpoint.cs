@@ -1,0 +1,83 @@
+using Softmodel.Import.Gguf;
+using Softmodel.Import.Llama2c;
+using Softmodel.Import.Safetensors;
+
+namespace Softmodel.Import;
+
+/// <summary>
+/// The weights and settings of a trained language model, whatever files they lie in, under the names that transformers gives
+/// them. Weights are slices of mapped files, valid until <see cref="Dispose"/>.
+/// </summary>
+/// <param name="Path">The file or folder, for messages.</param>
+/// <param name="Settings">What <c>config.json</c> says, or what another format says in its words.</param>
+/// <param name="Find">The weight of a name; null where there is none.</param>
+/// <param name="files">What is disposed of.</param>
+internal sealed record Checkpoint(string Path, Settings Settings, Func<string, Weight?> Find, IReadOnlyList<IDisposable> files) : IDisposable
+{
+    const string Config = "config.json", Single = "model.safetensors", Index = "model.safetensors.index.json";
+
+    /// <summary>Whether a path is that of a checkpoint, by its name and its first bytes.</summary>
+    public static bool Is(string path)
+    {
+        if (Directory.Exists(path))
+            return File.Exists(System.IO.Path.Combine(path, Config));
+        if (!File.Exists(path))
+            return false;
+        using var file = File.OpenRead(path);
+        Span<byte> start = stackalloc byte[28];
+        var read = file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+        return start[..read].StartsWith("GGUF"u8) || Llama2cFile.Is(start[..read], file.Length);
+    }
+
+    /// <summary>Opens a GGUF file, a folder with <c>config.json</c> and safetensors, or a file of llama2.c.</summary>
+    /// <param name="path">The file or folder.</param>
+    /// <exception cref="SoftmodelException">It can't be read, or is damaged, or of none of these formats.</exception>
+    public static Checkpoint Open(string path)
+    {
+        if (Directory.Exists(path))
+            return Folder(path);
+        using (var file = MappedFile.Open(path))
+        {
+            if (!file.Slice(0, (int)Math.Min(4, file.Length)).Span.SequenceEqual("GGUF"u8))
+                return Llama2cFile.Open(path);
+        }
+        return GgufNames.Checkpoint(GgufFile.Open(path));
+    }
+
+    static Checkpoint Folder(string path)
+    {
+        var settings = Settings.Read(System.IO.Path.Combine(path, Config));
+        var index = System.IO.Path.Combine(path, Index);
+        string[] names = [Single];
+        if (!File.Exists(System.IO.Path.Combine(path, Single)) && File.Exists(index))
+        {
+            var map = Settings.Read(index).Within("weight_map") ?? throw new SoftmodelException($"{index}: 'weight_map' is missing");
+            names = [.. map.Names.Select(n => map.Text(n)!).Distinct()];
+            if (names.FirstOrDefault(n => System.IO.Path.GetFileName(n) != n || n is "." or "..") is { } outside)
+                throw new SoftmodelException($"{index}: it names the file '{outside}', but a model may only name files in its own folder");
+        }
+        var (files, weights) = (new List<SafetensorsFile>(), new Dictionary<string, Weight>(StringComparer.Ordinal));
+        try
+        {
+            foreach (var name in names)
+            {
+                files.Add(SafetensorsFile.Open(System.IO.Path.Combine(path, name)));
+                foreach (var (key, weight) in files[^1].Tensors)
+                    weights[key] = weight;
+            }
+            return new(path, settings, weights.GetValueOrDefault, files);
+        }
+        catch
+        {
+            files.ForEach(f => f.Dispose());
+            throw;
+        }
+    }
+
+    /// <summary>Unmaps the files; the weights can't be used any more.</summary>
+    public void Dispose()
+    {
+        foreach (var file in files)
+            file.Dispose();
+    }
+}

@@ -1,0 +1,310 @@
+using Softmodel.Graphs;
+using Softmodel.Import.Onnx.Operators;
+using Softmodel.Runtime;
+
+namespace Softmodel.Import.Families;
+
+/// <summary>
+/// A model of text while its graph is built: its inputs, its weights by name, and the parts of which families are made.
+/// </summary>
+/// <remarks>
+/// A run takes some tokens of one or several sequences: n token ids, the position of each in its sequence, and which sequence it
+/// is of. A decoder keeps the keys and values of what it has read in cells, as many as the caller gives it room: a run says into
+/// which cell each of its tokens goes, and for every cell the position and the set of sequences of what lies in it, as bits.
+/// So prefill and decoding, several sequences at once, sequences that begin alike, pages and rings are all one graph. Where each
+/// sequence has a state of its own, a run says of which ones it goes on, and which begin anew.
+/// </remarks>
+internal sealed class Transformer
+{
+    /// <summary>The names of the inputs and outputs.</summary>
+    public const string Tokens = "tokens", Positions = "positions", Sequences = "sequences", Cells = "cells",
+        CellPositions = "cell_positions", CellSequences = "cell_sequences", Wanted = "wanted", Kept = "kept", LogitsName = "logits", HiddenName = "hidden";
+
+    /// <summary>The most sequences that a decoder tells apart.</summary>
+    public const int MostSequences = 63;
+
+    readonly GraphBuilder builder;
+    readonly Checkpoint checkpoint;
+    readonly List<(string Name, Value Value)> outputs = [];
+    readonly List<(Value Before, string Name, Value After)> states = [];
+    readonly List<string> missing = [];
+    readonly Dictionary<(string, string), Term> bias = [];
+    readonly Term tokens, positions, sequences;
+    Term? cells, cellPositions, cellSequences, wanted, kept;
+
+    public Transformer(Checkpoint checkpoint, Folding folding)
+    {
+        this.checkpoint = checkpoint;
+        builder = new(checkpoint.Settings.Text("model_type")!, folding);
+        (tokens, positions, sequences) = (Input(Tokens, "n"), Input(Positions, "n"), Input(Sequences, "n"));
+    }
+
+    Term Input(string name, string size) => new(builder, builder.Input(name, new(ElementType.Int64, new(Dim.Symbol(size)))));
+
+    /// <summary>The settings.</summary>
+    public Settings Settings => checkpoint.Settings;
+
+    /// <summary>The width of the stream between layers.</summary>
+    public int Width => Settings.Whole(Settings.Has("hidden_size") ? "hidden_size" : Settings.Has("n_embd") ? "n_embd" : "dim");
+
+    /// <summary>The number of layers.</summary>
+    public int Layers => Settings.Whole(Settings.Has("num_hidden_layers") ? "num_hidden_layers" : Settings.Has("n_layer") ? "n_layer" : "n_layers");
+
+    /// <summary>The number of heads that ask.</summary>
+    public int Heads => Settings.Whole(Settings.Has("num_attention_heads") ? "num_attention_heads" : Settings.Has("n_head") ? "n_head" : "n_heads");
+
+    /// <summary>The number of heads that are asked.</summary>
+    public int KeyValueHeads => Settings.Whole("num_key_value_heads", Heads);
+
+    /// <summary>The width of a head.</summary>
+    public int HeadSize => Settings.Whole("head_dim", Width / Math.Max(1, Heads));
+
+    /// <summary>What the nodes that are added come from.</summary>
+    public string Source { set => builder.Source = value; }
+
+    /// <summary>A constant number.</summary>
+    public Term Number(double value) => new(builder, builder.Constant(Tensor.Scalar(ElementType.Float32, value)));
+
+    /// <summary>The elements of a weight: a vector, or [rows, ...] with the elements of a row along one or more axes.</summary>
+    /// <exception cref="SoftmodelException">Its sizes are others.</exception>
+    public Term Weight(string name, params ReadOnlySpan<long> dims)
+    {
+        builder.Source = name;
+        if (checkpoint.Find(name) is not { } weight)
+        {
+            missing.Add(name);
+            return Number(0).Broadcast(Shape.Of(dims));
+        }
+        if (!weight.Dims.AsSpan().SequenceEqual(dims))
+            throw new SoftmodelException($"{checkpoint.Path}: the weight '{name}' has the sizes [{string.Join(",", weight.Dims)}] where [{string.Join(",", dims.ToArray())}] are needed");
+        return weight.Format.Decode(weight, builder);
+    }
+
+    /// <summary>Whether there is a weight.</summary>
+    public bool Has(string name) => checkpoint.Find(name) is not null;
+
+    /// <summary>Rows of a matrix for whole numbers: [n, width].</summary>
+    public Term Rows(Term indices, string name, long count, long width)
+    {
+        var rows = Weight($"{name}.weight", count, width).Gather(indices, 0);
+        return rows.Reshape(new(rows.Shape[0], width));
+    }
+
+    /// <summary>The embeddings of the tokens: [n, width].</summary>
+    public Term Embed(string name) => Rows(tokens, name, Settings.Whole("vocab_size"), Width);
+
+    /// <summary>The embeddings of the positions.</summary>
+    public Term EmbedPositions(string name, int count) => Rows(positions, name, count, Width);
+
+    /// <summary>x times a matrix whose rows belong to the results, and a bias where there is one: [n, k] to [n, rows].</summary>
+    public Term Linear(Term x, string name, long rows)
+    {
+        var columns = x.Shape[1].Value!.Value;
+        var y = Times(x, Weight($"{name}.weight", rows, columns));
+        return Has($"{name}.bias") ? y + Weight($"{name}.bias", rows) : y;
+    }
+
+    /// <summary>As <see cref="Linear"/>, with the matrix stored the other way round: its columns belong to the results.</summary>
+    public Term LinearByColumns(Term x, string name, long rows)
+    {
+        var weight = Weight($"{name}.weight", x.Shape[1].Value!.Value, rows);
+        return x.Contract("nk,kr->nr", weight) + Weight($"{name}.bias", rows);
+    }
+
+    /// <summary>x times a matrix of [rows, ...], whose later axes together are the columns.</summary>
+    public static Term Times(Term x, Term weight)
+    {
+        const string letters = "abcdefgh";
+        var inner = letters[..(weight.Rank - 1)];
+        return x.Reshape(new([x.Shape[0], .. weight.Shape.Dims.Skip(1)])).Contract($"n{inner},r{inner}->nr", weight);
+    }
+
+    /// <summary>Each row by the root of its mean square, times a weight; plus 1 where the model means that.</summary>
+    public Term RmsNorm(Term x, string name, double epsilon, double offset = 0)
+    {
+        var axis = x.Rank - 1;
+        var size = x.Shape[axis].Value!.Value;
+        var mean = (x * x).Reduce(Reduction.Sum, [axis], keep: true) * (1.0 / size);
+        var weight = Weight($"{name}.weight", size);
+        return x / (mean + epsilon).Map(Functions.Sqrt) * (offset == 0 ? weight : weight + offset);
+    }
+
+    /// <summary>Each row less its mean, by its deviation, times a weight, plus a bias where there is one.</summary>
+    public Term LayerNorm(Term x, string name, double epsilon)
+    {
+        var axis = x.Rank - 1;
+        var size = x.Shape[axis].Value!.Value;
+        var centred = x - x.Reduce(Reduction.Sum, [axis], keep: true) * (1.0 / size);
+        var variance = (centred * centred).Reduce(Reduction.Sum, [axis], keep: true) * (1.0 / size);
+        var y = centred / (variance + epsilon).Map(Functions.Sqrt) * Weight($"{name}.weight", size);
+        return Has($"{name}.bias") ? y + Weight($"{name}.bias", size) : y;
+    }
+
+    /// <summary>The activation of a name that transformers gives it.</summary>
+    public Term Activate(Term x, string? name) => name switch
+    {
+        "silu" or "swish" => x * x.Map(Functions.Sigmoid),
+        "gelu" => x * 0.5 * (1 + (x * Math.Sqrt(0.5)).Map(Functions.ErrorFunction)),
+        "gelu_new" or "gelu_pytorch_tanh" or "gelu_fast" => x * 0.5 * (1 + ((x + x * x * x * 0.044715) * Math.Sqrt(2 / Math.PI)).Map(Functions.Tanh)),
+        "relu" => x.Max(0),
+        _ => throw new SoftmodelException($"{checkpoint.Path}: the activation '{name}' is not known here"),
+    };
+
+    /// <summary>The usual gated feed-forward part.</summary>
+    public Term Gated(Term x, string layer, string? activation, long? hidden = null)
+    {
+        var size = hidden ?? Settings.Whole("intermediate_size");
+        return Linear(Activate(Linear(x, $"{layer}.gate_proj", size), activation) * Linear(x, $"{layer}.up_proj", size), $"{layer}.down_proj", Width);
+    }
+
+    /// <summary>A row of heads as [n, heads, size].</summary>
+    public Term Split(Term x, int heads) => x.Reshape(new(x.Shape[0], heads, HeadSize));
+
+    /// <summary>
+    /// The first elements of each head turned by its position: [n, heads, size].
+    /// </summary>
+    /// <param name="x">The heads.</param>
+    /// <param name="rope">By how much: what <c>rope_parameters</c> says.</param>
+    public Term Rotate(Term x, Rope rope)
+    {
+        var angles = positions.Cast(ElementType.Float32).Unsqueeze(1) * new Term(builder, builder.Constant(Tensor.Of(rope.Frequencies.AsSpan(), 1, rope.Frequencies.Length)));
+        Term Turn(Function function) => (angles.Map(function) * rope.Scale).Unsqueeze(1);
+        var (cosine, sine) = (Turn(Functions.Cos), Turn(Functions.Sin));
+        var half = rope.Frequencies.Length;
+        var (a, b) = rope.IsInterleaved ? (x.Slice(2, 0, half, 2), x.Slice(2, 1, half, 2)) : (x.Slice(2, 0, half), x.Slice(2, half, half));
+        var (real, imaginary) = (a * cosine - b * sine, b * cosine + a * sine);
+        var turned = rope.IsInterleaved ? real.Unsqueeze(3).Concat(3, imaginary.Unsqueeze(3)).Reshape(real.Shape.With(2, 2 * half)) : real.Concat(2, imaginary);
+        var rest = x.Shape[2] - 2 * half;
+        return rest.Value == 0 ? turned : turned.Concat(2, x.Slice(2, 2 * half, rest));
+    }
+
+    /// <summary>What a layer's tokens see of one another and of those before: [n, heads * size].</summary>
+    /// <param name="layer">The number of the layer.</param>
+    /// <param name="q">[n, heads, size].</param>
+    /// <param name="k">[n, key-value heads, size].</param>
+    /// <param name="v">[n, key-value heads, size].</param>
+    /// <param name="scale">What products are multiplied by.</param>
+    /// <param name="window">How far back tokens are seen, the present one included; 0 for all.</param>
+    /// <param name="softcap">The largest that a product becomes; 0 for any.</param>
+    public Term Attend(int layer, Term q, Term k, Term v, double scale, int window = 0, double softcap = 0)
+    {
+        cells ??= Input(Cells, "n");
+        cellPositions ??= Input(CellPositions, "cells");
+        cellSequences ??= Input(CellSequences, "cells");
+        builder.Source = $"layers.{layer}.attention";
+        var (keys, values) = (Keep($"layers.{layer}.keys", k), Keep($"layers.{layer}.values", v));
+        var key = ("causal", window.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        if (!bias.TryGetValue(key, out var mask))
+        {
+            var (mine, theirs) = (positions.Unsqueeze(1), cellPositions.Value.Unsqueeze(0));
+            var visible = Bit(cellSequences.Value.Unsqueeze(0), sequences.Unsqueeze(1)) & (theirs <= mine);
+            bias[key] = mask = MinusInfinityUnless(window > 0 ? visible & (theirs > mine - window) : visible);
+        }
+        return Attention(q, keys, values, scale, softcap, mask);
+    }
+
+    /// <summary>As <see cref="Attend"/>, where every token sees all of its sequence in the same run.</summary>
+    /// <param name="q">[n, heads, size].</param>
+    /// <param name="k">[n, key-value heads, size].</param>
+    /// <param name="v">[n, key-value heads, size].</param>
+    /// <param name="window">How far to both sides tokens are seen; 0 for all.</param>
+    public Term AttendToAll(Term q, Term k, Term v, int window = 0)
+    {
+        var key = ("all", window.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        if (!bias.TryGetValue(key, out var mask))
+        {
+            var visible = sequences.Unsqueeze(1).EqualTo(sequences.Unsqueeze(0));
+            var distance = positions.Unsqueeze(1) - positions.Unsqueeze(0);
+            bias[key] = mask = MinusInfinityUnless(window > 0 ? visible & (distance.Map(Functions.Abs) <= window) : visible);
+        }
+        return Attention(q, k, v, 1 / Math.Sqrt(HeadSize), 0, mask);
+    }
+
+    static Term Attention(Term q, Term k, Term v, double scale, double softcap, Term mask)
+    {
+        var (shared, size) = (k.Shape[1].Value!.Value, q.Shape[2]);
+        var group = q.Shape[1].Value!.Value / shared;
+        var scores = q.Reshape(new(q.Shape[0], shared, group, size)).Contract("nkgd,ckd->kgnc", k) * scale;
+        var capped = softcap == 0 ? scores : (scores * (1 / softcap)).Map(Functions.Tanh) * softcap;
+        var weights = Softmax(capped + mask);
+        return weights.Contract("kgnc,ckd->nkgd", v).Reshape(new(q.Shape[0], q.Shape[1] * size));
+    }
+
+    /// <summary>The softmax along the last axis.</summary>
+    public static Term Softmax(Term x)
+    {
+        var shifted = (x - x.Reduce(Reduction.Max, [x.Rank - 1], keep: true)).Map(Functions.Exp);
+        return shifted / shifted.Reduce(Reduction.Sum, [x.Rank - 1], keep: true);
+    }
+
+    Term MinusInfinityUnless(Term truth) => truth.Select(Number(0), Number(double.NegativeInfinity));
+
+    static Term Bit(Term bits, Term number) => bits.Map(Functions.ShiftRight, number).Map(Functions.BitAnd, bits.Scalar(1)).EqualTo(1);
+
+    /// <summary>What has been kept of all tokens before, with that of these in their cells.</summary>
+    Term Keep(string name, Term x)
+    {
+        var before = builder.Input(name, new(ElementType.Float32, new([Dim.Symbol("cells"), .. x.Shape.Dims.Skip(1)])));
+        var after = new Term(builder, before).Apply(new Op.ScatterND(Combination.Replace), cells!.Value.Unsqueeze(1), x);
+        states.Add((before, $"{name}.after", after.Value));
+        return after;
+    }
+
+    /// <summary>
+    /// A state of each sequence that its tokens change one after the other: what a step gives for each token, [n, ...].
+    /// </summary>
+    /// <param name="name">The name of the state.</param>
+    /// <param name="sizes">The sizes of a sequence's state.</param>
+    /// <param name="xs">What a token has, [n, ...] each.</param>
+    /// <param name="step">Given the state and what a token has, of all of <paramref name="xs"/> and then <paramref name="constant"/>: the next state, and what the token gives.</param>
+    /// <param name="constant">What is the same for all tokens.</param>
+    public Term Recur(string name, long[] sizes, Term[] xs, Func<Term, Term[], (Term State, Term Result)> step, Term constant)
+    {
+        kept ??= Input(Kept, "slots");
+        var before = new Term(builder, builder.Input(name, new(ElementType.Float32, new([Dim.Symbol("slots"), .. Shape.Of(sizes).Dims]))));
+        var start = before * kept.Value.Cast(ElementType.Float32).Unsqueeze([.. Enumerable.Range(1, sizes.Length)]);
+        var length = new Term(builder, builder.Sizes((Dim[])[tokens.Shape[0]], Shape.Scalar));
+        var results = ControlFlow.Loop(builder, length, null, [start], (time, carried) =>
+        {
+            Term Now(Term x) => ControlFlow.At(time, x, 0, false);
+            var sequence = Now(sequences);
+            var (next, result) = step(carried[0].Gather(sequence, 0), [.. xs.Select(Now), ControlFlow.Within(time, constant)]);
+            return new([carried[0].Apply(new Op.ScatterND(Combination.Replace), sequence.Reshape(new(1, 1)), next.Unsqueeze(0))], [result]);
+        })!;
+        states.Add((before.Value, $"{name}.after", results[0].Value));
+        return results[1];
+    }
+
+    /// <summary>The rows of the tokens whose results are wanted.</summary>
+    public Term OfWanted(Term x)
+    {
+        wanted ??= Input(Wanted, "wanted");
+        return x.Gather(wanted.Value, 0);
+    }
+
+    /// <summary>Gives the scores of every token of the vocabulary to come next, for each token that is wanted.</summary>
+    /// <param name="x">The stream after its last norm.</param>
+    /// <param name="head">The name of the matrix; where there is none, that of the embeddings.</param>
+    /// <param name="embeddings">The name of the embeddings.</param>
+    /// <param name="scale">What scores are multiplied by.</param>
+    public void Logits(Term x, string head, string embeddings, double scale = 1)
+    {
+        var logits = Linear(x, Has($"{head}.weight") ? head : embeddings, Settings.Whole("vocab_size")) * scale;
+        if (Settings.Has("final_logit_softcapping") && Settings.Real("final_logit_softcapping") is var cap)
+            logits = (logits * (1 / cap)).Map(Functions.Tanh) * cap;
+        outputs.Add((LogitsName, logits.Value));
+    }
+
+    /// <summary>Gives the stream of every token.</summary>
+    public void Hidden(Term x) => outputs.Add((HiddenName, x.Value));
+
+    /// <summary>The finished graph.</summary>
+    /// <exception cref="SoftmodelException">Weights are missing; all are named.</exception>
+    public Graph Build()
+    {
+        if (missing.Count > 0)
+            throw new SoftmodelException($"{checkpoint.Path}: {missing.Count} weights are missing: {string.Join(", ", missing.Take(10))}{(missing.Count > 10 ? ", ..." : "")}");
+        var graph = builder.Build(outputs.Select(o => o.Value).Concat(states.Select(s => s.After)), outputs.Select(o => o.Name).Concat(states.Select(s => s.Name)));
+        return graph with { States = [.. states.Select((s, i) => new State(graph.Inputs.ToList().IndexOf(s.Before), outputs.Count + i))] };
+    }
+}

@@ -1,0 +1,65 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Softmodel.Import;
+
+/// <summary>The settings of a trained model, under the names that they have in a <c>config.json</c> of transformers.</summary>
+/// <param name="path">The file, for messages.</param>
+/// <param name="values">The settings.</param>
+internal sealed class Settings(string path, JsonObject values)
+{
+    /// <summary>Reads a file.</summary>
+    /// <exception cref="SoftmodelException">It can't be read, or is no JSON object.</exception>
+    public static Settings Read(string path)
+    {
+        try
+        {
+            return new(path, JsonNode.Parse(File.ReadAllText(path)) as JsonObject ?? throw new JsonException("it is no object"));
+        }
+        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
+        {
+            throw new SoftmodelException($"{path}: the settings can't be read: {e.Message}", e);
+        }
+    }
+
+    /// <summary>The names of all settings.</summary>
+    public IEnumerable<string> Names => values.Select(v => v.Key);
+
+    /// <summary>Whether a setting is there and not null.</summary>
+    public bool Has(string name) => values[name] is not null;
+
+    /// <summary>A whole number from 0 to 2^31 - 1.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="otherwise">What it is where the file does not say.</param>
+    /// <exception cref="SoftmodelException">It is something else, or missing.</exception>
+    public int Whole(string name, int? otherwise = null) => Of<int>(name, "a whole number that is not negative", n => n >= 0) ?? otherwise ?? throw Missing(name);
+
+    /// <summary>A number.</summary>
+    /// <inheritdoc cref="Whole"/>
+    public double Real(string name, double? otherwise = null) => Of<double>(name, "a number", double.IsFinite) ?? otherwise ?? throw Missing(name);
+
+    /// <summary>A truth value.</summary>
+    /// <inheritdoc cref="Whole"/>
+    public bool Truth(string name, bool otherwise = false) => Of<bool>(name, "a truth value", _ => true) ?? otherwise;
+
+    /// <summary>A text; null where the file does not say.</summary>
+    /// <inheritdoc cref="Whole" path="/exception"/>
+    public string? Text(string name) => values[name] is not { } node ? null
+        : node is JsonValue value && value.TryGetValue<string>(out var text) ? text : throw Wrong(name, "a text");
+
+    /// <summary>Settings within a setting; null where there are none.</summary>
+    /// <inheritdoc cref="Whole" path="/exception"/>
+    public Settings? Within(string name) => values[name] is not { } node ? null : node is JsonObject inner ? new(path, inner) : throw Wrong(name, "an object");
+
+    /// <summary>A list; null where the file does not say.</summary>
+    /// <inheritdoc cref="Whole" path="/exception"/>
+    public T[]? List<T>(string name) => values[name] is not { } node ? null
+        : node is JsonArray array && array.All(i => i is JsonValue v && v.TryGetValue<T>(out _)) ? [.. array.Select(i => i!.GetValue<T>())] : throw Wrong(name, "a list");
+
+    T? Of<T>(string name, string what, Func<T, bool> fits) where T : struct => values[name] is not { } node ? null
+        : node is JsonValue value && value.TryGetValue<T>(out var found) && fits(found) ? found : throw Wrong(name, what);
+
+    SoftmodelException Missing(string name) => new($"{path}: the setting '{name}' is missing");
+
+    SoftmodelException Wrong(string name, string what) => new($"{path}: the setting '{name}' is not {what}");
+}

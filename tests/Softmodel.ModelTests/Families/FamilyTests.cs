@@ -1,0 +1,76 @@
+using System.Text.Json;
+using Softmodel.Cli.Arrays;
+using Softmodel.Import.Families;
+using Softmodel.Language;
+using Softmodel.Runtime;
+
+namespace Softmodel.ModelTests.Families;
+
+/// <summary>Each family of language models against what transformers computes, compiled.</summary>
+public class FamilyTests
+{
+    public static TheoryData<string> Folders =>
+    [
+        "bert", "distilbert", "gemma", "gemma2", "gemma3_text", "gpt2", "gpt_neox", "granite", "llama", "llama3-rope", "mamba", "mistral", "mixtral",
+        "modernbert", "olmo2", "phi3", "qwen2", "qwen3", "qwen3_moe", "smollm3", "stablelm", "starcoder2",
+    ];
+
+    [Theory]
+    [MemberData(nameof(Folders))]
+    public void Family_computes_what_transformers_does(string family)
+    {
+        var folder = Shared.Folder($"lm/families/{family}");
+        using var json = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "case.json")));
+        int[] List(string name) => [.. json.RootElement.GetProperty(name).EnumerateArray().Select(e => e.GetInt32())];
+        var fed = List("tokens");
+        using var model = Model.Load(folder);
+        var compiled = model.Compile(new() { UseCache = false, Threads = 1 });
+        var isDecoder = File.Exists(Path.Combine(folder, "logits.npy"));
+        var expected = Npy.Read(File.ReadAllBytes(Path.Combine(folder, isDecoder ? "logits.npy" : "hidden.npy")), family).Values<float>().ToArray();
+        if (!isDecoder)
+        {
+            long[] tokens = [.. fed.Select(t => (long)t)];
+            compiled.Run(TensorArgument.Of(tokens, tokens.Length), TensorArgument.Of(Enumerable.Range(0, tokens.Length).Select(i => (long)i).ToArray(), tokens.Length), TensorArgument.Of(new long[tokens.Length], tokens.Length));
+            Near(expected, compiled.Output(Transformer.HiddenName).Span<float>());
+            compiled.Dispose();
+            return;
+        }
+        using var decoder = new Decoder(compiled, 256);
+        var whole = decoder.Begin();
+        Near(expected, decoder.Run(new Fed(whole, fed, WantsAll: true)));
+        // The same in pieces, beside another sequence.
+        var pieces = decoder.Begin();
+        var together = new List<float>();
+        for (var at = 0; at < fed.Length;)
+        {
+            var size = Math.Min(1 + at % 7, fed.Length - at);
+            together.AddRange(decoder.Run(new Fed(pieces, fed.AsMemory(at, size), WantsAll: true)));
+            at += size;
+        }
+        Near(expected, together.ToArray());
+        var greedy = decoder.Begin();
+        var next = Largest(decoder.Run(new Fed(greedy, fed.AsMemory(0, 8))));
+        foreach (var token in List("greedy_from_first_8"))
+        {
+            Assert.Equal(token, next);
+            next = Largest(decoder.Run(new Fed(greedy, new[] { next })));
+        }
+    }
+
+    static void Near(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual)
+    {
+        Assert.Equal(expected.Length, actual.Length);
+        var worst = 0f;
+        for (var i = 0; i < expected.Length; i++)
+            worst = Math.Max(worst, float.IsNaN(actual[i]) ? float.PositiveInfinity : Math.Abs(expected[i] - actual[i]));
+        Assert.True(worst <= 2e-4f, $"the largest difference is {worst}");
+    }
+
+    static int Largest(ReadOnlySpan<float> scores)
+    {
+        var best = 0;
+        for (var i = 1; i < scores.Length; i++)
+            best = scores[i] > scores[best] ? i : best;
+        return best;
+    }
+}
