@@ -20,6 +20,7 @@ public class RoomTests
         ("Softmodel.Report", ["Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel", ["Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Passes", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Speech", ["Softmodel", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Passes", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
+        ("Softmodel.Language", ["Softmodel", "Softmodel.Import", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Cli.Arrays", [.. Library, "Softmodel.Cli"]),
         ("Softmodel.Cli.Peers", [.. Library, "Softmodel.Cli"]),
         ("Softmodel.Cli.Workloads", [.. Library, "Softmodel.Cli"]),
@@ -32,7 +33,7 @@ public class RoomTests
         ("Softmodel.Cli", [.. Library, "Softmodel.Cli.Commands", "Softmodel.Cli.Conformance", "Softmodel.Cli.Bench", "Softmodel.Cli.Peers"]),
     ];
 
-    static string[] Library => ["Softmodel", "Softmodel.Report", "Softmodel.Speech", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Passes", "Softmodel.Export", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"];
+    static string[] Library => ["Softmodel", "Softmodel.Report", "Softmodel.Language", "Softmodel.Speech", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Passes", "Softmodel.Export", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"];
 
     // Types without a room of their own are seen from every room: these names tell that one is used.
     static readonly Regex rootTypes = new(@"(?<![\w.""])(?:Model\.Load|CompileOptions\b|ModelOptions\b)");
