@@ -84,6 +84,9 @@ public sealed class Model : IDisposable
     /// <summary>The text of the licence that the weights are under; empty where it is not known.</summary>
     public string Licence { get; }
 
+    /// <summary>Whether it is a model of text: tokens go in.</summary>
+    internal bool IsLanguageModel => Checkpoint.Is(Path);
+
     /// <summary>What is known of its inputs.</summary>
     internal ModelOptions Options => options;
 

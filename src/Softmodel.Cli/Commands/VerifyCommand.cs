@@ -51,20 +51,28 @@ static class VerifyCommand
         var bar = new Option<double>("--bar") { Description = "The least ratio of signal to difference that passes, in decibels.", DefaultValueFactory = _ => 50, HelpName = "DB" };
         var threads = new Option<int>("--threads") { Description = "How many threads compute; the results do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
         var bits = new Option<int>("--vector-bits") { Description = "512, 256 or 128; by default the widest that the processor has.", DefaultValueFactory = _ => 0 };
-        var verb = new Verb("verify", "Compare a compiled model with ONNX Runtime: voices on 20 texts and several speakers, with and without noise; others on generated numbers.",
-            "verify tts-en", "verify piper-libritts --json", "verify model.onnx --size batch=1 --bar 80") { bar, threads, bits };
+        var oracle = new Option<string>("--oracle") { Description = "For a language model, the file that says what it computes; by default one beside it.", HelpName = "FILE" };
+        var verb = new Verb("verify", "Compare a compiled model with an oracle. Voices with ONNX Runtime on 20 texts and several speakers, with and without noise; language models with what transformers computes, as a file says; others with ONNX Runtime on generated numbers.",
+            "verify tts-en", "verify piper-libritts --json", "verify model.onnx --size batch=1 --bar 80", "verify smollm2", "verify ../shared/lm/families") { bar, threads, bits, oracle };
         choice.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
             var options = new CompileOptions { Threads = parsed.GetValue(threads), VectorBits = parsed.GetValue(bits) };
             var results = new List<Verified>();
-            foreach (var name in choice.Names(parsed))
+            var texts = new List<LanguageVerified>();
+            foreach (var name in choice.Names(parsed).SelectMany(n => LanguageOracle.Below(n) is { Length: > 0 } several ? several : [n]))
             {
                 using var model = await choice.Load(name, parsed, terminal, cancel);
+                if (model.IsLanguageModel)
+                {
+                    var file = parsed.GetValue(oracle);
+                    texts.Add(await terminal.Working(progress => Task.Run(() => LanguageOracle.Verify(name, model, file, options, progress, cancel), cancel)));
+                    continue;
+                }
                 results.Add(await terminal.Working(progress => Task.Run(() => Verify(name, model, options, parsed.GetValue(bar), progress, cancel), cancel)));
             }
-            Show(terminal, results, parsed.GetValue(bar));
-            return results.All(r => r.Ok) ? CommandLine.Done : CommandLine.Failed;
+            Show(terminal, results, texts, parsed.GetValue(bar));
+            return results.All(r => r.Ok) && texts.All(t => t.Ok) ? CommandLine.Done : CommandLine.Failed;
         }, Verb.Json());
     }
 
@@ -149,16 +157,23 @@ static class VerifyCommand
     // Downwards, so that no case comes up to a bar by rounding.
     static double Decibels(Agreement agreement) => Math.Floor(agreement.SnrDb * 10) / 10;
 
-    static void Show(Terminal terminal, List<Verified> results, double bar) => terminal.Result(new
+    static void Show(Terminal terminal, List<Verified> results, List<LanguageVerified> texts, double bar) => terminal.Result(new
     {
-        oracle = $"onnxruntime {OnnxRuntimePeer.Version}",
+        oracle = results.Count > 0 ? $"onnxruntime {OnnxRuntimePeer.Version}" : texts[0].Oracle,
         bar_db = bar,
-        min_snr_db = results.Min(r => r.MinSnrDb),
-        ok = results.All(r => r.Ok),
-        models = results,
+        min_snr_db = results.Count > 0 ? results.Min(r => r.MinSnrDb) : (double?)null,
+        ok = results.All(r => r.Ok) && texts.All(t => t.Ok),
+        models = results.Concat<object>(texts),
         machine = Machine.Here,
     }, () =>
     {
+        if (results.Count == 0)
+        {
+            var languages = Text.Table("model", "tokens", "the oracle's best token", "perplexity", "the oracle's", "largest difference", "greedy tokens", "texts tokenized", "");
+            foreach (var text in texts)
+                languages.Row(text.Model, $"{text.Cases}", $"{text.Top1:P2}", $"{text.Perplexity:0.0000}", $"{text.OraclePerplexity:0.0000}", $"{text.MaxAbs:G3}", $"{text.Greedy}", $"{text.Tokenized}", text.Ok ? "ok" : "differs");
+            return languages;
+        }
         var table = Text.Table("model", "run", "elements", "SNR", "largest difference", "", "the oracle's own SNR, where it is widened");
         foreach (var result in results)
         {

@@ -135,58 +135,73 @@ sealed class PanelCode
         return all;
     }
 
-    // The loops of the emitted code: over panels; over the columns of a vector, which is no loop; over single columns.
-    readonly Axis panel = new("panel", Dim.Symbol("row__panels")), lane = new("lane", Columns), each = new("each", Columns);
+    // The loops of the emitted code: over panels; over the columns of a vector, which is no loop; over single columns; over the rows of a tile.
+    readonly Axis panel = new("panel", Dim.Symbol("row__panels")), lane = new("lane", Columns), each = new("each", Columns), moved = new("r", Dim.Symbol("r"));
 
     /// <summary>The register tiles that it calls.</summary>
     public HashSet<Tiles.Kernel> Used { get; } = [];
 
     /// <summary>The kernel.</summary>
-    public KernelCode Write()
+    /// <param name="share">Given a word and a method without its name, the name under which all kernels that have the same call it.</param>
+    public KernelCode Write(Func<string, string, string> share)
     {
         var parameters = new List<Lowering.Buffer>();
         var most = lanes == 16 ? 12 : 6;
-        var levels = new Dictionary<Axis, int> { [panel] = 1 };
-        for (var i = 0; i < folds.Length; i++)
-            levels[folds[i]] = 3 + i;
-        levels[each] = 3 + folds.Length;
+        var levels = new Dictionary<Axis, int> { [panel] = 1, [each] = 3, [moved] = 2 };
         if (row is not null)
             levels[row] = 2;
         var writer = new KernelWriter(levels, lane, 2, parameters);
-        var rows = row is null ? "1L" : writer.Code(row.Extent);
-        var text = new StringBuilder($"const long lane = 0;\nPanelSplit.Of({Panels}L, {rows}, {Depth}L, task, out var first, out var end);\n");
-        var panelScope = new KernelWriter.Scope(1);
-        writer.Open.Add(panelScope);
+        var (rows, name) = (row is null ? "1L" : writer.Code(row.Extent), row?.Name ?? "i_one");
+        var factor = writer.Pointer(read.Buffer);
+        var start = writer.Code(folds.Concat(row is null ? [] : [row]).Aggregate(read.Index, (at, axis) => at + (Index)axis * (read.Index.Stride(axis) * -1)));
+        var stride = writer.Code(row is null ? Dim.Zero : read.Index.Stride(row));
+        var x = $"{factor} + {start} + {name} * {stride}";
+        var head = $"const long lane = 0;\nPanelSplit.Of({Panels}L, {rows}, {Depth}L, task, out var first, out var end);\nvar room = stackalloc float[{(most + 1) * Columns}];\nvar sums = (float*)((nint)(room + {lanes - 1}) & -{lanes * 4});\n";
+        string Constants((string Text, Lowering.Buffer[] Constants) method) => string.Concat(method.Constants.Select(b => $"{writer.Pointer(b)} + panel * {PerPanel(b)}L, "));
+
         var few = new StringBuilder();
-        for (var r = FewRows; r > 0; r--)
+        for (var r = row is null ? 1 : FewRows; r > 0; r--)
         {
-            if (row is null && r > 1)
-                continue;
-            few.Append(r == FewRows && row is not null ? $"for (; {row.Name} <= {rows} - {r}; {row.Name} += {r})\n{{\n{KernelWriter.Indent(Direct(writer, r), 1)}}}\n"
-                : row is null ? Direct(writer, 1) : $"if ({row.Name} <= {rows} - {r})\n{{\n{KernelWriter.Indent(Direct(writer, r), 1)}    {row.Name} += {r};\n}}\n");
+            var method = Direct(r);
+            var part = $"{share($"Rows{r}", method.Text)}({Constants(method)}{x}, {stride}, sums);\n{Finish(writer, r, name)}";
+            few.Append(row is null ? part : r == FewRows ? $"for (; {name} <= {rows} - {r}; {name} += {r})\n{{\n{KernelWriter.Indent(part, 1)}}}\n"
+                : $"if ({name} <= {rows} - {r})\n{{\n{KernelWriter.Indent(part, 1)}    {name} += {r};\n}}\n");
         }
-        var start = row is null ? "" : $"long {row.Name} = 0;\n";
-        var direct = $"for (var panel = first; panel < end; panel++)\n{{\n{KernelWriter.Indent(panelScope.Text + start + few, 1)}}}\n";
+        var direct = $"for (var panel = first; panel < end; panel++)\n{{\n{KernelWriter.Indent($"long {name} = 0;\n{few}", 1)}}}\n";
         if (row is null || Merged() is not { Length: <= Tiles.Depth } loops)
-            return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}{text}{direct}", 2), parameters, Tasks());
+            return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}{head}{direct}", 2), parameters, Tasks());
 
         // Many rows: panels are decoded to memory.
-        var decodeScope = new KernelWriter.Scope(1);
-        writer.Open[0] = decodeScope;
-        var decode = Decode(writer);
-        var decoding = $"var scratch = Scratch.Floats((end - first) * {Depth * Columns}L);\nfor (var panel = first; panel < end; panel++)\n{{\n{KernelWriter.Indent($"var to = scratch + (panel - first) * {Depth * Columns}L;\n{decodeScope.Text}{decode}", 1)}}}\n";
+        var decode = Decode();
+        var decoding = $"var scratch = Scratch.Floats((end - first) * {Depth * Columns}L);\nfor (var panel = first; panel < end; panel++)\n    {share("Decode", decode.Text)}({Constants(decode)}scratch + (panel - first) * {Depth * Columns}L);\n";
         var tiles = new StringBuilder();
         for (var r = most; r > 0; r--)
         {
-            var tileScope = new KernelWriter.Scope(1);
-            writer.Open[0] = tileScope;
-            var tile = Tile(writer, r, loops);
-            tile = $"for (var panel = first; panel < end; panel++)\n{{\n{KernelWriter.Indent(tileScope.Text + tile, 1)}}}\n";
-            tiles.Append(r == most ? $"for (; {row.Name} <= {rows} - {r}; {row.Name} += {r})\n{{\n{KernelWriter.Indent(tile, 1)}}}\n"
-                : $"{(r < most - 1 ? "else " : "")}if ({row.Name} == {rows} - {r})\n{{\n{KernelWriter.Indent(tile, 1)}}}\n");
+            var kernel = new Tiles.Kernel(r, Vectors, null, false);
+            Used.Add(kernel);
+            var part = $"for (var panel = first; panel < end; panel++)\n{{\n{KernelWriter.Indent($"{kernel.Name}(scratch + (panel - first) * {Depth * Columns}L, {x}{Loops(writer, loops)}, {stride}, sums, {Columns});\n{Finish(writer, r, name)}", 1)}}}\n";
+            tiles.Append(r == most ? $"for (; {name} <= {rows} - {r}; {name} += {r})\n{{\n{KernelWriter.Indent(part, 1)}}}\n"
+                : $"{(r < most - 1 ? "else " : "")}if ({name} == {rows} - {r})\n{{\n{KernelWriter.Indent(part, 1)}}}\n");
         }
-        var room = $"var room = stackalloc float[{(most + 1) * Columns}];\nvar sums = (float*)((nint)(room + {lanes - 1}) & -{lanes * 4});\n";
-        return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}{text}if ({rows} <= {FewRows})\n{{\n{KernelWriter.Indent(direct, 1)}}}\nelse\n{{\n{KernelWriter.Indent($"{decoding}{room}{start}{tiles}", 1)}}}\n", 2), parameters, Tasks());
+        return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}{head}if ({rows} <= {FewRows})\n{{\n{KernelWriter.Indent(direct, 1)}}}\nelse\n{{\n{KernelWriter.Indent($"{decoding}long {name} = 0;\n{tiles}", 1)}}}\n", 2), parameters, Tasks());
+    }
+
+    static string Loops(KernelWriter writer, (long Extent, Dim Stride)[] loops)
+    {
+        var call = new StringBuilder();
+        var inner = loops.Aggregate(1L, (n, l) => n * l.Extent);
+        foreach (var i in Enumerable.Range(0, Tiles.Depth))
+        {
+            if (i < Tiles.Depth - loops.Length)
+            {
+                call.Append(", 1, 0, 0");
+                continue;
+            }
+            var (extent, stride) = loops[i - (Tiles.Depth - loops.Length)];
+            inner /= extent;
+            call.Append($", {extent}L, {inner * Columns}L, {writer.Code(stride)}");
+        }
+        return call.ToString();
     }
 
     string Tasks() => $"PanelSplit.Tasks({Panels}L, {(row is null ? "1L" : TileCode.Frame(row.Extent))}, {Depth}L)";
@@ -206,13 +221,8 @@ sealed class PanelCode
         return [.. loops];
     }
 
-    /// <summary>The decoded factor for a vector of columns, with some loops at a number.</summary>
-    Expr At(int vector, IReadOnlyDictionary<Axis, long> fixedAxes)
-    {
-        if (!made.TryGetValue(Key(decoded, vector, fixedAxes), out var there))
-            made[Key(decoded, vector, fixedAxes)] = there = Made(decoded, vector, fixedAxes);
-        return there;
-    }
+    /// <summary>What is computed from constants for a vector of columns, with some loops at a number.</summary>
+    Expr At(Expr e, int vector, IReadOnlyDictionary<Axis, long> fixedAxes) => Made(e, vector, fixedAxes);
 
     // The same expression for the same columns and numbers: what is the same is computed once.
     readonly Dictionary<(Expr, int, string), Expr> made = [];
@@ -253,15 +263,31 @@ sealed class PanelCode
             index += fixedAxes.TryGetValue(axis, out var number) ? (Index)(step * number) : (Index)axis * step;
             step *= axis.Extent;
         }
-        return new Expr.Load(panels[load.Buffer], index + (Index)panel * step);
+        return new Expr.Load(panels[load.Buffer], index);
     }
 
+    long PerPanel(Lowering.Buffer constant) => constant.Count.Value!.Value / Panels;
+
     /// <summary>The loops of the sum around statements; those that are written out are numbers in them.</summary>
-    string Folded(KernelWriter writer, int at, Dictionary<Axis, long> fixedAxes, Func<IReadOnlyDictionary<Axis, long>, string> inner)
+    string Folded(KernelWriter writer, Axis[] order, int at, Dictionary<Axis, long> fixedAxes, Func<IReadOnlyDictionary<Axis, long>, string> inner) =>
+        Folded(writer, order, at, fixedAxes, (_, _, _) => null, inner);
+
+    /// <inheritdoc cref="Folded(KernelWriter, Axis[], int, Dictionary{Axis, long}, Func{IReadOnlyDictionary{Axis, long}, string})"/>
+    /// <param name="writer">Writes the statements.</param>
+    /// <param name="order">The loops, outermost first.</param>
+    /// <param name="at">The first of them that is to be written.</param>
+    /// <param name="fixedAxes">The numbers of those that are written out.</param>
+    /// <param name="around">What stands around the loops from one on, given how to write these; null for those alone.</param>
+    /// <param name="inner">The innermost statements.</param>
+    string Folded(KernelWriter writer, Axis[] order, int at, Dictionary<Axis, long> fixedAxes, Func<int, IReadOnlyDictionary<Axis, long>, Func<string>, string?> around, Func<IReadOnlyDictionary<Axis, long>, string> inner)
     {
-        if (at == folds.Length)
-            return inner(fixedAxes);
-        var axis = folds[at];
+        string Rest() => at == order.Length ? inner(fixedAxes) : Loop(writer, order, at, fixedAxes, around, inner);
+        return around(at, fixedAxes, Rest) ?? Rest();
+    }
+
+    string Loop(KernelWriter writer, Axis[] order, int at, Dictionary<Axis, long> fixedAxes, Func<int, IReadOnlyDictionary<Axis, long>, Func<string>, string?> around, Func<IReadOnlyDictionary<Axis, long>, string> inner)
+    {
+        var axis = order[at];
         if (unrolled.Contains(axis))
         {
             var parts = new StringBuilder();
@@ -269,7 +295,7 @@ sealed class PanelCode
             {
                 var scope = new KernelWriter.Scope(3 + at);
                 writer.Open.Add(scope);
-                var body = Folded(writer, at + 1, new(fixedAxes) { [axis] = i }, inner);
+                var body = Folded(writer, order, at + 1, new(fixedAxes) { [axis] = i }, around, inner);
                 writer.Open.RemoveAt(writer.Open.Count - 1);
                 parts.Append($"{{\n{KernelWriter.Indent(scope.Text + body, 1)}}}\n");
             }
@@ -277,118 +303,163 @@ sealed class PanelCode
         }
         var within = new KernelWriter.Scope(3 + at);
         writer.Open.Add(within);
-        var text = Folded(writer, at + 1, fixedAxes, inner);
+        var text = Folded(writer, order, at + 1, fixedAxes, around, inner);
         writer.Open.RemoveAt(writer.Open.Count - 1);
         return $"for (long {axis.Name} = 0; {axis.Name} < {axis.Extent.Value}L; {axis.Name}++)\n{{\n{KernelWriter.Indent(within.Text + text, 1)}}}\n";
     }
 
-    /// <summary>A panel times a few rows, as it is decoded.</summary>
-    string Direct(KernelWriter writer, int rows)
+    /// <summary>
+    /// The method that multiplies a panel with a few rows as it decodes it. Where all that is added in a block of terms has a
+    /// factor and a summand in common, they are applied to the sums of the block.
+    /// </summary>
+    (string Text, Lowering.Buffer[] Constants) Direct(int rows)
     {
-        var scope = new KernelWriter.Scope(2);
-        writer.Open.Add(scope);
-        var names = new StringBuilder();
+        var ways = unrolled.Aggregate(1L, (n, a) => n * a.Extent.Value!.Value);
+        var isFactored = Factored() is not null && rows * Vectors * ways <= MostSums;
+        var (code, factor, summand) = isFactored ? Factored()!.Value : (decoded, null, null);
+        var blocks = isFactored ? [.. folds.Where(a => factor!.Axes.Contains(a) || summand?.Axes.Contains(a) == true)] : (Axis[])[];
+        var order = isFactored ? [.. blocks, .. folds.Where(a => !blocks.Contains(a))] : folds;
+        var writer = Writer(order);
+        string Each(Func<int, int, string> one) => string.Concat(from r in Enumerable.Range(0, rows) from v in Enumerable.Range(0, Vectors) select one(r, v));
+        var text = new StringBuilder(Each((r, v) => $"V a{r}_{v} = V.Zero;\n"));
         for (var r = 0; r < rows; r++)
-            names.Append($"V {string.Join(", ", Enumerable.Range(0, Vectors).Select(v => $"a{r}_{v} = V.Zero"))};\n");
-        var sums = Folded(writer, 0, [], fixedAxes =>
+            text.Append($"var y{r} = x{(r > 0 ? $" + {(r > 1 ? $"{r} * " : "")}row" : "")};\n");
+        string Products(IReadOnlyDictionary<Axis, long> fixedAxes, string sums)
         {
-            var code = new StringBuilder();
-            var innermost = writer.Open[^1];
-            var factors = Enumerable.Range(0, rows).Select(r => writer.Value(new Expr.Load(read.Buffer, Fixed(read.Index, fixedAxes) + (Dim)r * (row is null ? Dim.Zero : read.Index.Stride(row))), false)).ToArray();
-            foreach (var (factor, r) in factors.Select((f, r) => (f, r)))
-                innermost.Text.Append($"var x{r}_ = VX.Create({factor});\n");
+            var innermost = writer.Open[^1].Text;
+            var at = writer.Code(folds.Aggregate(Index.Zero, (sum, axis) => sum + (fixedAxes.TryGetValue(axis, out var number) ? (Index)(read.Index.Stride(axis) * number) : (Index)axis * read.Index.Stride(axis))));
+            for (var r = 0; r < rows; r++)
+                innermost.Append($"var f{r} = VX.Create(y{r}[{at}]);\n");
             for (var v = 0; v < Vectors; v++)
             {
-                var w = writer.Value(At(v, fixedAxes), true);
+                var w = Fused(writer, At(code, v, fixedAxes));
                 for (var r = 0; r < rows; r++)
-                    innermost.Text.Append($"a{r}_{v} = VX.FusedMultiplyAdd({w}, x{r}_, a{r}_{v});\n");
+                    innermost.Append($"{sums}{r}_{v}{(isFactored ? Way(fixedAxes) : "")} = VX.FusedMultiplyAdd({w}, f{r}, {sums}{r}_{v}{(isFactored ? Way(fixedAxes) : "")});\n");
             }
-            return code.ToString();
-        });
-        var after = new StringBuilder();
-        for (var r = 0; r < rows; r++)
-            after.Append(Finish(writer, r, v => $"a{r}_{v}"));
-        writer.Open.RemoveAt(writer.Open.Count - 1);
-        return $"{scope.Text}{names}{sums}{after}";
-    }
-
-    static Index Fixed(Index index, IReadOnlyDictionary<Axis, long> fixedAxes)
-    {
-        Index moved = index.Offset;
-        foreach (var (axis, stride) in index.Terms)
-            moved += fixedAxes.TryGetValue(axis, out var number) ? (Index)(stride * number) : (Index)axis * stride;
-        return moved;
-    }
-
-    /// <summary>A panel decoded to memory.</summary>
-    string Decode(KernelWriter writer) => Folded(writer, 0, [], fixedAxes =>
-    {
-        var innermost = writer.Open[^1];
-        var (place, step) = (Index.Zero, (Dim)Columns);
-        foreach (var axis in natural.Reverse())
-        {
-            place += fixedAxes.TryGetValue(axis, out var number) ? (Index)(step * number) : (Index)axis * step;
-            step *= axis.Extent;
-        }
-        for (var v = 0; v < Vectors; v++)
-        {
-            var (value, at) = (writer.Value(At(v, fixedAxes), true), writer.Code(place + (Dim)(v * lanes)));
-            innermost.Text.Append($"VX.Store({value}, to + ({at}));\n");
-        }
-        return "";
-    });
-
-    /// <summary>A tile of rows times a decoded panel.</summary>
-    string Tile(KernelWriter writer, int rows, (long Extent, Dim Stride)[] loops)
-    {
-        var kernel = new Tiles.Kernel(rows, Vectors, null, false);
-        Used.Add(kernel);
-        var start = folds.Aggregate(read.Index, (at, axis) => at + (Index)axis * (read.Index.Stride(axis) * -1));
-        var call = new StringBuilder($"{kernel.Name}(scratch + (panel - first) * {Depth * Columns}L, &{writer.Pointer(new Expr.Load(read.Buffer, start))}");
-        var inner = loops.Aggregate(1L, (n, l) => n * l.Extent);
-        foreach (var i in Enumerable.Range(0, Tiles.Depth))
-        {
-            if (i < Tiles.Depth - loops.Length)
+            if (summand is not null)
             {
-                call.Append(", 1, 0, 0");
-                continue;
+                for (var r = 0; r < rows; r++)
+                    innermost.Append($"e{r} += f{r};\n");
             }
-            var (extent, stride) = loops[i - (Tiles.Depth - loops.Length)];
-            inner /= extent;
-            call.Append($", {extent}L, {inner * Columns}L, {writer.Code(stride)}");
+            return "";
         }
-        call.Append($", {writer.Code(read.Index.Stride(row!))}, sums, {Columns});\n");
-        var after = new StringBuilder();
-        for (var r = 0; r < rows; r++)
-            after.Append(Finish(writer, r, v => $"VX.Load(sums + {r * Columns + v * lanes})"));
-        return $"{call}{after}";
+        if (!isFactored)
+            text.Append(Folded(writer, order, 0, [], fixedAxes => Products(fixedAxes, "a")));
+        else
+        {
+            var all = Ways([]).Select(Way).ToArray();
+            text.Append(Folded(writer, order, 0, [], (at, fixedAxes, rest) =>
+            {
+                if (at != blocks.Length)
+                    return null;
+                var scope = writer.Open[^1].Text;
+                scope.Append(string.Concat(all.Select(way => Each((r, v) => $"V b{r}_{v}{way} = V.Zero;\n"))));
+                if (summand is not null)
+                    scope.Append(string.Concat(Enumerable.Range(0, rows).Select(r => $"V e{r} = V.Zero;\n")));
+                var inner = rest();
+                var scales = Enumerable.Range(0, Vectors).Select(v => (Factor: writer.Value(At(factor!, v, fixedAxes), true), Summand: summand is null ? null : writer.Value(At(summand, v, fixedAxes), true))).ToArray();
+                return inner + Each((r, v) => $"a{r}_{v} = VX.FusedMultiplyAdd({all.Select(way => $"b{r}_{v}{way}").Aggregate((a, b) => $"{a} + {b}")}, {scales[v].Factor}, a{r}_{v});\n"
+                    + (summand is null ? "" : $"a{r}_{v} = VX.FusedMultiplyAdd({scales[v].Summand}, e{r}, a{r}_{v});\n"));
+            }, fixedAxes => Products(fixedAxes, "b")));
+        }
+        text.Append(Each((r, v) => $"VX.Store(a{r}_{v}, sums{(r * Columns + v * lanes is > 0 and var at ? $" + {at}" : "")});\n"));
+        return Method(writer, text.ToString(), ", float* x, long row, float* sums");
     }
 
-    /// <summary>What becomes of the sums of one row.</summary>
-    string Finish(KernelWriter writer, int r, Func<int, string> sums)
+    // As many sums stay in registers beside what is being decoded.
+    const int MostSums = 8;
+
+    /// <summary>The numbers of the loops that are written out, in all ways.</summary>
+    IEnumerable<IReadOnlyDictionary<Axis, long>> Ways(Dictionary<Axis, long> fixedAxes) =>
+        folds.FirstOrDefault(a => unrolled.Contains(a) && !fixedAxes.ContainsKey(a)) is not { } axis ? [fixedAxes]
+        : Enumerable.Range(0, (int)axis.Extent.Value!.Value).SelectMany(i => Ways(new(fixedAxes) { [axis] = i }));
+
+    string Way(IReadOnlyDictionary<Axis, long> fixedAxes) => string.Concat(folds.Where(unrolled.Contains).Select(a => $"_{fixedAxes[a]}"));
+
+    /// <summary>The decoded factor as codes times a factor plus a summand, neither of which the innermost loops change; null where it is not so.</summary>
+    (Expr Code, Expr Factor, Expr? Summand)? Factored()
     {
-        Index Move(Index index, Index columns) => Without(index) + columns * index.Stride(column) + (Dim)r * (row is null ? Dim.Zero : index.Stride(row));
-        Index Without(Index index) => index + (Index)column * (index.Stride(column) * -1);
+        var (product, summand) = decoded is Expr.Apply { Operands: [Expr.Apply p, var m] } sum && sum.Function == Functions.Plus ? (p, m) : (decoded as Expr.Apply, null);
+        if (product is not { Operands: [var code, var factor] } || product.Function != Functions.Multiply || summand is Expr.Apply { Operands.Count: > 1 })
+            return null;
+        var outer = factor.Axes.Concat(summand?.Axes ?? Enumerable.Empty<Axis>()).Where(a => a != column).ToHashSet();
+        return folds.Any(a => !outer.Contains(a) && !unrolled.Contains(a)) && !unrolled.Any(outer.Contains) ? (code, factor, summand) : null;
+    }
+
+    /// <summary>The method that decodes a panel to memory.</summary>
+    (string Text, Lowering.Buffer[] Constants) Decode()
+    {
+        var writer = Writer(folds);
+        var text = Folded(writer, folds, 0, [], fixedAxes =>
+        {
+            var innermost = writer.Open[^1];
+            var (place, step) = (Index.Zero, (Dim)Columns);
+            foreach (var axis in natural.Reverse())
+            {
+                place += fixedAxes.TryGetValue(axis, out var number) ? (Index)(step * number) : (Index)axis * step;
+                step *= axis.Extent;
+            }
+            for (var v = 0; v < Vectors; v++)
+            {
+                var (value, at) = (Fused(writer, At(decoded, v, fixedAxes)), writer.Code(place + (Dim)(v * lanes)));
+                innermost.Text.Append($"VX.Store({value}, to + ({at}));\n");
+            }
+            return "";
+        });
+        return Method(writer, text, ", float* to");
+    }
+
+    /// <summary>A value as a vector; a product and a sum are one instruction.</summary>
+    static string Fused(KernelWriter writer, Expr e)
+    {
+        if (e is not Expr.Apply { Operands: [Expr.Apply { Operands: [var a, var b] } product, var c] } sum || sum.Function != Functions.Plus || product.Function != Functions.Multiply)
+            return writer.Value(e, true);
+        var (x, y, z) = (writer.Value(a, true), writer.Value(b, true), writer.Value(c, true));
+        return $"VX.FusedMultiplyAdd({x}, {y}, {z})";
+    }
+
+    KernelWriter Writer(Axis[] order)
+    {
+        var levels = new Dictionary<Axis, int>();
+        for (var i = 0; i < order.Length; i++)
+            levels[order[i]] = 3 + i;
+        var writer = new KernelWriter(levels, lane, 2, [], "c");
+        writer.Open.Add(new(1));
+        return writer;
+    }
+
+    static (string Text, Lowering.Buffer[] Constants) Method(KernelWriter writer, string body, string parameters)
+    {
+        var given = string.Join(", ", writer.Parameters.Select((b, i) => $"{KernelWriter.InMemory(b.Type)}* x{i}"));
+        return ($"({given}{(given.Length == 0 ? parameters[2..] : parameters)})\n{{\n{KernelWriter.Indent($"const long lane = 0;\n{writer.Sizes}{writer.Open[0].Text}{body}", 1)}}}\n", [.. writer.Parameters]);
+    }
+
+    /// <summary>What becomes of the sums of some rows.</summary>
+    string Finish(KernelWriter writer, int rows, string name)
+    {
+        Index Move(Index index, Index columns) => index + (Index)column * (index.Stride(column) * -1) + columns * index.Stride(column) + (Index)moved * (row is null ? Dim.Zero : index.Stride(row));
         var whole = new StringBuilder();
         for (var v = 0; v < Vectors; v++)
         {
             var at = (Index)panel * Columns + (Index)lane + (Dim)(v * lanes);
-            var (value, element) = Rewritten(writer, i => Move(i, at), true, sums(v), out var text);
+            var (value, element) = Rewritten(writer, i => Move(i, at), true, $"VX.Load(sums + {moved.Name} * {Columns}{(v > 0 ? $" + {v * lanes}" : "")})", out var text);
             whole.Append($"{{\n{KernelWriter.Indent($"{text}VX.Store({value}, &{element});\n", 1)}}}\n");
         }
-        if (IsWhole)
-            return whole.ToString();
-        var left = new StringBuilder("{\n");
-        left.Append($"    var some = stackalloc float[{Columns}];\n{string.Concat(Enumerable.Range(0, Vectors).Select(v => $"    VX.Store({sums(v)}, some + {v * lanes});\n"))}");
-        var one = (Index)panel * Columns + (Index)each;
-        var (single, place) = Rewritten(writer, i => Move(i, one), false, $"some[{each.Name}]", out var before);
-        left.Append($"    for (long {each.Name} = 0; {each.Name} < {column.Extent.Value!.Value % Columns}; {each.Name}++)\n    {{\n{KernelWriter.Indent($"{before}{place} = {single};\n", 2)}    }}\n}}\n");
-        return $"if (panel < {Panels - 1})\n{{\n{KernelWriter.Indent(whole.ToString(), 1)}}}\nelse\n{left}";
+        var body = whole.ToString();
+        if (!IsWhole)
+        {
+            var one = (Index)panel * Columns + (Index)each;
+            var (single, place) = Rewritten(writer, i => Move(i, one), false, $"sums[{moved.Name} * {Columns} + {each.Name}]", out var before);
+            body = $"if (panel < {Panels - 1})\n{{\n{KernelWriter.Indent(body, 1)}}}\nelse\n{{\n    for (long {each.Name} = 0; {each.Name} < {column.Extent.Value!.Value % Columns}; {each.Name}++)\n    {{\n{KernelWriter.Indent($"{before}{place} = {single};\n", 2)}    }}\n}}\n";
+        }
+        return $"for (long {moved.Name} = 0; {moved.Name} < {rows}; {moved.Name}++)\n{{\n{KernelWriter.Indent(body, 1)}}}\n";
     }
 
     (string Value, string Element) Rewritten(KernelWriter writer, Func<Index, Index> move, bool isVector, string sum, out string text)
     {
         var after = new KernelWriter.Scope(int.MaxValue);
+        var home = new KernelWriter.Scope(1);
+        writer.Open.Add(home);
         writer.Open.Add(after);
         using var stay = writer.StayHere();
         var rewriting = new ExprRewriting(move, a => a == column || a == row);
@@ -397,8 +468,8 @@ sealed class PanelCode
         after.Values[(result, isVector)] = sum;
         var value = writer.Value(rewriting.Apply(nest.Value), isVector);
         var element = isVector ? writer.Pointer(new Expr.Load(nest.Target, rewriting.Apply(nest.At))) : $"{writer.Pointer(nest.Target)}[{writer.Code(rewriting.Apply(nest.At))}]";
-        writer.Open.RemoveAt(writer.Open.Count - 1);
-        text = after.Text.ToString();
+        writer.Open.RemoveRange(writer.Open.Count - 2, 2);
+        text = $"{home.Text}{after.Text}";
         return (value, element);
     }
 }

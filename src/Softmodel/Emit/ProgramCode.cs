@@ -175,6 +175,7 @@ sealed class ProgramCode
         Model(code, weights);
         code.Append('\n').Append(Tiles.Write(tiles.Values.SelectMany(t => t.Used).Concat(panels.Values.SelectMany(t => t.Used)).Concat(fast.Values.SelectMany(t => t.Used)).Concat(usedInRows).Distinct(), width));
         ToomCookMethods(code);
+        PanelMethods(code);
         code.Append(Prelude());
         return new(code.ToString(), weights, written);
     }
@@ -216,6 +217,26 @@ sealed class ProgramCode
             tile.Write(code);
         foreach (var tile in fast.Values.Select(t => t.Tile).DistinctBy(t => t.Kernel).OrderBy(t => t.Kernel))
             tile.WriteWeights(code);
+        code.Append("}\n\n");
+    }
+
+    // Methods that several kernels call, by their text.
+    readonly Dictionary<string, string> shared = new(StringComparer.Ordinal);
+
+    string Shared(string word, string method)
+    {
+        if (!shared.TryGetValue(method, out var name))
+            shared[method] = name = Numbered($"{word}_");
+        return $"Panel.{name}";
+    }
+
+    void PanelMethods(StringBuilder code)
+    {
+        if (shared.Count == 0)
+            return;
+        code.Append("/// <summary>Panels of factors that are computed from constants: multiplied as they are decoded, or decoded to memory.</summary>\nstatic unsafe class Panel\n{\n");
+        foreach (var (method, name) in shared)
+            code.Append($"    [MethodImpl(MethodImplOptions.AggressiveOptimization)]\n    public static void {name}{KernelWriter.Indent(method, 1)[4..]}\n");
         code.Append("}\n\n");
     }
 
@@ -382,7 +403,7 @@ sealed class ProgramCode
                         continue;
                     if (panels.TryGetValue(nest, out var panel))
                     {
-                        Kernel([nest], panel.Write(), nest.Source, NameOf(nest.Source), Line);
+                        Kernel([nest], panel.Write(Shared), nest.Source, NameOf(nest.Source), Line);
                         break;
                     }
                     var (quick, operand) = (fast.GetValueOrDefault(nest), operands.GetValueOrDefault(nest));

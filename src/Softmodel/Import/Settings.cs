@@ -25,6 +25,9 @@ internal sealed class Settings(string path, JsonObject values)
     /// <summary>The names of all settings.</summary>
     public IEnumerable<string> Names => values.Select(v => v.Key);
 
+    /// <summary>Settings that another format says in its own way.</summary>
+    public static Settings Of(string path, JsonObject values) => new(path, JsonNode.Parse(values.ToJsonString())!.AsObject());
+
     /// <summary>Whether a setting is there and not null.</summary>
     public bool Has(string name) => values[name] is not null;
 

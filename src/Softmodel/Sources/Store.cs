@@ -44,6 +44,9 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
     ResolvedModel Local(Source source)
     {
         var path = Path.GetFullPath(source.Place);
+        // Settings and weights in several files are one model.
+        if (File.Exists(Path.Combine(path, "config.json")))
+            return new ResolvedModel(source.ToString(), path, [new ModelFile("model", path, new DirectoryInfo(path).EnumerateFiles().Sum(f => f.Length), null)], new ModelLicence(null));
         if (Directory.Exists(path))
             path = Path.Combine(path, Choose(Directory.GetFiles(path).Select(f => Path.GetFileName(f)!), $"the folder '{source.Place}'"));
         var file = new FileInfo(path);

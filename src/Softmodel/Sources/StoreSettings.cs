@@ -8,6 +8,9 @@ namespace Softmodel.Sources;
 /// <param name="HuggingFaceToken">What opens repositories that are not public, or null.</param>
 sealed record StoreSettings(string Cache, string? Models, string Npm, Uri HuggingFace, string? HuggingFaceToken)
 {
+    // Models that lie beside the repository, for those who work on it.
+    static readonly string Shared = Path.Combine("..", "shared", "lm");
+
     public static StoreSettings FromEnvironment() => From(Environment.GetEnvironmentVariable);
 
     public static StoreSettings From(Func<string, string?> variable)
@@ -21,6 +24,6 @@ sealed record StoreSettings(string Cache, string? Models, string Npm, Uri Huggin
         var endpoint = Given("HF_ENDPOINT") ?? "https://huggingface.co";
         if (!Uri.TryCreate(endpoint.TrimEnd('/') + "/", UriKind.Absolute, out var hub) || hub.Scheme is not ("https" or "http"))
             throw new SoftmodelException($"HF_ENDPOINT is '{endpoint}', which is no web address; unset it or write https://…");
-        return new(Path.GetFullPath(cache), Given("SOFTMODEL_MODELS"), OperatingSystem.IsWindows() ? "npm.cmd" : "npm", hub, Given("HF_TOKEN"));
+        return new(Path.GetFullPath(cache), Given("SOFTMODEL_MODELS") ?? (Directory.Exists(Shared) ? Shared : null), OperatingSystem.IsWindows() ? "npm.cmd" : "npm", hub, Given("HF_TOKEN"));
     }
 }

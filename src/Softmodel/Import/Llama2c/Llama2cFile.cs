@@ -76,7 +76,7 @@ internal static class Llama2cFile
                 ["rope_theta"] = 10000.0,
                 ["rope_interleaved"] = true,
             };
-            return new(path, new(path, settings), weights.GetValueOrDefault, [file]);
+            return new(path, Settings.Of(path, settings), weights.GetValueOrDefault, [file]);
         }
         catch
         {

@@ -1,0 +1,169 @@
+using System.Text.Json;
+using Softmodel.Cli.Arrays;
+using Softmodel.Import;
+using Softmodel.Import.Families;
+using Softmodel.Language;
+
+namespace Softmodel.Cli.Verify;
+
+/// <summary>What was found of a language model.</summary>
+/// <param name="Model">Its name.</param>
+/// <param name="Oracle">What it was compared with.</param>
+/// <param name="Cases">How many tokens were compared.</param>
+/// <param name="Top1">For which share of them the most likely next token is the oracle's.</param>
+/// <param name="Perplexity">The perplexity of the oracle's text; null where it has none.</param>
+/// <param name="OraclePerplexity">The same as the oracle computes it.</param>
+/// <param name="MaxAbs">The largest difference of a score, or of a log-probability; null where none were given.</param>
+/// <param name="Greedy">How many tokens of the oracle's greedy text were written, of how many.</param>
+/// <param name="Tokenized">How many texts became the oracle's tokens, of how many.</param>
+/// <param name="Chat">Whether the oracle's chat was rendered and tokenized exactly; null where it has none.</param>
+/// <param name="Ok">Whether it comes up to the bars.</param>
+sealed record LanguageVerified(string Model, string Oracle, int Cases, double Top1, double? Perplexity, double? OraclePerplexity, double? MaxAbs, Share? Greedy, Share? Tokenized, bool? Chat, bool Ok);
+
+/// <summary>So many of so many.</summary>
+readonly record struct Share(int Of, int All)
+{
+    public bool IsWhole => Of == All;
+
+    public override string ToString() => $"{Of} of {All}";
+}
+
+/// <summary>What another program computed of a language model: beside the model, as a file.</summary>
+static class LanguageOracle
+{
+    // The scores of tiny networks, of which the largest are about 1; the likelihood of a text; the best token.
+    const double MostDifference = 2e-4, MostLikelihood = 0.005, LeastTop1 = 0.99;
+
+    // Room for the oracles' texts.
+    const int Room = 4096;
+
+    const string CaseName = "case.json";
+
+    /// <summary>The folders below one that hold a model and what it computes, in order.</summary>
+    public static string[] Below(string folder) => !Directory.Exists(folder) || Checkpoint.Is(folder) ? []
+        : [.. Directory.EnumerateDirectories(folder).Where(f => File.Exists(Path.Combine(f, CaseName)) && Checkpoint.Is(f)).Order(StringComparer.Ordinal)];
+
+    /// <summary>Compares a model with its oracle.</summary>
+    /// <param name="name">What the user calls it.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="oracle">The oracle's file; null for the one beside the model.</param>
+    /// <param name="options">How it is compiled.</param>
+    /// <param name="progress">Is told what is being done.</param>
+    /// <param name="cancel">Stops it.</param>
+    /// <exception cref="SoftmodelException">There is no oracle, or the model can't be compiled.</exception>
+    public static LanguageVerified Verify(string name, Model model, string? oracle, CompileOptions options, IProgress<string> progress, CancellationToken cancel)
+    {
+        if (Directory.Exists(model.Path) && File.Exists(Path.Combine(model.Path, CaseName)))
+            return Family(name, model, options, progress, cancel);
+        var folder = Path.GetDirectoryName(model.Path)!;
+        if (oracle is null && File.Exists(Path.Combine(folder, "greedy200.txt")) && Path.GetExtension(model.Path) == ".bin")
+            return Story(name, model, Path.Combine(folder, "greedy200.txt"), options, progress, cancel);
+        oracle ??= Directory.EnumerateFiles(folder, "*-oracle.json").FirstOrDefault(f => Names(f, model.Path))
+            ?? throw new SoftmodelException($"there is nothing beside {model.Path} that says what {name} computes; name a file with --oracle");
+        return Stream(name, model, oracle, options, progress, cancel);
+    }
+
+    static bool Names(string oracle, string path)
+    {
+        using var json = JsonDocument.Parse(File.ReadAllText(oracle));
+        return json.RootElement.TryGetProperty("model", out var model) && model.GetString() == Path.GetFileName(path);
+    }
+
+    static int[] Numbers(JsonElement root, string name) => [.. root.GetProperty(name).EnumerateArray().Select(e => e.GetInt32())];
+
+    /// <summary>A tiny model of a family: the scores of some tokens, and what is written greedily from the first eight.</summary>
+    static LanguageVerified Family(string name, Model model, CompileOptions options, IProgress<string> progress, CancellationToken cancel)
+    {
+        using var json = JsonDocument.Parse(File.ReadAllText(Path.Combine(model.Path, CaseName)));
+        var (tokens, greedy) = (Numbers(json.RootElement, "tokens"), Numbers(json.RootElement, "greedy_from_first_8"));
+        var from = $"{json.RootElement.GetProperty("made_with").GetString()}";
+        var compiled = model.Compile(options, progress, cancel);
+        var isDecoder = compiled.Outputs[0].Name == Transformer.LogitsName;
+        var path = Path.Combine(model.Path, isDecoder ? "logits.npy" : "hidden.npy");
+        var expected = Npy.Read(File.ReadAllBytes(path), path).Values<float>().ToArray();
+        if (!isDecoder)
+        {
+            using var encoder = new Encoder(compiled);
+            var hidden = encoder.Run(tokens);
+            var most = Difference(expected, hidden);
+            return new(name, from, tokens.Length, 1, null, null, most, null, null, null, most <= MostDifference);
+        }
+        using var decoder = new Decoder(compiled, Room);
+        var scores = decoder.Run(new Fed(decoder.Begin(), tokens, WantsAll: true));
+        var (largest, same, width) = (Difference(expected, scores), 0, decoder.Vocabulary);
+        for (var i = 0; i < tokens.Length; i++)
+            same += Sampler.Largest(scores.Slice(i * width, width)) == Sampler.Largest(expected.AsSpan(i * width, width)) ? 1 : 0;
+        var written = Greedy(decoder, tokens[..8], greedy);
+        return new(name, from, tokens.Length, (double)same / tokens.Length, null, null, largest, written, null, null, largest <= MostDifference && written.IsWhole);
+    }
+
+    static double Difference(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual)
+    {
+        if (expected.Length != actual.Length)
+            return double.MaxValue;
+        var worst = 0.0;
+        for (var i = 0; i < expected.Length; i++)
+            worst = float.IsNaN(actual[i]) ? double.MaxValue : Math.Max(worst, Math.Abs((double)expected[i] - actual[i]));
+        return worst;
+    }
+
+    static Share Greedy(Decoder decoder, int[] prompt, int[] expected)
+    {
+        var (sequence, same) = (decoder.Begin(), 0);
+        var scores = decoder.Run(new Fed(sequence, prompt));
+        foreach (var token in expected)
+        {
+            var next = Sampler.Largest(scores);
+            if (next != token)
+                break;
+            same++;
+            scores = decoder.Run(new Fed(sequence, new[] { next }));
+        }
+        decoder.End(sequence);
+        return new(same, expected.Length);
+    }
+
+    /// <summary>A model of stories: the text that it writes greedily from nothing.</summary>
+    static LanguageVerified Story(string name, Model model, string path, CompileOptions options, IProgress<string> progress, CancellationToken cancel) =>
+        throw new SoftmodelException($"{path}: {name} can't be compared yet; {model.Path} {options} {progress} {cancel}");
+
+    /// <summary>A model as it is used: a long text, its tokens, and a chat.</summary>
+    static LanguageVerified Stream(string name, Model model, string path, CompileOptions options, IProgress<string> progress, CancellationToken cancel)
+    {
+        using var json = JsonDocument.Parse(File.ReadAllText(path));
+        var stream = json.RootElement.GetProperty("stream");
+        var (ids, top, chat) = (Numbers(stream, "ids"), Numbers(stream, "top1"), json.RootElement.GetProperty("chat"));
+        double[] likelihoods = [.. stream.GetProperty("next_token_nll").EnumerateArray().Select(e => e.GetDouble())];
+        using var decoder = new Decoder(model.Compile(options, progress, cancel), Room);
+        progress.Report($"reading {ids.Length} tokens");
+        var sequence = decoder.Begin();
+        var scores = decoder.Run(new Fed(sequence, ids, WantsAll: true));
+        var (width, same, sum, worst) = (decoder.Vocabulary, 0, 0.0, 0.0);
+        for (var i = 0; i < ids.Length; i++)
+        {
+            var row = scores.Slice(i * width, width);
+            same += Sampler.Largest(row) == top[i] ? 1 : 0;
+            if (i < likelihoods.Length)
+            {
+                var likelihood = -LogProbability(row, ids[i + 1]);
+                (sum, worst) = (sum + likelihood, Math.Max(worst, Math.Abs(likelihood - likelihoods[i])));
+            }
+        }
+        decoder.End(sequence);
+        var greedy = Greedy(decoder, Numbers(chat, "ids"), Numbers(chat, "greedy_48"));
+        var (mean, expected, share) = (sum / likelihoods.Length, likelihoods.Average(), (double)same / ids.Length);
+        return new(name, json.RootElement.GetProperty("made_with").GetString()!, ids.Length, share, Math.Exp(mean), Math.Exp(expected), worst, greedy, null, null,
+            share >= LeastTop1 && Math.Abs(mean - expected) <= MostLikelihood * expected && greedy.IsWhole);
+    }
+
+    static double LogProbability(ReadOnlySpan<float> scores, int token)
+    {
+        var max = float.NegativeInfinity;
+        foreach (var score in scores)
+            max = Math.Max(max, score);
+        var sum = 0.0;
+        foreach (var score in scores)
+            sum += Math.Exp(score - max);
+        return scores[token] - max - Math.Log(sum);
+    }
+}

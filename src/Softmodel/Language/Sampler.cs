@@ -1,0 +1,155 @@
+using Softmodel.Runtime;
+
+namespace Softmodel.Language;
+
+/// <summary>How the next token is chosen among those that a model scores.</summary>
+public sealed record SamplingOptions
+{
+    /// <summary>What scores are divided by: 0 takes the best one always, 1 draws by the model's own probabilities. At least 0.</summary>
+    public double Temperature { get; init; }
+
+    /// <summary>Only so many of the best are drawn from; 0 for all.</summary>
+    public int TopK { get; init; }
+
+    /// <summary>Only the best that together have this probability are drawn from; 1 for all.</summary>
+    public double TopP { get; init; } = 1;
+
+    /// <summary>Only those that have at least this share of the best one's probability are drawn from; 0 for all.</summary>
+    public double MinP { get; init; }
+
+    /// <summary>What the scores of tokens that have come already are divided by, or multiplied with where they are negative (arXiv 1909.05858); 1 for nothing.</summary>
+    public double RepetitionPenalty { get; init; } = 1;
+
+    /// <summary>How many of the last tokens the penalty looks at.</summary>
+    public int RepetitionWindow { get; init; } = 64;
+
+    /// <summary>What chance is drawn from: the same seed gives the same text.</summary>
+    public ulong Seed { get; init; }
+
+    /// <exception cref="SoftmodelException">An option is out of range.</exception>
+    internal void Validate()
+    {
+        static void Require(bool holds, string what) => _ = holds ? true : throw new SoftmodelException(what);
+        Require(Temperature is >= 0 and < 1000, $"a temperature of {Temperature} was asked for; it is 0 or more");
+        Require(TopK >= 0, $"top-k {TopK} was asked for; it is 0 or more");
+        Require(TopP is > 0 and <= 1, $"top-p {TopP} was asked for; it is above 0 and at most 1");
+        Require(MinP is >= 0 and <= 1, $"min-p {MinP} was asked for; it is from 0 to 1");
+        Require(RepetitionPenalty > 0 && double.IsFinite(RepetitionPenalty), $"a repetition penalty of {RepetitionPenalty} was asked for; it is above 0");
+        Require(RepetitionWindow >= 0, $"a repetition window of {RepetitionWindow} was asked for; it is 0 or more");
+    }
+}
+
+/// <summary>Chooses tokens one after the other.</summary>
+/// <param name="options">How.</param>
+sealed class Sampler(SamplingOptions options)
+{
+    // Of the streams of random numbers, one that no graph draws from.
+    const int Stream = int.MaxValue;
+
+    readonly List<int> recent = [];
+    float[] scores = [];
+    int[] order = [];
+    long drawn;
+
+    /// <summary>The token to come next.</summary>
+    /// <param name="logits">The model's scores for every token.</param>
+    /// <param name="allowed">Which tokens may come, as bits; null for all.</param>
+    public int Next(ReadOnlySpan<float> logits, ReadOnlySpan<ulong> allowed = default)
+    {
+        var token = options is { Temperature: 0, RepetitionPenalty: 1 } && allowed.IsEmpty ? Largest(logits) : Drawn(logits, allowed);
+        Accept(token);
+        return token;
+    }
+
+    /// <summary>Tells of a token that has come without being chosen here.</summary>
+    public void Accept(int token)
+    {
+        if (options.RepetitionPenalty == 1)
+            return;
+        recent.Add(token);
+        if (recent.Count > options.RepetitionWindow)
+            recent.RemoveAt(0);
+    }
+
+    /// <summary>The best one; the first of equals.</summary>
+    public static int Largest(ReadOnlySpan<float> logits)
+    {
+        var best = 0;
+        for (var i = 1; i < logits.Length; i++)
+            best = logits[i] > logits[best] || float.IsNaN(logits[best]) ? i : best;
+        return best;
+    }
+
+    int Drawn(ReadOnlySpan<float> logits, ReadOnlySpan<ulong> allowed)
+    {
+        if (scores.Length < logits.Length)
+            (scores, order) = (new float[logits.Length], new int[logits.Length]);
+        var all = scores.AsSpan(0, logits.Length);
+        logits.CopyTo(all);
+        foreach (var token in recent.Distinct())
+            all[token] = (float)(all[token] > 0 ? all[token] / options.RepetitionPenalty : all[token] * options.RepetitionPenalty);
+        var count = 0;
+        for (var i = 0; i < all.Length; i++)
+        {
+            if (allowed.IsEmpty || (allowed[i >> 6] >> i & 1) != 0)
+                order[count++] = i;
+        }
+        if (count == 0)
+            throw new SoftmodelException("no token can come next: what is demanded of the text can't be met");
+        if (options.Temperature == 0)
+        {
+            var best = order[0];
+            foreach (var i in order.AsSpan(0, count))
+                best = all[i] > all[best] ? i : best;
+            return best;
+        }
+        return order[Draw(Cut(all, count))];
+    }
+
+    /// <summary>Puts the tokens that may be drawn first, the best ahead, and their probabilities in their places; gives how many they are.</summary>
+    Span<float> Cut(Span<float> all, int count)
+    {
+        var tokens = order.AsSpan(0, count);
+        var max = float.NegativeInfinity;
+        foreach (var i in tokens)
+            max = Math.Max(max, all[i]);
+        var floor = options.MinP > 0 ? max + options.Temperature * Math.Log(options.MinP) : double.NegativeInfinity;
+        var kept = 0;
+        foreach (var i in tokens)
+        {
+            if (all[i] >= floor)
+                tokens[kept++] = i;
+        }
+        tokens = tokens[..Math.Max(1, kept)];
+        var keys = new float[tokens.Length];
+        for (var i = 0; i < keys.Length; i++)
+            keys[i] = -all[tokens[i]];
+        keys.AsSpan().Sort(tokens);
+        if (options.TopK > 0)
+            keys = keys[..Math.Min(keys.Length, options.TopK)];
+        var sum = 0.0;
+        for (var i = 0; i < keys.Length; i++)
+            sum += keys[i] = (float)Math.Exp((-keys[i] - max) / options.Temperature);
+        var (reached, end) = (0.0, 0);
+        while (end < keys.Length && (end == 0 || reached < options.TopP * sum))
+            reached += keys[end++];
+        return keys.AsSpan(0, end);
+    }
+
+    int Draw(ReadOnlySpan<float> probabilities)
+    {
+        Span<float> chance = stackalloc float[1];
+        Philox.Uniform(options.Seed, Stream, drawn++, chance);
+        var sum = 0.0;
+        foreach (var p in probabilities)
+            sum += p;
+        var left = chance[0] * sum;
+        for (var i = 0; i < probabilities.Length; i++)
+        {
+            left -= probabilities[i];
+            if (left < 0)
+                return i;
+        }
+        return probabilities.Length - 1;
+    }
+}
