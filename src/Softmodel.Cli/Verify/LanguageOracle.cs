@@ -3,6 +3,7 @@ using Softmodel.Cli.Arrays;
 using Softmodel.Import;
 using Softmodel.Import.Families;
 using Softmodel.Language;
+using Softmodel.Sources;
 
 namespace Softmodel.Cli.Verify;
 
@@ -58,7 +59,7 @@ static class LanguageOracle
         var folder = Path.GetDirectoryName(model.Path)!;
         if (oracle is null && File.Exists(Path.Combine(folder, "greedy200.txt")) && Path.GetExtension(model.Path) == ".bin")
             return Story(name, model, Path.Combine(folder, "greedy200.txt"), options, progress, cancel);
-        oracle ??= Directory.EnumerateFiles(folder, "*-oracle.json").FirstOrDefault(f => Names(f, model.Path))
+        oracle ??= new[] { folder, StoreSettings.FromEnvironment().Models }.OfType<string>().SelectMany(f => Directory.EnumerateFiles(f, "*-oracle.json")).FirstOrDefault(f => Names(f, model.Path))
             ?? throw new SoftmodelException($"there is nothing beside {model.Path} that says what {name} computes; name a file with --oracle");
         return Stream(name, model, oracle, options, progress, cancel);
     }
