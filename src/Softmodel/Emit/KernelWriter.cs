@@ -216,6 +216,8 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
     {
         switch (e)
         {
+            case Expr.Load { Index.Dynamic: [({ Type: ElementType.UInt8 } chosen, var size)] } table:
+                return $"Maths.LookUp({Pointer(table.Buffer)} + {Code(table.Index.Static)}, {Value(chosen, true)}, {Code(size)})";
             case Expr.Load load:
                 var stride = load.Index.Stride(inner!);
                 var isDynamic = load.Index.Dynamic.Any(d => d.Value.Axes.Contains(inner!));

@@ -76,12 +76,17 @@ sealed class PanelCode
     static bool IsDecoded(Expr e) => e switch
     {
         Expr.Number => true,
+        Expr.Load load when LookedUp(load) is { } row => load.Index.Terms.All(t => t.Stride.IsKnown) && IsDecoded(row.Value),
         Expr.Load load => load.Buffer.Storage == Storage.Weight && load.Index.Dynamic.Count == 0 && load.Index.Terms.All(t => t.Stride.IsKnown && t.Axis.Extent.IsKnown)
             && load.Buffer.Type is ElementType.Float32 or ElementType.Float16 or ElementType.BFloat16 or ElementType.UInt8 or ElementType.Int8,
         Expr.Convert convert => convert.Type == ElementType.Float32 && IsDecoded(convert.Value),
         Expr.Apply apply => (apply.Type == ElementType.Float32 ? apply.Function.Vector.Length > 0 : apply.Type == ElementType.UInt8 && KernelWriter.WholeVector(apply.Function) is not null) && apply.Operands.All(IsDecoded),
         _ => false,
     };
+
+    /// <summary>The byte by which a row of a constant table of bytes is chosen, which has a row for each byte, and the bytes of a row; null for other loads.</summary>
+    static (Expr Value, Dim Stride)? LookedUp(Expr.Load load) => load.Buffer is { Storage: Storage.Weight, Type: ElementType.UInt8, Constant: not null }
+        && load.Index.Dynamic is [(Expr.Checked { Size.Value: >= 256, Value: Expr.Convert { Value: { Type: ElementType.UInt8 } value } }, { IsKnown: true } stride)] ? (value, stride) : null;
 
     /// <summary>
     /// Lays the constants out in panels: the new buffers for the old. Those that others read as they are get a name of their own.
@@ -90,7 +95,7 @@ sealed class PanelCode
     /// <param name="number">A number that no other sum has.</param>
     public IReadOnlyDictionary<Lowering.Buffer, Lowering.Buffer> Pack(Func<Lowering.Buffer, bool> isShared, int number)
     {
-        foreach (var load in Vectorization.Of(decoded).OfType<Expr.Load>().Where(l => l.Axes.Contains(column)))
+        foreach (var load in Vectorization.Of(decoded).OfType<Expr.Load>().Where(l => l.Axes.Contains(column) && l.Index.Dynamic.Count == 0))
         {
             if (panels.ContainsKey(load.Buffer))
                 continue;
@@ -246,11 +251,11 @@ sealed class PanelCode
 
     Expr Moved(Expr.Load load, int vector, IReadOnlyDictionary<Axis, long> fixedAxes)
     {
-        Index index = load.Index.Offset;
+        var index = Fixed(load.Index, fixedAxes);
+        if (LookedUp(load) is { } row)
+            return new Expr.Load(load.Buffer, index + Index.Of(Made(row.Value, vector, fixedAxes)) * row.Stride);
         if (!load.Axes.Contains(column))
         {
-            foreach (var (axis, stride) in load.Index.Terms)
-                index += fixedAxes.TryGetValue(axis, out var number) ? (Index)(stride * number) : (Index)axis * stride;
             return index.Terms.Count == 0 && load.Buffer.Constant is { } known && index.Offset.Value is { } at
                 ? new Expr.Number(known.Type, known.Real(at), known.Whole(at))
                 : new Expr.Load(load.Buffer, index);

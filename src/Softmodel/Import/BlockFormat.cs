@@ -68,12 +68,18 @@ internal sealed record BlockFormat(string Name, uint Number, int Elements, int S
         BF16 = new("BF16", 30, 1, 2, (t, b) => Plain(t, b, ElementType.BFloat16)),
         Q4_0 = new("Q4_0", 2, 32, 18, (t, b) => (Nibbles(t, b, 2) - 8) * Scale(t, b, 0)),
         Q4_1 = new("Q4_1", 3, 32, 20, (t, b) => Nibbles(t, b, 4) * Scale(t, b, 0) + Scale(t, b, 2)),
-        Q5_0 = new("Q5_0", 6, 32, 22, (t, b) => (Nibbles(t, b, 6, fifth: 2) - 16) * Scale(t, b, 0)),
-        Q5_1 = new("Q5_1", 7, 32, 24, (t, b) => Nibbles(t, b, 8, fifth: 4) * Scale(t, b, 0) + Scale(t, b, 2)),
-        Q8_0 = new("Q8_0", 8, 32, 34, (t, b) => Constant(b, t.Part(ElementType.Int8, 2, 32)).Cast(ElementType.Float32) * Constant(b, t.Part(ElementType.Float16, 0, 1)).Cast(ElementType.Float32));
+        Q5_0 = new("Q5_0", 6, 32, 22, (t, b) => (Nibbles(t, b, 6, fifth: 2) - 16) * Scale(t, b, 0, 3)),
+        Q5_1 = new("Q5_1", 7, 32, 24, (t, b) => Nibbles(t, b, 8, fifth: 4) * Scale(t, b, 0, 3) + Scale(t, b, 2, 3)),
+        Q8_0 = new("Q8_0", 8, 32, 34, (t, b) => Constant(b, t.Part(ElementType.Int8, 2, 32)).Cast(ElementType.Float32) * Constant(b, t.Part(ElementType.Float16, 0, 1)).Cast(ElementType.Float32)),
+        Q2_K = new("Q2_K", 10, 256, 84, SuperBlocks.Two),
+        Q3_K = new("Q3_K", 11, 256, 110, SuperBlocks.Three),
+        Q4_K = new("Q4_K", 12, 256, 144, SuperBlocks.Four),
+        Q5_K = new("Q5_K", 13, 256, 176, SuperBlocks.Five),
+        Q6_K = new("Q6_K", 14, 256, 210, SuperBlocks.Six),
+        IQ2_XXS = new("IQ2_XXS", 16, 256, 66, LatticeBlocks.TwoXxs);
 
     /// <summary>All of them.</summary>
-    public static readonly BlockFormat[] All = [F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0];
+    public static readonly BlockFormat[] All = [F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ2_XXS];
 
     /// <summary>The format of a number in GGUF files; null where it is not read.</summary>
     public static BlockFormat? Of(uint number) => Array.Find(All, t => t.Number == number);
@@ -87,18 +93,19 @@ internal sealed record BlockFormat(string Name, uint Number, int Elements, int S
         return count / Elements * Size;
     }
 
-    static Term Constant(GraphBuilder builder, Tensor tensor) => new(builder, builder.Constant(tensor));
+    /// <summary>A constant of a graph.</summary>
+    public static Term Constant(GraphBuilder builder, Tensor tensor) => new(builder, builder.Constant(tensor));
 
     static Term Plain(Weight tensor, GraphBuilder builder, ElementType type) =>
         Constant(builder, new(type, tensor.Dims, tensor.Bytes)).Cast(ElementType.Float32);
 
-    /// <summary>A 16-bit number of each block: [rows, blocks, 1, 1].</summary>
-    static Term Scale(Weight tensor, GraphBuilder builder, int offset) =>
-        Constant(builder, tensor.Part(ElementType.Float16, offset, 1, 1)).Cast(ElementType.Float32);
+    /// <summary>A 16-bit number of each block: [rows, blocks, 1, 1], or with as many more axes of size 1 as are asked for.</summary>
+    public static Term Scale(Weight tensor, GraphBuilder builder, int offset, int axes = 2) =>
+        Constant(builder, tensor.Part(ElementType.Float16, offset, [.. Enumerable.Repeat(1L, axes)])).Cast(ElementType.Float32);
 
     /// <summary>
     /// Whole numbers of four bits: 16 bytes hold the first half of a block in their lower halves and the other half in their
-    /// upper ones. A fifth bit of each may lie in 32 bits of their own. [rows, blocks, 2, 16].
+    /// upper ones: [rows, blocks, 2, 16]. A fifth bit of each may lie in 32 bits of their own: [rows, blocks, 2, 2, 8].
     /// </summary>
     static Term Nibbles(Weight tensor, GraphBuilder builder, int offset, int? fifth = null)
     {
@@ -109,10 +116,20 @@ internal sealed record BlockFormat(string Name, uint Number, int Elements, int S
         // Bit i of the four bytes belongs to element i: 2 bytes for each half, 8 bits in each.
         var high = Bits(Constant(builder, tensor.Part(ElementType.UInt8, at, 2, 2, 1)), [0, 1, 2, 3, 4, 5, 6, 7], 1, 1, 1, 8);
         var lower = codes.Reshape(new([.. codes.Shape.Dims.Take(3), 2, 8]));
-        return (lower + high * 16).Cast(ElementType.Float32);
+        return Joined(lower, high, 4).Cast(ElementType.Float32);
     }
 
+    /// <summary>Bytes of which some have the lower bits and others those above them.</summary>
+    /// <param name="lower">The lower bits.</param>
+    /// <param name="upper">The upper bits.</param>
+    /// <param name="at">How many lower ones there are.</param>
+    public static Term Joined(Term lower, Term upper, int at) => lower.Map(Functions.BitOr, upper.Map(Functions.ShiftLeft, upper.Scalar(at)));
+
     /// <summary>Some bits of each byte, from several places on.</summary>
-    static Term Bits(Term bytes, byte[] shifts, byte mask, params ReadOnlySpan<long> sizes) =>
+    /// <param name="bytes">The bytes.</param>
+    /// <param name="shifts">The places.</param>
+    /// <param name="mask">Which bits, counted from there.</param>
+    /// <param name="sizes">The sizes of the axes along which the places lie; bytes are stretched along them.</param>
+    public static Term Bits(Term bytes, byte[] shifts, byte mask, params ReadOnlySpan<long> sizes) =>
         bytes.Map(Functions.ShiftRight, bytes.Constant(Tensor.Of(shifts.AsSpan(), sizes))).Map(Functions.BitAnd, bytes.Scalar(mask));
 }

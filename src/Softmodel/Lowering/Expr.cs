@@ -53,6 +53,9 @@ sealed class Index : IEquatable<Index>
     public EquatableArray<(Axis Axis, Dim Stride)> Terms { get; }
     public EquatableArray<(Expr Value, Dim Stride)> Dynamic { get; }
 
+    /// <summary>The position without what is read at run time.</summary>
+    public Index Static => new(Offset, Terms, []);
+
     public static implicit operator Index(Dim offset) => new(offset, [], []);
     public static implicit operator Index(Axis axis) => axis.Extent.Value == 1 ? Zero : new(Dim.Zero, [(axis, Dim.One)], []);
     public static Index Of(Expr value) => value is Expr.Number number ? (Dim)(long)number.Value

@@ -18,6 +18,9 @@ sealed class Stored
     // Values that depend on constants alone.
     readonly HashSet<Value> constants = [];
 
+    // A few numbers stand for others in a small table; a large one is read better once.
+    static bool IsLookUp(Node node) => node.Op is Op.Gather { Axis: 0 } && node.Inputs[0].Shape.KnownCount <= 4096;
+
     /// <summary>Whether a value is stored.</summary>
     public bool IsStored(Value value) => kept.Contains(value);
 
@@ -42,7 +45,7 @@ sealed class Stored
         producers = graph.Nodes.SelectMany(n => n.Outputs.Select(v => (v, n))).ToDictionary(p => p.v, p => p.n);
         foreach (var node in graph.Nodes)
         {
-            if (node.Op is Op.Constant or Op.Map or Op.Cast or Op.Reshape or Op.Transpose or Op.Slice or Op.Broadcast && node.Inputs.All(constants.Contains))
+            if ((node.Op is Op.Constant or Op.Map or Op.Cast or Op.Reshape or Op.Transpose or Op.Slice or Op.Broadcast || IsLookUp(node)) && node.Inputs.All(constants.Contains))
                 constants.Add(node.Output);
         }
         kept.UnionWith(graph.Inputs);

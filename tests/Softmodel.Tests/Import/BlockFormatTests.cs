@@ -1,0 +1,242 @@
+using System.Buffers.Binary;
+using System.Numerics;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using Softmodel.Cli;
+using Softmodel.Emit;
+using Softmodel.Evaluate;
+using Softmodel.Graphs;
+using Softmodel.Import;
+using Softmodel.Import.Families;
+using Softmodel.Lowering;
+using Softmodel.Runtime;
+
+namespace Softmodel.Tests.Import;
+
+/// <summary>Random blocks of every format: the graph that decodes them and the kernel that multiplies with them, against plain loops.</summary>
+public sealed class BlockFormatTests : IDisposable
+{
+    const int Columns = 512;
+
+    readonly string folder = Directory.CreateTempSubdirectory("softmodel-test-").FullName;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    public static TheoryData<string> Names => [.. BlockFormat.All.Select(f => f.Name)];
+
+    static BlockFormat Format(string name) => BlockFormat.All.First(f => f.Name == name);
+
+    // Where blocks have numbers of 16 bits; the other bytes may be anything.
+    static int[] Halves(string name) => name switch
+    {
+        "F16" or "Q4_0" or "Q5_0" or "Q8_0" or "IQ2_XXS" => [0],
+        "Q4_1" or "Q5_1" or "Q4_K" or "Q5_K" => [0, 2],
+        "Q2_K" => [80, 82],
+        "Q3_K" => [108],
+        "Q6_K" => [208],
+        _ => [],
+    };
+
+    static Weight Blocks(string name, int rows, int seed)
+    {
+        var (format, random) = (Format(name), new Random(seed));
+        var bytes = new byte[rows * Columns / format.Elements * format.Size];
+        random.NextBytes(bytes);
+        for (var at = 0; at < bytes.Length; at += format.Size)
+        {
+            foreach (var half in Halves(name))
+                BinaryPrimitives.WriteHalfLittleEndian(bytes.AsSpan(at + half), (Half)(random.NextSingle() * 4 - 2));
+            if (name == "F32")
+                BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan(at), random.NextSingle() * 4 - 2);
+            if (name == "BF16")
+                BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(at), (ushort)(BitConverter.SingleToUInt32Bits(random.NextSingle() * 4 - 2) >> 16));
+        }
+        return new(name, format, [rows, Columns], bytes);
+    }
+
+    /// <summary>The elements of a block as the format's definition in ggml gives them.</summary>
+    static float[] Decoded(string name, ReadOnlySpan<byte> b)
+    {
+        var y = new float[Format(name).Elements];
+        float half(ReadOnlySpan<byte> b, int at) => (float)BinaryPrimitives.ReadHalfLittleEndian(b[at..]);
+        switch (name)
+        {
+            case "F32": y[0] = BinaryPrimitives.ReadSingleLittleEndian(b); break;
+            case "F16": y[0] = half(b, 0); break;
+            case "BF16": y[0] = BitConverter.UInt32BitsToSingle((uint)BinaryPrimitives.ReadUInt16LittleEndian(b) << 16); break;
+            case "Q4_0" or "Q4_1" or "Q5_0" or "Q5_1":
+                for (var i = 0; i < 32; i++)
+                {
+                    var (hasMinimum, hasFifth) = (name[^1] == '1', name[1] == '5');
+                    var codes = (hasMinimum ? 4 : 2) + (hasFifth ? 4 : 0);
+                    var code = (b[codes + i % 16] >> (i < 16 ? 0 : 4)) & 15;
+                    if (hasFifth)
+                        code |= (int)(BinaryPrimitives.ReadUInt32LittleEndian(b[(codes - 4)..]) >> i & 1) << 4;
+                    y[i] = hasMinimum ? code * half(b, 0) + half(b, 2) : (code - (hasFifth ? 16 : 8)) * half(b, 0);
+                }
+                break;
+            case "Q8_0":
+                for (var i = 0; i < 32; i++)
+                    y[i] = (sbyte)b[2 + i] * half(b, 0);
+                break;
+            case "Q2_K":
+                for (var i = 0; i < 256; i++)
+                {
+                    var code = (b[16 + i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2)) & 3;
+                    y[i] = half(b, 80) * (b[i / 16] & 15) * code - half(b, 82) * (b[i / 16] >> 4);
+                }
+                break;
+            case "Q3_K":
+                for (var i = 0; i < 256; i++)
+                {
+                    var code = (b[32 + i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2)) & 3;
+                    if ((b[i % 32] >> (i / 32) & 1) == 0)
+                        code -= 4;
+                    var group = i / 16;
+                    var low = group < 8 ? b[96 + group] & 15 : b[96 + group - 8] >> 4;
+                    var scale = low + ((b[104 + group % 4] >> (group / 4 * 2)) & 3) * 16 - 32;
+                    y[i] = half(b, 108) * scale * code;
+                }
+                break;
+            case "Q4_K" or "Q5_K":
+                for (var i = 0; i < 256; i++)
+                {
+                    var group = i / 32;
+                    var s = b[4..16];
+                    var (scale, minimum) = group < 4 ? (s[group] & 63, s[group + 4] & 63)
+                        : ((s[group + 4] & 15) | (s[group - 4] >> 6 << 4), (s[group + 4] >> 4) | (s[group] >> 6 << 4));
+                    var code = (b[(name == "Q4_K" ? 16 : 48) + i / 64 * 32 + i % 32] >> (group % 2 * 4)) & 15;
+                    if (name == "Q5_K" && (b[16 + i % 32] >> group & 1) != 0)
+                        code += 16;
+                    y[i] = half(b, 0) * scale * code - half(b, 2) * minimum;
+                }
+                break;
+            case "Q6_K":
+                for (var i = 0; i < 256; i++)
+                {
+                    var (part, quarter, l) = (i / 128, i % 128 / 32, i % 32);
+                    var low = (b[part * 64 + quarter % 2 * 32 + l] >> (quarter / 2 * 4)) & 15;
+                    var high = (b[128 + part * 32 + l] >> (quarter * 2)) & 3;
+                    y[i] = half(b, 208) * (sbyte)b[192 + i / 16] * (low + high * 16 - 32);
+                }
+                break;
+            case "IQ2_XXS":
+                for (var i = 0; i < 256; i++)
+                {
+                    var group = b[(2 + i / 32 * 8)..];
+                    var signs = BinaryPrimitives.ReadUInt32LittleEndian(group[4..]);
+                    var seven = (signs >> (i % 32 / 8 * 7)) & 127;
+                    var isNegative = i % 8 < 7 ? (seven >> (i % 8) & 1) != 0 : BitOperations.PopCount(seven) % 2 != 0;
+                    var size = Sizes[LatticeBlocks.Points[group[i % 32 / 8] * 2 + i % 8 / 4] >> (i % 4 * 2) & 3];
+                    y[i] = half(b, 0) * (0.5f + (signs >> 28)) * 0.25f * size * (isNegative ? -1 : 1);
+                }
+                break;
+            default:
+                throw new InvalidOperationException(name);
+        }
+        return y;
+    }
+
+    static ReadOnlySpan<byte> Sizes => [8, 25, 43];
+
+    static float[] Decoded(Weight weight) => [.. Enumerable.Range(0, weight.Bytes.Length / weight.Format.Size).SelectMany(i => Decoded(weight.Name, weight.Bytes.Span.Slice(i * weight.Format.Size, weight.Format.Size)))];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_block_is_decoded_as_its_format_says(string name)
+    {
+        var builder = new GraphBuilder("test", Evaluator.FoldKeepingStored);
+        var weight = Blocks(name, 23, seed: 1);
+        var decoded = weight.Format.Decode(weight, builder);
+        Assert.Equal(23, decoded.Shape[0].Value);
+        var graph = builder.Build([decoded.Reshape(new(23, Columns)).Value]);
+        Assert.Equal(Decoded(weight), Evaluator.Run(graph, [])[0].Values<float>().ToArray());
+    }
+
+    // What dequantize_row_* of ggml (in llama.rn 0.3.10, without fused multiply-adds) gives for the same 64 blocks, by FNV-1a.
+    [Theory]
+    [InlineData("Q4_0", 0x95bdc6ab7888c614UL)]
+    [InlineData("Q4_1", 0x24317aa60fffd626UL)]
+    [InlineData("Q5_0", 0x09c27fa34562f043UL)]
+    [InlineData("Q5_1", 0x7d3127f34152cf55UL)]
+    [InlineData("Q8_0", 0x4dc70b9d62cbcdeeUL)]
+    [InlineData("Q2_K", 0xc938c0f5e940f3acUL)]
+    [InlineData("Q3_K", 0x430f431814a11257UL)]
+    [InlineData("Q4_K", 0x7a7e78a1dea30b76UL)]
+    [InlineData("Q5_K", 0x5106875eda1bd845UL)]
+    [InlineData("Q6_K", 0x3a7bb20b63059e96UL)]
+    [InlineData("IQ2_XXS", 0x39e604c5c3bfc59eUL)]
+    public void Blocks_are_decoded_as_ggml_does(string name, ulong hash)
+    {
+        var format = Format(name);
+        var (bytes, state) = (new byte[64 * format.Size], 1u);
+        for (var i = 0; i < bytes.Length; i++)
+            bytes[i] = (byte)((state = state * 1664525 + 1013904223) >> 24);
+        for (var block = 0; block < bytes.Length; block += format.Size)
+        {
+            foreach (var half in Halves(name))
+            {
+                var at = bytes.AsSpan(block + half, 2);
+                BinaryPrimitives.WriteUInt16LittleEndian(at, (ushort)(BinaryPrimitives.ReadUInt16LittleEndian(at) & 0x83FF | 0x3C00));
+            }
+        }
+        var builder = new GraphBuilder("test", Evaluator.FoldKeepingStored);
+        var decoded = format.Decode(new(name, format, [64, format.Elements], bytes), builder);
+        var found = 14695981039346656037;
+        // Zeros have no sign here.
+        foreach (var b in MemoryMarshal.AsBytes<float>([.. Evaluator.Run(builder.Build([decoded.Value]), [])[0].Values<float>().ToArray().Select(y => y + 0f)]))
+            found = (found ^ b) * 1099511628211;
+        Assert.Equal(hash, found);
+    }
+
+    [Fact]
+    public void The_points_are_those_of_ggml() => Assert.Equal("05826b5d3e472a3a78f196be62ac78acf81df0f909626e12ab9fa2a5d490dd54",
+        Convert.ToHexStringLower(SHA256.HashData(Enumerable.Range(0, 2048).Select(i => Sizes[LatticeBlocks.Points[i / 4] >> (i % 4 * 2) & 3]).ToArray())));
+
+    [Theory]
+    [InlineData(37, 128)]
+    [InlineData(37, 256)]
+    [InlineData(336, 256)]
+    [InlineData(336, 512)]
+    public void A_kernel_multiplies_with_what_it_decodes(int rows, int width)
+    {
+        Assert.SkipWhen(width > InProcess.Width, $"this processor has no vectors of {width} bits");
+        var builder = new GraphBuilder("test", Evaluator.FoldKeepingStored);
+        var x = new Term(builder, builder.Input("x", new(ElementType.Float32, new(Dim.Symbol("n"), Columns))));
+        var chosen = new Term(builder, builder.Input("chosen", new(ElementType.Int64, new(Dim.Symbol("m")))));
+        Weight[] weights = [.. BlockFormat.All.Select((f, i) => Blocks(f.Name, rows, seed: rows + i))];
+        Term[] matrices = [.. weights.Select(w => w.Format.Decode(w, builder))];
+        // Rows are read by number, too: where two kernels read the same constants, each finds its own order.
+        var some = rows == 37 ? [] : matrices.Select(m => m.Gather(chosen, 0).Reshape(new(Dim.Symbol("m"), Columns)).Value);
+        var program = Lower.Program(builder.Build([.. matrices.Select(m => Transformer.Times(x, m).Value), .. some]));
+        var sums = program.AllSteps().OfType<Step.Nest>().Where(n => n.Fold is not null).ToArray();
+        Assert.Equal(weights.Length, sums.Length);
+        Assert.All(weights.Zip(sums), p => Assert.True(PanelCode.Of(p.Second, width) is not null, $"{p.First.Name} is not decoded in the kernel"));
+        using var model = InProcess.Compile(program, Path.Combine(folder, "test.weights"), width);
+        var random = new Random(rows);
+        var expected = weights.Select(Decoded).ToArray();
+        foreach (var n in new[] { 1, 3, 4, 5, 17 })
+        {
+            var values = Enumerable.Range(0, n * Columns).Select(_ => random.NextSingle() * 2 - 1).ToArray();
+            long[] picked = [rows - 1, 0, n];
+            Tensor[] given = [Tensor.Of(values.AsSpan(), n, Columns), Tensor.Of(picked.AsSpan(), 3)];
+            var results = model.Run(given);
+            for (var w = 0; w < weights.Length; w++)
+            {
+                var (name, y, matrix) = (weights[w].Name, results[w].Values<float>().ToArray(), expected[w]);
+                for (var i = 0; i < n * rows; i++)
+                {
+                    var (exact, size) = (0.0, 0.0);
+                    for (var k = 0; k < Columns; k++)
+                    {
+                        var product = (double)values[i / rows * Columns + k] * matrix[i % rows * Columns + k];
+                        (exact, size) = (exact + product, size + Math.Abs(product));
+                    }
+                    Assert.True(Math.Abs(y[i] - exact) <= 1e-6 * size, $"{name}, n = {n}: {y[i]} at {i} where {exact} is expected");
+                }
+                if (rows != 37)
+                    Assert.Equal(picked.SelectMany(p => matrix[(int)(p * Columns)..(int)((p + 1) * Columns)]), results[weights.Length + w].Values<float>().ToArray());
+            }
+        }
+    }
+}
