@@ -32,6 +32,9 @@ sealed class PanelCode
     readonly Expr decoded;
     readonly int lanes;
     readonly HashSet<Axis> unrolled;
+    // The innermost loop: it counts by what a step moves the panel, and the other factor, so that addresses are sums.
+    readonly Axis? inner;
+    readonly Axis place = new("at", Dim.Symbol("row__at")), along = new("x_at", Dim.Symbol("row__x"));
     readonly Dictionary<Lowering.Buffer, Lowering.Buffer> panels = [];
 
     PanelCode(Step.Nest nest, Axis column, Axis? row, Expr.Load read, Expr decoded, int width)
@@ -42,6 +45,7 @@ sealed class PanelCode
         unrolled = [.. Vectorization.Of(decoded).OfType<Expr.Load>().Where(l => !l.Axes.Contains(column) && l.Buffer.Count.Value <= MostUnrolled).SelectMany(l => l.Axes).Where(a => a.Extent.Value <= MostUnrolled)];
         // Innermost, so that what is read is read once for all of them.
         folds = [.. natural.Where(a => !unrolled.Contains(a)), .. natural.Where(unrolled.Contains)];
+        inner = folds.LastOrDefault(a => !unrolled.Contains(a));
     }
 
     int Vectors => Columns / lanes;
@@ -227,33 +231,33 @@ sealed class PanelCode
     }
 
     /// <summary>What is computed from constants for a vector of columns, with some loops at a number.</summary>
-    Expr At(Expr e, int vector, IReadOnlyDictionary<Axis, long> fixedAxes) => Made(e, vector, fixedAxes);
+    Expr At(Expr e, int vector, IReadOnlyDictionary<Axis, long> fixedAxes, int copy = 0) => Made(e, vector, fixedAxes, copy);
 
     // The same expression for the same columns and numbers: what is the same is computed once.
     readonly Dictionary<(Expr, int, string), Expr> made = [];
 
-    (Expr, int, string) Key(Expr e, int vector, IReadOnlyDictionary<Axis, long> fixedAxes) =>
-        (e, e.Axes.Contains(column) ? vector : 0, string.Join(",", folds.Where(a => e.Axes.Contains(a) && fixedAxes.ContainsKey(a)).Select(a => $"{a.Name}={fixedAxes[a]}")));
+    (Expr, int, string) Key(Expr e, int vector, IReadOnlyDictionary<Axis, long> fixedAxes, int copy) =>
+        (e, e.Axes.Contains(column) ? vector : 0, string.Join(",", folds.Where(a => e.Axes.Contains(a) && (a == inner || fixedAxes.ContainsKey(a))).Select(a => a == inner ? $"+{copy}" : $"{a.Name}={fixedAxes[a]}")));
 
-    Expr Made(Expr e, int vector, IReadOnlyDictionary<Axis, long> fixedAxes)
+    Expr Made(Expr e, int vector, IReadOnlyDictionary<Axis, long> fixedAxes, int copy)
     {
-        var key = Key(e, vector, fixedAxes);
+        var key = Key(e, vector, fixedAxes, copy);
         if (made.TryGetValue(key, out var there))
             return there;
         return made[key] = e switch
         {
-            Expr.Load load => Moved(load, vector, fixedAxes),
-            Expr.Convert convert => new Expr.Convert(convert.Type, Made(convert.Value, vector, fixedAxes)),
-            Expr.Apply apply => new Expr.Apply(apply.Function, [.. apply.Operands.Select(o => Made(o, vector, fixedAxes))]),
+            Expr.Load load => Moved(load, vector, fixedAxes, copy),
+            Expr.Convert convert => new Expr.Convert(convert.Type, Made(convert.Value, vector, fixedAxes, copy)),
+            Expr.Apply apply => new Expr.Apply(apply.Function, [.. apply.Operands.Select(o => Made(o, vector, fixedAxes, copy))]),
             _ => e,
         };
     }
 
-    Expr Moved(Expr.Load load, int vector, IReadOnlyDictionary<Axis, long> fixedAxes)
+    Expr Moved(Expr.Load load, int vector, IReadOnlyDictionary<Axis, long> fixedAxes, int copy)
     {
-        var index = Fixed(load.Index, fixedAxes);
+        var index = Fixed(load.Index, fixedAxes, copy);
         if (LookedUp(load) is { } row)
-            return new Expr.Load(load.Buffer, index + Index.Of(Made(row.Value, vector, fixedAxes)) * row.Stride);
+            return new Expr.Load(load.Buffer, index + Index.Of(Made(row.Value, vector, fixedAxes, copy)) * row.Stride);
         if (!load.Axes.Contains(column))
         {
             return index.Terms.Count == 0 && load.Buffer.Constant is { } known && index.Offset.Value is { } at
@@ -265,32 +269,43 @@ sealed class PanelCode
         Dim step = Columns;
         foreach (var axis in own.Reverse())
         {
-            index += fixedAxes.TryGetValue(axis, out var number) ? (Index)(step * number) : (Index)axis * step;
+            index += fixedAxes.TryGetValue(axis, out var number) ? (Index)(step * number) : axis == inner ? ((Index)place + (Dim)(copy * Columns)) * Dim.FloorDiv(step, Columns) : (Index)axis * step;
             step *= axis.Extent;
         }
         return new Expr.Load(panels[load.Buffer], index);
     }
 
-    long PerPanel(Lowering.Buffer constant) => constant.Count.Value!.Value / Panels;
+    // Tables that are looked up are the same for all panels.
+    long PerPanel(Lowering.Buffer constant) => panels.ContainsValue(constant) ? constant.Count.Value!.Value / Panels : 0;
+
+    /// <summary>A position in what lies as it is, with some loops at a number.</summary>
+    Index Fixed(Index index, IReadOnlyDictionary<Axis, long> fixedAxes, int copy)
+    {
+        Index moved = index.Offset;
+        foreach (var (axis, stride) in index.Terms)
+            moved += fixedAxes.TryGetValue(axis, out var number) ? (Index)(stride * number) : axis == inner ? ((Index)axis + (Dim)copy) * stride : (Index)axis * stride;
+        return moved;
+    }
 
     /// <summary>The loops of the sum around statements; those that are written out are numbers in them.</summary>
     string Folded(KernelWriter writer, Axis[] order, int at, Dictionary<Axis, long> fixedAxes, Func<IReadOnlyDictionary<Axis, long>, string> inner) =>
-        Folded(writer, order, at, fixedAxes, (_, _, _) => null, inner);
+        Folded(writer, order, at, fixedAxes, 1, (_, _, _) => null, inner);
 
     /// <inheritdoc cref="Folded(KernelWriter, Axis[], int, Dictionary{Axis, long}, Func{IReadOnlyDictionary{Axis, long}, string})"/>
     /// <param name="writer">Writes the statements.</param>
     /// <param name="order">The loops, outermost first.</param>
     /// <param name="at">The first of them that is to be written.</param>
     /// <param name="fixedAxes">The numbers of those that are written out.</param>
+    /// <param name="copies">How many iterations of the innermost loop are written as one.</param>
     /// <param name="around">What stands around the loops from one on, given how to write these; null for those alone.</param>
     /// <param name="inner">The innermost statements.</param>
-    string Folded(KernelWriter writer, Axis[] order, int at, Dictionary<Axis, long> fixedAxes, Func<int, IReadOnlyDictionary<Axis, long>, Func<string>, string?> around, Func<IReadOnlyDictionary<Axis, long>, string> inner)
+    string Folded(KernelWriter writer, Axis[] order, int at, Dictionary<Axis, long> fixedAxes, int copies, Func<int, IReadOnlyDictionary<Axis, long>, Func<string>, string?> around, Func<IReadOnlyDictionary<Axis, long>, string> inner)
     {
-        string Rest() => at == order.Length ? inner(fixedAxes) : Loop(writer, order, at, fixedAxes, around, inner);
+        string Rest() => at == order.Length ? inner(fixedAxes) : Loop(writer, order, at, fixedAxes, copies, around, inner);
         return around(at, fixedAxes, Rest) ?? Rest();
     }
 
-    string Loop(KernelWriter writer, Axis[] order, int at, Dictionary<Axis, long> fixedAxes, Func<int, IReadOnlyDictionary<Axis, long>, Func<string>, string?> around, Func<IReadOnlyDictionary<Axis, long>, string> inner)
+    string Loop(KernelWriter writer, Axis[] order, int at, Dictionary<Axis, long> fixedAxes, int copies, Func<int, IReadOnlyDictionary<Axis, long>, Func<string>, string?> around, Func<IReadOnlyDictionary<Axis, long>, string> inner)
     {
         var axis = order[at];
         if (unrolled.Contains(axis))
@@ -300,7 +315,7 @@ sealed class PanelCode
             {
                 var scope = new KernelWriter.Scope(3 + at);
                 writer.Open.Add(scope);
-                var body = Folded(writer, order, at + 1, new(fixedAxes) { [axis] = i }, around, inner);
+                var body = Folded(writer, order, at + 1, new(fixedAxes) { [axis] = i }, copies, around, inner);
                 writer.Open.RemoveAt(writer.Open.Count - 1);
                 parts.Append($"{{\n{KernelWriter.Indent(scope.Text + body, 1)}}}\n");
             }
@@ -308,8 +323,10 @@ sealed class PanelCode
         }
         var within = new KernelWriter.Scope(3 + at);
         writer.Open.Add(within);
-        var text = Folded(writer, order, at + 1, fixedAxes, around, inner);
+        var text = Folded(writer, order, at + 1, fixedAxes, copies, around, inner);
         writer.Open.RemoveAt(writer.Open.Count - 1);
+        if (axis == this.inner)
+            return $"for (long {axis.Name} = 0, {place.Name} = 0, {along.Name} = 0; {axis.Name} < {axis.Extent.Value}L; {axis.Name} += {copies}, {place.Name} += {copies * Columns}, {along.Name} += {writer.Code(read.Index.Stride(axis) * (Dim)copies)})\n{{\n{KernelWriter.Indent(within.Text + text, 1)}}}\n";
         return $"for (long {axis.Name} = 0; {axis.Name} < {axis.Extent.Value}L; {axis.Name}++)\n{{\n{KernelWriter.Indent(within.Text + text, 1)}}}\n";
     }
 
@@ -324,50 +341,56 @@ sealed class PanelCode
         var (code, factor, summand) = isFactored ? Factored()!.Value : (decoded, null, null);
         var blocks = isFactored ? [.. folds.Where(a => factor!.Axes.Contains(a) || summand?.Axes.Contains(a) == true)] : (Axis[])[];
         var order = isFactored ? [.. blocks, .. folds.Where(a => !blocks.Contains(a))] : folds;
+        // Sums that wait for one another are made two.
+        var copies = ways == 1 && rows <= FewRows / 2 && inner?.Extent.Value % 2 == 0 ? 2 : 1;
         var writer = Writer(order);
         string Each(Func<int, int, string> one) => string.Concat(from r in Enumerable.Range(0, rows) from v in Enumerable.Range(0, Vectors) select one(r, v));
-        var text = new StringBuilder(Each((r, v) => $"V a{r}_{v} = V.Zero;\n"));
+        string[] sums = isFactored ? [.. Ways([]).SelectMany(way => Enumerable.Range(0, copies).Select(c => Way(way, c)))] : [.. Enumerable.Range(0, copies).Select(c => $"_{c}")];
+        string Zero(string name) => string.Concat(sums.Select(sum => Each((r, v) => $"V {name}{r}_{v}{sum} = V.Zero;\n")));
+        string Sum(string name, int r, int v) => sums.Select(sum => $"{name}{r}_{v}{sum}").Aggregate((a, b) => $"{a} + {b}");
+        var text = new StringBuilder(isFactored ? Each((r, v) => $"V a{r}_{v} = V.Zero;\n") : Zero("b"));
         for (var r = 0; r < rows; r++)
             text.Append($"var y{r} = x{(r > 0 ? $" + {(r > 1 ? $"{r} * " : "")}row" : "")};\n");
-        string Products(IReadOnlyDictionary<Axis, long> fixedAxes, string sums)
+        string Products(IReadOnlyDictionary<Axis, long> fixedAxes)
         {
             var innermost = writer.Open[^1].Text;
-            var at = writer.Code(folds.Aggregate(Index.Zero, (sum, axis) => sum + (fixedAxes.TryGetValue(axis, out var number) ? (Index)(read.Index.Stride(axis) * number) : (Index)axis * read.Index.Stride(axis))));
-            for (var r = 0; r < rows; r++)
-                innermost.Append($"var f{r} = VX.Create(y{r}[{at}]);\n");
-            for (var v = 0; v < Vectors; v++)
+            for (var copy = 0; copy < copies; copy++)
             {
-                var w = Fused(writer, At(code, v, fixedAxes));
+                Index from = Index.Zero;
+                foreach (var axis in folds)
+                    from += fixedAxes.TryGetValue(axis, out var number) ? (Index)(read.Index.Stride(axis) * number) : axis == inner ? (Index)along + read.Index.Stride(axis) * (Dim)copy : (Index)axis * read.Index.Stride(axis);
+                var at = writer.Code(from);
                 for (var r = 0; r < rows; r++)
-                    innermost.Append($"{sums}{r}_{v}{(isFactored ? Way(fixedAxes) : "")} = VX.FusedMultiplyAdd({w}, f{r}, {sums}{r}_{v}{(isFactored ? Way(fixedAxes) : "")});\n");
-            }
-            if (summand is not null)
-            {
-                for (var r = 0; r < rows; r++)
-                    innermost.Append($"e{r} += f{r};\n");
+                    innermost.Append($"var f{r}{Way(fixedAxes, copy)} = VX.Create(y{r}[{at}]);\n");
+                for (var v = 0; v < Vectors; v++)
+                {
+                    var w = Fused(writer, At(code, v, fixedAxes, copy));
+                    innermost.Append($"var w{v}{Way(fixedAxes, copy)} = {w};\n");
+                    for (var r = 0; r < rows; r++)
+                    {
+                        var sum = $"b{r}_{v}{(isFactored ? Way(fixedAxes, copy) : $"_{copy}")}";
+                        innermost.Append($"{sum} = VX.FusedMultiplyAdd(w{v}{Way(fixedAxes, copy)}, f{r}{Way(fixedAxes, copy)}, {sum});\n");
+                    }
+                }
+                for (var r = 0; r < rows && summand is not null; r++)
+                    innermost.Append($"e{r} += f{r}{Way(fixedAxes, copy)};\n");
             }
             return "";
         }
-        if (!isFactored)
-            text.Append(Folded(writer, order, 0, [], fixedAxes => Products(fixedAxes, "a")));
-        else
+        text.Append(Folded(writer, order, 0, [], copies, (at, fixedAxes, rest) =>
         {
-            var all = Ways([]).Select(Way).ToArray();
-            text.Append(Folded(writer, order, 0, [], (at, fixedAxes, rest) =>
-            {
-                if (at != blocks.Length)
-                    return null;
-                var scope = writer.Open[^1].Text;
-                scope.Append(string.Concat(all.Select(way => Each((r, v) => $"V b{r}_{v}{way} = V.Zero;\n"))));
-                if (summand is not null)
-                    scope.Append(string.Concat(Enumerable.Range(0, rows).Select(r => $"V e{r} = V.Zero;\n")));
-                var inner = rest();
-                var scales = Enumerable.Range(0, Vectors).Select(v => (Factor: writer.Value(At(factor!, v, fixedAxes), true), Summand: summand is null ? null : writer.Value(At(summand, v, fixedAxes), true))).ToArray();
-                return inner + Each((r, v) => $"a{r}_{v} = VX.FusedMultiplyAdd({all.Select(way => $"b{r}_{v}{way}").Aggregate((a, b) => $"{a} + {b}")}, {scales[v].Factor}, a{r}_{v});\n"
-                    + (summand is null ? "" : $"a{r}_{v} = VX.FusedMultiplyAdd({scales[v].Summand}, e{r}, a{r}_{v});\n"));
-            }, fixedAxes => Products(fixedAxes, "b")));
-        }
-        text.Append(Each((r, v) => $"VX.Store(a{r}_{v}, sums{(r * Columns + v * lanes is > 0 and var at ? $" + {at}" : "")});\n"));
+            if (!isFactored || at != blocks.Length)
+                return null;
+            var scope = writer.Open[^1].Text;
+            scope.Append(Zero("b"));
+            for (var r = 0; r < rows && summand is not null; r++)
+                scope.Append($"V e{r} = V.Zero;\n");
+            var within = rest();
+            var scales = Enumerable.Range(0, Vectors).Select(v => (Factor: writer.Value(At(factor!, v, fixedAxes), true), Summand: summand is null ? null : writer.Value(At(summand, v, fixedAxes), true))).ToArray();
+            return within + Each((r, v) => $"a{r}_{v} = VX.FusedMultiplyAdd({Sum("b", r, v)}, {scales[v].Factor}, a{r}_{v});\n"
+                + (summand is null ? "" : $"a{r}_{v} = VX.FusedMultiplyAdd({scales[v].Summand}, e{r}, a{r}_{v});\n"));
+        }, Products));
+        text.Append(Each((r, v) => $"VX.Store({(isFactored ? $"a{r}_{v}" : Sum("b", r, v))}, sums{(r * Columns + v * lanes is > 0 and var at ? $" + {at}" : "")});\n"));
         return Method(writer, text.ToString(), ", float* x, long row, float* sums");
     }
 
@@ -379,7 +402,7 @@ sealed class PanelCode
         folds.FirstOrDefault(a => unrolled.Contains(a) && !fixedAxes.ContainsKey(a)) is not { } axis ? [fixedAxes]
         : Enumerable.Range(0, (int)axis.Extent.Value!.Value).SelectMany(i => Ways(new(fixedAxes) { [axis] = i }));
 
-    string Way(IReadOnlyDictionary<Axis, long> fixedAxes) => string.Concat(folds.Where(unrolled.Contains).Select(a => $"_{fixedAxes[a]}"));
+    string Way(IReadOnlyDictionary<Axis, long> fixedAxes, int copy) => $"_{copy}{string.Concat(folds.Where(unrolled.Contains).Select(a => $"_{fixedAxes[a]}"))}";
 
     /// <summary>The decoded factor as codes times a factor plus a summand, neither of which the innermost loops change; null where it is not so.</summary>
     (Expr Code, Expr Factor, Expr? Summand)? Factored()
@@ -398,15 +421,15 @@ sealed class PanelCode
         var text = Folded(writer, folds, 0, [], fixedAxes =>
         {
             var innermost = writer.Open[^1];
-            var (place, step) = (Index.Zero, (Dim)Columns);
+            var (target, step) = (Index.Zero, (Dim)Columns);
             foreach (var axis in natural.Reverse())
             {
-                place += fixedAxes.TryGetValue(axis, out var number) ? (Index)(step * number) : (Index)axis * step;
+                target += fixedAxes.TryGetValue(axis, out var number) ? (Index)(step * number) : (Index)axis * step;
                 step *= axis.Extent;
             }
             for (var v = 0; v < Vectors; v++)
             {
-                var (value, at) = (Fused(writer, At(decoded, v, fixedAxes)), writer.Code(place + (Dim)(v * lanes)));
+                var (value, at) = (Fused(writer, At(decoded, v, fixedAxes)), writer.Code(target + (Dim)(v * lanes)));
                 innermost.Text.Append($"VX.Store({value}, to + ({at}));\n");
             }
             return "";
@@ -428,7 +451,10 @@ sealed class PanelCode
         var levels = new Dictionary<Axis, int>();
         for (var i = 0; i < order.Length; i++)
             levels[order[i]] = 3 + i;
-        var writer = new KernelWriter(levels, lane, 2, [], "c");
+        if (this.inner is not null)
+            levels[place] = levels[along] = levels[this.inner];
+        // Addresses are pointers that the loops around the innermost one move.
+        var writer = new KernelWriter(levels, lane, 2 + Math.Max(0, Array.IndexOf(order, this.inner)), [], "c");
         writer.Open.Add(new(1));
         return writer;
     }
