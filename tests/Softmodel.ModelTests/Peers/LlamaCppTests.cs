@@ -1,0 +1,110 @@
+using System.Text.Json;
+using Softmodel.Cli.Peers;
+using Softmodel.ModelTests.Native;
+
+namespace Softmodel.ModelTests.Peers;
+
+public class LlamaCppTests
+{
+    static readonly string text = "The lighthouse keeper counted 1,204 ships that winter, and each one had a name.";
+
+    static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    static string ModelFile => Path.Combine(Shared.Folder("lm"), "SmolLM2-135M-Instruct.Q4_1.gguf");
+
+    static async Task<LlamaCpp> Start(int threads, int contextSize = 256)
+    {
+        foreach (var tool in new[] { "node", "npm" })
+            Assert.SkipUnless(NativeTools.Has(tool), $"'{tool}' is not installed");
+        try
+        {
+            return await LlamaCpp.Start(ModelFile, threads, contextSize, Cancel);
+        }
+        catch (SoftmodelException e) when (e.Message.Contains("npm registry") || e.Message.Contains("Linux on x86-64"))
+        {
+            Assert.Skip($"llama.cpp is missing, and can't be fetched: {e.Message}");
+            throw;
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task It_evaluates_with_the_threads_that_it_is_given(int threads)
+    {
+        using var peer = await Start(threads);
+        Assert.Equal(threads, peer.Threads);
+        var tokens = peer.Tokenize(string.Join(" ", Enumerable.Repeat(text, 8)))[..128];
+        for (var round = 0; round < 3; round++)
+        {
+            var ms = peer.Prefill(tokens);
+            Assert.InRange(peer.OwnMs, ms * 0.5, ms);
+        }
+        // A thread that does not exist does not work; how much one that does gets done is up to what else the machine does.
+        if (threads == 1)
+            Assert.InRange(peer.ProcessorMs, 0, peer.OwnMs * 1.2);
+    }
+
+    [Fact]
+    public async Task It_cuts_a_text_as_the_model_asks_and_goes_on_with_the_likeliest_tokens()
+    {
+        using var oracle = JsonDocument.Parse(await File.ReadAllBytesAsync(Path.Combine(Shared.Folder("lm"), "smollm2-oracle.json"), Cancel));
+        var cut = oracle.RootElement.GetProperty("tokenize")[0];
+        using var peer = await Start(2);
+        var tokens = peer.Tokenize(cut.GetProperty("text").GetString()!);
+        Assert.Equal(cut.GetProperty("ids").EnumerateArray().Select(i => i.GetInt32()), tokens);
+
+        var (ms, made) = peer.Decode(tokens, 12);
+        Assert.Equal(13, made.Length);
+        Assert.InRange(ms, peer.OwnMs, 60_000);
+        // What came before is forgotten, and a prompt that holds the first of them goes on with the others.
+        Assert.Equal(made, peer.Decode(tokens, 12).Tokens);
+        Assert.Equal(made[4..], peer.Decode([.. tokens, .. made[..4]], 8).Tokens);
+    }
+
+    [Fact]
+    public async Task Its_memory_is_that_of_the_model_beside_that_of_node()
+    {
+        using var peer = await Start(1);
+        peer.Prefill(peer.Tokenize(text));
+        // Touched pages of the file count, and a prompt touches nearly all of them but the unused rows of the vocabulary.
+        Assert.InRange(peer.PeakMemory - peer.EmptyMemory, new FileInfo(ModelFile).Length / 2, new FileInfo(ModelFile).Length * 3);
+        Assert.InRange(peer.LoadMs, 1, peer.ReadyMs);
+        Assert.Contains("llama.cpp v", peer.Version);
+    }
+
+    [Fact]
+    public async Task What_it_can_not_do_it_says()
+    {
+        using var peer = await Start(1, 64);
+        Assert.Contains("don't fit into a context of", Assert.Throws<SoftmodelException>(() => peer.Decode(new int[250], 50)).Message);
+        Assert.Contains("needs a token", Assert.Throws<SoftmodelException>(() => peer.Prefill([])).Message);
+        Assert.True(peer.Prefill([1, 2, 3]) > 0);
+
+        var broken = Path.GetTempFileName();
+        try
+        {
+            await File.WriteAllTextAsync(broken, "GGUF, or so it says", Cancel);
+            var error = await Assert.ThrowsAsync<SoftmodelException>(() => LlamaCpp.Start(broken, 1, 64, Cancel));
+            Assert.Contains(broken, error.Message);
+            Assert.Contains("did not load the model", error.Message);
+        }
+        finally
+        {
+            File.Delete(broken);
+        }
+        Assert.Contains("there is no file", (await Assert.ThrowsAsync<SoftmodelException>(() => LlamaCpp.Start("nowhere.gguf", 1, 64, Cancel))).Message);
+    }
+
+    [Fact]
+    public async Task Cancelling_ends_the_process()
+    {
+        using var source = new CancellationTokenSource();
+        using (await Start(1))
+        {
+        }
+        using var peer = await LlamaCpp.Start(ModelFile, 1, 256, source.Token);
+        await source.CancelAsync();
+        Assert.Throws<OperationCanceledException>(() => peer.Prefill([1, 2, 3]));
+    }
+}
