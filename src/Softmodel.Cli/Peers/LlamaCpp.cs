@@ -69,9 +69,9 @@ internal sealed class LlamaCpp : IDisposable
     /// <param name="contextSize">How many tokens a prompt and what follows it may have.</param>
     /// <param name="cancel">Ends the process, also later.</param>
     /// <param name="progress">Is told what is being done.</param>
-    /// <param name="flashAttention">Whether attention is computed in one piece; llama.cpp is faster without it on a processor.</param>
+    /// <param name="flashAttention">Whether attention is computed in one piece, as llama.cpp does by default: prompts are faster with it.</param>
     /// <exception cref="SoftmodelException">This is no Linux on x86-64, Node.js or npm is missing, the package can't be fetched, or llama.cpp refuses the model.</exception>
-    public static async Task<LlamaCpp> Start(string modelPath, int threads, int contextSize, CancellationToken cancel, IProgress<string>? progress = null, bool flashAttention = false)
+    public static async Task<LlamaCpp> Start(string modelPath, int threads, int contextSize, CancellationToken cancel, IProgress<string>? progress = null, bool flashAttention = true)
     {
         if (!File.Exists(modelPath))
             throw new SoftmodelException($"there is no file '{modelPath}' for llama.cpp to load");
