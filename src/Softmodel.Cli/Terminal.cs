@@ -48,6 +48,16 @@ sealed class Terminal(InvocationConfiguration streams, bool json)
             Console(streams.Output).Write(table());
     }
 
+    /// <summary>Some text of the result, as it comes.</summary>
+    public void Write(string text)
+    {
+        Output.Write(text);
+        Output.Flush();
+    }
+
+    /// <summary>Asks for a line on standard error.</summary>
+    public void Ask(string prompt) => streams.Error.Write(prompt);
+
     /// <summary>A line on standard error.</summary>
     public void Say(string line) => streams.Error.WriteLine(line);
 

@@ -32,6 +32,9 @@ sealed class Decoder(CompiledModel model, int capacity, WhenFull whenFull = When
     /// <summary>How many scores there are for each token that is wanted.</summary>
     public int Vocabulary { get; } = (int)model.Outputs[0].Sizes[1];
 
+    /// <summary>Whether a sequence can be taken back to an earlier token: not where every token changes one state.</summary>
+    public bool CanCut => !inputs.ContainsKey(Transformer.Kept);
+
     /// <summary>Begins a sequence.</summary>
     public int Begin() => Cells.Begin();
 
@@ -51,6 +54,11 @@ sealed class Decoder(CompiledModel model, int capacity, WhenFull whenFull = When
         var (count, asked) = (0, 0);
         foreach (var feed in feeds)
         {
+            foreach (var token in feed.Tokens.Span)
+            {
+                if ((uint)token >= (uint)Vocabulary)
+                    throw new SoftmodelException($"there is no token {token}; the model knows 0 to {Vocabulary - 1}");
+            }
             count += feed.Tokens.Length;
             asked += feed.WantsAll ? feed.Tokens.Length : 1;
         }
@@ -89,7 +97,16 @@ sealed class Decoder(CompiledModel model, int capacity, WhenFull whenFull = When
                 kept[i] = begun.Contains(i) ? 1 : 0;
             Set(Transformer.Kept, kept, Transformer.MostSequences);
         }
-        model.Run(arguments);
+        try
+        {
+            model.Run(arguments);
+        }
+        catch
+        {
+            foreach (var feed in feeds)
+                Cells.Cut(feed.Sequence, Cells.Length(feed.Sequence) - feed.Tokens.Length);
+            throw;
+        }
         foreach (var feed in feeds)
             begun.Add(feed.Sequence);
         return model.Output(0).Span<float>();

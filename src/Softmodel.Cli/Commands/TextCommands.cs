@@ -1,0 +1,134 @@
+using System.CommandLine;
+using System.Diagnostics;
+using Softmodel.Language;
+
+namespace Softmodel.Cli.Commands;
+
+/// <summary><c>softmodel complete</c>, <c>softmodel ask</c> and <c>softmodel chat</c>: text from a language model.</summary>
+static class TextCommands
+{
+    /// <summary>How text is written: what the three have in common.</summary>
+    sealed class Writing
+    {
+        readonly Option<int> tokens = new("--max-tokens") { Description = "The most tokens that are written.", DefaultValueFactory = _ => 512 };
+        readonly Option<double> temperature = new("--temperature") { Description = "0 takes the likeliest token always; 1 draws by the model's own probabilities.", DefaultValueFactory = _ => 0 };
+        readonly Option<int> topK = new("--top-k") { Description = "Draw from so many of the likeliest; 0 for all.", DefaultValueFactory = _ => 0 };
+        readonly Option<double> topP = new("--top-p") { Description = "Draw from the likeliest that together have this probability.", DefaultValueFactory = _ => 1 };
+        readonly Option<double> minP = new("--min-p") { Description = "Draw from those that have this share of the likeliest one's probability.", DefaultValueFactory = _ => 0 };
+        readonly Option<double> penalty = new("--repetition-penalty") { Description = "Above 1: tokens that have come are less likely.", DefaultValueFactory = _ => 1 };
+        readonly Option<ulong> seed = new("--seed") { Description = "The same seed gives the same text.", DefaultValueFactory = _ => 0 };
+        readonly Option<string[]> stop = new("--stop") { Description = "A text that ends what is written; may be given several times.", HelpName = "TEXT" };
+        readonly Option<int> context = new("--context") { Description = "How many tokens there is room for; by default what the model was made for, at most 4096.", DefaultValueFactory = _ => 0 };
+        readonly Option<WhenFull> whenFull = new("--when-full") { Description = "When there is no room left: refuse, or forget the oldest tokens.", DefaultValueFactory = _ => WhenFull.Refuse };
+        readonly Option<int> threads = new("--threads") { Description = "How many threads compute; the text does not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
+
+        public void AddTo(Command command)
+        {
+            foreach (var option in (Option[])[tokens, temperature, topK, topP, minP, penalty, seed, stop, context, whenFull, threads])
+                command.Options.Add(option);
+        }
+
+        public GenerationOptions Generation(ParseResult parsed) => new()
+        {
+            MaxTokens = parsed.GetValue(tokens),
+            Stop = parsed.GetValue(stop) ?? [],
+            Sampling = new()
+            {
+                Temperature = parsed.GetValue(temperature),
+                TopK = parsed.GetValue(topK),
+                TopP = parsed.GetValue(topP),
+                MinP = parsed.GetValue(minP),
+                RepetitionPenalty = parsed.GetValue(penalty),
+                Seed = parsed.GetValue(seed),
+            },
+        };
+
+        public async Task<LanguageModel> Load(string name, ParseResult parsed, Terminal terminal, CancellationToken cancel)
+        {
+            await terminal.Fetch(name, cancel);
+            var options = new LanguageOptions { ContextLength = parsed.GetValue(context), WhenFull = parsed.GetValue(whenFull), Compile = new() { Threads = parsed.GetValue(threads) } };
+            return await terminal.Working(progress => LanguageModel.LoadAsync(name, options, null, progress, cancel));
+        }
+    }
+
+    static Argument<string> Model() => new("model") { Description = "A language model: a name of the catalogue, a GGUF file, a folder with config.json and safetensors, or a source." };
+
+    public static Command Complete()
+    {
+        var (model, writing) = (Model(), new Writing());
+        var prompt = new Argument<string>("text") { Description = "The text to go on with; - reads standard input." };
+        var verb = new Verb("complete", "Go on with a text.", "complete stories15m \"Once upon a time\"", "complete smollm2 \"The capital of France is\" --max-tokens 8", "complete model.gguf - --temperature 0.8 --seed 7 <text.txt") { model, prompt };
+        writing.AddTo(verb);
+        return verb.Does(async (parsed, terminal, cancel) =>
+        {
+            var text = parsed.GetRequiredValue(prompt) is var given && given == "-" ? await Console.In.ReadToEndAsync(cancel) : given;
+            using var loaded = await writing.Load(parsed.GetRequiredValue(model), parsed, terminal, cancel);
+            return await Write(loaded, loaded.CompleteAsync(text, writing.Generation(parsed), cancel), terminal);
+        }, Verb.Json());
+    }
+
+    public static Command Ask()
+    {
+        var (model, writing) = (Model(), new Writing());
+        var question = new Argument<string>("question") { Description = "What is asked; - reads standard input." };
+        var system = new Option<string>("--system") { Description = "What the model is told beforehand." };
+        var verb = new Verb("ask", "Ask a chat model one question.", "ask smollm2 \"Name three rivers in Europe.\"", "ask smollm2 \"What is 12 times 7?\" --json", "ask model.gguf - --system \"Answer in French.\" <question.txt") { model, question, system };
+        writing.AddTo(verb);
+        return verb.Does(async (parsed, terminal, cancel) =>
+        {
+            var text = parsed.GetRequiredValue(question) is var given && given == "-" ? await Console.In.ReadToEndAsync(cancel) : given;
+            using var loaded = await writing.Load(parsed.GetRequiredValue(model), parsed, terminal, cancel);
+            return await Write(loaded, loaded.ChatAsync([.. Beforehand(parsed.GetValue(system)), new("user", text)], writing.Generation(parsed), cancel), terminal);
+        }, Verb.Json());
+    }
+
+    public static Command Chat()
+    {
+        var (model, writing) = (Model(), new Writing());
+        var system = new Option<string>("--system") { Description = "What the model is told beforehand." };
+        var verb = new Verb("chat", "Chat with a model: a line is a message, an empty line or Ctrl-D ends.", "chat smollm2", "chat smollm2 --system \"You are a pirate.\" --temperature 0.7 --seed 1") { model, system };
+        writing.AddTo(verb);
+        return verb.Does(async (parsed, terminal, cancel) =>
+        {
+            using var loaded = await writing.Load(parsed.GetRequiredValue(model), parsed, terminal, cancel);
+            var turns = Beforehand(parsed.GetValue(system)).ToList();
+            while (true)
+            {
+                terminal.Ask("> ");
+                if (await Console.In.ReadLineAsync(cancel) is not { Length: > 0 } line)
+                    return CommandLine.Done;
+                turns.Add(new("user", line));
+                var answer = new System.Text.StringBuilder();
+                await foreach (var text in loaded.ChatAsync(turns, writing.Generation(parsed), cancel))
+                {
+                    answer.Append(text);
+                    terminal.Write(text);
+                }
+                terminal.Write("\n");
+                turns.Add(new("assistant", answer.ToString()));
+            }
+        });
+    }
+
+    static IEnumerable<ChatTurn> Beforehand(string? system) => system is null ? [] : [new("system", system)];
+
+    /// <summary>Writes a text as it comes, or all of it in JSON.</summary>
+    static async Task<int> Write(LanguageModel model, IAsyncEnumerable<string> parts, Terminal terminal)
+    {
+        var (text, clock, first) = (new System.Text.StringBuilder(), Stopwatch.StartNew(), (double?)null);
+        await foreach (var part in parts)
+        {
+            first ??= clock.Elapsed.TotalMilliseconds;
+            text.Append(part);
+            if (!terminal.Json)
+                terminal.Write(part);
+        }
+        if (!terminal.Json)
+        {
+            terminal.Write("\n");
+            return CommandLine.Done;
+        }
+        terminal.Result(new { model = model.Name, text = text.ToString(), ended = model.LastEnded == Ended.Length ? "length" : "stop", first_text_ms = first, total_ms = clock.Elapsed.TotalMilliseconds }, () => throw new InvalidOperationException());
+        return CommandLine.Done;
+    }
+}

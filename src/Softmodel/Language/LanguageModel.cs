@@ -1,0 +1,254 @@
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.AI;
+using Softmodel.Import;
+using Softmodel.Language.Chat;
+using Softmodel.Language.Tokens;
+using Softmodel.Sources;
+
+namespace Softmodel.Language;
+
+/// <summary>How a language model is loaded.</summary>
+public sealed record LanguageOptions
+{
+    /// <summary>How many tokens a context has room for; 0 for what the model was made for, but at most 4096.</summary>
+    public int ContextLength { get; init; }
+
+    /// <summary>What is done when a context is full. By default an error says so, before anything is lost.</summary>
+    public WhenFull WhenFull { get; init; }
+
+    /// <summary>How the model is compiled.</summary>
+    public CompileOptions Compile { get; init; } = new();
+}
+
+/// <summary>How a text is written.</summary>
+public sealed record GenerationOptions
+{
+    /// <summary>The most tokens that are written.</summary>
+    public int MaxTokens { get; init; } = 512;
+
+    /// <summary>How each one is chosen.</summary>
+    public SamplingOptions Sampling { get; init; } = new();
+
+    /// <summary>Texts that end what is written; they are not part of it.</summary>
+    public IReadOnlyList<string> Stop { get; init; } = [];
+}
+
+/// <summary>One message of a chat.</summary>
+/// <param name="Role"><c>system</c>, <c>user</c> or <c>assistant</c>.</param>
+/// <param name="Content">What was said.</param>
+public sealed record ChatTurn(string Role, string Content);
+
+/// <summary>Why a text ended.</summary>
+public enum Ended
+{
+    /// <summary>The model said so, or a stop text came.</summary>
+    Stopped,
+    /// <summary>There are as many tokens as were asked for.</summary>
+    Length,
+}
+
+/// <summary>
+/// A language model, compiled: it goes on with texts and answers in chats. One caller at a time may use it; what a text has in
+/// common with the one before is not read again.
+/// </summary>
+/// <example>
+/// <code>
+/// using var model = await LanguageModel.LoadAsync("smollm2");
+/// await foreach (var text in model.ChatAsync([new("user", "Name three rivers.")]))
+///     Console.Write(text);
+/// </code>
+/// </example>
+public sealed class LanguageModel : IDisposable
+{
+    // Long prompts are read in pieces, so that a cancellation is heeded between them and the memory of a run is bounded.
+    const int MostAtOnce = 512, DefaultContext = 4096;
+
+    readonly Decoder decoder;
+    readonly ChatTemplate? template;
+    readonly List<int> read = [];
+    readonly SemaphoreSlim gate = new(1);
+    int sequence;
+
+    LanguageModel(string name, string licence, Decoder decoder, Tokenizer tokenizer, ChatTemplate? template)
+    {
+        (Name, Licence, this.decoder, Tokenizer, this.template) = (name, licence, decoder, tokenizer, template);
+        sequence = decoder.Begin();
+    }
+
+    /// <summary>A name for messages.</summary>
+    public string Name { get; }
+
+    /// <summary>The text of the licence that the weights are under; empty where it is not known.</summary>
+    public string Licence { get; }
+
+    /// <summary>How many tokens a context has room for.</summary>
+    public int ContextLength => decoder.Cells.Capacity;
+
+    /// <summary>Whether the model says how a chat is written.</summary>
+    public bool CanChat => template is not null;
+
+    /// <summary>Why the last text ended.</summary>
+    public Ended LastEnded { get; private set; }
+
+    /// <summary>What text becomes for the model.</summary>
+    internal Tokenizer Tokenizer { get; }
+
+    /// <summary>The compiled model and what it has read.</summary>
+    internal Decoder Decoder => decoder;
+
+    /// <summary>Loads a model by its name in the catalogue, a source, or a file, and compiles it or takes it from the cache.</summary>
+    /// <param name="source">What <see cref="Source.Parse"/> reads.</param>
+    /// <param name="options">How.</param>
+    /// <param name="fetching">Is told of the bytes that come.</param>
+    /// <param name="progress">Is told what is being done.</param>
+    /// <param name="cancel">Stops it, and leaves nothing half done.</param>
+    /// <exception cref="SoftmodelException">The model can't be found, fetched, imported or compiled, or is none of text.</exception>
+    public static async Task<LanguageModel> LoadAsync(string source, LanguageOptions? options = null, IProgress<FetchProgress>? fetching = null, IProgress<string>? progress = null, CancellationToken cancel = default)
+    {
+        options ??= new();
+        var resolved = await Source.Resolve(source, fetching, cancel).ConfigureAwait(false);
+        using var model = await Model.LoadAsync(source, progress: fetching, cancel: cancel).ConfigureAwait(false);
+        if (!model.IsLanguageModel)
+            throw new SoftmodelException($"{source} is no language model that can be read: GGUF files, folders with config.json and safetensors, and files of llama2.c are");
+        // A vocabulary lies in the file, or beside it.
+        var vocabulary = resolved.Find("tokens") ?? model.Path;
+        var (tokenizer, template) = (Tokenizer.Open(vocabulary), Path.GetExtension(vocabulary) == ".bin" ? null : ChatTemplate.Open(vocabulary));
+        var length = options.ContextLength > 0 ? options.ContextLength : Math.Min(DefaultContext, Longest(model.Path));
+        var compiled = await model.CompileAsync(options.Compile, progress, cancel).ConfigureAwait(false);
+        if (compiled.Outputs[0].Name != Import.Families.Transformer.LogitsName)
+        {
+            compiled.Dispose();
+            throw new SoftmodelException($"{source} is an encoder: it writes nothing; softmodel embed uses it");
+        }
+        return new(model.Name, model.Licence, new(compiled, length, options.WhenFull), tokenizer, template);
+    }
+
+    static int Longest(string path)
+    {
+        using var checkpoint = Checkpoint.Open(path);
+        return checkpoint.Settings.Whole("max_position_embeddings", DefaultContext);
+    }
+
+    /// <summary>Goes on with a text.</summary>
+    /// <param name="prompt">The text; control tokens in it are text like any other.</param>
+    /// <param name="options">How.</param>
+    /// <param name="cancel">Stops it between tokens; what has come stays, and the model can be used on.</param>
+    /// <returns>The text as it comes.</returns>
+    /// <exception cref="SoftmodelException">The prompt is empty where the model has no beginning of a text, or longer than the context, or an option is out of range.</exception>
+    public IAsyncEnumerable<string> CompleteAsync(string prompt, GenerationOptions? options = null, CancellationToken cancel = default) =>
+        WriteAsync(Prompt(prompt, parsesSpecial: false), options ?? new(), cancel);
+
+    /// <summary>Answers in a chat.</summary>
+    /// <param name="turns">What was said so far.</param>
+    /// <param name="options">How.</param>
+    /// <param name="cancel">Stops it between tokens; what has come stays, and the model can be used on.</param>
+    /// <returns>The answer as it comes.</returns>
+    /// <exception cref="SoftmodelException">The model has no chat template, or it can't be rendered for these messages; or as <see cref="CompleteAsync"/>.</exception>
+    public IAsyncEnumerable<string> ChatAsync(IEnumerable<ChatTurn> turns, GenerationOptions? options = null, CancellationToken cancel = default) =>
+        WriteAsync(Prompt(Render(turns), parsesSpecial: true), options ?? new(), cancel);
+
+    /// <summary>A chat as the model reads it, up to where its answer begins.</summary>
+    /// <inheritdoc cref="ChatAsync" path="/exception"/>
+    public string Render(IEnumerable<ChatTurn> turns) => template is { } form
+        ? form.Render([.. turns.Select(t => new Chat.ChatMessage(t.Role, t.Content))], new() { Begin = Written(Tokenizer.Begin), End = Written(Tokenizer.End) })
+        : throw new SoftmodelException($"{Name} says nothing of how a chat is written; use it to complete texts");
+
+    string Written(int? token) => token is { } number ? Tokenizer.NameOf(number) : "";
+
+    int[] Prompt(string text, bool parsesSpecial)
+    {
+        var tokens = Tokenizer.Encode(text, parsesSpecial);
+        if (Tokenizer is { AddsBegin: true, Begin: { } begin } && !(tokens.Length > 0 && tokens[0] == begin))
+            tokens = [begin, .. tokens];
+        return tokens.Length > 0 ? tokens
+            : Tokenizer.Begin is { } first ? [first]
+            : throw new SoftmodelException($"the prompt is empty, and {Name} has no token with which a text begins; write some words");
+    }
+
+    async IAsyncEnumerable<string> WriteAsync(int[] prompt, GenerationOptions options, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        options.Sampling.Validate();
+        if (options.MaxTokens < 0)
+            throw new SoftmodelException($"{options.MaxTokens} tokens were asked for; 0 or more are possible");
+        await gate.WaitAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            var sampler = new Sampler(options.Sampling);
+            foreach (var token in prompt)
+                sampler.Accept(token);
+            var stream = Tokenizer.Stream();
+            var text = new StopText(options.Stop);
+            LastEnded = Ended.Length;
+            var next = options.MaxTokens == 0 ? 0 : await Task.Run(() => sampler.Next(Read(prompt, cancel)), cancel).ConfigureAwait(false);
+            for (var written = 0; written < options.MaxTokens; written++)
+            {
+                if (Tokenizer.Ends.Contains(next))
+                {
+                    LastEnded = Ended.Stopped;
+                    break;
+                }
+                if (text.Add(stream.Next(next)) is { Length: > 0 } part)
+                    yield return part;
+                if (text.IsStopped)
+                {
+                    LastEnded = Ended.Stopped;
+                    break;
+                }
+                if (written + 1 == options.MaxTokens)
+                    break;
+                cancel.ThrowIfCancellationRequested();
+                var token = next;
+                next = await Task.Run(() => sampler.Next(Feed(new[] { token })), cancel).ConfigureAwait(false);
+            }
+            if (text.End(stream.End()) is { Length: > 0 } rest)
+                yield return rest;
+        }
+        finally
+        {
+            gate.Release();
+        }
+    }
+
+    /// <summary>Reads what of a prompt has not been read, and scores what comes next.</summary>
+    ReadOnlySpan<float> Read(int[] prompt, CancellationToken cancel)
+    {
+        var same = decoder.CanCut ? prompt.AsSpan().CommonPrefixLength(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(read)) : 0;
+        // The last token is read again, as its scores are wanted.
+        same = Math.Min(same, prompt.Length - 1);
+        if (same == 0)
+        {
+            decoder.End(sequence);
+            sequence = decoder.Begin();
+            read.Clear();
+        }
+        else
+        {
+            decoder.Cells.Cut(sequence, same);
+            read.RemoveRange(same, read.Count - same);
+        }
+        for (var at = same; prompt.Length - at > MostAtOnce; at += MostAtOnce)
+        {
+            cancel.ThrowIfCancellationRequested();
+            Feed(prompt.AsMemory(at, MostAtOnce));
+        }
+        cancel.ThrowIfCancellationRequested();
+        return Feed(prompt.AsMemory(read.Count));
+    }
+
+    ReadOnlySpan<float> Feed(ReadOnlyMemory<int> tokens)
+    {
+        var scores = decoder.Run(new Fed(sequence, tokens));
+        read.AddRange(tokens.Span);
+        return scores;
+    }
+
+    /// <summary>The model as libraries for .NET expect a chat; disposing of it leaves the model.</summary>
+    public IChatClient AsChatClient() => new ModelChatClient(this);
+
+    /// <summary>Frees the model.</summary>
+    public void Dispose()
+    {
+        decoder.Dispose();
+        gate.Dispose();
+    }
+}

@@ -1,0 +1,48 @@
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.AI;
+
+namespace Softmodel.Language;
+
+/// <summary>A language model as an <see cref="IChatClient"/>: options are taken as far as the model has them.</summary>
+/// <param name="model">The model, which stays its owner's.</param>
+sealed class ModelChatClient(LanguageModel model) : IChatClient
+{
+    readonly ChatClientMetadata metadata = new("softmodel", defaultModelId: model.Name);
+
+    public async Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default) =>
+        await GetStreamingResponseAsync(messages, options, cancellationToken).ToChatResponseAsync(cancellationToken).ConfigureAwait(false);
+
+    public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        var id = Guid.NewGuid().ToString("N");
+        ChatResponseUpdate Update(string text) => new(ChatRole.Assistant, text) { ResponseId = id, MessageId = id, ModelId = model.Name };
+        ChatTurn[] turns = [.. Instructions(options), .. messages.Select(m => new ChatTurn(m.Role.Value, m.Text))];
+        await foreach (var text in model.ChatAsync(turns, Of(options), cancellationToken).ConfigureAwait(false))
+            yield return Update(text);
+        yield return new(ChatRole.Assistant, []) { ResponseId = id, MessageId = id, ModelId = model.Name, FinishReason = model.LastEnded == Ended.Length ? ChatFinishReason.Length : ChatFinishReason.Stop };
+    }
+
+    static IEnumerable<ChatTurn> Instructions(ChatOptions? options) => options?.Instructions is { Length: > 0 } text ? [new("system", text)] : [];
+
+    static GenerationOptions Of(ChatOptions? options)
+    {
+        var own = new GenerationOptions();
+        return options is null ? own : own with
+        {
+            MaxTokens = options.MaxOutputTokens ?? own.MaxTokens,
+            Stop = [.. options.StopSequences ?? []],
+            Sampling = new()
+            {
+                Temperature = options.Temperature ?? 0,
+                TopK = options.TopK ?? 0,
+                TopP = options.TopP ?? 1,
+                Seed = unchecked((ulong)(options.Seed ?? 0)),
+            },
+        };
+    }
+
+    public object? GetService(Type serviceType, object? serviceKey = null) => serviceKey is not null ? null
+        : serviceType == typeof(ChatClientMetadata) ? metadata : serviceType.IsInstanceOfType(model) ? model : serviceType.IsInstanceOfType(this) ? this : null;
+
+    public void Dispose() { }
+}
