@@ -10,7 +10,7 @@ namespace Softmodel.Language.Tokens;
 static class Unigram
 {
     // The numbers of the fields in SentencePiece's file.
-    const int Pieces = 1, Trainer = 2, Normalizer = 3, Piece = 1, Score = 2, Type = 3, ModelType = 3, IsUnigram = 1, UnknownId = 40, BeginId = 41, EndId = 42;
+    const int Pieces = 1, Trainer = 2, Normalizer = 3, Piece = 1, Score = 2, Type = 3, ModelType = 3, IsUnigram = 1, UnknownId = 40, BeginId = 41, EndId = 42, UnknownPiece = 45, BeginPiece = 46, EndPiece = 47;
     const int CharacterMap = 2, AddsPrefix = 3, RemovesSpaces = 4, EscapesSpaces = 5;
 
     /// <summary>Makes the parts of a tokenizer.</summary>
@@ -46,21 +46,21 @@ static class Unigram
             {
                 var name = seen.Add(names[i]) ? names[i] : $"\uFFFF{i}";
                 var type = i == unknown ? 2 : kinds[i] switch { TokenKind.Control => 3, TokenKind.Defined => 4, TokenKind.Unused => 5, TokenKind.Byte => 6, _ => 1 };
-                Message(output, Pieces, piece =>
-                {
-                    Tag(piece, Piece, WireFormat.WireType.LengthDelimited);
-                    piece.WriteString(name);
-                    Tag(piece, Score, WireFormat.WireType.Fixed32);
-                    piece.WriteFloat((float)scores[i]);
-                    Number(piece, Type, type);
-                });
+                Entry(output, name, (float)scores[i], type);
             }
+            // The library wants a beginning and an end, which not all have; it is never asked for them.
+            string[] none = ["\uFFFF<", "\uFFFF>"];
+            foreach (var name in none)
+                Entry(output, name, 0, 3);
             Message(output, Trainer, trainer =>
             {
                 Number(trainer, ModelType, IsUnigram);
                 Number(trainer, UnknownId, unknown);
-                Number(trainer, BeginId, -1);
-                Number(trainer, EndId, -1);
+                Number(trainer, BeginId, names.Length);
+                Number(trainer, EndId, names.Length + 1);
+                Text(trainer, UnknownPiece, names[unknown]);
+                Text(trainer, BeginPiece, none[0]);
+                Text(trainer, EndPiece, none[1]);
             });
             Message(output, Normalizer, normalizer =>
             {
@@ -74,6 +74,14 @@ static class Unigram
         return stream.ToArray();
     }
 
+    static void Entry(CodedOutputStream output, string name, float score, int type) => Message(output, Pieces, piece =>
+    {
+        Text(piece, Piece, name);
+        Tag(piece, Score, WireFormat.WireType.Fixed32);
+        piece.WriteFloat(score);
+        Number(piece, Type, type);
+    });
+
     static void Message(CodedOutputStream output, int field, Action<CodedOutputStream> write)
     {
         using var inner = new MemoryStream();
@@ -81,6 +89,12 @@ static class Unigram
             write(message);
         Tag(output, field, WireFormat.WireType.LengthDelimited);
         output.WriteBytes(ByteString.CopyFrom(inner.ToArray()));
+    }
+
+    static void Text(CodedOutputStream output, int field, string text)
+    {
+        Tag(output, field, WireFormat.WireType.LengthDelimited);
+        output.WriteString(text);
     }
 
     static void Number(CodedOutputStream output, int field, long value)
