@@ -18,6 +18,10 @@ static class Llama2cTokenizer
     public static Tokenizer Read(string path)
     {
         var (names, scores) = Entries(path, Bytes(path));
+        // Older files have the character of each byte in place of its name, which stands again among the pieces.
+        var areCharacters = names.Count >= FirstByte + 256 && Enumerable.Range(0, 256).All(b => names[FirstByte + b] == $"{(char)b}");
+        for (var b = 0; b < 256 && areCharacters; b++)
+            names[FirstByte + b] = $"<0x{b:X2}>";
         if (names.Count < FirstByte + 256 || Enumerable.Range(0, 256).Any(b => names[FirstByte + b] != $"<0x{b:X2}>"))
             throw new SoftmodelException($"{path}: it is no tokenizer that can be read: neither GGUF, nor a tokenizer.json, nor a tokenizer.bin of llama2.c, whose tokens {FirstByte} to {FirstByte + 255} are bytes");
         var kinds = Enumerable.Range(0, names.Count).Select(Kind).ToArray();
