@@ -11,10 +11,11 @@ static class SafetensorsMutation
     /// <summary>The names of the files.</summary>
     public const string Config = "config.json", Weights = "model.safetensors";
 
-    const string Index = "model.safetensors.index.json";
+    // Stands for half of a surrogate pair, which can't be written otherwise.
+    const string Index = "model.safetensors.index.json", Half = "_half_";
 
     static readonly string[] values =
-        ["null", "true", "false", "\"\"", "\"x\"", "\"F16\"", "\"BF16\"", "\"I64\"", "[]", "{}", "[[[[]]]]", "{\"a\":{\"a\":{}}}", "0.5", "-0.0", "1e-300", "1e300", "1e400", "12345678901234567890123", "\"\\ud800\"", "\"\\u0000\"",
+        ["null", "true", "false", "\"\"", "\"x\"", "\"F16\"", "\"BF16\"", "\"I64\"", "[]", "{}", "[[[[]]]]", "{\"a\":{\"a\":{}}}", "0.5", "-0.0", "1e-300", "1e300", "1e400", "12345678901234567890123", $"\"{Half}\"", "\"\\u0000\"",
             "\"silu\"", "\"gelu\"", "\"default\"", "\"linear\"", "\"llama3\"", "\"yarn\"", "\"sliding_attention\"", "[\"full_attention\"]", "\"llama\"", "\"bert\"", "\"mamba\"", "\"gpt2\"", "\"mixtral\"", "\"modernbert\"", "\"phi3\"", "\"gemma3_text\""];
 
     /// <summary>Writes a damaged model; the same for the same random numbers.</summary>
@@ -68,7 +69,7 @@ static class SafetensorsMutation
             if (places.Count > 0)
                 Damage(Mutation.Pick(places, random), places, random);
         }
-        return Encoding.UTF8.GetBytes(root.ToJsonString(new JsonSerializerOptions { MaxDepth = 1000 }));
+        return Encoding.UTF8.GetBytes(root.ToJsonString(new JsonSerializerOptions { MaxDepth = 1000 }).Replace(Half, "\\ud800", StringComparison.Ordinal));
     }
 
     static void Collect(JsonNode? node, List<(JsonNode, string?, int)> to)

@@ -63,7 +63,7 @@ internal sealed class Settings(string path, JsonObject values)
     /// <param name="name">Its name.</param>
     /// <param name="otherwise">What it is where the file does not say.</param>
     /// <exception cref="SoftmodelException">It is something else, or missing.</exception>
-    public int Whole(string name, int? otherwise = null) => Of<int>(name, "a whole number that is not negative", n => n >= 0) ?? otherwise ?? throw Missing(name);
+    public int Whole(string name, int? otherwise = null) => (int?)Of<long>(name, "a whole number that is not negative", n => n is >= 0 and <= int.MaxValue) ?? otherwise ?? throw Missing(name);
 
     /// <summary>A size or number of things, from 1 on.</summary>
     /// <param name="name">Its name.</param>
@@ -100,7 +100,21 @@ internal sealed class Settings(string path, JsonObject values)
         : node is JsonArray array && array.All(i => i is JsonValue v && v.TryGetValue<T>(out _)) ? [.. array.Select(i => i!.GetValue<T>())] : throw Wrong(name, "a list");
 
     T? Of<T>(string name, string what, Func<T, bool> fits) where T : struct => values[name] is not { } node ? null
-        : node is JsonValue value && value.TryGetValue<T>(out var found) && fits(found) ? found : throw Wrong(name, what);
+        : node is JsonValue value && Is<T>(value, out var found) && fits(found) ? found : throw Wrong(name, what);
+
+    // A number that was not read from JSON, but made by an importer, is of its own type alone.
+    static bool Is<T>(JsonValue value, out T found) where T : struct
+    {
+        if (value.TryGetValue(out found))
+            return true;
+        if (typeof(T) != typeof(long) && typeof(T) != typeof(double))
+            return false;
+        var isWhole = value.TryGetValue<long>(out var whole);
+        if (!isWhole && value.TryGetValue<int>(out var small))
+            (isWhole, whole) = (true, small);
+        found = isWhole ? (T)Convert.ChangeType(whole, typeof(T), CultureInfo.InvariantCulture) : default;
+        return isWhole;
+    }
 
     SoftmodelException Missing(string name) => new($"{path}: the setting '{name}' is missing");
 
