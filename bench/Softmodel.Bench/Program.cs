@@ -13,20 +13,23 @@ if (args is [FuzzWorker.Command, var given, var first, var step, var folder])
     return 0;
 }
 
-var corpus = new Option<string>("--corpus") { Description = "A folder with ONNX files to damage", DefaultValueFactory = _ => "../shared" };
+var corpus = new Option<string>("--corpus") { Description = "A folder with models to damage", DefaultValueFactory = _ => "../shared" };
+var format = new Option<string?>("--format") { Description = "Which models; by default those that lie in the folder" }.AcceptOnlyFromAmong([.. FuzzFormat.All.Select(f => f.Name)]);
 var count = new Option<long>("--count") { Description = "How many damaged models", DefaultValueFactory = _ => 100_000 };
 var seed = new Option<int>("--seed") { Description = "The same seed gives the same models", DefaultValueFactory = _ => 1 };
 var every = new Option<int>("--compile-every") { Description = "One of so many cases is also compiled and run", DefaultValueFactory = _ => 50 };
-var most = new Option<long>("--most-bytes") { Description = "Larger files are left out", DefaultValueFactory = _ => 100_000 };
+var most = new Option<long?>("--most-bytes") { Description = "Larger models are left out" };
 var workers = new Option<int>("--workers") { Description = "How many processes", DefaultValueFactory = _ => Environment.ProcessorCount };
-var keep = new Option<long?>("--write") { Description = "Only write the model of this case, to damaged.onnx" };
-var fuzz = new Command("fuzz", "Take damaged models through the compiler") { corpus, count, seed, every, most, workers, keep };
+var keep = new Option<long?>("--write") { Description = "Only write the model of this case, as a file or folder of the name damaged" };
+var fuzz = new Command("fuzz", "Take damaged models through the compiler") { corpus, format, count, seed, every, most, workers, keep };
 fuzz.SetAction(async (parsed, cancel) =>
 {
-    var options = new FuzzOptions(Path.GetFullPath(parsed.GetRequiredValue(corpus)), parsed.GetRequiredValue(count), parsed.GetRequiredValue(seed), parsed.GetRequiredValue(every), parsed.GetRequiredValue(most));
+    var models = Path.GetFullPath(parsed.GetRequiredValue(corpus));
+    var kind = parsed.GetValue(format) is { } name ? FuzzFormat.Of(name) : FuzzFormat.Within(models);
+    var options = new FuzzOptions(kind.Name, models, parsed.GetRequiredValue(count), parsed.GetRequiredValue(seed), parsed.GetRequiredValue(every), parsed.GetValue(most) ?? kind.MostBytes);
     if (parsed.GetValue(keep) is { } index)
     {
-        FuzzWorker.Write("damaged.onnx", options, FuzzWorker.Corpus(options.Corpus, options.MostBytes), index);
+        FuzzWorker.Write($"damaged{Path.GetExtension(kind.File)}", options, FuzzWorker.Corpus(options), index);
         return 0;
     }
     var report = await FuzzRun.Run(options, parsed.GetRequiredValue(workers), cancel);

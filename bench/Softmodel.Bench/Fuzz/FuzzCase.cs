@@ -3,6 +3,8 @@ using Softmodel.Cli;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
+using Softmodel.Import;
+using Softmodel.Import.Families;
 using Softmodel.Import.Onnx;
 using Softmodel.Lowering;
 using Softmodel.Passes;
@@ -36,7 +38,7 @@ static partial class FuzzCase
     public const long MostBytes = 1L << 30;
 
     /// <summary>Runs a case.</summary>
-    /// <param name="path">The file.</param>
+    /// <param name="path">The file or folder.</param>
     /// <param name="compile">Whether to go on after the import.</param>
     /// <returns>What became of it, and the message or what failed.</returns>
     public static (Fate Fate, string Text) Run(string path, bool compile)
@@ -53,15 +55,17 @@ static partial class FuzzCase
         var compiled = false;
         try
         {
-            using var file = OnnxFile.Open(path);
-            var graph = OnnxImport.Read(file.Model, Evaluator.Fold);
+            using var file = Path.GetExtension(path) == ".onnx" ? OnnxFile.Open(path) : null;
+            using var checkpoint = file is null ? Checkpoint.Open(path) : null;
+            Folding folding = file is null ? Evaluator.FoldKeepingStored : Evaluator.Fold;
+            var graph = file is null ? FamilyImport.Read(checkpoint!, folding) : OnnxImport.Read(file.Model, folding);
             graph.Validate();
             if (!compile)
                 return (Fate.Imported, "");
-            using var model = InProcess.Compile(Lower.Program(Simplify.Apply(graph, Evaluator.Fold)), weights, InProcess.Width);
+            using var model = InProcess.Compile(Lower.Program(Simplify.Apply(graph, folding)), weights, InProcess.Width);
             compiled = true;
             model.MemoryLimit = MostBytes / 2;
-            if (Inputs(model) is not { } inputs)
+            if (Inputs(model, file is null ? 0 : -1) is not { } inputs)
                 return (Fate.Imported, "");
             model.Run(inputs);
             return (Fate.Ran, "");
@@ -81,12 +85,12 @@ static partial class FuzzCase
     }
 
     /// <summary>Small numbers for all inputs; null where they would take too much memory.</summary>
-    static Tensor[]? Inputs(CompiledModel model)
+    static Tensor[]? Inputs(CompiledModel model, int least)
     {
         var shapes = model.Inputs.Select(i => i.Sizes.ToArray().Select(s => s < 0 ? 3 : s).ToArray()).ToArray();
         if (shapes.Any(s => s.Aggregate((Int128)1, (a, b) => a * b) > 1 << 22))
             return null;
-        return [.. model.Inputs.Zip(shapes, (input, shape) => Tensor.Of(input.Type, shape, [.. Enumerable.Range(0, (int)Tensor.CountOf(shape)).Select(i => i % 5 - 1.0)]))];
+        return [.. model.Inputs.Zip(shapes, (input, shape) => Tensor.Of(input.Type, shape, [.. Enumerable.Range(0, (int)Tensor.CountOf(shape)).Select(i => (double)(i % 5 + least))]))];
     }
 
     /// <summary>A message without what is particular to the case: names, numbers, lists.</summary>

@@ -7,12 +7,13 @@ using System.Text.Json;
 namespace Softmodel.Bench.Fuzz;
 
 /// <summary>What to damage, how often.</summary>
-/// <param name="Corpus">A folder with ONNX files.</param>
+/// <param name="Format">The name of a <see cref="FuzzFormat"/>.</param>
+/// <param name="Corpus">A folder with models of it.</param>
 /// <param name="Count">How many damaged models.</param>
 /// <param name="Seed">The same seed gives the same models.</param>
 /// <param name="CompileEvery">Which share of those that are imported is compiled and run: one of so many cases.</param>
-/// <param name="MostBytes">Larger files are left out.</param>
-sealed record FuzzOptions(string Corpus, long Count, int Seed, int CompileEvery, long MostBytes);
+/// <param name="MostBytes">Larger models are left out.</param>
+sealed record FuzzOptions(string Format, string Corpus, long Count, int Seed, int CompileEvery, long MostBytes);
 
 /// <summary>A case in which something failed that must not.</summary>
 /// <param name="Index">Its number; with the seed it gives the model.</param>
@@ -40,8 +41,8 @@ static class FuzzRun
     /// <param name="cancel">Stops at once.</param>
     public static async Task<FuzzReport> Run(FuzzOptions options, int workers, CancellationToken cancel)
     {
-        if (FuzzWorker.Corpus(options.Corpus, options.MostBytes).Length == 0)
-            throw new SoftmodelException($"{options.Corpus}: there are no ONNX files of at most {options.MostBytes} bytes here");
+        if (FuzzWorker.Corpus(options).Length == 0)
+            throw new SoftmodelException($"{options.Corpus}: there are no {options.Format} models of at most {options.MostBytes} bytes here");
         var clock = Stopwatch.StartNew();
         var folder = Directory.CreateTempSubdirectory("softmodel-fuzz-");
         var lines = new ConcurrentBag<FuzzLine>();

@@ -13,19 +13,16 @@ static class FuzzWorker
     /// <summary>The first argument that makes this program a worker.</summary>
     public const string Command = "fuzz-worker";
 
-    /// <summary>The models that are damaged: those of the suites below a folder, the small ones.</summary>
-    /// <param name="folder">The folder.</param>
-    /// <param name="most">The most bytes of a model.</param>
-    public static string[] Corpus(string folder, long most) =>
-        [.. Directory.EnumerateFiles(folder, "*.onnx", SearchOption.AllDirectories).Where(f => new FileInfo(f).Length <= most).Order(StringComparer.Ordinal)];
+    /// <summary>The models that are damaged: the small ones below the folder.</summary>
+    public static string[] Corpus(FuzzOptions options) => FuzzFormat.Of(options.Format).Corpus(options.Corpus, options.MostBytes);
 
     /// <summary>Runs every <paramref name="step"/>-th case from a first one on.</summary>
     public static void Serve(FuzzOptions options, long first, long step, string folder)
     {
         Directory.CreateDirectory(folder);
         Traps(folder);
-        var corpus = Corpus(options.Corpus, options.MostBytes);
-        var path = Path.Combine(folder, "model.onnx");
+        var corpus = Corpus(options);
+        var path = Path.Combine(folder, FuzzFormat.Of(options.Format).File);
         using var progress = MemoryMappedFile.CreateFromFile(Path.Combine(folder, "progress"), FileMode.Create, null, sizeof(long));
         using var at = progress.CreateViewAccessor();
         var kinds = new HashSet<string>(StringComparer.Ordinal);
@@ -46,9 +43,7 @@ static class FuzzWorker
     public static void Write(string path, FuzzOptions options, string[] corpus, long index)
     {
         var random = new Random(HashCode(options.Seed, index));
-        var model = File.ReadAllBytes(corpus[random.Next(corpus.Length)]);
-        File.Delete(path);
-        File.WriteAllBytes(path, Mutation.Of(model, random));
+        FuzzFormat.Of(options.Format).Write(corpus[random.Next(corpus.Length)], path, random);
     }
 
     // System.HashCode differs from process to process.

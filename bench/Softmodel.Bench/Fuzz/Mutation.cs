@@ -1,54 +1,36 @@
-using System.Collections;
-using Google.Protobuf;
-using Google.Protobuf.Reflection;
-using Softmodel.Import.Onnx;
-using Softmodel.Import.Onnx.Wire;
-
 namespace Softmodel.Bench.Fuzz;
 
-/// <summary>Damages models: in their bytes, and in what the bytes say, so that the damage gets past the first check.</summary>
+/// <summary>Damage of any file.</summary>
 static class Mutation
 {
-    static readonly long[] numbers =
+    /// <summary>Whole numbers that are where things end.</summary>
+    public static readonly long[] Numbers =
         [0, 1, 2, 3, 7, 64, 65, 1000, -1, -2, int.MaxValue, int.MinValue, uint.MaxValue, 1L << 31, 1L << 33, 1L << 40, 1L << 56, 1L << 62, long.MaxValue, long.MinValue];
 
-    static readonly float[] floats = [0, -0f, 1, -1, 1e-30f, 1e30f, float.MaxValue, float.NaN, float.PositiveInfinity, float.NegativeInfinity];
+    /// <summary>Real numbers of that kind.</summary>
+    public static readonly float[] Floats = [0, -0f, 1, -1, 1e-30f, 1e30f, float.MaxValue, float.NaN, float.PositiveInfinity, float.NegativeInfinity];
 
     /// <summary>Places outside the model's folder, and others that no model should name.</summary>
     public static readonly string[] Outside =
         ["../secret", "../../../../../../../../etc/hostname", "/etc/hostname", "a/../../secret", "./../secret", "link", "link/hostname", "..", ".", "", "/", "//etc/hostname", "\\\\server\\share", "C:\\secret", "file:///etc/hostname", "a\0b", "/dev/zero", "pipe"];
 
-    static readonly string[] operators = [.. Decompositions.All.Select(d => d.Operator.Name).Distinct().Order(StringComparer.Ordinal)];
-
-    /// <summary>A damaged model; the same for the same random numbers.</summary>
-    public static byte[] Of(byte[] model, Random random)
-    {
-        if (random.Next(10) < 7)
-        {
-            var message = ModelProto.Parser.ParseFrom(model);
-            for (var times = 1 + random.Next(3); times > 0; times--)
-                Message(message, random);
-            model = message.ToByteArray();
-            if (random.Next(10) < 8)
-                return model;
-        }
-        for (var times = 1 + random.Next(3); times > 0; times--)
-            model = Bytes(model, random);
-        return model;
-    }
-
-    static byte[] Bytes(byte[] bytes, Random random)
+    /// <summary>Bits turned, and parts left out, doubled, moved or replaced.</summary>
+    /// <param name="bytes">A model.</param>
+    /// <param name="random">Says what is done.</param>
+    /// <param name="within">Where a model has a part that says more than the rest, the length of that part.</param>
+    public static byte[] Bytes(byte[] bytes, Random random, int within = int.MaxValue)
     {
         if (bytes.Length == 0)
             return [8];
-        var at = random.Next(bytes.Length);
+        var size = random.Next(8) == 0 ? bytes.Length : Math.Min(bytes.Length, within);
+        var at = random.Next(size);
         var length = Math.Min(1 << random.Next(10), bytes.Length - at);
         switch (random.Next(7))
         {
             case 0:
                 bytes = [.. bytes];
                 for (var flips = 1 + random.Next(8); flips > 0; flips--)
-                    bytes[random.Next(bytes.Length)] ^= (byte)(1 << random.Next(8));
+                    bytes[random.Next(size)] ^= (byte)(1 << random.Next(8));
                 return bytes;
             case 1: return bytes[..at];
             case 2: return [.. bytes[..at], .. bytes[(at + length)..]];
@@ -61,9 +43,9 @@ static class Mutation
                 var end = at;
                 while (end < bytes.Length - 1 && bytes[end] >= 0x80)
                     end++;
-                return [.. bytes[..at], .. Varint(Pick(numbers, random)), .. bytes[(end + 1)..]];
+                return [.. bytes[..at], .. Varint(Mutation.Pick(Mutation.Numbers, random)), .. bytes[(end + 1)..]];
             default:
-                var from = random.Next(bytes.Length);
+                var from = random.Next(size);
                 bytes = [.. bytes];
                 bytes.AsSpan(from, Math.Min(length, bytes.Length - from)).ToArray().AsSpan(0, Math.Min(length, bytes.Length - Math.Max(from, at))).CopyTo(bytes.AsSpan(at));
                 return bytes;
@@ -79,106 +61,6 @@ static class Mutation
         return [.. bytes, (byte)rest];
     }
 
-    static void Message(ModelProto model, Random random)
-    {
-        var all = new List<IMessage>();
-        Collect(model, all);
-        if (random.Next(12) == 0 && all.OfType<TensorProto>().ToArray() is { Length: > 0 } tensors)
-        {
-            Externalize(Pick(tensors, random), random);
-            return;
-        }
-        var message = Pick(all, random);
-        var fields = message.Descriptor.Fields.InDeclarationOrder();
-        Field(message, fields[random.Next(fields.Count)], all, random);
-    }
-
-    static void Collect(IMessage message, List<IMessage> to)
-    {
-        to.Add(message);
-        foreach (var field in message.Descriptor.Fields.InDeclarationOrder().Where(f => f.FieldType == FieldType.Message))
-        {
-            var value = field.Accessor.GetValue(message);
-            foreach (var inner in value is IList list ? list.Cast<IMessage>() : value is IMessage one ? [one] : [])
-                Collect(inner, to);
-        }
-    }
-
-    static void Externalize(TensorProto tensor, Random random)
-    {
-        tensor.ClearRawData();
-        tensor.FloatData.Clear();
-        tensor.Int64Data.Clear();
-        tensor.Int32Data.Clear();
-        tensor.DataLocation = TensorProto.Types.DataLocation.External;
-        foreach (var (key, value) in new[] { ("location", Pick(Outside, random)), ("offset", $"{Pick(numbers, random)}"), ("length", $"{Pick(numbers, random)}") })
-        {
-            if (key == "location" || random.Next(2) == 0)
-                tensor.ExternalData.Add(new StringStringEntryProto { Key = key, Value = value });
-        }
-    }
-
-    static void Field(IMessage message, FieldDescriptor field, List<IMessage> all, Random random)
-    {
-        if (field.Accessor.GetValue(message) is IList list && field.IsRepeated)
-        {
-            var at = list.Count > 0 ? random.Next(list.Count) : 0;
-            switch (list.Count == 0 ? 0 : random.Next(5))
-            {
-                case 0: list.Insert(at, Value(field, all, random)); break;
-                case 1: list.RemoveAt(at); break;
-                case 2: list.Insert(random.Next(list.Count), Clone(list[at]!)); break;
-                case 3:
-                    var other = random.Next(list.Count);
-                    (list[at], list[other]) = (list[other], list[at]);
-                    break;
-                default: list[at] = Value(field, all, random); break;
-            }
-        }
-        else if (random.Next(4) == 0)
-            field.Accessor.Clear(message);
-        else
-            field.Accessor.SetValue(message, Value(field, all, random));
-    }
-
-    static object Value(FieldDescriptor field, List<IMessage> all, Random random) => field.FieldType switch
-    {
-        FieldType.Message => Clone(all.Where(m => m.Descriptor == field.MessageType).ToArray() is { Length: > 0 } others && random.Next(4) > 0
-            ? Pick(others, random) : field.MessageType.Parser.ParseFrom(ByteString.Empty)),
-        FieldType.String => Text(field, all, random),
-        FieldType.Bytes => ByteString.CopyFrom(Noise(random)),
-        FieldType.Int64 => Pick(numbers, random),
-        FieldType.Int32 or FieldType.SInt32 => (int)Pick(numbers, random),
-        FieldType.UInt64 => (ulong)Pick(numbers, random),
-        FieldType.UInt32 => (uint)Pick(numbers, random),
-        FieldType.Float => Pick(floats, random),
-        FieldType.Double => (double)Pick(floats, random),
-        FieldType.Enum => Enum.ToObject(field.EnumType.ClrType, random.Next(30)),
-        FieldType.Bool => random.Next(2) == 0,
-        var type => throw new NotSupportedException($"{type}"),
-    };
-
-    /// <summary>Mostly a text from elsewhere in the model: so edges go back, and names are there twice.</summary>
-    static string Text(FieldDescriptor field, List<IMessage> all, Random random)
-    {
-        if (field.Name == "op_type" && random.Next(4) > 0)
-            return Pick(operators, random);
-        if (random.Next(8) == 0)
-            return Pick(["", "x", "ai.onnx", "ai.onnx.ml", "é\u0000\u202E", new string('n', 100_000), .. Outside], random);
-        var other = Pick(all, random);
-        var texts = other.Descriptor.Fields.InDeclarationOrder().Where(f => f.FieldType == FieldType.String)
-            .SelectMany(f => f.Accessor.GetValue(other) is IList list && f.IsRepeated ? list.Cast<string>() : [(string)f.Accessor.GetValue(other)]).ToArray();
-        return texts.Length > 0 ? Pick(texts, random) : "";
-    }
-
-    static object Clone(object value) => value is IMessage message ? message.Descriptor.Parser.ParseFrom(message.ToByteArray()) : value;
-
-    static byte[] Noise(Random random)
-    {
-        var bytes = new byte[random.Next(64)];
-        random.NextBytes(bytes);
-        return bytes;
-    }
-
-    static T Pick<T>(IReadOnlyList<T> from, Random random) => from[random.Next(from.Count)];
+    /// <summary>One of several.</summary>
+    public static T Pick<T>(IReadOnlyList<T> from, Random random) => from[random.Next(from.Count)];
 }

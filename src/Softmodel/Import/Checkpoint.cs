@@ -23,10 +23,17 @@ internal sealed record Checkpoint(string Path, Settings Settings, Func<string, W
             return File.Exists(System.IO.Path.Combine(path, Config));
         if (!File.Exists(path))
             return false;
-        using var file = File.OpenRead(path);
-        Span<byte> start = stackalloc byte[28];
-        var read = file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
-        return start[..read].StartsWith("GGUF"u8) || Llama2cFile.Is(start[..read], file.Length);
+        try
+        {
+            using var file = MappedFile.Open(path);
+            var start = file.Slice(0, (int)Math.Min(file.Length, Llama2cFile.HeaderLength)).Span;
+            return start.StartsWith("GGUF"u8) || Llama2cFile.Is(start, file.Length);
+        }
+        catch (SoftmodelException)
+        {
+            // Whoever opens it says why it can't be read.
+            return false;
+        }
     }
 
     /// <summary>Opens a GGUF file, a folder with <c>config.json</c> and safetensors, or a file of llama2.c.</summary>
@@ -52,8 +59,8 @@ internal sealed record Checkpoint(string Path, Settings Settings, Func<string, W
         if (!File.Exists(System.IO.Path.Combine(path, Single)) && File.Exists(index))
         {
             var map = Settings.Read(index).Within("weight_map") ?? throw new SoftmodelException($"{index}: 'weight_map' is missing");
-            names = [.. map.Names.Select(n => map.Text(n)!).Distinct()];
-            if (names.FirstOrDefault(n => System.IO.Path.GetFileName(n) != n || n is "." or "..") is { } outside)
+            names = [.. map.Names.Select(n => map.Text(n) ?? throw new SoftmodelException($"{index}: it names no file for '{n}'")).Distinct()];
+            if (names.FirstOrDefault(n => System.IO.Path.GetFileName(n) != n || n is "" or "." or ".." || n.Contains('\\')) is { } outside)
                 throw new SoftmodelException($"{index}: it names the file '{outside}', but a model may only name files in its own folder");
         }
         var (files, weights) = (new List<SafetensorsFile>(), new Dictionary<string, Weight>(StringComparer.Ordinal));

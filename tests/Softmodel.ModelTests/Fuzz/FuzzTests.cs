@@ -4,31 +4,37 @@ namespace Softmodel.ModelTests.Fuzz;
 
 public class FuzzTests
 {
-    static FuzzOptions Options(long count) => new(Shared.Folder("onnx"), count, Seed: 7, CompileEvery: 40, MostBytes: 100_000);
+    static FuzzOptions Options(string format, string folder, long count) => new(format, Shared.Folder(folder), count, Seed: 7, CompileEvery: 40, FuzzFormat.Of(format).MostBytes);
 
-    [Fact]
-    public async Task Damaged_models_are_refused_with_a_message()
+    [Theory]
+    [InlineData("onnx", "onnx", 3000, 100)]
+    [InlineData("gguf", "lm/families", 500, 20)]
+    [InlineData("safetensors", "lm/families", 500, 20)]
+    public async Task Damaged_models_are_refused_with_a_message(string format, string folder, int count, int errors)
     {
-        var report = await FuzzRun.Run(Options(3000), workers: 2, TestContext.Current.CancellationToken);
-        Assert.Equal(3000, report.Fates.Values.Sum());
-        Assert.True(report.DistinctErrors > 100);
+        var report = await FuzzRun.Run(Options(format, folder, count), workers: 2, TestContext.Current.CancellationToken);
+        Assert.Equal(count, report.Fates.Values.Sum());
+        Assert.True(report.DistinctErrors > errors);
         Assert.True(report.Fates[nameof(Fate.Imported)] > 0);
         Assert.Empty(report.Faults);
     }
 
-    [Fact]
-    public void The_same_seed_gives_the_same_models()
+    [Theory]
+    [InlineData("onnx", "onnx")]
+    [InlineData("gguf", "lm/families")]
+    [InlineData("safetensors", "lm/families")]
+    public void The_same_seed_gives_the_same_models(string format, string folder)
     {
-        var options = Options(10);
-        var corpus = FuzzWorker.Corpus(options.Corpus, options.MostBytes);
-        var path = Path.GetTempFileName();
+        var options = Options(format, folder, 10);
+        var corpus = FuzzWorker.Corpus(options);
+        var place = Directory.CreateTempSubdirectory("softmodel-test-").FullName;
         byte[] Model(long index)
         {
-            FuzzWorker.Write(path, options, corpus, index);
-            return File.ReadAllBytes(path);
+            FuzzWorker.Write(Path.Combine(place, "model"), options, corpus, index);
+            return [.. Directory.EnumerateFiles(place, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal).SelectMany(File.ReadAllBytes)];
         }
         Assert.Equal(Model(3), Model(3));
         Assert.NotEqual(Model(3), Model(4));
-        File.Delete(path);
+        Directory.Delete(place, recursive: true);
     }
 }

@@ -9,15 +9,15 @@ static class Bert
     static void Plain(Transformer m)
     {
         var (epsilon, width) = (m.Settings.Real("layer_norm_eps", 1e-12), m.Width);
-        var types = m.Weight("embeddings.token_type_embeddings.weight", m.Settings.Whole("type_vocab_size", 2), width).Slice(0, 0, 1);
-        var x = m.LayerNorm(m.Embed("embeddings.word_embeddings") + types + m.EmbedPositions("embeddings.position_embeddings", m.Settings.Whole("max_position_embeddings")), "embeddings.LayerNorm", epsilon);
+        var types = m.Weight("embeddings.token_type_embeddings.weight", m.Settings.Size("type_vocab_size", 2), width).Slice(0, 0, 1);
+        var x = m.LayerNorm(m.Embed("embeddings.word_embeddings") + types + m.EmbedPositions("embeddings.position_embeddings", m.Settings.Size("max_position_embeddings")), "embeddings.LayerNorm", epsilon);
         for (var layer = 0; layer < m.Layers; layer++)
         {
             var name = $"encoder.layer.{layer}";
             Term Heads(string part) => m.Split(m.Linear(x, $"{name}.attention.self.{part}", width), m.Heads);
             var seen = m.Linear(m.AttendToAll(Heads("query"), Heads("key"), Heads("value")), $"{name}.attention.output.dense", width);
             x = m.LayerNorm(x + seen, $"{name}.attention.output.LayerNorm", epsilon);
-            var fed = m.Linear(m.Activate(m.Linear(x, $"{name}.intermediate.dense", m.Settings.Whole("intermediate_size")), m.Settings.Text("hidden_act")), $"{name}.output.dense", width);
+            var fed = m.Linear(m.Activate(m.Linear(x, $"{name}.intermediate.dense", m.Settings.Size("intermediate_size")), m.Settings.Text("hidden_act")), $"{name}.output.dense", width);
             x = m.LayerNorm(x + fed, $"{name}.output.LayerNorm", epsilon);
         }
         m.Hidden(x);
@@ -28,13 +28,13 @@ static class Bert
     {
         const double epsilon = 1e-12;
         var width = m.Width;
-        var x = m.LayerNorm(m.Embed("embeddings.word_embeddings") + m.EmbedPositions("embeddings.position_embeddings", m.Settings.Whole("max_position_embeddings")), "embeddings.LayerNorm", epsilon);
+        var x = m.LayerNorm(m.Embed("embeddings.word_embeddings") + m.EmbedPositions("embeddings.position_embeddings", m.Settings.Size("max_position_embeddings")), "embeddings.LayerNorm", epsilon);
         for (var layer = 0; layer < m.Layers; layer++)
         {
             var name = $"transformer.layer.{layer}";
             Term Heads(string part) => m.Split(m.Linear(x, $"{name}.attention.{part}_lin", width), m.Heads);
             x = m.LayerNorm(x + m.Linear(m.AttendToAll(Heads("q"), Heads("k"), Heads("v")), $"{name}.attention.out_lin", width), $"{name}.sa_layer_norm", epsilon);
-            var fed = m.Linear(m.Activate(m.Linear(x, $"{name}.ffn.lin1", m.Settings.Whole("hidden_dim")), m.Settings.Text("activation")), $"{name}.ffn.lin2", width);
+            var fed = m.Linear(m.Activate(m.Linear(x, $"{name}.ffn.lin1", m.Settings.Size("hidden_dim")), m.Settings.Text("activation")), $"{name}.ffn.lin2", width);
             x = m.LayerNorm(x + fed, $"{name}.output_layer_norm", epsilon);
         }
         m.Hidden(x);
@@ -45,7 +45,7 @@ static class Bert
     static void Modern(Transformer m)
     {
         var (epsilon, width, size) = (m.Settings.Real("norm_eps", 1e-5), m.Width, m.HeadSize);
-        var (types, every, window, hidden) = (m.Settings.List<string>("layer_types"), m.Settings.Whole("global_attn_every_n_layers", 3), m.Settings.Whole("local_attention", 128) / 2, m.Settings.Whole("intermediate_size"));
+        var (types, every, window, hidden) = (m.Settings.List<string>("layer_types"), m.Settings.Size("global_attn_every_n_layers", 3), m.Settings.Whole("local_attention", 128) / 2, m.Settings.Size("intermediate_size"));
         var x = m.LayerNorm(m.Embed("embeddings.tok_embeddings"), "embeddings.norm", epsilon);
         for (var layer = 0; layer < m.Layers; layer++)
         {

@@ -17,7 +17,7 @@ static class Experts
     /// <param name="expert">What an expert computes.</param>
     public static Term Mixed(Transformer m, Term x, string router, int count, bool normalizes, Func<int, Term> expert)
     {
-        var chosen = m.Settings.Whole("num_experts_per_tok");
+        var chosen = m.Settings.Size("num_experts_per_tok", most: count);
         var scores = Transformer.Softmax(m.Linear(x, router, count));
         var best = x.Builder.ApplyAll(new Op.TopK(chosen, 1, true), scores.Value);
         var (values, indices) = (new Term(x.Builder, best[0]), new Term(x.Builder, best[1]));

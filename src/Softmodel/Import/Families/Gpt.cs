@@ -8,8 +8,8 @@ static class Gpt
     static void Gpt2(Transformer m)
     {
         var (epsilon, width) = (m.Settings.Real("layer_norm_epsilon", 1e-5), m.Width);
-        var hidden = m.Settings.Whole("n_inner", 4 * width);
-        var x = m.Embed("transformer.wte") + m.EmbedPositions("transformer.wpe", m.Settings.Whole("n_positions"));
+        var hidden = m.Settings.Size("n_inner", 4 * width, 4 * Settings.MostSize);
+        var x = m.Embed("transformer.wte") + m.EmbedPositions("transformer.wpe", m.Settings.Size("n_positions"));
         for (var layer = 0; layer < m.Layers; layer++)
         {
             var name = $"transformer.h.{layer}";
@@ -36,7 +36,7 @@ static class Gpt
             var (q, k, v) = (heads.Slice(2, 0, size), heads.Slice(2, size, size), heads.Slice(2, 2 * size, size));
             var seen = m.Linear(m.Attend(layer, m.Rotate(q, rope), m.Rotate(k, rope), v, 1 / Math.Sqrt(size)), $"{name}.attention.dense", width);
             var read = m.Settings.Truth("use_parallel_residual", true) ? x : x + seen;
-            var fed = m.Linear(m.Activate(m.Linear(m.LayerNorm(read, $"{name}.post_attention_layernorm", epsilon), $"{name}.mlp.dense_h_to_4h", m.Settings.Whole("intermediate_size")),
+            var fed = m.Linear(m.Activate(m.Linear(m.LayerNorm(read, $"{name}.post_attention_layernorm", epsilon), $"{name}.mlp.dense_h_to_4h", m.Settings.Size("intermediate_size")),
                 m.Settings.Text("hidden_act")), $"{name}.mlp.dense_4h_to_h", width);
             x = x + seen + fed;
         }

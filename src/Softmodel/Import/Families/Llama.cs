@@ -97,23 +97,23 @@ static class Llama
     {
         Window = Windows(m),
         Norm = (model, x, name) => model.LayerNorm(x, name, model.Settings.Real("norm_epsilon", 1e-5)),
-        FeedForward = (model, x, layer) => model.Linear(model.Activate(model.Linear(x, $"{layer}.mlp.c_fc", model.Settings.Whole("intermediate_size")), model.Settings.Text("hidden_act")), $"{layer}.mlp.c_proj", model.Width),
+        FeedForward = (model, x, layer) => model.Linear(model.Activate(model.Linear(x, $"{layer}.mlp.c_fc", model.Settings.Size("intermediate_size")), model.Settings.Text("hidden_act")), $"{layer}.mlp.c_proj", model.Width),
     });
 
     [Family("mixtral")]
     static void Mixtral(Transformer m) => Build(m, new()
     {
         Window = Windows(m),
-        FeedForward = (model, x, layer) => Experts.Mixed(model, x, $"{layer}.block_sparse_moe.gate", model.Settings.Whole("num_local_experts"), normalizes: true,
-            expert => model.Linear(model.Activate(model.Linear(x, $"{layer}.block_sparse_moe.experts.{expert}.w1", model.Settings.Whole("intermediate_size")), "silu")
-                * model.Linear(x, $"{layer}.block_sparse_moe.experts.{expert}.w3", model.Settings.Whole("intermediate_size")), $"{layer}.block_sparse_moe.experts.{expert}.w2", model.Width)),
+        FeedForward = (model, x, layer) => Experts.Mixed(model, x, $"{layer}.block_sparse_moe.gate", model.Settings.Size("num_local_experts"), normalizes: true,
+            expert => model.Linear(model.Activate(model.Linear(x, $"{layer}.block_sparse_moe.experts.{expert}.w1", model.Settings.Size("intermediate_size")), "silu")
+                * model.Linear(x, $"{layer}.block_sparse_moe.experts.{expert}.w3", model.Settings.Size("intermediate_size")), $"{layer}.block_sparse_moe.experts.{expert}.w2", model.Width)),
     });
 
     [Family("qwen3_moe")]
     static void Qwen3Experts(Transformer m)
     {
-        var (dense, step) = (m.Settings.List<int>("mlp_only_layers") ?? [], m.Settings.Whole("decoder_sparse_step", 1));
-        var count = m.Settings.Whole(m.Settings.Has("num_experts") ? "num_experts" : "num_local_experts");
+        var (dense, step) = (m.Settings.List<int>("mlp_only_layers") ?? [], m.Settings.Size("decoder_sparse_step", 1));
+        var count = m.Settings.Size(m.Settings.Has("num_experts") ? "num_experts" : "num_local_experts");
         Build(m, new()
         {
             Window = Windows(m),
@@ -121,7 +121,7 @@ static class Llama
             FeedForward = (model, x, layer) => int.Parse(layer.Split('.')[2], System.Globalization.CultureInfo.InvariantCulture) is var number && (dense.Contains(number) || (number + 1) % step != 0)
                 ? model.Gated(x, $"{layer}.mlp", "silu")
                 : Experts.Mixed(model, x, $"{layer}.mlp.gate", count, model.Settings.Truth("norm_topk_prob"),
-                    expert => model.Gated(x, $"{layer}.mlp.experts.{expert}", "silu", model.Settings.Whole("moe_intermediate_size"))),
+                    expert => model.Gated(x, $"{layer}.mlp.experts.{expert}", "silu", model.Settings.Size("moe_intermediate_size"))),
         });
     }
 }

@@ -18,8 +18,8 @@ static class Mamba
     static Term Mixer(Transformer m, int layer, Term x)
     {
         var (name, settings) = ($"backbone.layers.{layer}.mixer", m.Settings);
-        var (inner, size, kernel) = (settings.Whole("intermediate_size"), settings.Whole("state_size"), settings.Whole("conv_kernel"));
-        var rank = settings.Whole("time_step_rank");
+        var (inner, size, kernel) = (settings.Size("intermediate_size"), settings.Size("state_size"), settings.Size("conv_kernel"));
+        var rank = settings.Size("time_step_rank");
         var both = m.Linear(x, $"{name}.in_proj", 2 * inner);
         var (read, gate) = (both.Slice(1, 0, inner), both.Slice(1, inner, inner));
         var filter = m.Weight($"{name}.conv1d.weight", inner, 1, kernel).Reshape(new(inner, kernel));

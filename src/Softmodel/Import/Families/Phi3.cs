@@ -6,7 +6,7 @@ static class Phi3
     [Family("phi3")]
     static void Build(Transformer m)
     {
-        var (rope, epsilon, window, hidden) = (Rope.Of(m), m.Settings.Real("rms_norm_eps", 1e-5), Llama.Windows(m), m.Settings.Whole("intermediate_size"));
+        var (rope, epsilon, window, hidden) = (Rope.Of(m), m.Settings.Real("rms_norm_eps", 1e-5), Llama.Windows(m), m.Settings.Size("intermediate_size"));
         var (asked, shared) = (m.Heads * m.HeadSize, m.KeyValueHeads * m.HeadSize);
         var x = m.Embed("model.embed_tokens");
         for (var layer = 0; layer < m.Layers; layer++)

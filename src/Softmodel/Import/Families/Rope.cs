@@ -19,6 +19,10 @@ internal sealed record Rope(float[] Frequencies, bool IsInterleaved, double Scal
         var theta = parameters?.Has("rope_theta") == true ? parameters.Real("rope_theta") : settings.Real("rope_theta", 10000);
         var partial = parameters?.Has("partial_rotary_factor") == true ? parameters.Real("partial_rotary_factor")
             : settings.Real("partial_rotary_factor", settings.Real("rotary_pct", 1));
+        if (partial is not (>= 0 and <= 1))
+            throw settings.Fault($"a share {partial} of each head can't be turned; it can be from 0 to 1");
+        if (theta <= 0)
+            throw settings.Fault($"'rope_theta' is {theta}; it must be above 0");
         var size = (int)(model.HeadSize * partial) / 2 * 2;
         var frequencies = Enumerable.Range(0, size / 2).Select(i => 1 / Math.Pow(theta, 2.0 * i / size)).ToArray();
         var type = parameters?.Text("rope_type") ?? parameters?.Text("type") ?? "default";
@@ -37,7 +41,7 @@ internal sealed record Rope(float[] Frequencies, bool IsInterleaved, double Scal
                 (frequencies, scale) = Yarn(frequencies, theta, size, parameters!, settings);
                 break;
             default:
-                throw new SoftmodelException($"the rotary embedding '{type}' is not known here; those that are: default, linear, llama3, yarn");
+                throw settings.Fault($"the rotary embedding '{type}' is not known here; those that are: default, linear, llama3, yarn");
         }
         return new([.. frequencies.Select(f => (float)f)], settings.Truth("rope_interleaved"), scale);
     }

@@ -20,6 +20,12 @@ internal sealed class Transformer
     public const string Tokens = "tokens", Positions = "positions", Sequences = "sequences", Cells = "cells",
         CellPositions = "cell_positions", CellSequences = "cell_sequences", Wanted = "wanted", Kept = "kept", LogitsName = "logits", HiddenName = "hidden";
 
+    // The product of the last two is an int.
+    const int MostLayers = 10_000, MostHeads = 1 << 13, MostHeadSize = 1 << 13;
+
+    // So many missing weights are not named one by one, and are looked for no further.
+    const int MostMissing = 1000;
+
     /// <summary>The most sequences that a decoder tells apart.</summary>
     public const int MostSequences = 63;
 
@@ -45,19 +51,20 @@ internal sealed class Transformer
     public Settings Settings => checkpoint.Settings;
 
     /// <summary>The width of the stream between layers.</summary>
-    public int Width => Settings.Whole(Settings.Has("hidden_size") ? "hidden_size" : Settings.Has("n_embd") ? "n_embd" : "dim");
+    public int Width => Settings.Size(Settings.Has("hidden_size") ? "hidden_size" : Settings.Has("n_embd") ? "n_embd" : "dim");
 
     /// <summary>The number of layers.</summary>
-    public int Layers => Settings.Whole(Settings.Has("num_hidden_layers") ? "num_hidden_layers" : Settings.Has("n_layer") ? "n_layer" : "n_layers");
+    public int Layers => Settings.Size(Settings.Has("num_hidden_layers") ? "num_hidden_layers" : Settings.Has("n_layer") ? "n_layer" : "n_layers", most: MostLayers);
 
     /// <summary>The number of heads that ask.</summary>
-    public int Heads => Settings.Whole(Settings.Has("num_attention_heads") ? "num_attention_heads" : Settings.Has("n_head") ? "n_head" : "n_heads");
+    public int Heads => Settings.Size(Settings.Has("num_attention_heads") ? "num_attention_heads" : Settings.Has("n_head") ? "n_head" : "n_heads", most: MostHeads);
 
     /// <summary>The number of heads that are asked.</summary>
-    public int KeyValueHeads => Settings.Whole("num_key_value_heads", Heads);
+    public int KeyValueHeads => Settings.Size("num_key_value_heads", Heads, Heads) is var shared && Heads % shared == 0 ? shared
+        : throw Settings.Fault($"its {Heads} heads can't share {shared} of keys and values evenly");
 
     /// <summary>The width of a head.</summary>
-    public int HeadSize => Settings.Whole("head_dim", Width / Math.Max(1, Heads));
+    public int HeadSize => Settings.Size("head_dim", Width / Heads, MostHeadSize);
 
     /// <summary>What the nodes that are added come from.</summary>
     public string Source { set => builder.Source = value; }
@@ -72,12 +79,16 @@ internal sealed class Transformer
         builder.Source = name;
         if (checkpoint.Find(name) is not { } weight)
         {
-            missing.Add(name);
+            if (!missing.Contains(name))
+                missing.Add(name);
+            if (missing.Count > MostMissing)
+                throw Missing();
             return Number(0).Broadcast(Shape.Of(dims));
         }
         if (!weight.Dims.AsSpan().SequenceEqual(dims))
             throw new SoftmodelException($"{checkpoint.Path}: the weight '{name}' has the sizes [{string.Join(",", weight.Dims)}] where [{string.Join(",", dims.ToArray())}] are needed");
-        return weight.Format.Decode(weight, builder);
+        var decoded = weight.Format.Decode(weight, builder);
+        return dims.Length == 1 ? decoded.Reshape(Shape.Of(dims)) : decoded;
     }
 
     /// <summary>Whether there is a weight.</summary>
@@ -91,7 +102,7 @@ internal sealed class Transformer
     }
 
     /// <summary>The embeddings of the tokens: [n, width].</summary>
-    public Term Embed(string name) => Rows(tokens, name, Settings.Whole("vocab_size"), Width);
+    public Term Embed(string name) => Rows(tokens, name, Settings.Size("vocab_size"), Width);
 
     /// <summary>The embeddings of the positions.</summary>
     public Term EmbedPositions(string name, int count) => Rows(positions, name, count, Width);
@@ -153,12 +164,13 @@ internal sealed class Transformer
     /// <summary>The usual gated feed-forward part.</summary>
     public Term Gated(Term x, string layer, string? activation, long? hidden = null)
     {
-        var size = hidden ?? Settings.Whole("intermediate_size");
+        var size = hidden ?? Settings.Size("intermediate_size");
         return Linear(Activate(Linear(x, $"{layer}.gate_proj", size), activation) * Linear(x, $"{layer}.up_proj", size), $"{layer}.down_proj", Width);
     }
 
     /// <summary>A row of heads as [n, heads, size].</summary>
-    public Term Split(Term x, int heads) => x.Reshape(new(x.Shape[0], heads, HeadSize));
+    /// <exception cref="SoftmodelException">The row has not as many elements.</exception>
+    public Term Split(Term x, int heads) => x.Shape[1].Value != (long)heads * HeadSize ? throw Settings.Fault($"{heads} heads of {HeadSize} are not the {x.Shape[1]} elements that a token has") : x.Reshape(new(x.Shape[0], heads, HeadSize));
 
     /// <summary>
     /// The first elements of each head turned by its position: [n, heads, size].
@@ -167,10 +179,12 @@ internal sealed class Transformer
     /// <param name="rope">By how much: what <c>rope_parameters</c> says.</param>
     public Term Rotate(Term x, Rope rope)
     {
+        var half = rope.Frequencies.Length;
+        if (half == 0)
+            return x;
         var angles = positions.Cast(ElementType.Float32).Unsqueeze(1) * new Term(builder, builder.Constant(Tensor.Of(rope.Frequencies.AsSpan(), 1, rope.Frequencies.Length)));
         Term Turn(Function function) => (angles.Map(function) * rope.Scale).Unsqueeze(1);
         var (cosine, sine) = (Turn(Functions.Cos), Turn(Functions.Sin));
-        var half = rope.Frequencies.Length;
         var (a, b) = rope.IsInterleaved ? (x.Slice(2, 0, half, 2), x.Slice(2, 1, half, 2)) : (x.Slice(2, 0, half), x.Slice(2, half, half));
         var (real, imaginary) = (a * cosine - b * sine, b * cosine + a * sine);
         var turned = rope.IsInterleaved ? real.Unsqueeze(3).Concat(3, imaginary.Unsqueeze(3)).Reshape(real.Shape.With(2, 2 * half)) : real.Concat(2, imaginary);
@@ -289,8 +303,8 @@ internal sealed class Transformer
     /// <param name="scale">What scores are multiplied by.</param>
     public void Logits(Term x, string head, string embeddings, double scale = 1)
     {
-        var logits = Linear(x, Has($"{head}.weight") ? head : embeddings, Settings.Whole("vocab_size")) * scale;
-        if (Settings.Has("final_logit_softcapping") && Settings.Real("final_logit_softcapping") is var cap)
+        var logits = Linear(x, Has($"{head}.weight") ? head : embeddings, Settings.Size("vocab_size")) * scale;
+        if (Settings.Real("final_logit_softcapping", 0) is not 0 and var cap)
             logits = (logits * (1 / cap)).Map(Functions.Tanh) * cap;
         outputs.Add((LogitsName, logits.Value));
     }
@@ -298,12 +312,14 @@ internal sealed class Transformer
     /// <summary>Gives the stream of every token.</summary>
     public void Hidden(Term x) => outputs.Add((HiddenName, x.Value));
 
+    SoftmodelException Missing() => new($"{checkpoint.Path}: {(missing.Count > MostMissing ? "more than " : "")}{Math.Min(missing.Count, MostMissing)} weights are missing: {string.Join(", ", missing.Take(10))}{(missing.Count > 10 ? ", ..." : "")}; fetch the model again, or mend its settings");
+
     /// <summary>The finished graph.</summary>
     /// <exception cref="SoftmodelException">Weights are missing; all are named.</exception>
     public Graph Build()
     {
         if (missing.Count > 0)
-            throw new SoftmodelException($"{checkpoint.Path}: {missing.Count} weights are missing: {string.Join(", ", missing.Take(10))}{(missing.Count > 10 ? ", ..." : "")}");
+            throw Missing();
         var graph = builder.Build(outputs.Select(o => o.Value).Concat(states.Select(s => s.After)), outputs.Select(o => o.Name).Concat(states.Select(s => s.Name)));
         return graph with { States = [.. states.Select((s, i) => new State(graph.Inputs.ToList().IndexOf(s.Before), outputs.Count + i))] };
     }

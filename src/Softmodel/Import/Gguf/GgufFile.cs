@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using System.Text.Unicode;
 
 namespace Softmodel.Import.Gguf;
 
@@ -48,7 +49,7 @@ internal sealed class GgufFile : IDisposable
             var metadata = new Dictionary<string, object>(StringComparer.Ordinal);
             for (var i = 0L; i < metadataCount; i++)
             {
-                var key = reader.Text(MostName, "the name of a metadata entry");
+                var key = reader.Name("the name of a metadata entry");
                 if (!metadata.TryAdd(key, reader.Value(key)))
                     throw reader.Fault($"the metadata entry '{key}' is there twice");
             }
@@ -81,7 +82,7 @@ internal sealed class GgufFile : IDisposable
 
     static (string Name, BlockFormat Type, long[] Dims, ulong Offset) Tensor(ref Reader reader)
     {
-        var name = reader.Text(MostName, "the name of a tensor");
+        var name = reader.Name("the name of a tensor");
         var rank = reader.UInt32($"the number of axes of '{name}'");
         if (rank > MostAxes)
             throw reader.Fault($"tensor '{name}' has {rank} axes; at most {MostAxes} are read");
@@ -139,10 +140,16 @@ internal sealed class GgufFile : IDisposable
                 : throw Fault($"the file says that it holds {count} {what}, for which its {bytes.Length} bytes have no room; fetch it again");
         }
 
-        public string Text(long most, string what)
+        /// <summary>A text; what is no UTF-8 in it, as in tokens that are parts of letters, is replaced by U+FFFD.</summary>
+        string Text(string what) => Encoding.UTF8.GetString(Take(UInt64(what), what));
+
+        public string Name(string what)
         {
             var length = UInt64(what);
-            return length <= (ulong)most ? Encoding.UTF8.GetString(Take(length, what)) : throw Fault($"{what} has {length} bytes; at most {most} are read");
+            if (length > MostName)
+                throw Fault($"{what} has {length} bytes; at most {MostName} are read");
+            var bytes = Take(length, what);
+            return Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes) : throw Fault($"{what} is no UTF-8; fetch the file again");
         }
 
         public object Value(string key) => Value(UInt32($"the type of '{key}'"), key, 0);
@@ -157,7 +164,7 @@ internal sealed class GgufFile : IDisposable
             5 => (long)(int)UInt32(key),
             6 => (double)BinaryPrimitives.ReadSingleLittleEndian(Take(4, key)),
             7 => Take(1, key)[0] != 0,
-            8 => Text(int.MaxValue, key),
+            8 => Text(key),
             9 => Array(key, depth),
             10 => UInt64(key) is var whole && whole <= long.MaxValue ? (long)whole : (double)whole,
             11 => (long)UInt64(key),
@@ -184,7 +191,7 @@ internal sealed class GgufFile : IDisposable
             {
                 switch (array)
                 {
-                    case string[] texts: texts[i] = Text(int.MaxValue, key); break;
+                    case string[] texts: texts[i] = Text(key); break;
                     case long[] wholes: wholes[i] = Value(type, key, depth) is long whole ? whole : throw Fault($"the metadata entry '{key}' holds a number above 2^63"); break;
                     case double[] reals: reals[i] = (double)Value(type, key, depth); break;
                     case bool[] truths: truths[i] = (bool)Value(type, key, depth); break;

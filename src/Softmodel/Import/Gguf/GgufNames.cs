@@ -64,7 +64,7 @@ internal static class GgufNames
                 ["num_attention_heads"] = heads,
                 ["num_key_value_heads"] = metadata.Whole($"{architecture}.attention.head_count_kv", heads),
                 ["head_dim"] = metadata.Whole($"{architecture}.attention.key_length", heads > 0 ? width / heads : 0),
-                ["vocab_size"] = file.Tensors.TryGetValue("token_embd.weight", out var embedding) ? embedding.Dims[0] : 0,
+                ["vocab_size"] = file.Tensors.TryGetValue("token_embd.weight", out var embedding) && embedding.Dims.Length > 0 ? embedding.Dims[0] : 0,
                 ["max_position_embeddings"] = metadata.Whole($"{architecture}.context_length"),
                 ["rms_norm_eps"] = metadata.Real($"{architecture}.attention.layer_norm_rms_epsilon", 1e-5),
                 ["rope_theta"] = metadata.Real($"{architecture}.rope.freq_base", 10000),

@@ -9,7 +9,10 @@ namespace Softmodel.Import.Llama2c;
 /// </summary>
 internal static class Llama2cFile
 {
-    const int HeaderLength = 28, MostOfAnything = 1 << 24;
+    /// <summary>The bytes before the weights.</summary>
+    public const int HeaderLength = 28;
+
+    const int MostOfAnything = Settings.MostSize;
 
     /// <summary>Whether a file begins as such a model does.</summary>
     public static bool Is(ReadOnlySpan<byte> start, long length) => start.Length >= HeaderLength && Header(start) is { } h && h.Floats * 4 + HeaderLength <= length;
@@ -58,7 +61,10 @@ internal static class Llama2cFile
             var (weights, at) = (new Dictionary<string, Weight>(StringComparer.Ordinal), (long)HeaderLength);
             foreach (var (name, dims) in shape.Weights())
             {
-                var length = (int)BlockFormat.F32.Bytes(dims);
+                var bytes = BlockFormat.F32.Bytes(dims);
+                if (bytes > int.MaxValue)
+                    throw new SoftmodelException($"{path}: the weight '{name}' has {bytes} bytes, more than a tensor can have here ({int.MaxValue})");
+                var length = (int)bytes;
                 weights.Add(name, new(name, BlockFormat.F32, dims, file.Slice(at, length)));
                 at += length;
             }
