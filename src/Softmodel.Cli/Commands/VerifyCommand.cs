@@ -169,9 +169,9 @@ static class VerifyCommand
     {
         if (results.Count == 0)
         {
-            var languages = Text.Table("model", "tokens", "the oracle's best token", "perplexity", "the oracle's", "largest difference", "greedy tokens", "texts tokenized", "");
+            var languages = Text.Table("model", "tokens", "the oracle's best token", "perplexity", "the oracle's", "largest difference", "greedy tokens", "texts tokenized", "chat rendered", "");
             foreach (var text in texts)
-                languages.Row(text.Model, $"{text.Cases}", $"{text.Top1:P2}", $"{text.Perplexity:0.0000}", $"{text.OraclePerplexity:0.0000}", $"{text.MaxAbs:G3}", $"{text.Greedy}", $"{text.Tokenized}", text.Ok ? "ok" : "differs");
+                languages.Row(text.Model, $"{text.Cases}", $"{text.Top1:P2}", $"{text.Perplexity:0.0000}", $"{text.OraclePerplexity:0.0000}", $"{text.MaxAbs:G3}", $"{text.Greedy}", $"{text.Tokenized}", text.Chat is { } chat ? chat ? "yes" : "no" : "", text.Ok ? "ok" : "differs");
             return languages;
         }
         var table = Text.Table("model", "run", "elements", "SNR", "largest difference", "", "the oracle's own SNR, where it is widened");

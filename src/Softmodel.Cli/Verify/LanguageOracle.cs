@@ -3,6 +3,8 @@ using Softmodel.Cli.Arrays;
 using Softmodel.Import;
 using Softmodel.Import.Families;
 using Softmodel.Language;
+using Softmodel.Language.Chat;
+using Softmodel.Language.Tokens;
 using Softmodel.Sources;
 
 namespace Softmodel.Cli.Verify;
@@ -125,8 +127,24 @@ static class LanguageOracle
     }
 
     /// <summary>A model of stories: the text that it writes greedily from nothing.</summary>
-    static LanguageVerified Story(string name, Model model, string path, CompileOptions options, IProgress<string> progress, CancellationToken cancel) =>
-        throw new SoftmodelException($"{path}: {name} can't be compared yet; {model.Path} {options} {progress} {cancel}");
+    static LanguageVerified Story(string name, Model model, string path, CompileOptions options, IProgress<string> progress, CancellationToken cancel)
+    {
+        const int count = 200;
+        var tokenizer = Directory.EnumerateFiles(Path.GetDirectoryName(path)!, "tok*.bin").Select(Tokenizer.Open).FirstOrDefault()
+            ?? throw new SoftmodelException($"{path}: there is no tokenizer (tok*.bin) beside it");
+        using var decoder = new Decoder(model.Compile(options, progress, cancel), Room);
+        var (sequence, tokens) = (decoder.Begin(), new List<int>());
+        for (var next = tokenizer.Begin!.Value; tokens.Count < count;)
+        {
+            next = Sampler.Largest(decoder.Run(new Fed(sequence, new[] { next })));
+            tokens.Add(next);
+        }
+        // A token after another: how many of them make the text, as far as it goes.
+        var text = File.ReadAllText(path).TrimEnd('\n');
+        var same = Enumerable.Range(0, count + 1).Last(n => text.StartsWith(tokenizer.Decode([.. tokens.Take(n)]).TrimEnd('\n'), StringComparison.Ordinal));
+        var isWhole = tokenizer.Decode([.. tokens]).TrimEnd('\n') == text;
+        return new(name, Path.GetFileName(path), count, (double)same / count, null, null, null, new(same, count), null, null, isWhole);
+    }
 
     /// <summary>A model as it is used: a long text, its tokens, and a chat.</summary>
     static LanguageVerified Stream(string name, Model model, string path, CompileOptions options, IProgress<string> progress, CancellationToken cancel)
@@ -152,9 +170,14 @@ static class LanguageOracle
         }
         decoder.End(sequence);
         var greedy = Greedy(decoder, Numbers(chat, "ids"), Numbers(chat, "greedy_48"));
+        var tokenizer = Tokenizer.Open(model.Path);
+        var texts = json.RootElement.GetProperty("tokenize").EnumerateArray().ToArray();
+        var tokenized = new Share(texts.Count(t => tokenizer.Encode(t.GetProperty("text").GetString()!, parsesSpecial: true).AsSpan().SequenceEqual(Numbers(t, "ids"))), texts.Length);
+        var rendered = ChatTemplate.Open(model.Path)!.Render([.. chat.GetProperty("messages").EnumerateArray().Select(m => new ChatMessage(m.GetProperty("role").GetString()!, m.GetProperty("content").GetString()!))], new());
+        var isChat = rendered == chat.GetProperty("rendered").GetString() && tokenizer.Encode(rendered, parsesSpecial: true).AsSpan().SequenceEqual(Numbers(chat, "ids"));
         var (mean, expected, share) = (sum / likelihoods.Length, likelihoods.Average(), (double)same / ids.Length);
-        return new(name, json.RootElement.GetProperty("made_with").GetString()!, ids.Length, share, Math.Exp(mean), Math.Exp(expected), worst, greedy, null, null,
-            share >= LeastTop1 && Math.Abs(mean - expected) <= MostLikelihood * expected && greedy.IsWhole);
+        return new(name, json.RootElement.GetProperty("made_with").GetString()!, ids.Length, share, Math.Exp(mean), Math.Exp(expected), worst, greedy, tokenized, isChat,
+            tokenized.IsWhole && isChat && share >= LeastTop1 && Math.Abs(mean - expected) <= MostLikelihood * expected && greedy.IsWhole);
     }
 
     static double LogProbability(ReadOnlySpan<float> scores, int token)
