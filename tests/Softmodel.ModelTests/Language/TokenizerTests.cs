@@ -65,7 +65,7 @@ public class TokenizerTests
     {
         using var file = GgufFile.Open(Gguf);
         TokenizerFile.Of(file.Metadata, file.Path);
-        var times = Enumerable.Range(0, 5).Select(_ =>
+        var times = Enumerable.Range(0, 10).Select(_ =>
         {
             var watch = Stopwatch.StartNew();
             TokenizerFile.Of(file.Metadata, file.Path);

@@ -114,7 +114,7 @@ static class JsonTokenizer
             else
                 TokenizerFile.WriteSpaced(names[i], kinds[i], writer);
         });
-        var merges = (model["merges"] as JsonArray ?? []).Select(m => m is JsonArray { Count: 2 } pair ? (pair[0]!.GetValue<string>(), pair[1]!.GetValue<string>()) : TokenizerFile.Pair(m!.GetValue<string>(), path)).ToArray();
+        var merges = (model["merges"] as JsonArray ?? []).Select(m => m is JsonArray { Count: 2 } pair && pair[0]!.GetValue<string>() is var left ? new($"{left} {pair[1]!.GetValue<string>()}", left.Length) : TokenizerFile.Pair(m!.GetValue<string>(), path)).ToArray();
         var encode = TokenizerFile.InPieces([.. steps.Splits], PairMerging.ByPairs(vocabulary, merges, steps.IsByteLevel, Truth(model["ignore_merges"])));
         return new(vocabulary, encode, [])
         {
@@ -218,7 +218,19 @@ static class JsonTokenizer
             if (Text(node["pattern"]?["String"]) is { Length: > 0 } text)
                 normalizers.Add(t => t.Replace(text, by, StringComparison.Ordinal));
             else if (Text(node["pattern"]?["Regex"]) is { } pattern && Splitting.Of(pattern).Pattern is var regex)
-                normalizers.Add(t => regex.Replace(t, by.Replace("$", "$$", StringComparison.Ordinal)));
+            {
+                normalizers.Add(t =>
+                {
+                    try
+                    {
+                        return regex.Replace(t, _ => by);
+                    }
+                    catch (RegexMatchTimeoutException e)
+                    {
+                        throw new SoftmodelException($"{path}: the pattern '{pattern}' of its normalizer takes too long for a text of {t.Length} characters; feed the text in parts", e);
+                    }
+                });
+            }
             else
                 throw Unknown("normalizer", "Replace without a pattern");
         }

@@ -3,6 +3,18 @@ using System.Text;
 
 namespace Softmodel.Language.Tokens;
 
+/// <summary>Two tokens that are merged.</summary>
+/// <param name="Text">What they are called, with one character between.</param>
+/// <param name="Between">The place of that character.</param>
+readonly record struct Pair(string Text, int Between)
+{
+    /// <summary>The first one.</summary>
+    public ReadOnlySpan<char> Left => Text.AsSpan(0, Between);
+
+    /// <summary>The second one.</summary>
+    public ReadOnlySpan<char> Right => Text.AsSpan(Between + 1);
+}
+
 /// <summary>
 /// Byte-pair encoding: text is taken apart into its smallest tokens, and of all neighbours that make a larger one those that
 /// come first are merged, until none do.
@@ -39,24 +51,24 @@ sealed class PairMerging
 
     /// <summary>Merges the pairs of a list, the first ones first.</summary>
     /// <param name="vocabulary">The tokens.</param>
-    /// <param name="merges">The pairs, each with a space between its parts, or as two parts.</param>
+    /// <param name="merges">The pairs.</param>
     /// <param name="isByteLevel">Whether the smallest tokens are bytes, as <see cref="ByteLevel"/> writes them, rather than characters.</param>
     /// <param name="takesWhole">Whether a piece that is a token is that one, whatever the pairs say.</param>
     /// <exception cref="SoftmodelException">A pair is none, or of what are no tokens.</exception>
-    public static PairMerging ByPairs(Vocabulary vocabulary, IReadOnlyList<(string Left, string Right)> merges, bool isByteLevel, bool takesWhole)
+    public static PairMerging ByPairs(Vocabulary vocabulary, IReadOnlyList<Pair> merges, bool isByteLevel, bool takesWhole)
     {
         var pairs = new Dictionary<long, Merged>(merges.Count);
         var joined = new char[256];
         for (var i = 0; i < merges.Count; i++)
         {
-            var (a, b) = merges[i];
-            if (a.Length + b.Length > joined.Length)
-                joined = new char[(a.Length + b.Length) * 2];
-            a.CopyTo(joined);
-            b.CopyTo(joined.AsSpan(a.Length));
-            var (left, right, token) = (vocabulary.Find(a), vocabulary.Find(b), vocabulary.Find(joined.AsSpan(0, a.Length + b.Length)));
+            var (a, b) = (merges[i].Left.Length, merges[i].Right.Length);
+            if (a + b > joined.Length)
+                joined = new char[(a + b) * 2];
+            merges[i].Left.CopyTo(joined);
+            merges[i].Right.CopyTo(joined.AsSpan(a));
+            var (left, right, token) = (vocabulary.Find(merges[i].Left), vocabulary.Find(merges[i].Right), vocabulary.Find(joined.AsSpan(0, a + b)));
             if (left < 0 || right < 0 || token < 0)
-                throw new SoftmodelException($"{vocabulary.Path}: the merge of '{a}' and '{b}' (number {i}) is of what are no tokens of its vocabulary; fetch the file again");
+                throw new SoftmodelException($"{vocabulary.Path}: the merge of '{merges[i].Left}' and '{merges[i].Right}' (number {i}) is of what are no tokens of its vocabulary; fetch the file again");
             pairs.TryAdd(Key(left, right), new(i, token));
         }
         int[] bytes = isByteLevel ? [.. ByteLevel.Characters.Select(c => vocabulary.Find([c]))] : vocabulary.NamedBytes();

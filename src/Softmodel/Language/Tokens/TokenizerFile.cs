@@ -55,7 +55,7 @@ static class TokenizerFile
         {
             "gpt2" => Bytes(metadata, path, names, kinds),
             "llama" => Scored(metadata, path, names, kinds),
-            "bert" => Words(metadata, path, names, kinds),
+            "bert" => Words(path, names, kinds),
             _ => throw new SoftmodelException($"{path}: its tokenizer is of the kind '{model}', which is not known here; known are gpt2, llama and bert"),
         };
         return new(parts with
@@ -94,8 +94,8 @@ static class TokenizerFile
 
     /// <summary>The parts of a merge as it is written down: <c>a b</c>.</summary>
     /// <exception cref="SoftmodelException">It has none.</exception>
-    public static (string Left, string Right) Pair(string merge, string path) => merge.IndexOf(' ', Math.Min(1, merge.Length)) is var at and > 0
-        ? (merge[..at], merge[(at + 1)..]) : throw new SoftmodelException($"{path}: the merge '{merge}' is no pair; fetch the file again");
+    public static Pair Pair(string merge, string path) => merge.IndexOf(' ', Math.Min(1, merge.Length)) is var at and > 0
+        ? new(merge, at) : throw new SoftmodelException($"{path}: the merge '{merge}' is no pair; fetch the file again");
 
     /// <summary>Encodes text piece by piece.</summary>
     public static Encode InPieces(Split[] splits, PairMerging merging) => (text, tokens) =>
@@ -137,16 +137,11 @@ static class TokenizerFile
             Vocabulary.Write(kind is TokenKind.Control or TokenKind.Unknown ? name : name.Replace(Space, ' '), writer);
     }
 
-    static TokenizerParts Words(GgufMetadata metadata, string path, string[] names, TokenKind[] kinds)
+    static TokenizerParts Words(string path, string[] names, TokenKind[] kinds)
     {
         // The file marks where a word begins, and its vocabulary where one goes on.
         var words = names.Select((n, i) => n.StartsWith(Space) ? n[1..] : kinds[i] is TokenKind.Control or TokenKind.Unknown || n is ['[', .., ']'] ? n : WordPieces.Going + n).ToArray();
-        var (begin, end) = (Array.IndexOf(words, WordPieces.First), Array.IndexOf(words, WordPieces.Last));
-        return WordPieces.Of(path, words, kinds, lowers: true) with
-        {
-            Begin = metadata.Has(Prefix + "cls_token_id") ? (int)metadata.Whole(Prefix + "cls_token_id") : begin >= 0 ? begin : null,
-            End = metadata.Has(Prefix + "seperator_token_id") ? (int)metadata.Whole(Prefix + "seperator_token_id") : end >= 0 ? end : null,
-        };
+        return WordPieces.Of(path, words, kinds, lowers: true);
     }
 
     /// <summary>The tokens that are recognised whole.</summary>

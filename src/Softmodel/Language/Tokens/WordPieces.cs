@@ -13,10 +13,7 @@ static class WordPieces
     /// <summary>What pieces begin with that go on with a word.</summary>
     public const string Going = "##";
 
-    /// <summary>The tokens that a text begins and ends with.</summary>
-    public const string First = "[CLS]", Last = "[SEP]";
-
-    const string Unknown = "[UNK]";
+    const string First = "[CLS]", Last = "[SEP]", Unknown = "[UNK]";
     const int FirstSyllable = 0xAC00, Syllables = 11172;
 
     static readonly Split[] splits = [Splitting.Of(@"\s+", SplitKeeps.Not), Splitting.Of(@"[\p{P}$+<=>^`|~]")];
