@@ -62,8 +62,8 @@ static class BenchCommand
     public static Command Create()
     {
         var choice = new ModelChoice(several: true);
-        var against = new Option<string>("--against") { Description = "What it is compared with.", DefaultValueFactory = _ => "onnxruntime" };
-        against.AcceptOnlyFromAmong("onnxruntime");
+        var against = new Option<string>("--against") { Description = "What it is compared with: llama.cpp for language models, and ONNX Runtime for others, unless said.", DefaultValueFactory = _ => "" };
+        against.AcceptOnlyFromAmong("onnxruntime", "llama.cpp");
         var threads = new Option<string>("--threads") { Description = "Numbers of threads, each tried.", DefaultValueFactory = _ => "1,2", HelpName = "N,N" };
         var runs = new Option<int?>("--runs") { Description = "How often each workload is timed, at least 3; 11 by default, and 5 with --cold." };
         var cold = new Option<bool>("--cold") { Description = "Time a line of 5 words from the start of a process: a native program, and one in C# with ONNX Runtime; and say how much memory they take." };
@@ -71,8 +71,8 @@ static class BenchCommand
         var limits = new Option<bool>("--limits") { Description = "Say how far the sums of products are from what the cores can do." };
         var bits = new Option<int>("--vector-bits") { Description = "512, 256 or 128; by default the widest that the processor has.", DefaultValueFactory = _ => 0 };
         var bar = new Option<double?>("--bar") { Description = "The least speedup of each model and number of threads, with --cold the least of their starts; exit code 1 below it." };
-        var verb = new Verb("bench", "Time a compiled model and ONNX Runtime in turns, on short and long inputs.",
-            "bench tts-en --threads 1,2", "bench tts-en piper-libritts --against onnxruntime --json", "bench tts-en --lengths", "bench tts-en --cold", "bench model.onnx --limits --bar 1.5")
+        var verb = new Verb("bench", "Time a compiled model and a peer in turns, on short and long inputs: ONNX Runtime, or llama.cpp for language models.",
+            "bench tts-en --threads 1,2", "bench smollm2 --against llama.cpp", "bench tts-en piper-libritts --against onnxruntime --json", "bench tts-en --lengths", "bench tts-en --cold", "bench model.onnx --limits --bar 1.5")
         { against, threads, runs, lengths, cold, limits, bits, bar };
         choice.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
@@ -84,11 +84,24 @@ static class BenchCommand
                 throw new UsageException("--runs must be at least 3");
             if (isCold && (parsed.GetValue(lengths) || parsed.GetValue(bits) != 0))
                 throw new UsageException("--cold goes neither with --lengths nor with --vector-bits: libraries have code for every width");
-            var (rows, growths) = (new List<Row>(), new List<Growth>());
+            var (rows, growths, languages) = (new List<Row>(), new List<Growth>(), new List<TextRow>());
             Limits[] most = parsed.GetValue(limits) ? [.. counts.Select(Limits.Measure)] : [];
             foreach (var name in choice.Names(parsed))
             {
                 using var model = await choice.Load(name, parsed, terminal, cancel);
+                if (model.IsLanguageModel != (parsed.GetValue(against) is { Length: > 0 } peer ? peer == "llama.cpp" : model.IsLanguageModel))
+                    throw new UsageException(model.IsLanguageModel ? $"{name} is a language model: it is compared with llama.cpp" : $"{name} is no language model, which llama.cpp could run: it is compared with onnxruntime");
+                if (model.IsLanguageModel)
+                {
+                    if (isCold || parsed.GetValue(lengths))
+                        throw new UsageException($"--cold and --lengths are not there for language models such as {name}");
+                    foreach (var count in counts)
+                    {
+                        var options = new CompileOptions { Threads = count, VectorBits = parsed.GetValue(bits) };
+                        languages.AddRange(await terminal.Working(progress => TextSpeed.Measure(name, model, options, rounds, most.FirstOrDefault(m => m.Threads == count), progress, cancel)));
+                    }
+                    continue;
+                }
                 var line = isCold ? await Source.Resolve(name, null, cancel) : null;
                 foreach (var count in counts)
                 {
@@ -112,10 +125,16 @@ static class BenchCommand
                     }, cancel));
                 }
             }
-            if (parsed.GetValue(lengths))
+            if (languages.Count > 0 && rows.Count + growths.Count > 0)
+                throw new UsageException("language models and others are timed against other peers: name them in commands of their own");
+            if (languages.Count > 0)
+                TextSpeed.Show(terminal, languages);
+            else if (parsed.GetValue(lengths))
                 Growth.Show(terminal, growths);
             else
                 Show(terminal, rows, most);
+            if (languages.Count > 0)
+                return TextSpeed.Summaries(languages).All(s => Math.Min(s.Decode, s.Prefill) >= (parsed.GetValue(bar) ?? 0)) ? CommandLine.Done : CommandLine.Failed;
             return Summaries(rows).All(s => (s.Cold ?? s.Speedup) >= (parsed.GetValue(bar) ?? 0)) ? CommandLine.Done : CommandLine.Failed;
         }, Verb.Json());
     }

@@ -1,0 +1,139 @@
+using System.Diagnostics;
+using Softmodel.Cli.Peers;
+using Softmodel.Language;
+using Softmodel.Language.Tokens;
+
+namespace Softmodel.Cli.Bench;
+
+/// <summary>A language model with a number of threads on one piece of work, in tokens per second.</summary>
+/// <param name="Model">Its name.</param>
+/// <param name="Threads">How many threads each used.</param>
+/// <param name="Case">What was done.</param>
+/// <param name="Tokens">How many tokens were read, or written.</param>
+/// <param name="OursMs">The median of the compiled model.</param>
+/// <param name="PeerMs">The median of llama.cpp, by its own clock.</param>
+/// <param name="Speedup">The ratio of the medians.</param>
+/// <param name="OursBestMs">The shortest run of the compiled model.</param>
+/// <param name="PeerBestMs">The shortest run of the peer.</param>
+/// <param name="Runs">How often each was timed.</param>
+/// <param name="IsDecoding">Whether tokens were written one by one, rather than read at once.</param>
+sealed record TextRow(string Model, int Threads, string Case, int Tokens, double OursMs, double PeerMs, double Speedup, double OursBestMs, double PeerBestMs, int Runs, bool IsDecoding)
+{
+    /// <summary>Tokens per second of the compiled model.</summary>
+    public double OursPerSecond => Math.Round(Tokens / OursMs * 1000, 1);
+
+    /// <summary>Tokens per second of the peer.</summary>
+    public double PeerPerSecond => Math.Round(Tokens / PeerMs * 1000, 1);
+
+    /// <summary>How much of the time it takes to read all weights once for each token written; null where that was not asked for.</summary>
+    public double? ShareOfLimit { get; init; }
+}
+
+/// <summary>Times a language model and llama.cpp in turns.</summary>
+static class TextSpeed
+{
+    static readonly int[] prompts = [32, 128, 512];
+    static readonly int[] before = [16, 256];
+
+    // As many tokens as an answer of a few sentences has.
+    const int Written = 64, Context = 2048;
+
+    const string Sentence = "The night ferry left the harbour at eleven, and nobody on deck could say how many lights there were on the other shore. ";
+
+    /// <summary>Times both on all pieces of work.</summary>
+    /// <param name="name">What the user calls the model.</param>
+    /// <param name="model">The model, in a GGUF file.</param>
+    /// <param name="options">How it is compiled.</param>
+    /// <param name="runs">How often each is timed.</param>
+    /// <param name="limit">What the machine can do; null where that is not asked for.</param>
+    /// <param name="progress">Is told what is being done.</param>
+    /// <param name="cancel">Stops it.</param>
+    public static async Task<TextRow[]> Measure(string name, Model model, CompileOptions options, int runs, Limits? limit, IProgress<string> progress, CancellationToken cancel)
+    {
+        var tokenizer = Tokenizer.Open(model.Path);
+        int[] tokens = [.. Enumerable.Repeat(tokenizer.Encode(Sentence, parsesSpecial: false), 100).SelectMany(t => t).Take(prompts[^1])];
+        var weights = new FileInfo(model.Path).Length;
+        using var decoder = new Decoder(model.Compile(options, progress, cancel), Context);
+        progress.Report("starting llama.cpp");
+        using var peer = await LlamaCpp.Start(model.Path, decoder.Model.Threads, Context, cancel, progress);
+        var rows = new List<TextRow>();
+        TextRow Row(string what, int count, bool isDecoding, Func<double> ours, Func<double> its)
+        {
+            progress.Report($"timing {name}: {what} with {decoder.Model.Threads} threads");
+            var (mine, others) = (new List<double>(), new List<double>());
+            for (var round = -1; round < runs; round++)
+            {
+                cancel.ThrowIfCancellationRequested();
+                var (a, b) = (ours(), its());
+                if (round >= 0)
+                {
+                    mine.Add(a);
+                    others.Add(b);
+                }
+            }
+            var (our, their) = (Timing.Of(mine), Timing.Of(others));
+            return new(name, decoder.Model.Threads, what, count, our.Median, their.Median, Math.Round(their.Median / our.Median, 3), our.Best, their.Best, runs, isDecoding)
+            {
+                ShareOfLimit = isDecoding && limit is not null ? Math.Round(weights / limit.BytesPerSecond * 1000 * count / our.Best, 3) : null,
+            };
+        }
+        foreach (var count in prompts)
+        {
+            rows.Add(Row($"read {count}", count, false, () =>
+            {
+                var sequence = decoder.Begin();
+                var clock = Stopwatch.StartNew();
+                decoder.Run(new Fed(sequence, tokens.AsMemory(0, count)));
+                var took = clock.Elapsed.TotalMilliseconds;
+                decoder.End(sequence);
+                return took;
+            }, () =>
+            {
+                peer.Prefill(tokens[..count]);
+                return peer.OwnMs;
+            }));
+        }
+        foreach (var count in before)
+        {
+            rows.Add(Row($"write {Written} after {count}", Written, true, () =>
+            {
+                var sequence = decoder.Begin();
+                var next = Sampler.Largest(decoder.Run(new Fed(sequence, tokens.AsMemory(0, count))));
+                var clock = Stopwatch.StartNew();
+                for (var i = 0; i < Written; i++)
+                    next = Sampler.Largest(decoder.Run(new Fed(sequence, new[] { next })));
+                var took = clock.Elapsed.TotalMilliseconds;
+                decoder.End(sequence);
+                return took;
+            }, () =>
+            {
+                peer.Decode(tokens[..count], Written);
+                return peer.OwnMs;
+            }));
+        }
+        return [.. rows];
+    }
+
+    /// <summary>The geometric mean of the speedups of each model and number of threads: of writing, and of reading.</summary>
+    public static IEnumerable<(string Model, int Threads, double Decode, double Prefill)> Summaries(IEnumerable<TextRow> rows) => rows.GroupBy(r => (r.Model, r.Threads))
+        .Select(g => (g.Key.Model, g.Key.Threads, Mean(g.Where(r => r.IsDecoding)), Mean(g.Where(r => !r.IsDecoding))));
+
+    static double Mean(IEnumerable<TextRow> rows) => Math.Round(Math.Exp(rows.Average(r => Math.Log(r.Speedup))), 3);
+
+    /// <summary>Writes what was found.</summary>
+    public static void Show(Terminal terminal, IReadOnlyList<TextRow> rows) => terminal.Result(new
+    {
+        against = "llama.cpp",
+        summary = Summaries(rows).Select(s => new { model = s.Model, threads = s.Threads, decode = s.Decode, prefill = s.Prefill }),
+        rows,
+        machine = Machine.Here,
+    }, () =>
+    {
+        var table = Text.Table("model", "threads", "work", "ours", "llama.cpp", "speedup", rows.Any(r => r.ShareOfLimit is not null) ? "of the memory's speed" : "");
+        foreach (var row in rows)
+            table.Row(row.Model, $"{row.Threads}", row.Case, $"{row.OursPerSecond:0.0} tokens/s", $"{row.PeerPerSecond:0.0} tokens/s", $"{row.Speedup:0.00}", row.ShareOfLimit is { } share ? $"{share:0%}" : "");
+        foreach (var (model, threads, decode, prefill) in Summaries(rows))
+            table.Row(model, $"{threads}", "geometric means", $"writing {decode:0.00}", $"reading {prefill:0.00}", "", "");
+        return table;
+    });
+}
