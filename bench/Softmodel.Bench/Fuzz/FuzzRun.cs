@@ -35,6 +35,9 @@ static class FuzzRun
 {
     static readonly TimeSpan limit = TimeSpan.FromSeconds(10);
 
+    // A language model has kernels for each of its matrices, for few rows and for many: compiling a sound one can take longer.
+    static TimeSpan Limit(FuzzOptions options, long index, int workers) => options.Format != "onnx" && index / workers % options.CompileEvery == 0 ? 6 * limit : limit;
+
     /// <summary>Runs all cases.</summary>
     /// <param name="options">What to do.</param>
     /// <param name="workers">How many processes.</param>
@@ -71,11 +74,11 @@ static class FuzzRun
                 while (await process.StandardOutput.ReadLineAsync(cancel) is { } line)
                     lines.Add(JsonSerializer.Deserialize<FuzzLine>(line)!);
             }, cancel);
-            var (at, hangs) = await Watch(process, folder, first, cancel);
+            var (at, hangs) = await Watch(process, folder, first, index => Limit(options, index, workers), cancel);
             await read;
             if (process.ExitCode == 0 && !hangs)
                 return;
-            lines.Add(new(at, hangs ? $"it was not done after {limit.TotalSeconds} s" : $"it crashed (exit code {process.ExitCode}): {string.Join('\n', (await errors).Split('\n').Take(12))}", true));
+            lines.Add(new(at, hangs ? $"it was not done after {Limit(options, at, workers).TotalSeconds} s" : $"it crashed (exit code {process.ExitCode}): {string.Join('\n', (await errors).Split('\n').Take(12))}", true));
             first = at + workers;
         }
     }
@@ -93,7 +96,7 @@ static class FuzzRun
     }
 
     /// <summary>Waits until a process ends, or kills it where it makes no progress.</summary>
-    static async Task<(long At, bool Hangs)> Watch(Process process, string folder, long first, CancellationToken cancel)
+    static async Task<(long At, bool Hangs)> Watch(Process process, string folder, long first, Func<long, TimeSpan> limit, CancellationToken cancel)
     {
         // By the processor's time, as others may take the processor away; by the clock, where a process waits for nothing.
         var (at, since, used) = (first, Stopwatch.StartNew(), TimeSpan.Zero);
@@ -105,7 +108,7 @@ static class FuzzRun
                 cancel.ThrowIfCancellationRequested();
                 if (Progress(folder) is { } now && now != at)
                     (at, since, used) = (now, Stopwatch.StartNew(), Used(process));
-                else if (Used(process) - used > limit + TimeSpan.FromSeconds(at == first ? 10 : 0) || since.Elapsed > 12 * limit)
+                else if (Used(process) - used > limit(at) + TimeSpan.FromSeconds(at == first ? 10 : 0) || since.Elapsed > 12 * limit(at))
                     return (at, true);
             }
             return (Progress(folder) ?? at, false);
