@@ -42,10 +42,17 @@ sealed class PanelCode
         (this.nest, this.column, this.row, this.read, this.decoded, lanes) = (nest, column, row, read, decoded, width / 32);
         natural = nest.Fold!.Axes;
         // What chooses among a few constants that are the same for all columns, such as by how many bits to shift.
-        unrolled = [.. Vectorization.Of(decoded).OfType<Expr.Load>().Where(l => !l.Axes.Contains(column) && l.Buffer.Count.Value <= MostUnrolled).SelectMany(l => l.Axes).Where(a => a.Extent.Value <= MostUnrolled)];
+        unrolled = Few([.. Vectorization.Of(decoded).OfType<Expr.Load>().Where(l => !l.Axes.Contains(column) && l.Buffer.Count.Value <= MostUnrolled).SelectMany(l => l.Axes).Distinct().Where(a => a.Extent.Value <= MostUnrolled)]);
         // Innermost, so that what is read is read once for all of them.
         folds = [.. natural.Where(a => !unrolled.Contains(a)), .. natural.Where(unrolled.Contains)];
         inner = folds.LastOrDefault(a => !unrolled.Contains(a));
+    }
+
+    /// <summary>The shortest of some loops, as many as together have few iterations.</summary>
+    static HashSet<Axis> Few(Axis[] axes)
+    {
+        var all = 1L;
+        return [.. axes.OrderBy(a => a.Extent.Value).TakeWhile(a => (all *= a.Extent.Value!.Value) <= MostUnrolled)];
     }
 
     int Vectors => Columns / lanes;
@@ -248,10 +255,19 @@ sealed class PanelCode
         {
             Expr.Load load => Moved(load, vector, fixedAxes, copy),
             Expr.Convert convert => new Expr.Convert(convert.Type, Made(convert.Value, vector, fixedAxes, copy)),
-            Expr.Apply apply => new Expr.Apply(apply.Function, [.. apply.Operands.Select(o => Made(o, vector, fixedAxes, copy))]),
+            Expr.Apply apply => Bits(apply.Function, [.. apply.Operands.Select(o => Made(o, vector, fixedAxes, copy))]),
             _ => e,
         };
     }
+
+    /// <summary>A function of bytes without what changes none of their bits: a shift by nothing, a mask of what is left after one.</summary>
+    static Expr Bits(Function function, Expr[] x) => x switch
+    {
+        [{ Type: ElementType.UInt8 } byte_, Expr.Number { Whole: 0 }] when function == Functions.ShiftRight => byte_,
+        [Expr.Apply { Function: var shift, Operands: [{ Type: ElementType.UInt8 }, Expr.Number by] } shifted, Expr.Number mask] when function == Functions.BitAnd && shift == Functions.ShiftRight
+            && (mask.Whole & (255 >> (int)by.Whole)) == 255 >> (int)by.Whole => shifted,
+        _ => new Expr.Apply(function, x),
+    };
 
     Expr Moved(Expr.Load load, int vector, IReadOnlyDictionary<Axis, long> fixedAxes, int copy)
     {
@@ -373,7 +389,7 @@ sealed class PanelCode
                     }
                 }
                 for (var r = 0; r < rows && summand is not null; r++)
-                    innermost.Append($"e{r} += f{r}{Way(fixedAxes, copy)};\n");
+                    innermost.Append($"e{r}{Way(fixedAxes, copy)} += f{r}{Way(fixedAxes, copy)};\n");
             }
             return "";
         }
@@ -384,11 +400,11 @@ sealed class PanelCode
             var scope = writer.Open[^1].Text;
             scope.Append(Zero("b"));
             for (var r = 0; r < rows && summand is not null; r++)
-                scope.Append($"V e{r} = V.Zero;\n");
+                scope.Append(string.Concat(sums.Select(sum => $"V e{r}{sum} = V.Zero;\n")));
             var within = rest();
             var scales = Enumerable.Range(0, Vectors).Select(v => (Factor: writer.Value(At(factor!, v, fixedAxes), true), Summand: summand is null ? null : writer.Value(At(summand, v, fixedAxes), true))).ToArray();
             return within + Each((r, v) => $"a{r}_{v} = VX.FusedMultiplyAdd({Sum("b", r, v)}, {scales[v].Factor}, a{r}_{v});\n"
-                + (summand is null ? "" : $"a{r}_{v} = VX.FusedMultiplyAdd({scales[v].Summand}, e{r}, a{r}_{v});\n"));
+                + (summand is null ? "" : $"a{r}_{v} = VX.FusedMultiplyAdd({scales[v].Summand}, {sums.Select(sum => $"e{r}{sum}").Aggregate((a, b) => $"{a} + {b}")}, a{r}_{v});\n"));
         }, Products));
         text.Append(Each((r, v) => $"VX.Store({(isFactored ? $"a{r}_{v}" : Sum("b", r, v))}, sums{(r * Columns + v * lanes is > 0 and var at ? $" + {at}" : "")});\n"));
         return Method(writer, text.ToString(), ", float* x, long row, float* sums");
