@@ -1,6 +1,8 @@
-// Speaks a sentence into a WAV file, and finds the speech in a WAV file: two models, one by its front end, one as it is.
+// Speaks a sentence into a WAV file, finds the speech in a WAV file, and chats: three models, one of them as it is.
 using System.Globalization;
+using Microsoft.Extensions.AI;
 using Softmodel;
+using Softmodel.Language;
 using Softmodel.Runtime;
 using Softmodel.Speech;
 
@@ -20,8 +22,11 @@ try
         case ["listen", var path]:
             await Listen(path, stop.Token);
             return 0;
+        case ["chat", var name, var question]:
+            await Chat(name, question, stop.Token);
+            return 0;
         default:
-            Console.Error.WriteLine("usage: Example speak TEXT FILE.wav | Example listen FILE.wav");
+            Console.Error.WriteLine("usage: Example speak TEXT FILE.wav | Example listen FILE.wav | Example chat MODEL QUESTION");
             return 2;
     }
 }
@@ -94,4 +99,15 @@ static float[] At(int rate, Sound sound)
         samples[i] = (float)(from[left] + (from[right] - from[left]) * (position - left));
     }
     return samples;
+}
+
+static async Task Chat(string name, string question, CancellationToken cancel)
+{
+    using var model = await LanguageModel.LoadAsync(name, cancel: cancel);
+    // From here on nothing knows that the model runs on this machine.
+    using var client = model.AsChatClient();
+    var options = new ChatOptions { MaxOutputTokens = 100, Temperature = 0 };
+    await foreach (var update in client.GetStreamingResponseAsync(question, options, cancel))
+        Console.Write(update.Text);
+    Console.WriteLine();
 }

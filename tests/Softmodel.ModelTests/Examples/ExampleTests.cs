@@ -51,6 +51,14 @@ public sealed class ExampleTests(ITestOutputHelper output) : IDisposable
     }
 
     [Fact]
+    public async Task A_chat_is_streamed_through_the_interface_of_others()
+    {
+        Shared.Folder("lm");
+        await VoiceFolder.Of("smollm2");
+        Assert.Equal("The capital of France is Paris.", CSharp("chat", "smollm2", "What is the capital of France? Answer in one sentence.").Trim());
+    }
+
+    [Fact]
     public async Task C_and_Python_hear_what_CSharp_hears()
     {
         NativeTools.Require();
