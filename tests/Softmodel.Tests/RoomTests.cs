@@ -24,7 +24,7 @@ public class RoomTests
         ("Softmodel.Cli.Arrays", [.. Library, "Softmodel.Cli"]),
         ("Softmodel.Cli.Peers", [.. Library, "Softmodel.Cli"]),
         ("Softmodel.Cli.Workloads", [.. Library, "Softmodel.Cli"]),
-        ("Softmodel.Cli.Verify", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Peers", "Softmodel.Cli.Workloads"]),
+        ("Softmodel.Cli.Verify", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Arrays", "Softmodel.Cli.Peers", "Softmodel.Cli.Workloads"]),
         ("Softmodel.Cli.Bench", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Peers", "Softmodel.Cli.Workloads"]),
         ("Softmodel.Cli.Demo", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Bench", "Softmodel.Cli.Peers", "Softmodel.Cli.Workloads"]),
         ("Softmodel.Cli.Conformance", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Peers"]),

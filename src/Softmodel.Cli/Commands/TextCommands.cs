@@ -57,7 +57,7 @@ static class TextCommands
     {
         var (model, writing) = (Model(), new Writing());
         var prompt = new Argument<string>("text") { Description = "The text to go on with; - reads standard input." };
-        var verb = new Verb("complete", "Go on with a text.", "complete stories15m \"Once upon a time\"", "complete smollm2 \"The capital of France is\" --max-tokens 8", "complete model.gguf - --temperature 0.8 --seed 7 <text.txt") { model, prompt };
+        var verb = new Verb("complete", "Go on with a text.", "complete stories15m \"Once upon a time\"", "complete smollm2 \"The capital of France is\" --max-tokens 8", "complete model.gguf - --temperature 0.8 --seed 7") { model, prompt };
         writing.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
@@ -72,7 +72,7 @@ static class TextCommands
         var (model, writing) = (Model(), new Writing());
         var question = new Argument<string>("question") { Description = "What is asked; - reads standard input." };
         var system = new Option<string>("--system") { Description = "What the model is told beforehand." };
-        var verb = new Verb("ask", "Ask a chat model one question.", "ask smollm2 \"Name three rivers in Europe.\"", "ask smollm2 \"What is 12 times 7?\" --json", "ask model.gguf - --system \"Answer in French.\" <question.txt") { model, question, system };
+        var verb = new Verb("ask", "Ask a chat model one question.", "ask smollm2 \"Name three rivers in Europe.\"", "ask smollm2 \"What is 12 times 7?\" --json", "ask model.gguf - --system \"Answer in French.\"") { model, question, system };
         writing.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
