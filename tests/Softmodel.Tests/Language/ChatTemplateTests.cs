@@ -155,6 +155,9 @@ public class ChatTemplateTests
     [InlineData("{{ {[1]: 2} }}", "a list can't be the key of a dictionary")]
     [InlineData("{{ 'abc'[::0] }}", "steps of 0")]
     [InlineData("{{ '\\xZZ' }}", "hexadecimal")]
+    [InlineData("{{ [].index() }}", "the item is not in the list")]
+    [InlineData("{{ [3, 'a', 2, none] | sort }}", "have no order")]
+    [InlineData("{{ 'ab' | map(filter='map') | list }}", "too deeply")]
     [InlineData("{{ messages.append(1) }}", "can't be called")]
     [InlineData("{{ ''.__class__.__mro__ }}", "'__class__' has no value")]
     public void Says_what_is_wrong_and_where(string template, string says)

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
 using System.Text;
 
 namespace Softmodel.Language.Chat;
@@ -122,9 +124,10 @@ static class Builtins
             case string text when Values.Whole(key) is { } at:
                 return Slice(text, at, at == -1 ? null : at + 1, null, budget) is string { Length: > 0 } found ? found : new Undefined($"character {at}");
             case string text when key is string called && OfText(text, called, budget) is { } function: return function;
-            case Items items when key is "index" or "count": return key is "index"
-                ? new Function((p, _) => items.FindIndex(i => Values.AreEqual(i, p[0], budget)) is var index and >= 0 ? (long)index : throw Wrong("the item is not in the list"))
-                : new Function((p, _) => items.LongCount(i => Values.AreEqual(i, p[0], budget)));
+            case Items items when key is "index" or "count":
+                return key is "index"
+                    ? new Function((p, _) => items.FindIndex(i => Values.AreEqual(i, (p is [var wanted, ..] ? wanted : null), budget)) is var index and >= 0 ? (long)index : throw Wrong("the item is not in the list"))
+                    : new Function((p, _) => items.LongCount(i => Values.AreEqual(i, (p is [var wanted, ..] ? wanted : null), budget)));
             default: return new Undefined(Values.Text(key, budget));
         }
     }
@@ -485,6 +488,9 @@ static class Builtins
     /// <param name="budget">What it may use.</param>
     public static object? Filter(string name, object? value, IReadOnlyList<object?> positional, IReadOnlyDictionary<string, object?> named, Budget budget)
     {
+        // 'map' may name itself.
+        RuntimeHelpers.EnsureSufficientExecutionStack();
+        budget.Step();
         object? Given(int at, string called, object? otherwise = null) => at < positional.Count ? positional[at] : named.TryGetValue(called, out var given) ? given : otherwise;
         string? GivenText(int at, string called) => Given(at, called) is { } given ? Words(given, $"'{called}' of the filter '{name}'") : null;
         string Text() => Values.Text(value, budget);
@@ -596,6 +602,15 @@ static class Builtins
     static Items Sorted(Items items, Func<object?, object?> key, Comparison<object?> order, bool isReversed)
     {
         var comparer = Comparer<object?>.Create(order);
-        return new(isReversed ? items.OrderByDescending(key, comparer) : items.OrderBy(key, comparer));
+        try
+        {
+            return new(isReversed ? items.OrderByDescending(key, comparer) : items.OrderBy(key, comparer));
+        }
+        catch (InvalidOperationException e) when (e.InnerException is TemplateException or InsufficientExecutionStackException)
+        {
+            // What sorts wraps what goes wrong in comparing.
+            ExceptionDispatchInfo.Throw(e.InnerException);
+            throw;
+        }
     }
 }
