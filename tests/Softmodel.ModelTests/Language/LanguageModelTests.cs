@@ -8,6 +8,8 @@ public class LanguageModelTests
 {
     static readonly ChatTurn[] question = [new("user", "What is 12 times 7?")];
 
+    static readonly string[] beginnings = ["The capital of France is", "Once upon a time", "def add(a, b):", "1, 2, 3,"];
+
     static async Task<LanguageModel> Load(int threads = 2, int context = 0, WhenFull whenFull = WhenFull.Refuse)
     {
         var folder = Shared.Folder("lm");
@@ -42,7 +44,7 @@ public class LanguageModelTests
     public async Task Several_sequences_are_written_as_one_by_one()
     {
         using var model = await Load();
-        int[][] prompts = [.. new[] { "The capital of France is", "Once upon a time", "def add(a, b):", "1, 2, 3," }.Select(p => model.Tokenizer.Encode(p, parsesSpecial: false))];
+        int[][] prompts = [.. beginnings.Select(p => model.Tokenizer.Encode(p, parsesSpecial: false))];
         var decoder = model.Decoder;
         int[] Alone(int[] prompt)
         {
