@@ -106,7 +106,12 @@ public sealed class Model : IDisposable
     /// <exception cref="SoftmodelException">The model can't be found or fetched.</exception>
     public static async Task<Model> LoadAsync(string source, ModelOptions? options = null, IProgress<FetchProgress>? progress = null, CancellationToken cancel = default)
     {
-        var resolved = await Source.Resolve(source, progress, cancel).ConfigureAwait(false);
+        return await Of(await Source.Resolve(source, progress, cancel).ConfigureAwait(false), source, options, cancel).ConfigureAwait(false);
+    }
+
+    /// <summary>A model whose files are here.</summary>
+    internal static async Task<Model> Of(ResolvedModel resolved, string source, ModelOptions? options, CancellationToken cancel)
+    {
         var text = resolved.Licence.TextFile is { } licence && File.Exists(licence) ? await File.ReadAllTextAsync(licence, cancel).ConfigureAwait(false) : resolved.Licence.Spdx ?? "";
         options ??= new();
         var known = Catalogue.Find(source);

@@ -13,8 +13,6 @@ internal sealed class Worker(string folder) : IDisposable
     /// <summary>The first argument that makes this program a worker; the second is its folder.</summary>
     public const string Command = "conformance-worker";
 
-    static readonly TimeSpan patience = TimeSpan.FromSeconds(2);
-
     Process? process;
     Task<string>? errors;
 
@@ -75,18 +73,7 @@ internal sealed class Worker(string folder) : IDisposable
     {
         if (process is null)
             return;
-        try
-        {
-            process.StandardInput.Close();
-        }
-        catch (IOException)
-        {
-            // It has ended.
-        }
-        if (!process.WaitForExit(patience))
-            process.Kill(entireProcessTree: true);
-        process.WaitForExit();
-        process.Dispose();
+        process.End();
         process = null;
     }
 }

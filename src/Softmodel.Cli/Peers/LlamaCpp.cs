@@ -24,7 +24,6 @@ internal sealed class LlamaCpp : IDisposable
     const int Batch = 512;
 
     static readonly JsonSerializerOptions names = new(JsonSerializerDefaults.Web);
-    static readonly TimeSpan patience = TimeSpan.FromSeconds(2);
 
     readonly string model;
     readonly Process process;
@@ -220,18 +219,7 @@ internal sealed class LlamaCpp : IDisposable
     public void Dispose()
     {
         end.Dispose();
-        try
-        {
-            process.StandardInput.Close();
-        }
-        catch (IOException)
-        {
-            // It has ended.
-        }
-        if (!process.WaitForExit(patience))
-            process.Kill(entireProcessTree: true);
-        process.WaitForExit();
-        process.Dispose();
+        process.End();
     }
 
     /// <summary>What the script says; each command fills what it is about.</summary>

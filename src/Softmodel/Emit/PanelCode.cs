@@ -117,7 +117,7 @@ sealed class PanelCode
             var to = new byte[Panels * Columns * depth * size];
             var from = tensor.Bytes.Span;
             var at = 0;
-            var terms = Positions(own, load.Index);
+            var terms = TileCode.Positions(own, load.Index);
             for (long panel = 0; panel < count; panel += Columns)
             {
                 foreach (var term in terms)
@@ -139,17 +139,6 @@ sealed class PanelCode
 
     /// <summary>The loops of a constant, besides that over columns, in the order in which they run.</summary>
     Axis[] Own(Expr.Load load) => [.. folds.Where(load.Axes.Contains)];
-
-    static long[] Positions(Axis[] axes, Index index)
-    {
-        long[] all = [0];
-        foreach (var axis in axes)
-        {
-            var stride = index.Stride(axis).Value!.Value;
-            all = [.. all.SelectMany(p => Enumerable.Range(0, (int)axis.Extent.Value!.Value).Select(i => p + i * stride))];
-        }
-        return all;
-    }
 
     // The loops of the emitted code: over panels; over the columns of a vector, which is no loop; over single columns; over the rows of a tile.
     readonly Axis panel = new("panel", Dim.Symbol("row__panels")), lane = new("lane", Columns), each = new("each", Columns), moved = new("r", Dim.Symbol("r"));
@@ -237,16 +226,14 @@ sealed class PanelCode
         return [.. loops];
     }
 
-    /// <summary>What is computed from constants for a vector of columns, with some loops at a number.</summary>
-    Expr At(Expr e, int vector, IReadOnlyDictionary<Axis, long> fixedAxes, int copy = 0) => Made(e, vector, fixedAxes, copy);
-
     // The same expression for the same columns and numbers: what is the same is computed once.
     readonly Dictionary<(Expr, int, string), Expr> made = [];
 
     (Expr, int, string) Key(Expr e, int vector, IReadOnlyDictionary<Axis, long> fixedAxes, int copy) =>
         (e, e.Axes.Contains(column) ? vector : 0, string.Join(",", folds.Where(a => e.Axes.Contains(a) && (a == inner || fixedAxes.ContainsKey(a))).Select(a => a == inner ? $"+{copy}" : $"{a.Name}={fixedAxes[a]}")));
 
-    Expr Made(Expr e, int vector, IReadOnlyDictionary<Axis, long> fixedAxes, int copy)
+    /// <summary>What is computed from constants for a vector of columns, with some loops at a number.</summary>
+    Expr Made(Expr e, int vector, IReadOnlyDictionary<Axis, long> fixedAxes, int copy = 0)
     {
         var key = Key(e, vector, fixedAxes, copy);
         if (made.TryGetValue(key, out var there))
@@ -380,7 +367,7 @@ sealed class PanelCode
                     innermost.Append($"var f{r}{Way(fixedAxes, copy)} = VX.Create(y{r}[{at}]);\n");
                 for (var v = 0; v < Vectors; v++)
                 {
-                    var w = Fused(writer, At(code, v, fixedAxes, copy));
+                    var w = Fused(writer, Made(code, v, fixedAxes, copy));
                     innermost.Append($"var w{v}{Way(fixedAxes, copy)} = {w};\n");
                     for (var r = 0; r < rows; r++)
                     {
@@ -402,7 +389,7 @@ sealed class PanelCode
             for (var r = 0; r < rows && summand is not null; r++)
                 scope.Append(string.Concat(sums.Select(sum => $"V e{r}{sum} = V.Zero;\n")));
             var within = rest();
-            var scales = Enumerable.Range(0, Vectors).Select(v => (Factor: writer.Value(At(factor!, v, fixedAxes), true), Summand: summand is null ? null : writer.Value(At(summand, v, fixedAxes), true))).ToArray();
+            var scales = Enumerable.Range(0, Vectors).Select(v => (Factor: writer.Value(Made(factor!, v, fixedAxes), true), Summand: summand is null ? null : writer.Value(Made(summand, v, fixedAxes), true))).ToArray();
             return within + Each((r, v) => $"a{r}_{v} = VX.FusedMultiplyAdd({Sum("b", r, v)}, {scales[v].Factor}, a{r}_{v});\n"
                 + (summand is null ? "" : $"a{r}_{v} = VX.FusedMultiplyAdd({scales[v].Summand}, {sums.Select(sum => $"e{r}{sum}").Aggregate((a, b) => $"{a} + {b}")}, a{r}_{v});\n"));
         }, Products));
@@ -445,7 +432,7 @@ sealed class PanelCode
             }
             for (var v = 0; v < Vectors; v++)
             {
-                var (value, at) = (Fused(writer, At(decoded, v, fixedAxes)), writer.Code(target + (Dim)(v * lanes)));
+                var (value, at) = (Fused(writer, Made(decoded, v, fixedAxes)), writer.Code(target + (Dim)(v * lanes)));
                 innermost.Text.Append($"VX.Store({value}, to + ({at}));\n");
             }
             return "";

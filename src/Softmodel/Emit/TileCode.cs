@@ -93,7 +93,8 @@ sealed class TileCode
         return new(byRow.Buffer.Name, Storage.Weight, byRow.Buffer.Type, count) { Constant = new Tensor(tensor.Type, [count], to) };
     }
 
-    static List<long> Positions(Axis[] axes, Index index)
+    /// <summary>The positions of all iterations of some loops with known numbers of them, less the offset.</summary>
+    public static List<long> Positions(Axis[] axes, Index index)
     {
         var all = new List<long> { 0 };
         foreach (var axis in axes)

@@ -107,7 +107,7 @@ public sealed class LanguageModel : IDisposable
     {
         options ??= new();
         var resolved = await Source.Resolve(source, fetching, cancel).ConfigureAwait(false);
-        using var model = await Model.LoadAsync(source, progress: fetching, cancel: cancel).ConfigureAwait(false);
+        using var model = await Model.Of(resolved, source, null, cancel).ConfigureAwait(false);
         if (!model.IsLanguageModel)
             throw new SoftmodelException($"{source} is no language model that can be read: GGUF files, folders with config.json and safetensors, and files of llama2.c are");
         // A vocabulary lies in the file, or beside it.

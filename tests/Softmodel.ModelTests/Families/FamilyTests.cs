@@ -49,11 +49,11 @@ public class FamilyTests
         }
         Near(expected, together.ToArray());
         var greedy = decoder.Begin();
-        var next = Largest(decoder.Run(new Fed(greedy, fed.AsMemory(0, 8))));
+        var next = Sampler.Largest(decoder.Run(new Fed(greedy, fed.AsMemory(0, 8))));
         foreach (var token in List("greedy_from_first_8"))
         {
             Assert.Equal(token, next);
-            next = Largest(decoder.Run(new Fed(greedy, new[] { next })));
+            next = Sampler.Largest(decoder.Run(new Fed(greedy, new[] { next })));
         }
     }
 
@@ -64,13 +64,5 @@ public class FamilyTests
         for (var i = 0; i < expected.Length; i++)
             worst = Math.Max(worst, float.IsNaN(actual[i]) ? float.PositiveInfinity : Math.Abs(expected[i] - actual[i]));
         Assert.True(worst <= 2e-4f, $"the largest difference is {worst}");
-    }
-
-    static int Largest(ReadOnlySpan<float> scores)
-    {
-        var best = 0;
-        for (var i = 1; i < scores.Length; i++)
-            best = scores[i] > scores[best] ? i : best;
-        return best;
     }
 }

@@ -240,15 +240,8 @@ internal sealed class Transformer
         var group = q.Shape[1].Value!.Value / shared;
         var scores = q.Reshape(new(q.Shape[0], shared, group, size)).Contract("nkgd,ckd->kgnc", k) * scale;
         var capped = softcap == 0 ? scores : (scores * (1 / softcap)).Map(Functions.Tanh) * softcap;
-        var weights = Softmax(capped + mask);
+        var weights = Reductions.Softmax(capped + mask, [3]);
         return weights.Contract("kgnc,ckd->nkgd", v).Reshape(new(q.Shape[0], q.Shape[1] * size));
-    }
-
-    /// <summary>The softmax along the last axis.</summary>
-    public static Term Softmax(Term x)
-    {
-        var shifted = (x - x.Reduce(Reduction.Max, [x.Rank - 1], keep: true)).Map(Functions.Exp);
-        return shifted / shifted.Reduce(Reduction.Sum, [x.Rank - 1], keep: true);
     }
 
     Term MinusInfinityUnless(Term truth) => truth.Select(Number(0), Number(double.NegativeInfinity));
