@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Softmodel.Bench.Answers;
 using Softmodel.Bench.Coverage;
 using Softmodel.Bench.Fuzz;
 using Softmodel.Bench.Pictures;
@@ -67,4 +68,16 @@ var sentences = new Argument<string[]>("sentences") { Description = "What is sai
 var speech = new Command("speech-picture", "Draw what tts-en says") { picture, sentences };
 speech.SetAction(async (parsed, cancel) => await File.WriteAllTextAsync(parsed.GetRequiredValue(picture), await SpeechPicture.Draw(parsed.GetRequiredValue(sentences), cancel), cancel));
 
-return await new RootCommand("Measurements of Softmodel that are no part of it.") { fuzz, coverage, readme, speech }.Parse(args).InvokeAsync();
+var asked = new Option<string>("--model") { Description = "A chat model", DefaultValueFactory = _ => "smollm2" };
+var shared = new Option<string>("--shared") { Description = "The folder with arithmetic and dialogue", DefaultValueFactory = _ => "../shared" };
+var prompts = new Option<int>("--count") { Description = "How many prompts", DefaultValueFactory = _ => 200 };
+var temperature = new Option<double>("--temperature") { Description = "0 takes the likeliest token always", DefaultValueFactory = _ => 0 };
+var answers = new Command("answers", "Ask for JSON of various schemas, with a constraint and without") { asked, shared, prompts, temperature };
+answers.SetAction(async (parsed, cancel) =>
+{
+    var report = await AnswerRun.Run(parsed.GetRequiredValue(asked), parsed.GetRequiredValue(shared), parsed.GetValue(prompts), parsed.GetValue(temperature), Console.Error.WriteLine, cancel);
+    Console.Out.WriteLine(JsonSerializer.Serialize(report, new JsonSerializerOptions(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }));
+    return report.Valid == report.Prompts ? 0 : 1;
+});
+
+return await new RootCommand("Measurements of Softmodel that are no part of it.") { fuzz, answers, coverage, readme, speech }.Parse(args).InvokeAsync();

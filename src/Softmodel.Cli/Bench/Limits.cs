@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
@@ -18,18 +19,37 @@ sealed record Limits(int Threads, double FlopsPerSecond, double BytesPerSecond)
     const int Rounds = 7;
 
     // Far more than the caches of a processor hold.
-    const int Read = 1 << 28;
+    const int Memory = 1 << 28;
+
+    readonly Dictionary<long, double> speeds = new() { [Memory] = BytesPerSecond };
 
     /// <summary>Measures them: the best of several rounds.</summary>
     public static Limits Measure(int threads)
     {
         const int turns = 3_000_000;
+        return new(threads, Best(threads, _ => Vector512.IsHardwareAccelerated ? Wide(turns) : Narrow(turns)), Reading(threads, Memory));
+    }
+
+    /// <summary>How many bytes all threads together read in a second, of so many that are read again and again: what fits into a cache comes from there.</summary>
+    public double ReadingSpeed(long bytes)
+    {
+        var size = (long)BitOperations.RoundUpToPowerOf2((ulong)Math.Clamp(bytes, 1 << 12, Memory));
+        if (!speeds.TryGetValue(size, out var speed))
+            speeds[size] = speed = Reading(Threads, size);
+        return speed;
+    }
+
+    static double Reading(int threads, long bytes)
+    {
         var memory = new long[threads][];
         foreach (ref var part in memory.AsSpan())
-            part = new long[Read / sizeof(long) / threads];
-        return new(threads,
-            Best(threads, _ => Vector512.IsHardwareAccelerated ? Wide(turns) : Narrow(turns)),
-            Best(threads, i => Sum(memory[i])));
+        {
+            part = new long[bytes / sizeof(long) / threads];
+            // What was never written is one page of zeros, however much is read.
+            Array.Fill(part, 1);
+        }
+        var times = (int)Math.Max(1, Memory / 4 / bytes);
+        return Best(threads, i => Sum(memory[i], times));
     }
 
     /// <summary>The most of something per second when each thread does a piece of it at once.</summary>
@@ -57,20 +77,23 @@ sealed record Limits(int Threads, double FlopsPerSecond, double BytesPerSecond)
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    static double Sum(long[] part)
+    static double Sum(long[] part, int times)
     {
         Vector256<long> a = default, b = default, c = default, d = default;
         ref var first = ref MemoryMarshal.GetArrayDataReference(part);
         var step = Vector256<long>.Count;
-        for (var i = 0; i + 4 * step <= part.Length; i += 4 * step)
+        for (var time = 0; time < times; time++)
         {
-            a += Vector256.LoadUnsafe(ref first, (nuint)i);
-            b += Vector256.LoadUnsafe(ref first, (nuint)(i + step));
-            c += Vector256.LoadUnsafe(ref first, (nuint)(i + 2 * step));
-            d += Vector256.LoadUnsafe(ref first, (nuint)(i + 3 * step));
+            for (var i = 0; i + 4 * step <= part.Length; i += 4 * step)
+            {
+                a += Vector256.LoadUnsafe(ref first, (nuint)i);
+                b += Vector256.LoadUnsafe(ref first, (nuint)(i + step));
+                c += Vector256.LoadUnsafe(ref first, (nuint)(i + 2 * step));
+                d += Vector256.LoadUnsafe(ref first, (nuint)(i + 3 * step));
+            }
         }
         Keep((a + b + c + d).GetElement(0));
-        return (double)part.Length * sizeof(long);
+        return (double)part.Length * sizeof(long) * times;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -122,8 +145,8 @@ sealed record Limits(int Threads, double FlopsPerSecond, double BytesPerSecond)
     {
     }
 
-    /// <summary>How much of a time the cores would need at least, doing nothing but these operations or nothing but reading these bytes.</summary>
-    public double Share(double flops, double bytes, double milliseconds) => Math.Max(flops / FlopsPerSecond, bytes / BytesPerSecond) / (milliseconds / 1000);
+    /// <summary>How much of a time the cores would need at least, doing nothing but these operations or nothing but reading these bytes, from where so many lie.</summary>
+    public double Share(double flops, long bytes, double milliseconds) => Math.Max(flops / FlopsPerSecond, bytes / ReadingSpeed(bytes)) / (milliseconds / 1000);
 
     /// <summary>The bytes that a run moves at least: weights, inputs and outputs, each once.</summary>
     /// <param name="program">The program.</param>

@@ -18,13 +18,16 @@ static class TextCommands
         readonly Option<double> penalty = new("--repetition-penalty") { Description = "Above 1: tokens that have come are less likely.", DefaultValueFactory = _ => 1 };
         readonly Option<ulong> seed = new("--seed") { Description = "The same seed gives the same text.", DefaultValueFactory = _ => 0 };
         readonly Option<string[]> stop = new("--stop") { Description = "A text that ends what is written; may be given several times.", HelpName = "TEXT" };
+        readonly Option<string> schema = new("--json-schema") { Description = "Write JSON that this schema holds valid; a schema, or a file that has one.", HelpName = "SCHEMA" };
+        readonly Option<string> regex = new("--regex") { Description = "Write a text that this regular expression matches as a whole.", HelpName = "PATTERN" };
+        readonly Option<string> tokenizer = new("--tokenizer") { Description = "The model's tokenizer, where it is neither in its file nor beside it.", HelpName = "FILE" };
         readonly Option<int> context = new("--context") { Description = "How many tokens there is room for; by default what the model was made for, at most 4096.", DefaultValueFactory = _ => 0 };
         readonly Option<WhenFull> whenFull = new("--when-full") { Description = "When there is no room left: refuse, or forget the oldest tokens.", DefaultValueFactory = _ => WhenFull.Refuse };
         readonly Option<int> threads = new("--threads") { Description = "How many threads compute; the text does not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
 
         public void AddTo(Command command)
         {
-            foreach (var option in (Option[])[tokens, temperature, topK, topP, minP, penalty, seed, stop, context, whenFull, threads])
+            foreach (var option in (Option[])[tokens, temperature, topK, topP, minP, penalty, seed, stop, schema, regex, tokenizer, context, whenFull, threads])
                 command.Options.Add(option);
         }
 
@@ -32,6 +35,13 @@ static class TextCommands
         {
             MaxTokens = parsed.GetValue(tokens),
             Stop = parsed.GetValue(stop) ?? [],
+            Constraint = (parsed.GetValue(schema), parsed.GetValue(regex)) switch
+            {
+                (null, null) => null,
+                ({ } text, null) => Constraint.JsonSchema(text.AsSpan().TrimStart() is ['{', ..] or "true" or "false" ? text : Schema(text)),
+                (null, { } pattern) => Constraint.Regex(pattern),
+                _ => throw new UsageException("--json-schema and --regex can't both be met; give one of them"),
+            },
             Sampling = new()
             {
                 Temperature = parsed.GetValue(temperature),
@@ -46,8 +56,20 @@ static class TextCommands
         public async Task<LanguageModel> Load(string name, ParseResult parsed, Terminal terminal, CancellationToken cancel)
         {
             await terminal.Fetch(name, cancel);
-            var options = new LanguageOptions { ContextLength = parsed.GetValue(context), WhenFull = parsed.GetValue(whenFull), Compile = new() { Threads = parsed.GetValue(threads) } };
+            var options = new LanguageOptions { Tokenizer = parsed.GetValue(tokenizer), ContextLength = parsed.GetValue(context), WhenFull = parsed.GetValue(whenFull), Compile = new() { Threads = parsed.GetValue(threads) } };
             return await terminal.Working(progress => LanguageModel.LoadAsync(name, options, null, progress, cancel));
+        }
+    }
+
+    static string Schema(string path)
+    {
+        try
+        {
+            return File.ReadAllText(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new SoftmodelException($"{path}: the schema can't be read: {e.Message}", e);
         }
     }
 
@@ -72,7 +94,7 @@ static class TextCommands
         var (model, writing) = (Model(), new Writing());
         var question = new Argument<string>("question") { Description = "What is asked; - reads standard input." };
         var system = new Option<string>("--system") { Description = "What the model is told beforehand." };
-        var verb = new Verb("ask", "Ask a chat model one question.", "ask smollm2 \"Name three rivers in Europe.\"", "ask smollm2 \"What is 12 times 7?\" --json", "ask model.gguf - --system \"Answer in French.\"") { model, question, system };
+        var verb = new Verb("ask", "Ask a chat model one question.", "ask smollm2 \"Name three rivers in Europe.\"", "ask smollm2 \"What is 12 times 7?\" --json", "ask smollm2 \"Name a city.\" --json-schema '{\"properties\": {\"city\": {\"type\": \"string\"}}, \"required\": [\"city\"]}'", "ask smollm2 \"Is ice cold?\" --regex \"(yes|no)\"", "ask model.gguf - --system \"Answer in French.\"") { model, question, system };
         writing.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
@@ -128,7 +150,7 @@ static class TextCommands
             terminal.Write("\n");
             return CommandLine.Done;
         }
-        terminal.Result(new { model = model.Name, text = text.ToString(), ended = model.LastEnded == Ended.Length ? "length" : "stop", first_text_ms = first, total_ms = clock.Elapsed.TotalMilliseconds }, () => throw new InvalidOperationException());
+        terminal.Result(new { model = model.Name, text = text.ToString(), ended = model.Last.Ended == Ended.Length ? "length" : "stop", prompt_tokens = model.Last.PromptTokens, tokens = model.Last.Tokens, forced_tokens = model.Last.ForcedTokens, runs = model.Last.Runs, first_text_ms = first, total_ms = clock.Elapsed.TotalMilliseconds }, () => throw new InvalidOperationException());
         return CommandLine.Done;
     }
 }

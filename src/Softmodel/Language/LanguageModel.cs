@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Microsoft.Extensions.AI;
 using Softmodel.Import;
 using Softmodel.Language.Chat;
+using Softmodel.Language.Constraints;
 using Softmodel.Language.Tokens;
 using Softmodel.Sources;
 
@@ -15,6 +16,9 @@ public sealed record LanguageOptions
 
     /// <summary>What is done when a context is full. By default an error says so, before anything is lost.</summary>
     public WhenFull WhenFull { get; init; }
+
+    /// <summary>Where the tokenizer lies, where it is not in the model's file, with it in the catalogue, or beside it: a <c>tokenizer.json</c>, a <c>tokenizer.bin</c> of llama2.c, or a GGUF file.</summary>
+    public string? Tokenizer { get; init; }
 
     /// <summary>How the model is compiled.</summary>
     public CompileOptions Compile { get; init; } = new();
@@ -31,6 +35,9 @@ public sealed record GenerationOptions
 
     /// <summary>Texts that end what is written; they are not part of it.</summary>
     public IReadOnlyList<string> Stop { get; init; } = [];
+
+    /// <summary>What the text has to be; null for any. As <see cref="MaxTokens"/> run short only what leads to the end of such a text comes.</summary>
+    public Constraint? Constraint { get; init; }
 }
 
 /// <summary>One message of a chat.</summary>
@@ -46,6 +53,15 @@ public enum Ended
     /// <summary>There are as many tokens as were asked for.</summary>
     Length,
 }
+
+/// <summary>What writing a text took.</summary>
+/// <param name="Ended">Why it ended.</param>
+/// <param name="PromptTokens">How many tokens the prompt has.</param>
+/// <param name="ReusedTokens">How many of these had been read before.</param>
+/// <param name="Tokens">How many were written.</param>
+/// <param name="ForcedTokens">How many of these a constraint left no choice of: none was inferred.</param>
+/// <param name="Runs">How often the model ran.</param>
+public readonly record struct TextReport(Ended Ended, int PromptTokens, int ReusedTokens, int Tokens, int ForcedTokens, int Runs);
 
 /// <summary>
 /// A language model, compiled: it goes on with texts and answers in chats. One caller at a time may use it; what a text has in
@@ -67,6 +83,7 @@ public sealed class LanguageModel : IDisposable
     readonly ChatTemplate? template;
     readonly List<int> read = [];
     readonly SemaphoreSlim gate = new(1);
+    TokenTree? tree;
     int sequence;
 
     LanguageModel(string name, string licence, Decoder decoder, Tokenizer tokenizer, ChatTemplate? template)
@@ -87,8 +104,8 @@ public sealed class LanguageModel : IDisposable
     /// <summary>Whether the model says how a chat is written.</summary>
     public bool CanChat => template is not null;
 
-    /// <summary>Why the last text ended.</summary>
-    public Ended LastEnded { get; private set; }
+    /// <summary>What the last text took, once it has ended.</summary>
+    public TextReport Last { get; private set; }
 
     /// <summary>What text becomes for the model.</summary>
     internal Tokenizer Tokenizer { get; }
@@ -110,8 +127,7 @@ public sealed class LanguageModel : IDisposable
         using var model = await Model.Of(resolved, source, null, cancel).ConfigureAwait(false);
         if (!model.IsLanguageModel)
             throw new SoftmodelException($"{source} is no language model that can be read: GGUF files, folders with config.json and safetensors, and files of llama2.c are");
-        // A vocabulary lies in the file, or beside it.
-        var vocabulary = resolved.Find("tokens") ?? model.Path;
+        var vocabulary = options.Tokenizer ?? resolved.Find("tokens") ?? TokenizerFile.Of(model.Path);
         var (tokenizer, template) = (Tokenizer.Open(vocabulary), Path.GetExtension(vocabulary) == ".bin" ? null : ChatTemplate.Open(vocabulary));
         var length = options.ContextLength > 0 ? options.ContextLength : Math.Min(DefaultContext, Longest(model.Path));
         var compiled = await model.CompileAsync(options.Compile, progress, cancel).ConfigureAwait(false);
@@ -171,50 +187,74 @@ public sealed class LanguageModel : IDisposable
         if (options.MaxTokens < 0)
             throw new SoftmodelException($"{options.MaxTokens} tokens were asked for; 0 or more are possible");
         await gate.WaitAsync(cancel).ConfigureAwait(false);
+        var report = new TextReport(Ended.Length, prompt.Length, 0, 0, 0, 0);
         try
         {
             var sampler = new Sampler(options.Sampling);
             foreach (var token in prompt)
                 sampler.Accept(token);
-            var stream = Tokenizer.Stream();
-            var text = new StopText(options.Stop);
-            LastEnded = Ended.Length;
-            var next = options.MaxTokens == 0 ? 0 : await Task.Run(() => sampler.Next(Read(prompt, cancel)), cancel).ConfigureAwait(false);
-            for (var written = 0; written < options.MaxTokens; written++)
+            var constrained = options.Constraint is { } demanded ? new ConstrainedText(demanded, tree ??= new(Tokenizer), options.MaxTokens) : null;
+            var (stream, text) = (Tokenizer.Stream(), new StopText(options.Stop));
+            var (unread, reused) = (prompt.ToList(), 0);
+            while (report.Tokens < options.MaxTokens && report.Ended is Ended.Length)
             {
-                if (Tokenizer.Ends.Contains(next))
-                {
-                    LastEnded = Ended.Stopped;
-                    break;
-                }
-                if (text.Add(stream.Next(next)) is { Length: > 0 } part)
-                    yield return part;
-                if (text.IsStopped)
-                {
-                    LastEnded = Ended.Stopped;
-                    break;
-                }
-                if (written + 1 == options.MaxTokens)
-                    break;
                 cancel.ThrowIfCancellationRequested();
-                var token = next;
-                next = await Task.Run(() => sampler.Next(Feed(new[] { token })), cancel).ConfigureAwait(false);
+                var forced = constrained?.Forced() ?? [];
+                int[] coming = forced;
+                if (forced.Length == 0)
+                {
+                    if (constrained is { IsDone: true })
+                    {
+                        report = report with { Ended = Ended.Stopped };
+                        break;
+                    }
+                    coming = [await Task.Run(() => sampler.Next(report.Runs == 0 ? Read([.. unread], out reused, cancel) : Feed(unread.ToArray()), constrained), cancel).ConfigureAwait(false)];
+                    report = report with { Runs = report.Runs + 1, ReusedTokens = reused };
+                    unread.Clear();
+                }
+                foreach (var token in coming)
+                {
+                    if (Tokenizer.Ends.Contains(token))
+                    {
+                        report = report with { Ended = Ended.Stopped };
+                        break;
+                    }
+                    report = report with { Tokens = report.Tokens + 1 };
+                    unread.Add(token);
+                    constrained?.Accept(token);
+                    if (forced.Length > 0)
+                    {
+                        sampler.Accept(token);
+                        report = report with { ForcedTokens = report.ForcedTokens + 1 };
+                    }
+                    if (text.Add(stream.Next(token)) is { Length: > 0 } part)
+                        yield return part;
+                    if (text.IsStopped)
+                    {
+                        report = report with { Ended = Ended.Stopped };
+                        break;
+                    }
+                }
             }
+            // The last token that was allowed may have been the last of the text as well.
+            if (constrained is { IsDone: true })
+                report = report with { Ended = Ended.Stopped };
             if (text.End(stream.End()) is { Length: > 0 } rest)
                 yield return rest;
         }
         finally
         {
+            Last = report;
             gate.Release();
         }
     }
 
     /// <summary>Reads what of a prompt has not been read, and scores what comes next.</summary>
-    ReadOnlySpan<float> Read(int[] prompt, CancellationToken cancel)
+    ReadOnlySpan<float> Read(int[] prompt, out int reused, CancellationToken cancel)
     {
         var same = decoder.CanCut ? prompt.AsSpan().CommonPrefixLength(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(read)) : 0;
         // The last token is read again, as its scores are wanted.
-        same = Math.Min(same, prompt.Length - 1);
+        reused = same = Math.Min(same, prompt.Length - 1);
         if (same == 0)
         {
             decoder.End(sequence);

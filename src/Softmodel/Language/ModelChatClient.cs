@@ -19,7 +19,9 @@ sealed class ModelChatClient(LanguageModel model) : IChatClient
         ChatTurn[] turns = [.. Instructions(options), .. messages.Select(m => new ChatTurn(m.Role.Value, m.Text))];
         await foreach (var text in model.ChatAsync(turns, Of(options), cancellationToken).ConfigureAwait(false))
             yield return Update(text);
-        yield return new(ChatRole.Assistant, []) { ResponseId = id, MessageId = id, ModelId = model.Name, FinishReason = model.LastEnded == Ended.Length ? ChatFinishReason.Length : ChatFinishReason.Stop };
+        var last = model.Last;
+        var usage = new UsageDetails { InputTokenCount = last.PromptTokens, CachedInputTokenCount = last.ReusedTokens, OutputTokenCount = last.Tokens, TotalTokenCount = last.PromptTokens + last.Tokens };
+        yield return new(ChatRole.Assistant, [new UsageContent(usage)]) { ResponseId = id, MessageId = id, ModelId = model.Name, FinishReason = last.Ended == Ended.Length ? ChatFinishReason.Length : ChatFinishReason.Stop };
     }
 
     static IEnumerable<ChatTurn> Instructions(ChatOptions? options) => options?.Instructions is { Length: > 0 } text ? [new("system", text)] : [];
@@ -31,6 +33,7 @@ sealed class ModelChatClient(LanguageModel model) : IChatClient
         {
             MaxTokens = options.MaxOutputTokens ?? own.MaxTokens,
             Stop = [.. options.StopSequences ?? []],
+            Constraint = options.ResponseFormat is ChatResponseFormatJson format ? format.Schema is { } schema ? Constraint.JsonSchema(schema.GetRawText()) : Constraint.Json() : null,
             Sampling = new()
             {
                 Temperature = options.Temperature ?? 0,

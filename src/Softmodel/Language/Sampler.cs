@@ -1,3 +1,4 @@
+using Softmodel.Language.Constraints;
 using Softmodel.Runtime;
 
 namespace Softmodel.Language;
@@ -53,10 +54,12 @@ sealed class Sampler(SamplingOptions options)
 
     /// <summary>The token to come next.</summary>
     /// <param name="logits">The model's scores for every token.</param>
-    /// <param name="allowed">Which tokens may come, as bits; null for all.</param>
-    public int Next(ReadOnlySpan<float> logits, ReadOnlySpan<ulong> allowed = default)
+    /// <param name="constrained">What of them may come; null for all.</param>
+    public int Next(ReadOnlySpan<float> logits, ConstrainedText? constrained = null)
     {
-        var token = options is { Temperature: 0, RepetitionPenalty: 1 } && allowed.IsEmpty ? Largest(logits) : Drawn(logits, allowed);
+        // Most often the model does what is demanded, and then all that may be need not be found.
+        var isBest = options is { Temperature: 0, RepetitionPenalty: 1 };
+        var token = isBest && Largest(logits) is var best && constrained?.Allows(best) != false ? best : Drawn(logits, constrained is null ? [] : constrained.Allowed());
         Accept(token);
         return token;
     }

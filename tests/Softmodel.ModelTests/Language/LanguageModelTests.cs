@@ -86,7 +86,7 @@ public class LanguageModelTests
         using var model = await Load();
         var stopped = await Text(model.ChatAsync(question, new() { MaxTokens = 48, Stop = ["problem"] }));
         Assert.Equal("12 times 7 is a classic ", stopped);
-        Assert.Equal(Ended.Stopped, model.LastEnded);
+        Assert.Equal(Ended.Stopped, model.Last.Ended);
         var drawn = new GenerationOptions { MaxTokens = 20, Sampling = new() { Temperature = 1, TopP = 0.9, Seed = 5 } };
         Assert.Equal(await Text(model.ChatAsync(question, drawn)), await Text(model.ChatAsync(question, drawn)));
     }

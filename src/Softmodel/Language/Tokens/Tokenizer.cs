@@ -99,6 +99,9 @@ sealed class Tokenizer
     /// <summary>Whether a token says something about the text, and is none.</summary>
     public bool IsControl(int token) => (uint)token < (uint)Count && parts.Vocabulary.Kinds[token] is TokenKind.Control;
 
+    /// <summary>Whether a token is a piece of the text, or a byte of it.</summary>
+    public bool IsText(int token) => (uint)token < (uint)Count && parts.Vocabulary.Kinds[token] is TokenKind.Text or TokenKind.Byte or TokenKind.Defined;
+
     /// <summary>The token that is written so in its file; null where there is none.</summary>
     public int? Find(string name) => parts.Vocabulary.Find(name) is var token and >= 0 ? token : null;
 
@@ -132,6 +135,15 @@ sealed class Tokenizer
                 rest = rest.TrimStart();
             isFirst = false;
         }
+        return [.. tokens];
+    }
+
+    /// <summary>The tokens of text that goes on with another: without what is put before the first word of a text.</summary>
+    /// <param name="text">The text; what is written as special tokens are is text all the same.</param>
+    public int[] EncodeMore(string text)
+    {
+        var tokens = new List<int>();
+        Section(text, hasPrefix: false, tokens);
         return [.. tokens];
     }
 

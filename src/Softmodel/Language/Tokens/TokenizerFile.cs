@@ -25,6 +25,23 @@ static class TokenizerFile
         return Of(file.Metadata, path);
     }
 
+    /// <summary>Where the tokenizer of a model lies: in its file, or beside it.</summary>
+    /// <param name="model">The file or folder of a model.</param>
+    /// <exception cref="SoftmodelException">It is not there, or there are several.</exception>
+    public static string Of(string model)
+    {
+        if (Directory.Exists(model) || StartsAsGguf(model))
+            return model;
+        var folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(model))!;
+        string[] beside = [.. Directory.GetFiles(folder, System.IO.Path.GetExtension(model) == ".bin" ? "tok*.bin" : Json)];
+        return beside.FirstOrDefault(f => System.IO.Path.GetFileName(f) == "tokenizer.bin") ?? beside switch
+        {
+            [var only] => only,
+            [] => throw new SoftmodelException($"{model}: it has no tokenizer, and beside it lies none (tokenizer.json, or tokenizer.bin for the files of llama2.c); put it there, or name it with --tokenizer"),
+            _ => throw new SoftmodelException($"{model}: beside it lie several tokenizers ({string.Join(", ", beside.Select(System.IO.Path.GetFileName).Order(StringComparer.Ordinal))}); name one with --tokenizer"),
+        };
+    }
+
     static bool StartsAsGguf(string path)
     {
         try

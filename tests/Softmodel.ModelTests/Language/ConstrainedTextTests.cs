@@ -1,0 +1,64 @@
+using System.Text.Json;
+using Microsoft.Extensions.AI;
+using Softmodel.Bench.Answers;
+using Softmodel.Language;
+
+namespace Softmodel.ModelTests.Language;
+
+/// <summary>What SmolLM2 writes under a constraint; what is valid is said by a validator that others wrote.</summary>
+public class ConstrainedTextTests
+{
+    static string Path(string file) => System.IO.Path.Combine(Shared.Folder("lm"), file);
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1.5)]
+    public async Task Answers_are_valid_by_their_schemas(double temperature)
+    {
+        var report = await AnswerRun.Run(Path("SmolLM2-135M-Instruct.Q4_1.gguf"), System.IO.Path.GetDirectoryName(Shared.Folder("lm"))!, 10, temperature, _ => { }, TestContext.Current.CancellationToken);
+        Assert.Empty(report.Wrong);
+        Assert.Equal(10, report.Valid);
+        Assert.True(report.ForcedTokens > 0);
+        Assert.True(report.Runs + report.ForcedTokens >= report.Tokens && report.Runs < report.Tokens, $"{report}");
+    }
+
+    [Fact]
+    public async Task A_chat_client_answers_in_the_format_that_is_asked_for()
+    {
+        using var model = await LanguageModel.LoadAsync(Path("SmolLM2-135M-Instruct.Q4_1.gguf"));
+        using var client = model.AsChatClient();
+        var schema = JsonDocument.Parse("""{"type": "object", "properties": {"rivers": {"type": "array", "items": {"type": "string", "maxLength": 20}, "minItems": 3, "maxItems": 3}}, "required": ["rivers"]}""").RootElement;
+        var response = await client.GetResponseAsync("Name three rivers in Europe.", new() { ResponseFormat = ChatResponseFormat.ForJsonSchema(schema), MaxOutputTokens = 60 }, TestContext.Current.CancellationToken);
+        Assert.Equal(3, JsonDocument.Parse(response.Text).RootElement.GetProperty("rivers").GetArrayLength());
+        Assert.Equal(ChatFinishReason.Stop, response.FinishReason);
+        Assert.Equal(model.Last.Tokens, response.Usage!.OutputTokenCount);
+    }
+
+    [Fact]
+    public async Task A_text_is_ended_in_time_or_cut_off_and_said_to_be()
+    {
+        using var model = await LanguageModel.LoadAsync(Path("SmolLM2-135M-Instruct.Q4_1.gguf"));
+        async Task<string> Ask(int tokens)
+        {
+            var text = "";
+            await foreach (var part in model.ChatAsync([new("user", "Tell me a long story.")], new() { MaxTokens = tokens, Constraint = Constraint.JsonSchema("""{"type": "string", "minLength": 40}""") }))
+                text += part;
+            return text;
+        }
+        Assert.NotNull(JsonDocument.Parse(await Ask(60)).RootElement.GetString());
+        Assert.Equal((Ended.Stopped, true), (model.Last.Ended, model.Last.Tokens <= 60));
+        // Nobody can write so much in so few: what has come is shown all the same.
+        Assert.StartsWith("\"", await Ask(5), StringComparison.Ordinal);
+        Assert.Equal((Ended.Length, 5), (model.Last.Ended, model.Last.Tokens));
+    }
+
+    [Fact]
+    public async Task A_vocabulary_of_other_tokens_is_followed_too()
+    {
+        using var model = await LanguageModel.LoadAsync(Path("stories260K.bin"));
+        var text = "";
+        await foreach (var part in model.CompleteAsync("Once upon a time", new() { MaxTokens = 80, Constraint = Constraint.Regex("(, [a-z]+){3}\\. The [A-Z][a-zé]+ was [0-9]{2}\\.") }))
+            text += part;
+        Assert.Matches("^(, [a-z]+){3}\\. The [A-Z][a-zé]+ was [0-9]{2}\\.$", text);
+    }
+}
