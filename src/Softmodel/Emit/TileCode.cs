@@ -32,7 +32,7 @@ sealed class TileCode
         var most = width == 512 ? Panel : Panel / 2;
         height = (int)Math.Min(most, row.Extent.Value ?? most);
         // Fewer rows by more columns keep as many sums under way, where there are columns enough.
-        var (columns, registers) = (column.Extent.Value ?? column.Extent.Evaluate(_ => 100) / 2, width == 512 ? 32 : 16);
+        var (columns, registers) = (column.Extent.Value ?? (long)column.Extent.Estimate() / 2, width == 512 ? 32 : 16);
         vectors = (int)Math.Clamp(Math.Min((registers - 1) / (height + 1), columns / lanes), column.Extent.Value <= lanes ? 1 : 2, MostVectors);
         outer = [.. nest.Axes.Where(a => a != column && a != row && a.Extent.Value != 1)];
     }

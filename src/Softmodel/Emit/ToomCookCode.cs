@@ -42,7 +42,7 @@ sealed class ToomCookCode
             return null;
         var fits = x.Index.Stride(column).Value == 1 && x.Index.Stride(row).Value == 0 && x.Index.Stride(tap).Value is >= 1 and <= 16 && x.Index.Dynamic.Count == 0
             && w.Index.Stride(column).Value == 0 && nest.At.Stride(column).Value == 1 && Vectorization.CanVector(nest.Value, column, nest)
-            && column.Extent.Evaluate(_ => 100) >= LongRow;
+            && column.Extent.Estimate() >= LongRow;
         var saved = Math.Min(row.Extent.Value.Value, channel.Extent.Value.Value) * taps;
         return fits && saved >= LeastWork ? new(nest, row, column, channel, tap, x, w, algorithm, width) : null;
     }

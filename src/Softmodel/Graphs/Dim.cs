@@ -280,8 +280,9 @@ public sealed class Dim : IEquatable<Dim>
             _ => Broadcast(atom.A!.Evaluate(symbol), atom.B!.Evaluate(symbol)).Value!.Value,
         })))));
 
-    /// <summary>About how large it is, to compare costs: with 100 for every symbol.</summary>
-    internal double Estimate() => Compute(n => n, _ => 100.0, (kind, a, b) => kind switch
+    /// <summary>About how large it is, to compare costs. It has no errors: of sizes that do not fit it takes the larger.</summary>
+    /// <param name="symbol">What every symbol is.</param>
+    internal double Estimate(double symbol = 100) => Compute(n => n, _ => symbol, (kind, a, b) => kind switch
     {
         "add" => a + b,
         "multiply" => a * b,

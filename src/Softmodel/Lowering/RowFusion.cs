@@ -109,7 +109,7 @@ static class RowFusion
                             where m.At.Offset.Value == 0 && Rest(m.At, shared).IsWithin(size) && shared.All(a => a == shared[^1] || m.At.Stride(a).ExactQuotient(size) is not null)
                             select (buffer, size);
             var fused = new Step.Fused(shared, together, [.. isPrivate.DistinctBy(p => p.buffer)]);
-            if (fused.Private.Sum(p => (double)p.Size.Evaluate(_ => LongText)) > MostElements)
+            if (fused.Private.Sum(p => p.Size.Estimate(LongText)) > MostElements)
                 return null;
             return new([.. between.Where(i => i < last).Select(i => steps[i]), fused], last - start + 1, members.Count);
         }
