@@ -38,6 +38,7 @@ static class CommandLine
             TextCommands.Chat(),
             TextCommands.Ask(),
             TextCommands.Complete(),
+            EmbedCommand.Create(),
             RunCommand.Create(),
             BuildCommand.Create(),
             VerifyCommand.Create(),

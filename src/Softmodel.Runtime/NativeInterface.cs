@@ -54,6 +54,8 @@ public static unsafe class NativeInterface
         Seed = 1,
         /// <summary><see cref="CompiledModel.MemoryLimit"/>.</summary>
         MemoryLimit = 2,
+        /// <summary><see cref="CompiledModel.Forget"/>; the value does not matter.</summary>
+        Forget = 3,
     }
 
     /// <summary>Makes a model.</summary>
@@ -109,6 +111,9 @@ public static unsafe class NativeInterface
                     break;
                 case Setting.MemoryLimit:
                     model.MemoryLimit = value;
+                    break;
+                case Setting.Forget:
+                    model.Forget();
                     break;
             }
             return 0;

@@ -73,7 +73,10 @@ public sealed class Model : IDisposable
     Graph? imported, simplified;
     LoweredProgram? lowered;
 
-    Model(string path, string name, string licence, ModelOptions options) => (Path, Name, Licence, this.options) = (path, name, licence, options);
+    readonly string? vocabulary;
+
+    Model(string path, string name, string licence, ModelOptions options, string? vocabulary = null) =>
+        (Path, Name, Licence, this.options, this.vocabulary) = (path, name, licence, options, vocabulary);
 
     /// <summary>The file.</summary>
     public string Path { get; }
@@ -86,6 +89,9 @@ public sealed class Model : IDisposable
 
     /// <summary>Whether it is a model of text: tokens go in.</summary>
     internal bool IsLanguageModel => Checkpoint.Is(Path);
+
+    /// <summary>The file with the tokenizer that came with it; null where none came.</summary>
+    internal string? Vocabulary => vocabulary;
 
     /// <summary>What is known of its inputs.</summary>
     internal ModelOptions Options => options;
@@ -116,7 +122,7 @@ public sealed class Model : IDisposable
         options ??= new();
         var known = Catalogue.Find(source);
         // What is built is called after the model, and not after where it came from.
-        return new(resolved.MainFile, known?.Name ?? System.IO.Path.GetFileNameWithoutExtension(resolved.MainFile), text, known is null ? options : options.Over(known));
+        return new(resolved.MainFile, known?.Name ?? System.IO.Path.GetFileNameWithoutExtension(resolved.MainFile), text, known is null ? options : options.Over(known), resolved.Find("tokens"));
     }
 
     /// <summary>The model in core operations, as the importer made it.</summary>
@@ -167,8 +173,9 @@ public sealed class Model : IDisposable
         var width = compile.VectorBits == 0 ? InProcess.Width : compile.VectorBits;
         if (width is not (128 or 256 or 512))
             throw new SoftmodelException($"vectors have 128, 256 or 512 bits, not {width}");
-        var cache = new CompileCache(compile.UseCache ? StoreSettings.FromEnvironment().Cache : null);
-        var compiled = cache.Get($"{CompileCache.HashOf(Path)} {options.Key} {width}", width, () =>
+        var folder = compile.UseCache ? StoreSettings.FromEnvironment().Cache : null;
+        var hashes = Checkpoint.More(Path).Prepend(Path).Select(p => FileHashes.Of(p, folder, cancel));
+        var compiled = new CompileCache(folder).Get($"{string.Join(" ", hashes)} {options.Key} {width}", width, () =>
         {
             progress?.Report("importing");
             var program = Program;
@@ -193,6 +200,15 @@ public sealed class Model : IDisposable
     /// <param name="cancel">Stops the build, and leaves nothing of it.</param>
     /// <exception cref="SoftmodelException">The model can't be imported, a tool is missing, or the folder can't be written to.</exception>
     public Task<NativeResult> BuildAsync(string folder, NativeOptions? build = null, IProgress<string>? progress = null, CancellationToken cancel = default) =>
+        BuildAsync(folder, build, [], progress, cancel);
+
+    /// <inheritdoc cref="BuildAsync(string, NativeOptions?, IProgress{string}?, CancellationToken)"/>
+    /// <param name="folder">The folder.</param>
+    /// <param name="build">How.</param>
+    /// <param name="beside">Other files that lie beside the library, by what follows the model's name in theirs.</param>
+    /// <param name="progress">Is told what is being done.</param>
+    /// <param name="cancel">Stops the build, and leaves nothing of it.</param>
+    internal Task<NativeResult> BuildAsync(string folder, NativeOptions? build, IReadOnlyList<(string Extension, Action<Stream> Write)> beside, IProgress<string>? progress, CancellationToken cancel) =>
         Task.Run(() =>
         {
             progress?.Report("importing");
@@ -203,11 +219,18 @@ public sealed class Model : IDisposable
                 lock (codes)
                     return codes.TryGetValue(width, out var code) ? code : codes[width] = ProgramCode.Write(program, width);
             }
-            var inputs = program.Graph.Arguments.Select(v => Info(v.Name, v.Type)).ToArray();
-            var outputs = program.Graph.Results.Select(r => Info(r.Name, r.Value.Type)).ToArray();
-            var native = new NativeModel(Name, width => Code(width).Source, stream => Code(256).Weights.Write(stream), inputs, outputs, Licence);
+            var native = new NativeModel(Name, width => Code(width).Source, stream => Code(256).Weights.Write(stream), Inputs, Outputs, Licence)
+            {
+                Beside = beside,
+            };
             return NativeBuild.Run(native, folder, build ?? new(), progress, cancel);
         }, cancel);
+
+    /// <summary>What a run must be given.</summary>
+    internal IReadOnlyList<TensorInfo> Inputs => [.. Program.Graph.Arguments.Select(v => Info(v.Name, v.Type))];
+
+    /// <summary>What a run computes.</summary>
+    internal IReadOnlyList<TensorInfo> Outputs => [.. Program.Graph.Results.Select(r => Info(r.Name, r.Value.Type))];
 
     static TensorInfo Info(string name, TensorType type) => new(name, type.Element, [.. type.Shape.Dims.Select(d => d.ToString())]);
 

@@ -20,7 +20,7 @@ public class RoomTests
         ("Softmodel.Report", ["Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel", ["Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Passes", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Speech", ["Softmodel", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Passes", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
-        ("Softmodel.Language", ["Softmodel", "Softmodel.Import", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
+        ("Softmodel.Language", ["Softmodel", "Softmodel.Emit", "Softmodel.Import", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Cli.Arrays", [.. Library, "Softmodel.Cli"]),
         ("Softmodel.Cli.Peers", [.. Library, "Softmodel.Cli"]),
         ("Softmodel.Cli.Workloads", [.. Library, "Softmodel.Cli"]),

@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
-using Softmodel.Emit;
 using Softmodel.Emit.Native;
 using Softmodel.Runtime;
 using Softmodel.Sources;
@@ -32,8 +31,9 @@ sealed record NativeLibrary(string Folder, string Prefix, long CodeBytes, long W
     {
         // A compiler that was built anew may write another one.
         var versions = $"{typeof(NativeBuild).Assembly.ManifestModule.ModuleVersionId} {typeof(CompiledModel).Assembly.ManifestModule.ModuleVersionId}";
-        var key = SHA256.HashData(Encoding.UTF8.GetBytes($"{versions} {CompileCache.HashOf(model.Path)} {model.Options.Key} {model.Name}"));
-        var folder = System.IO.Path.Combine(StoreSettings.FromEnvironment().Cache, "native", Convert.ToHexStringLower(key)[..32]);
+        var cache = StoreSettings.FromEnvironment().Cache;
+        var key = SHA256.HashData(Encoding.UTF8.GetBytes($"{versions} {FileHashes.Of(model.Path, cache, cancel)} {model.Options.Key} {model.Name}"));
+        var folder = System.IO.Path.Combine(cache, "native", Convert.ToHexStringLower(key)[..32]);
         await oneBuild.WaitAsync(cancel);
         try
         {

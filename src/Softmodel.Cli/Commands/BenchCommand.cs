@@ -2,6 +2,7 @@ using System.CommandLine;
 using Softmodel.Cli.Bench;
 using Softmodel.Cli.Peers;
 using Softmodel.Cli.Workloads;
+using Softmodel.Language;
 using Softmodel.Runtime;
 using Softmodel.Sources;
 using Spectre.Console;
@@ -69,11 +70,12 @@ static class BenchCommand
         var cold = new Option<bool>("--cold") { Description = "Time a line of 5 words from the start of a process: a native program, and one in C# with ONNX Runtime; and say how much memory they take." };
         var lengths = new Option<bool>("--lengths") { Description = "Time texts from half a second of sound to five minutes, streamed sentence by sentence; fit a line." };
         var limits = new Option<bool>("--limits") { Description = "Say how far the sums of products are from what the cores can do." };
+        var lines = new Option<string>("--texts") { Description = "For an embedding model, a file with the sentences, one to a line; by default 200 that are made up.", HelpName = "FILE" };
         var bits = new Option<int>("--vector-bits") { Description = "512, 256 or 128; by default the widest that the processor has.", DefaultValueFactory = _ => 0 };
         var bar = new Option<double?>("--bar") { Description = "The least speedup of each model and number of threads, with --cold the least of their starts; exit code 1 below it." };
         var verb = new Verb("bench", "Time a compiled model and a peer in turns, on short and long inputs: ONNX Runtime, or llama.cpp for language models.",
             "bench tts-en --threads 1,2", "bench smollm2 --against llama.cpp", "bench tts-en piper-libritts --against onnxruntime --json", "bench tts-en --lengths", "bench tts-en --cold", "bench model.onnx --limits --bar 1.5")
-        { against, threads, runs, lengths, cold, limits, bits, bar };
+        { against, threads, runs, lengths, cold, limits, lines, bits, bar };
         choice.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
@@ -84,7 +86,7 @@ static class BenchCommand
                 throw new UsageException("--runs must be at least 3");
             if (isCold && (parsed.GetValue(lengths) || parsed.GetValue(bits) != 0))
                 throw new UsageException("--cold goes neither with --lengths nor with --vector-bits: libraries have code for every width");
-            var (rows, growths, languages) = (new List<Row>(), new List<Growth>(), new List<TextRow>());
+            var (rows, growths, languages, sentences) = (new List<Row>(), new List<Growth>(), new List<TextRow>(), new List<SentenceRow>());
             Limits[] most = parsed.GetValue(limits) ? [.. counts.Select(Limits.Measure)] : [];
             foreach (var name in choice.Names(parsed))
             {
@@ -99,6 +101,16 @@ static class BenchCommand
                     {
                         var options = new CompileOptions { Threads = count, VectorBits = parsed.GetValue(bits) };
                         languages.AddRange(await terminal.Working(progress => TextSpeed.Measure(name, model, options, rounds, most.FirstOrDefault(m => m.Threads == count), progress, cancel)));
+                    }
+                    continue;
+                }
+                if (!isCold && !parsed.GetValue(lengths) && model.Vocabulary is not null && Encoder.Is(model.Inputs, model.Outputs))
+                {
+                    string[] texts = parsed.GetValue(lines) is { } file ? [.. Lines(file)] : SentenceSpeed.Generated(200);
+                    foreach (var count in counts)
+                    {
+                        var options = new CompileOptions { Threads = count, VectorBits = parsed.GetValue(bits) };
+                        sentences.AddRange(await terminal.Working(progress => Task.Run(() => SentenceSpeed.Measure(name, model.Path, texts, options, rounds, progress, cancel), cancel)));
                     }
                     continue;
                 }
@@ -125,18 +137,34 @@ static class BenchCommand
                     }, cancel));
                 }
             }
-            if (languages.Count > 0 && rows.Count + growths.Count > 0)
-                throw new UsageException("language models and others are timed against other peers: name them in commands of their own");
+            if (new[] { languages.Count, sentences.Count, rows.Count + growths.Count }.Count(n => n > 0) > 1)
+                throw new UsageException("language models, embedding models and others are timed on other work: name them in commands of their own");
             if (languages.Count > 0)
                 TextSpeed.Show(terminal, languages);
+            else if (sentences.Count > 0)
+                SentenceSpeed.Show(terminal, sentences);
             else if (parsed.GetValue(lengths))
                 Growth.Show(terminal, growths);
             else
                 Show(terminal, rows, most);
             if (languages.Count > 0)
                 return TextSpeed.Summaries(languages).All(s => Math.Min(s.Decode, s.Prefill) >= (parsed.GetValue(bar) ?? 0)) ? CommandLine.Done : CommandLine.Failed;
+            if (sentences.Count > 0)
+                return SentenceSpeed.Summaries(sentences).All(s => s.Speedup >= (parsed.GetValue(bar) ?? 0)) ? CommandLine.Done : CommandLine.Failed;
             return Summaries(rows).All(s => (s.Cold ?? s.Speedup) >= (parsed.GetValue(bar) ?? 0)) ? CommandLine.Done : CommandLine.Failed;
         }, Verb.Json());
+    }
+
+    static IEnumerable<string> Lines(string path)
+    {
+        try
+        {
+            return File.ReadAllLines(path).Where(l => l.Trim().Length > 0);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SoftmodelException($"{path}: the sentences can't be read: {e.Message}", e);
+        }
     }
 
     static int[] Counts(string text) => [.. text.Split(',').Select(t => int.TryParse(t, out var n) && n is >= 1 and <= 256 ? n

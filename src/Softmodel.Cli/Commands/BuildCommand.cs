@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Softmodel.Emit.Native;
+using Softmodel.Language;
 
 namespace Softmodel.Cli.Commands;
 
@@ -20,7 +21,7 @@ static class BuildCommand
             WholeFile.CheckFolder(output);
             using var model = await choice.Load(parsed, terminal, cancel);
             var options = new NativeOptions(parsed.GetValue(embed), parsed.GetRequiredValue(target));
-            var built = await terminal.Working(progress => model.BuildAsync(output, options, progress, cancel));
+            var built = await terminal.Working(progress => LanguageModel.BuildAsync(model, output, options, progress, cancel));
             terminal.Result(new
             {
                 model = model.Name,

@@ -61,6 +61,16 @@ static class TextCommands
         }
     }
 
+    /// <summary>Where the tokens of a prompt are written in place of an answer.</summary>
+    static Option<string> PromptTokens() => new("--prompt-tokens") { Description = "Write no text, but into a file the tokens of what the model is asked, one number to a line: what a native library is given.", HelpName = "FILE" };
+
+    static int WriteTokens(string path, int[] tokens, Terminal terminal)
+    {
+        WholeFile.Write(path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(string.Concat(tokens.Select(t => $"{t}\n")))));
+        terminal.Result(new { file = Path.GetFullPath(path), tokens = tokens.Length }, () => Text.Table("file", "tokens").Row(path, $"{tokens.Length}"));
+        return CommandLine.Done;
+    }
+
     static string Schema(string path)
     {
         try
@@ -77,30 +87,35 @@ static class TextCommands
 
     public static Command Complete()
     {
-        var (model, writing) = (Model(), new Writing());
+        var (model, writing, into) = (Model(), new Writing(), PromptTokens());
         var prompt = new Argument<string>("text") { Description = "The text to go on with; - reads standard input." };
-        var verb = new Verb("complete", "Go on with a text.", "complete stories15m \"Once upon a time\"", "complete smollm2 \"The capital of France is\" --max-tokens 8", "complete model.gguf - --temperature 0.8 --seed 7") { model, prompt };
+        var verb = new Verb("complete", "Go on with a text.", "complete stories15m \"Once upon a time\"", "complete smollm2 \"The capital of France is\" --max-tokens 8", "complete model.gguf - --temperature 0.8 --seed 7") { model, prompt, into };
         writing.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
             var text = parsed.GetRequiredValue(prompt) is var given && given == "-" ? await Console.In.ReadToEndAsync(cancel) : given;
             using var loaded = await writing.Load(parsed.GetRequiredValue(model), parsed, terminal, cancel);
+            if (parsed.GetValue(into) is { } path)
+                return WriteTokens(path, loaded.TokensOf(text), terminal);
             return await Write(loaded, loaded.CompleteAsync(text, writing.Generation(parsed), cancel), terminal);
         }, Verb.Json());
     }
 
     public static Command Ask()
     {
-        var (model, writing) = (Model(), new Writing());
+        var (model, writing, into) = (Model(), new Writing(), PromptTokens());
         var question = new Argument<string>("question") { Description = "What is asked; - reads standard input." };
         var system = new Option<string>("--system") { Description = "What the model is told beforehand." };
-        var verb = new Verb("ask", "Ask a chat model one question.", "ask smollm2 \"Name three rivers in Europe.\"", "ask smollm2 \"What is 12 times 7?\" --json", "ask smollm2 \"Name a city.\" --json-schema '{\"properties\": {\"city\": {\"type\": \"string\"}}, \"required\": [\"city\"]}'", "ask smollm2 \"Is ice cold?\" --regex \"(yes|no)\"", "ask model.gguf - --system \"Answer in French.\"") { model, question, system };
+        var verb = new Verb("ask", "Ask a chat model one question.", "ask smollm2 \"Name three rivers in Europe.\"", "ask smollm2 \"What is 12 times 7?\" --json", "ask smollm2 \"Name a city.\" --json-schema city.json", "ask smollm2 \"Is ice cold?\" --regex \"(yes|no)\"", "ask model.gguf - --system \"Answer in French.\"") { model, question, system, into };
         writing.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
             var text = parsed.GetRequiredValue(question) is var given && given == "-" ? await Console.In.ReadToEndAsync(cancel) : given;
             using var loaded = await writing.Load(parsed.GetRequiredValue(model), parsed, terminal, cancel);
-            return await Write(loaded, loaded.ChatAsync([.. Beforehand(parsed.GetValue(system)), new("user", text)], writing.Generation(parsed), cancel), terminal);
+            ChatTurn[] turns = [.. Beforehand(parsed.GetValue(system)), new("user", text)];
+            if (parsed.GetValue(into) is { } path)
+                return WriteTokens(path, loaded.TokensOf(turns), terminal);
+            return await Write(loaded, loaded.ChatAsync(turns, writing.Generation(parsed), cancel), terminal);
         }, Verb.Json());
     }
 

@@ -13,18 +13,6 @@ sealed class CompileCache(string? root)
 {
     const string Code = "program.dll", Weights = "weights";
 
-    /// <summary>The hash of a file's bytes, or of all files of a folder with their names.</summary>
-    public static string HashOf(string path)
-    {
-        if (Directory.Exists(path))
-        {
-            var all = string.Concat(Directory.EnumerateFiles(path).Order(StringComparer.Ordinal).Select(f => $"{Path.GetFileName(f)} {HashOf(f)}\n"));
-            return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(all)));
-        }
-        using var stream = File.OpenRead(path);
-        return Convert.ToHexStringLower(SHA256.HashData(stream));
-    }
-
     /// <summary>The program for a key: from the cache, or made and kept.</summary>
     /// <param name="key">What it is made of.</param>
     /// <param name="width">The width of its vectors in bits.</param>

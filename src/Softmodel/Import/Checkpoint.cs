@@ -16,6 +16,9 @@ internal sealed record Checkpoint(string Path, Settings Settings, Func<string, W
 {
     const string Config = "config.json", Single = "model.safetensors", Index = "model.safetensors.index.json";
 
+    /// <summary>What a GGUF file says besides; null where it is none.</summary>
+    public GgufMetadata? Metadata { get; init; }
+
     /// <summary>Whether a path is that of a checkpoint, by its name and its first bytes.</summary>
     public static bool Is(string path)
     {
@@ -23,6 +26,8 @@ internal sealed record Checkpoint(string Path, Settings Settings, Func<string, W
             return File.Exists(System.IO.Path.Combine(path, Config));
         if (!File.Exists(path))
             return false;
+        if (IsSafetensors(path))
+            return File.Exists(Beside(path));
         try
         {
             using var file = MappedFile.Open(path);
@@ -36,13 +41,22 @@ internal sealed record Checkpoint(string Path, Settings Settings, Func<string, W
         }
     }
 
-    /// <summary>Opens a GGUF file, a folder with <c>config.json</c> and safetensors, or a file of llama2.c.</summary>
+    static bool IsSafetensors(string path) => System.IO.Path.GetExtension(path).Equals(".safetensors", StringComparison.OrdinalIgnoreCase);
+
+    static string Beside(string path) => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!, Config);
+
+    /// <summary>The files that a checkpoint is made of besides the one at its path: its settings, where they lie beside its weights.</summary>
+    public static IEnumerable<string> More(string path) => IsSafetensors(path) && File.Exists(Beside(path)) ? [Beside(path)] : [];
+
+    /// <summary>Opens a GGUF file, a folder with <c>config.json</c> and safetensors, a file of safetensors beside which that lies, or a file of llama2.c.</summary>
     /// <param name="path">The file or folder.</param>
     /// <exception cref="SoftmodelException">It can't be read, or is damaged, or of none of these formats.</exception>
     public static Checkpoint Open(string path)
     {
         if (Directory.Exists(path))
             return Folder(path);
+        if (IsSafetensors(path))
+            return Files(path, Settings.Read(Beside(path)), [path]);
         using (var file = MappedFile.Open(path))
         {
             if (!file.Slice(0, (int)Math.Min(4, file.Length)).Span.SequenceEqual("GGUF"u8))
@@ -53,7 +67,6 @@ internal sealed record Checkpoint(string Path, Settings Settings, Func<string, W
 
     static Checkpoint Folder(string path)
     {
-        var settings = Settings.Read(System.IO.Path.Combine(path, Config));
         var index = System.IO.Path.Combine(path, Index);
         string[] names = [Single];
         if (!File.Exists(System.IO.Path.Combine(path, Single)) && File.Exists(index))
@@ -63,12 +76,17 @@ internal sealed record Checkpoint(string Path, Settings Settings, Func<string, W
             if (names.FirstOrDefault(n => System.IO.Path.GetFileName(n) != n || n is "" or "." or ".." || n.Contains('\\')) is { } outside)
                 throw new SoftmodelException($"{index}: it names the file '{outside}', but a model may only name files in its own folder");
         }
+        return Files(path, Settings.Read(System.IO.Path.Combine(path, Config)), names.Select(n => System.IO.Path.Combine(path, n)));
+    }
+
+    static Checkpoint Files(string path, Settings settings, IEnumerable<string> names)
+    {
         var (files, weights) = (new List<SafetensorsFile>(), new Dictionary<string, Weight>(StringComparer.Ordinal));
         try
         {
             foreach (var name in names)
             {
-                files.Add(SafetensorsFile.Open(System.IO.Path.Combine(path, name)));
+                files.Add(SafetensorsFile.Open(name));
                 foreach (var (key, weight) in files[^1].Tensors)
                     weights[key] = weight;
             }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.AI;
+using Softmodel.Emit.Native;
 using Softmodel.Import;
 using Softmodel.Language.Chat;
 using Softmodel.Language.Constraints;
@@ -127,23 +128,42 @@ public sealed class LanguageModel : IDisposable
         using var model = await Model.Of(resolved, source, null, cancel).ConfigureAwait(false);
         if (!model.IsLanguageModel)
             throw new SoftmodelException($"{source} is no language model that can be read: GGUF files, folders with config.json and safetensors, and files of llama2.c are");
-        var vocabulary = options.Tokenizer ?? resolved.Find("tokens") ?? TokenizerFile.Of(model.Path);
-        var (tokenizer, template) = (Tokenizer.Open(vocabulary), Path.GetExtension(vocabulary) == ".bin" ? null : ChatTemplate.Open(vocabulary));
-        var length = options.ContextLength > 0 ? options.ContextLength : Math.Min(DefaultContext, Longest(model.Path));
+        // What is read of the text's side does not wait for the network.
+        var reading = Task.Run(() => ReadText(model, options.Tokenizer), cancel);
         var compiled = await model.CompileAsync(options.Compile, progress, cancel).ConfigureAwait(false);
-        if (compiled.Outputs[0].Name != Import.Families.Transformer.LogitsName)
+        try
+        {
+            var (tokenizer, template, longest) = await reading.ConfigureAwait(false);
+            if (compiled.Outputs[0].Name != Import.Families.Transformer.LogitsName)
+                throw new SoftmodelException($"{source} is an encoder: it writes nothing; softmodel embed uses it");
+            var length = options.ContextLength > 0 ? options.ContextLength : Math.Min(DefaultContext, longest);
+            return new(model.Name, model.Licence, new(compiled, length, options.WhenFull), tokenizer, template);
+        }
+        catch
         {
             compiled.Dispose();
-            throw new SoftmodelException($"{source} is an encoder: it writes nothing; softmodel embed uses it");
+            throw;
         }
-        return new(model.Name, model.Licence, new(compiled, length, options.WhenFull), tokenizer, template);
     }
 
-    static int Longest(string path)
+    static (Tokenizer Tokenizer, ChatTemplate? Template, int Longest) ReadText(Model model, string? given)
     {
-        using var checkpoint = Checkpoint.Open(path);
-        return checkpoint.Settings.Whole("max_position_embeddings", DefaultContext);
+        using var checkpoint = Checkpoint.Open(model.Path);
+        var longest = checkpoint.Settings.Whole("max_position_embeddings", DefaultContext);
+        var vocabulary = given ?? model.Vocabulary ?? TokenizerFile.Of(model.Path);
+        if (checkpoint.Metadata is { } metadata && vocabulary == model.Path)
+            return (TokenizerFile.Of(metadata, vocabulary), ChatTemplate.Of(metadata, vocabulary), longest);
+        return (Tokenizer.Open(vocabulary), Path.GetExtension(vocabulary) == ".bin" ? null : ChatTemplate.Open(vocabulary), longest);
     }
+
+    /// <summary>
+    /// Builds a native library of a model as <see cref="Model.BuildAsync(string, NativeOptions?, IProgress{string}?, CancellationToken)"/>
+    /// does, and beside it, for a language model, a table of what its tokens stand for: a line for each, with its bytes in
+    /// hexadecimal digits, or <c>end</c> where a model says nothing more after it, or <c>control</c> for others that are no text.
+    /// </summary>
+    /// <inheritdoc cref="Model.BuildAsync(string, NativeOptions?, IProgress{string}?, CancellationToken)"/>
+    public static Task<NativeResult> BuildAsync(Model model, string folder, NativeOptions? build = null, IProgress<string>? progress = null, CancellationToken cancel = default) =>
+        model.BuildAsync(folder, build, model.IsLanguageModel ? [(".tokens", Tokenizer.Open(model.Vocabulary ?? TokenizerFile.Of(model.Path)).WriteTable)] : [], progress, cancel);
 
     /// <summary>Goes on with a text.</summary>
     /// <param name="prompt">The text; control tokens in it are text like any other.</param>
@@ -152,7 +172,7 @@ public sealed class LanguageModel : IDisposable
     /// <returns>The text as it comes.</returns>
     /// <exception cref="SoftmodelException">The prompt is empty where the model has no beginning of a text, or longer than the context, or an option is out of range.</exception>
     public IAsyncEnumerable<string> CompleteAsync(string prompt, GenerationOptions? options = null, CancellationToken cancel = default) =>
-        WriteAsync(Prompt(prompt, parsesSpecial: false), options ?? new(), cancel);
+        WriteAsync(TokensOf(prompt), options ?? new(), cancel);
 
     /// <summary>Answers in a chat.</summary>
     /// <param name="turns">What was said so far.</param>
@@ -161,7 +181,13 @@ public sealed class LanguageModel : IDisposable
     /// <returns>The answer as it comes.</returns>
     /// <exception cref="SoftmodelException">The model has no chat template, or it can't be rendered for these messages; or as <see cref="CompleteAsync"/>.</exception>
     public IAsyncEnumerable<string> ChatAsync(IEnumerable<ChatTurn> turns, GenerationOptions? options = null, CancellationToken cancel = default) =>
-        WriteAsync(Prompt(Render(turns), parsesSpecial: true), options ?? new(), cancel);
+        WriteAsync(TokensOf(turns), options ?? new(), cancel);
+
+    /// <summary>What the model is given for a text to go on with.</summary>
+    internal int[] TokensOf(string prompt) => Prompt(prompt, parsesSpecial: false);
+
+    /// <summary>What the model is given for a chat.</summary>
+    internal int[] TokensOf(IEnumerable<ChatTurn> turns) => Prompt(Render(turns), parsesSpecial: true);
 
     /// <summary>A chat as the model reads it, up to where its answer begins.</summary>
     /// <inheritdoc cref="ChatAsync" path="/exception"/>

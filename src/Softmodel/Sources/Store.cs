@@ -12,7 +12,7 @@ sealed record FetchRecord(string Source, ModelLicence Licence, IReadOnlyList<Fet
 
 /// <summary>
 /// The models on this machine. A model is a folder of the cache; it appears there whole, by one rename, and its files
-/// are hashed whenever it is asked for, so that what is damaged is fetched again.
+/// are looked at whenever it is asked for, and hashed where they have changed, so that what is damaged is fetched again.
 /// </summary>
 /// <param name="settings">Where models lie and come from.</param>
 /// <param name="catalogue">The models that are known by name.</param>
@@ -173,7 +173,7 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
     }
 
     /// <summary>A model of the cache, or null where it is not there, or not as it was fetched.</summary>
-    static async Task<ResolvedModel?> Read(string name, string folder, Func<FetchRecord.Entry[]>? expected, CancellationToken cancel)
+    async Task<ResolvedModel?> Read(string name, string folder, Func<FetchRecord.Entry[]>? expected, CancellationToken cancel)
     {
         FetchRecord? record;
         try
@@ -199,11 +199,7 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
         return new ResolvedModel(name, folder, kept, licence with { TextFile = licence.TextFile is { } text && Source.IsInner(text) ? Path.Combine(folder, text) : null });
     }
 
-    static async Task<string> Hash(string path, CancellationToken cancel)
-    {
-        await using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 18);
-        return Convert.ToHexStringLower(await SHA256.HashDataAsync(stream, cancel));
-    }
+    Task<string> Hash(string path, CancellationToken cancel) => Task.Run(() => FileHashes.Of(path, settings.Cache, cancel), cancel);
 
     async Task<FetchRecord> Fetch(CatalogueModel model, string stage, IProgress<FetchProgress>? progress, CancellationToken cancel)
     {
@@ -375,7 +371,7 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
         return await Record(name, stage, files, new ModelLicence(repository.Licence, TextFile: texts.Length > 0 ? $"licences/{texts[0]}" : null), cancel);
     }
 
-    static async Task<FetchRecord> Record(string source, string stage, IReadOnlyList<string> files, ModelLicence licence, CancellationToken cancel)
+    async Task<FetchRecord> Record(string source, string stage, IReadOnlyList<string> files, ModelLicence licence, CancellationToken cancel)
     {
         var entries = new List<FetchRecord.Entry>();
         foreach (var file in files)

@@ -5,6 +5,7 @@ using Softmodel.Graphs;
 using Softmodel.Lowering;
 using Softmodel.Passes;
 using Softmodel.Runtime;
+using Softmodel.Sources;
 
 using Shape = Softmodel.Graphs.Shape;
 
@@ -37,7 +38,7 @@ sealed class Pronouncer : IDisposable
         {
             var vocabulary = Vocabulary.Read(File.ReadAllBytes(path));
             var width = InProcess.Width;
-            var model = new CompileCache(cache).Get($"{CompileCache.HashOf(path)} {width}", width, () =>
+            var model = new CompileCache(cache).Get($"{FileHashes.Of(path, cache, cancel)} {width}", width, () =>
             {
                 var graph = Simplify.Apply(Network(Weights.Read(path)), Evaluator.Fold);
                 var code = ProgramCode.Write(Lower.Program(graph), width);

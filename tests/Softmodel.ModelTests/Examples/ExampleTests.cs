@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Softmodel.Cli;
 using Softmodel.Cli.Peers;
 using Softmodel.Graphs;
+using Softmodel.Language;
 using Softmodel.ModelTests.Native;
 using Softmodel.ModelTests.Speech;
 using Softmodel.Speech;
@@ -64,6 +65,30 @@ public sealed class ExampleTests(ITestOutputHelper output) : IDisposable
         Run("gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-Ivad", Path.Combine(Examples, "c", "listen.c"), "vad/libsilero_vad_v5.so", "-Wl,-rpath,$ORIGIN/vad", "-o", "listen");
         Assert.Equal(heard, Run(Path.Combine(folder, "listen"), path));
         Assert.Equal(heard, Run("python3", Path.Combine(Examples, "python", "listen.py"), "vad", path));
+    }
+
+    [Fact]
+    public async Task C_writes_what_the_model_writes_in_process_for_any_number_of_threads()
+    {
+        NativeTools.Require();
+        Shared.Folder("lm");
+        const string Question = "Name three rivers in Europe.";
+        async Task Softmodel(params string[] arguments)
+        {
+            var error = new StringWriter();
+            Assert.True(await CommandLine.Run(arguments, new StringWriter(), error, TestContext.Current.CancellationToken) == 0, error.ToString());
+        }
+        await Softmodel("build", "smollm2", "-o", Path.Combine(folder, "llm"));
+        await Softmodel("ask", "smollm2", Question, "--prompt-tokens", Path.Combine(folder, "question"));
+        Run("gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-Illm", Path.Combine(Examples, "c", "generate.c"), "llm/libsmollm2.so", "-Wl,-rpath,$ORIGIN/llm", "-o", "generate");
+        // A library has code for vectors of 256 bits and of 512: the same as in process is that of the same width.
+        using var model = await LanguageModel.LoadAsync("smollm2", new() { Compile = new() { Threads = 2 } });
+        var text = "";
+        await foreach (var part in model.ChatAsync([new("user", Question)], new() { MaxTokens = 48 }))
+            text += part;
+        Assert.True(text.Length > 60, text);
+        foreach (var threads in (string[])["1", "2"])
+            Assert.Equal(text + "\n", Run(Path.Combine(folder, "generate"), "llm/smollm2.tokens", "question", "48", threads));
     }
 
     [Fact]

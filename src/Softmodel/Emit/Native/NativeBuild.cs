@@ -86,6 +86,11 @@ static class NativeBuild
             foreach (var (file, text) in new[] { ($"{model.Prefix}.h", "model.h"), ("sample.c", "sample.c"), ("sample.py", "sample.py") })
                 await File.WriteAllTextAsync(Path.Combine(stage, file), Templates.Fill(text, words), cancel);
             await Link(model, machine, words, options.EmbedWeights ? weights : null, Path.Combine(stage, library), stage, work, prefix, cancel);
+            foreach (var (extension, write) in model.Beside)
+            {
+                using var stream = File.Create(Path.Combine(stage, model.Prefix + extension));
+                write(stream);
+            }
             if (options.EmbedWeights)
                 File.Delete(weights);
             var code = new FileInfo(Path.Combine(stage, library)).Length - (options.EmbedWeights ? weightBytes : 0);

@@ -17,6 +17,9 @@ sealed record NativeModel(
     IReadOnlyList<TensorInfo> Outputs,
     string Licence)
 {
+    /// <summary>Files that lie beside the library, by what follows the prefix in their names.</summary>
+    public IReadOnlyList<(string Extension, Action<Stream> Write)> Beside { get; init; } = [];
+
     /// <summary>What names of functions, types and files begin with: the name with everything but letters, digits and underscores replaced.</summary>
     public string Prefix
     {

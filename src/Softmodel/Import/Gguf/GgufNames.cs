@@ -78,7 +78,7 @@ internal static class GgufNames
                 if (metadata.Has($"{architecture}.{key}"))
                     settings[name] = metadata.Real($"{architecture}.{key}");
             }
-            return new(file.Path, Settings.Of(file.Path, settings), name => file.Tensors.GetValueOrDefault(NameOf(name, family.HasSandwich)), [file]);
+            return new(file.Path, Settings.Of(file.Path, settings), name => file.Tensors.GetValueOrDefault(NameOf(name, family.HasSandwich)), [file]) { Metadata = metadata };
         }
         catch
         {

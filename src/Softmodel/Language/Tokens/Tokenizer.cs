@@ -157,6 +157,17 @@ sealed class Tokenizer
         parts.Encode(text, tokens);
     }
 
+    /// <summary>
+    /// Writes what each token stands for, one to a line: its bytes in hexadecimal digits; <c>end</c> where a model says nothing
+    /// more after it, and <c>control</c> for others that are no text.
+    /// </summary>
+    public void WriteTable(Stream stream)
+    {
+        using var writer = new StreamWriter(stream, leaveOpen: true) { NewLine = "\n" };
+        for (var token = 0; token < Count; token++)
+            writer.WriteLine(ends.Contains(token) ? "end" : !IsText(token) ? "control" : Convert.ToHexStringLower(BytesOf(token)));
+    }
+
     /// <summary>The text of tokens; bytes that are no UTF-8 are U+FFFD.</summary>
     /// <param name="tokens">The tokens, from the beginning of a text.</param>
     /// <param name="withControl">Whether control tokens are shown, as they are written.</param>

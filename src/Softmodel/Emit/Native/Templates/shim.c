@@ -172,6 +172,8 @@ PUBLIC int32_t %PREFIX%_set_seed(%PREFIX% *model, uint64_t seed) { return set(mo
 
 PUBLIC int32_t %PREFIX%_set_memory_limit(%PREFIX% *model, int64_t bytes) { return set(model, 2, bytes); }
 
+PUBLIC int32_t %PREFIX%_forget(%PREFIX% *model) { return set(model, 3, 0); }
+
 PUBLIC int32_t %PREFIX%_run(%PREFIX% *model, const %PREFIX%_tensor *inputs, int32_t count)
 {
     return model ? chosen()->run(model->handle, inputs, count, message, sizeof message) : fail(%UPPER%_ARGUMENT, "the model is null", "");

@@ -1,0 +1,130 @@
+/*
+ * Answers a question with a language model that softmodel has built, token by token; needs nothing else.
+ *
+ *     softmodel build smollm2 -o llm
+ *     softmodel ask smollm2 "Name three rivers in Europe." --prompt-tokens question
+ *     cc -O2 -Illm generate.c llm/libsmollm2.so -Wl,-rpath,$PWD/llm -o generate
+ *     ./generate llm/smollm2.tokens question 64
+ *
+ * A run is given some tokens of one text, the position of each in it, and the cell in which what it leaves for later
+ * tokens is kept; and which tokens' scores are wanted. Here cells are given out in the order of the text.
+ */
+#include "smollm2.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CONTEXT = 2048, LONGEST = 4096 };
+
+static void check(int32_t error)
+{
+    if (error != SMOLLM2_OK) {
+        fprintf(stderr, "%s\n", smollm2_last_error());
+        exit(1);
+    }
+}
+
+static FILE *opened(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    if (file == NULL) {
+        perror(path);
+        exit(1);
+    }
+    return file;
+}
+
+/* What the tokens stand for: a line of hexadecimal digits for each, or a word. */
+static char **read_table(const char *path, int64_t *count)
+{
+    static char line[LONGEST];
+    FILE *file = opened(path);
+    char **table = NULL;
+    for (*count = 0; fgets(line, sizeof line, file) != NULL; (*count)++) {
+        if (*count % 1024 == 0)
+            table = realloc(table, sizeof *table * (*count + 1024));
+        line[strcspn(line, "\n")] = 0;
+        table[*count] = strdup(line);
+    }
+    fclose(file);
+    return table;
+}
+
+static void write_token(const char *hexadecimal)
+{
+    unsigned byte;
+    if (strcmp(hexadecimal, "control") == 0)
+        return;
+    for (; sscanf(hexadecimal, "%2x", &byte) == 1; hexadecimal += 2)
+        putchar((int)byte);
+    fflush(stdout);
+}
+
+/* One axis of 64-bit numbers. */
+static smollm2_tensor numbers(int64_t *values, int64_t count)
+{
+    smollm2_tensor tensor = { values, SMOLLM2_INT64, 1, { count } };
+    return tensor;
+}
+
+/* Reads the tokens from one on to another, and gives the likeliest that comes next. */
+static int64_t next_token(smollm2 *model, int64_t *tokens, int64_t from, int64_t to)
+{
+    static int64_t positions[CONTEXT], zeros[CONTEXT], all[CONTEXT];
+    static const char *const names[] = { "tokens", "positions", "sequences", "cells", "cell_positions", "cell_sequences", "wanted" };
+    int64_t wanted = to - from - 1, best = 0, read = to - from;
+    for (int64_t i = 0; i < to; i++) {
+        positions[i] = i;
+        all[i] = 1; /* a bit for each text that a cell is of: there is only the first */
+    }
+    smollm2_tensor given[] = { numbers(tokens + from, read), numbers(positions + from, read), numbers(zeros, read), numbers(positions + from, read), numbers(positions, to), numbers(all, to), numbers(&wanted, 1) };
+    smollm2_tensor inputs[sizeof names / sizeof *names], scores;
+    for (int32_t i = 0; i < smollm2_input_count(); i++) {
+        smollm2_info info;
+        check(smollm2_input(i, &info));
+        for (size_t n = 0; n < sizeof names / sizeof *names; n++)
+            if (strcmp(info.name, names[n]) == 0)
+                inputs[i] = given[n];
+    }
+    check(smollm2_run(model, inputs, smollm2_input_count()));
+    check(smollm2_result(model, 0, &scores));
+    const float *score = scores.data;
+    for (int64_t i = 1; i < scores.size[1]; i++)
+        if (score[i] > score[best])
+            best = i;
+    return best;
+}
+
+int main(int count, char **arguments)
+{
+    if (count < 4) {
+        fprintf(stderr, "usage: generate TOKENS QUESTION MOST [THREADS]\n");
+        return 2;
+    }
+    static int64_t tokens[CONTEXT];
+    int64_t known, length = 0, most = atoll(arguments[3]);
+    char **table = read_table(arguments[1], &known);
+    FILE *question = opened(arguments[2]);
+    for (long long token; length < CONTEXT && fscanf(question, "%lld", &token) == 1; length++)
+        tokens[length] = token;
+    fclose(question);
+
+    smollm2 *model;
+    check(smollm2_create(NULL, &model));
+    check(smollm2_set_threads(model, count > 4 ? atoi(arguments[4]) : 1));
+    int64_t from = 0;
+    for (int64_t written = 0; written < most && length > 0 && length < CONTEXT; written++) {
+        int64_t next = next_token(model, tokens, from, length);
+        if (next >= known || strcmp(table[next], "end") == 0)
+            break;
+        write_token(table[next]);
+        from = length;
+        tokens[length++] = next;
+    }
+    putchar('\n');
+    check(smollm2_destroy(model));
+    for (int64_t i = 0; i < known; i++)
+        free(table[i]);
+    free(table);
+    return 0;
+}

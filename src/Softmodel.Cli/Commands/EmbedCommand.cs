@@ -1,0 +1,92 @@
+using System.CommandLine;
+using System.Numerics.Tensors;
+using Softmodel.Cli.Arrays;
+using Softmodel.Language;
+
+namespace Softmodel.Cli.Commands;
+
+/// <summary><c>softmodel embed</c>: texts as numbers that are alike where they mean alike.</summary>
+static class EmbedCommand
+{
+    // More are no table.
+    const int MostCompared = 12;
+
+    public static Command Create()
+    {
+        var model = new Argument<string>("model") { Description = "An embedding model: a name of the catalogue, an ONNX file, a folder with config.json and safetensors, or a source." };
+        var texts = new Argument<string[]>("text") { Description = "The texts; - reads them from standard input, a line each.", Arity = ArgumentArity.OneOrMore };
+        var output = new Option<string>("--output", "-o") { Description = "Write the numbers to a .npy, .npz or .json file, a row for each text.", HelpName = "FILE" };
+        var pooling = new Option<Pooling?>("--pooling") { Description = "How the numbers of tokens become those of a text; by default as the model's files say, else their mean." };
+        var raw = new Option<bool>("--no-normalize") { Description = "Leave embeddings as long as they come out, rather than 1." };
+        var most = new Option<int>("--max-tokens") { Description = "How many tokens of a text are read; by default as many as the model has positions.", DefaultValueFactory = _ => 0 };
+        var tokenizer = new Option<string>("--tokenizer") { Description = "The model's tokenizer, where it is not with the model.", HelpName = "FILE" };
+        var threads = new Option<int>("--threads") { Description = "How many threads compute; the numbers do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
+        var verb = new Verb("embed", "Make numbers of texts that are alike where the texts mean alike, and compare them.",
+            "embed minilm \"A cat sleeps.\" \"The kitten is asleep.\" \"Prices rise.\"", "embed minilm - -o lines.npy", "embed gte-small \"A cat sleeps.\" --json")
+        { model, texts, output, pooling, raw, most, tokenizer, threads };
+        return verb.Does(async (parsed, terminal, cancel) =>
+        {
+            var name = parsed.GetRequiredValue(model);
+            if (parsed.GetValue(output) is { } file)
+                WholeFile.Check(file);
+            string[] given = parsed.GetRequiredValue(texts) is ["-"] ? await Lines(cancel) : parsed.GetRequiredValue(texts);
+            if (given.Length == 0)
+                throw new SoftmodelException("no text was given: standard input has no line");
+            await terminal.Fetch(name, cancel);
+            var options = new EmbeddingOptions
+            {
+                Pooling = parsed.GetValue(pooling),
+                Normalize = !parsed.GetValue(raw),
+                MaxTokens = parsed.GetValue(most),
+                Tokenizer = parsed.GetValue(tokenizer),
+                Compile = new() { Threads = parsed.GetValue(threads) },
+            };
+            using var loaded = await terminal.Working(progress => EmbeddingModel.LoadAsync(name, options, null, progress, cancel));
+            int[] tokens = [.. given.Select((t, i) => Counted(loaded, t, i, terminal))];
+            var embeddings = await terminal.Working(progress =>
+            {
+                progress.Report($"reading {given.Length} texts");
+                return Task.Run(() => loaded.Embed(given, cancel), cancel);
+            });
+            if (parsed.GetValue(output) is { } path)
+                ArrayFiles.Write(path, [("embeddings", Graphs.Tensor.Of<float>([.. embeddings.SelectMany(e => e)], given.Length, loaded.Dimensions))], 0);
+            terminal.Result(new
+            {
+                model = loaded.Name,
+                dimensions = loaded.Dimensions,
+                embeddings = given.Select((t, i) => new { text = t, tokens = tokens[i], embedding = parsed.GetValue(output) is null ? embeddings[i] : null }),
+                cosines = given.Length <= MostCompared ? Cosines(embeddings) : null,
+            }, () =>
+            {
+                if (given.Length > MostCompared)
+                    return Text.Table("texts", "dimensions", "written to").Row($"{given.Length}", $"{loaded.Dimensions}", parsed.GetValue(output) ?? "nowhere: -o names a file");
+                var table = Text.Table(["text", "tokens", .. given.Select((_, i) => $"cosine with {i + 1}")]);
+                foreach (var (row, i) in Cosines(embeddings).Select((r, i) => (r, i)))
+                    table.Row([$"{i + 1} {given[i]}", $"{tokens[i]}", .. row.Select(c => $"{c:0.000}")]);
+                return table;
+            });
+            return CommandLine.Done;
+        }, Verb.Json());
+    }
+
+    static int Counted(EmbeddingModel model, string text, int index, Terminal terminal)
+    {
+        var count = model.CountTokens(text, out var isCut);
+        if (isCut)
+            terminal.Say($"text {index + 1} is longer than the {model.MaxTokens} tokens that are read of it; the rest is left out");
+        return count;
+    }
+
+    static double[][] Cosines(float[][] embeddings) => [.. embeddings.Select(a => embeddings.Select(b => Math.Round(TensorPrimitives.CosineSimilarity(a, b), 4)).ToArray())];
+
+    static async Task<string[]> Lines(CancellationToken cancel)
+    {
+        var lines = new List<string>();
+        while (await Console.In.ReadLineAsync(cancel) is { } line)
+        {
+            if (line.Trim().Length > 0)
+                lines.Add(line);
+        }
+        return [.. lines];
+    }
+}
