@@ -25,17 +25,25 @@ public sealed record ModelOptions
     /// <summary>Numbers that inputs always have, by their names: as many as the input has elements, or one for all of them. They are compiled in, and are no inputs any more.</summary>
     public IReadOnlyDictionary<string, double[]> Values { get; init; } = new Dictionary<string, double[]>();
 
+    /// <summary>
+    /// Where it is said, products with weights are computed in whole numbers, which is faster: weights are rounded to about 10 bits
+    /// beside the sign, what they are multiplied with too. This is the least ratio of a weight's power to that of what rounding
+    /// loses, in decibels; weights that lose more stay as they are. Null for products in 32-bit real numbers.
+    /// </summary>
+    public double? WholeProductsDb { get; init; }
+
     /// <summary>The options as one text, the same for the same options.</summary>
     internal string Key => string.Join(";", Sizes.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}={s.Value}")
         .Concat(Shapes.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}:{string.Join(",", s.Value)}"))
-        .Concat(Values.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}<-{string.Join(",", s.Value.Select(v => v.ToString("R", CultureInfo.InvariantCulture)))}")));
+        .Concat(Values.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}<-{string.Join(",", s.Value.Select(v => v.ToString("R", CultureInfo.InvariantCulture)))}"))
+        .Concat(WholeProductsDb is { } least ? [$"whole {least.ToString("R", CultureInfo.InvariantCulture)}"] : []));
 
     /// <summary>These options with those of a catalogue where these do not say otherwise.</summary>
     internal ModelOptions Over(CatalogueModel known)
     {
         static Dictionary<string, T> Merged<T>(IReadOnlyDictionary<string, T>? below, IReadOnlyDictionary<string, T> above) =>
             (below ?? new Dictionary<string, T>()).Concat(above).GroupBy(s => s.Key).ToDictionary(g => g.Key, g => g.Last().Value);
-        return new() { Sizes = Merged(known.Sizes, Sizes), Shapes = Merged(known.Shapes, Shapes), Values = Merged(known.Values, Values) };
+        return this with { Sizes = Merged(known.Sizes, Sizes), Shapes = Merged(known.Shapes, Shapes), Values = Merged(known.Values, Values) };
     }
 }
 
@@ -148,9 +156,19 @@ public sealed class Model : IDisposable
         get
         {
             lock (gate)
-                return simplified ??= Simplify.Apply(Imported, checkpoint is null ? Evaluator.FoldKeepingNarrow : Evaluator.FoldKeepingStored);
+            {
+                if (simplified is not null)
+                    return simplified;
+                simplified = Simplify.Apply(Imported, checkpoint is null ? Evaluator.FoldKeepingNarrow : Evaluator.FoldKeepingStored);
+                if (options.WholeProductsDb is { } least)
+                    (simplified, WholeProducts) = Passes.WholeProducts.Apply(simplified, Evaluator.FoldKeepingStored, least);
+                return simplified;
+            }
         }
     }
+
+    /// <summary>What became of its products with weights, once its graph has been asked for.</summary>
+    internal IReadOnlyList<WholeProduct> WholeProducts { get; private set; } = [];
 
     /// <summary>The kernels that it becomes.</summary>
     internal LoweredProgram Program

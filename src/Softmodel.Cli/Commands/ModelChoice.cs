@@ -20,6 +20,8 @@ sealed class ModelChoice(bool several = false)
 
     readonly Option<string[]> values = new("--fix") { Description = "The numbers that an input always has, as rate=16000: they are compiled in.", HelpName = "INPUT=N,N,…" };
 
+    readonly Option<double?> whole = new("--whole-products") { Description = "Compute products with weights in whole numbers, where rounding the weights keeps so many decibels; see docs/passes.md.", HelpName = "DB" };
+
     /// <summary>Adds them to a command.</summary>
     public void AddTo(Command command)
     {
@@ -27,6 +29,7 @@ sealed class ModelChoice(bool several = false)
         command.Options.Add(sizes);
         command.Options.Add(shapes);
         command.Options.Add(values);
+        command.Options.Add(whole);
     }
 
     /// <summary>The models as the user named them.</summary>
@@ -43,6 +46,7 @@ sealed class ModelChoice(bool several = false)
             Sizes = Pairs(parsed.GetValue(sizes), "--size", Number),
             Shapes = Pairs(parsed.GetValue(shapes), "--shape", text => text.Split(',').Select(Number).ToArray()),
             Values = Pairs(parsed.GetValue(values), "--fix", text => text.Split(',').Select(Real).ToArray()),
+            WholeProductsDb = parsed.GetValue(whole),
         };
         await terminal.Fetch(name, cancel);
         return await Model.LoadAsync(name, options, cancel: cancel);

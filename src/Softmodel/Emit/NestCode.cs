@@ -298,7 +298,12 @@ sealed class NestCode
     {
         var element = writer.Pointer(new Expr.Load(nest.Target, nest.At));
         if (vector)
-            return nest.Target.Type == ElementType.Bool ? $"Maths.StoreMask({value}, &{element});\n" : $"VX.Store({value}, &{element});\n";
+            return nest.Target.Type switch
+            {
+                ElementType.Bool => $"Maths.StoreMask({value}, &{element});\n",
+                ElementType.Int16 => $"Maths.StoreInt16({value}, &{element});\n",
+                _ => $"VX.Store({value}, &{element});\n",
+            };
         return $"{element} = {Stored(value, nest.Target.Type)};\n";
     }
 

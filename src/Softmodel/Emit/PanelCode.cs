@@ -64,8 +64,11 @@ sealed class PanelCode
     bool IsWhole => column.Extent.Value!.Value % Columns == 0;
 
     /// <summary>The kernel of a nest, or null where it is not such a sum.</summary>
-    public static PanelCode? Of(Step.Nest nest, int width)
+    public static PanelCode? Of(Step.Nest original, int width)
     {
+        var nest = Collapse.Axes(original);
+        if (Whole(nest, width) is { } whole)
+            return whole;
         if (nest.Fold is not { Kind: Reduction.Sum, Arg: null } fold || nest.Target.Type != ElementType.Float32 || fold.Axes.Length == 0
             || fold.Term is not Expr.Apply { Type: ElementType.Float32, Operands: [var a, var b] } product || product.Function != Functions.Multiply)
             return null;
@@ -79,6 +82,40 @@ sealed class PanelCode
                 || nest.At.Dynamic.Count > 0 || (rows is [var row] && decoded.Axes.Contains(row)) || !Vectorization.CanVector(nest.Value, column, nest) || column.Extent.Value < Columns / 2)
                 continue;
             return new(nest, column, rows.FirstOrDefault(), load, decoded, width);
+        }
+        return null;
+    }
+
+    // Whether the factors are whole numbers of 16 bits, whose panels have two terms of the sum side by side.
+    bool isWhole;
+
+    /// <summary>The kernel of a sum of products of whole numbers of 16 bits that becomes a real number as it is stored; null where it is no such sum.</summary>
+    static PanelCode? Whole(Step.Nest nest, int width)
+    {
+        static Expr.Load? Widened(Expr e) => e is Expr.Convert { Type: ElementType.Int32, Value: Expr.Load { Buffer.Type: ElementType.Int16, Index.Dynamic.Count: 0 } load } ? load : null;
+        if (nest is not { Target.Type: ElementType.Float32, Fold: { Kind: Reduction.Sum, Arg: null, Axes: [{ Extent.Value: > 0 } depth], Term: Expr.Apply { Type: ElementType.Int32, Operands: [var a, var b] } product } fold }
+            || product.Function != Functions.Multiply || depth.Extent.Value % 2 != 0)
+            return null;
+        var real = Vectorization.Of(nest.Value).OfType<Expr.Convert>().Where(c => c.Type == ElementType.Float32 && c.Value == fold.Result).ToArray();
+        if (real is not [var sum])
+            return null;
+        // The kernel's sums are stored as real numbers.
+        var result = new Expr.Accumulated(ElementType.Float32, fold.Result.Axes);
+        var rewriting = new ExprRewriting(i => i, _ => false);
+        rewriting.Replace(sum, result);
+        var stored = nest with { Value = rewriting.Apply(nest.Value), Fold = fold with { Result = result } };
+        if (Vectorization.Of(stored.Value).Contains(fold.Result))
+            return null;
+        foreach (var (x, w) in new[] { (a, b), (b, a) })
+        {
+            if (Widened(x) is not { Buffer.Storage: not Storage.Weight } read || Widened(w) is not { Buffer.Storage: Storage.Weight } weights || read.Index.Stride(depth).Value != 1 || !weights.Axes.Contains(depth))
+                continue;
+            var columns = nest.Axes.Where(i => nest.At.Stride(i).Value == 1 && i.Extent.Value >= Columns && weights.Axes.Contains(i) && !read.Axes.Contains(i)).ToArray();
+            var rows = nest.Axes.Where(i => i.Extent.Value != 1 && !columns.Contains(i)).ToArray();
+            if (columns is not [var column] || rows.Length > 1 || nest.At.Dynamic.Count > 0 || !weights.Axes.All(i => i == column || i == depth) || !weights.Index.Terms.All(t => t.Stride.IsKnown)
+                || !Vectorization.CanVector(stored.Value, column, stored with { Fold = null }))
+                continue;
+            return new(stored, column, rows.FirstOrDefault(), read, weights, width) { isWhole = true };
         }
         return null;
     }
@@ -120,12 +157,16 @@ sealed class PanelCode
             var terms = TileCode.Positions(own, load.Index);
             for (long panel = 0; panel < count; panel += Columns)
             {
-                foreach (var term in terms)
+                foreach (var side in isWhole ? terms.Chunk(2) : terms.Chunk(1))
                 {
-                    for (var c = panel; c < panel + Columns; c++, at += size)
+                    for (var c = panel; c < panel + Columns; c++)
                     {
-                        if (c < count)
-                            from.Slice(checked((int)((load.Index.Offset.Value!.Value + term + c * stride) * size)), size).CopyTo(to.AsSpan(at));
+                        foreach (var term in side)
+                        {
+                            if (c < count)
+                                from.Slice(checked((int)((load.Index.Offset.Value!.Value + term + c * stride) * size)), size).CopyTo(to.AsSpan(at));
+                            at += size;
+                        }
                     }
                 }
             }
@@ -152,7 +193,7 @@ sealed class PanelCode
     {
         var parameters = new List<Lowering.Buffer>();
         var most = lanes == 16 ? 12 : 6;
-        var levels = new Dictionary<Axis, int> { [panel] = 1, [each] = 3, [moved] = 2 };
+        var levels = new Dictionary<Axis, int> { [panel] = 1, [each] = 3, [moved] = 4 };
         if (row is not null)
             levels[row] = 2;
         var writer = new KernelWriter(levels, lane, 2, parameters);
@@ -164,11 +205,23 @@ sealed class PanelCode
         var head = $"const long lane = 0;\nPanelSplit.Of({Panels}L, {rows}, {Depth}L, task, out var first, out var end);\nvar room = stackalloc float[{(most + 1) * Columns}];\nvar sums = (float*)((nint)(room + {lanes - 1}) & -{lanes * 4});\n";
         string Constants((string Text, Lowering.Buffer[] Constants) method) => string.Concat(method.Constants.Select(b => $"{writer.Pointer(b)} + panel * {PerPanel(b)}L, "));
 
+        if (isWhole)
+        {
+            var (weights, by) = (panels.Values.Single(), new StringBuilder());
+            for (var r = row is null ? 1 : most; r > 0; r--)
+            {
+                var kernel = new Tiles.Kernel(r, Vectors, null, false, IsWhole: true);
+                Used.Add(kernel);
+                by.Append($"case {r}:\n    {kernel.Name}({writer.Pointer(weights)} + panel * {PerPanel(weights)}L, {x}, {stride}, {Depth / 2}L, sums);\n    break;\n");
+            }
+            var whole = Panelled("", by.ToString());
+            return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}{head}{whole}", 2), parameters, Tasks());
+        }
         var few = new StringBuilder();
         for (var r = row is null ? 1 : FewRows; r > 0; r--)
         {
             var method = Direct(r);
-            var part = $"{share($"Rows{r}", method.Text)}({Constants(method)}{x}, {stride}, sums);\n{Finish(writer, r, name)}";
+            var part = $"{share($"Rows{r}", method.Text)}({Constants(method)}{x}, {stride}, sums);\n{Finish(writer, $"{r}", name)}";
             few.Append(row is null ? part : r == FewRows ? $"for (; {name} <= {rows} - {r}; {name} += {r})\n{{\n{KernelWriter.Indent(part, 1)}}}\n"
                 : $"if ({name} <= {rows} - {r})\n{{\n{KernelWriter.Indent(part, 1)}    {name} += {r};\n}}\n");
         }
@@ -176,20 +229,34 @@ sealed class PanelCode
         if (row is null || Merged() is not { Length: <= Tiles.Depth } loops)
             return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}{head}{direct}", 2), parameters, Tasks());
 
-        // Many rows: panels are decoded to memory.
-        var decode = Decode();
-        var decoding = $"var scratch = Scratch.Floats((end - first) * {Depth * Columns}L);\nfor (var panel = first; panel < end; panel++)\n    {share("Decode", decode.Text)}({Constants(decode)}scratch + (panel - first) * {Depth * Columns}L);\n";
+        // Many rows: each panel is decoded to memory, unless it lies there as it is multiplied, and used for all of them.
+        var plain = decoded is Expr.Load { Buffer.Type: ElementType.Float32, Index.Dynamic.Count: 0 } load ? Panel(load) : null;
+        var (before, panelStart) = ("", plain is null ? "scratch" : $"{writer.Pointer(plain)} + panel * {PerPanel(plain)}L");
+        if (plain is null)
+        {
+            var decode = Decode();
+            before = $"{share("Decode", decode.Text)}({Constants(decode)}scratch);\n";
+        }
         var tiles = new StringBuilder();
         for (var r = most; r > 0; r--)
         {
             var kernel = new Tiles.Kernel(r, Vectors, null, false);
             Used.Add(kernel);
-            var part = $"for (var panel = first; panel < end; panel++)\n{{\n{KernelWriter.Indent($"{kernel.Name}(scratch + (panel - first) * {Depth * Columns}L, {x}{Loops(writer, loops)}, {stride}, sums, {Columns});\n{Finish(writer, r, name)}", 1)}}}\n";
-            tiles.Append(r == most ? $"for (; {name} <= {rows} - {r}; {name} += {r})\n{{\n{KernelWriter.Indent(part, 1)}}}\n"
-                : $"{(r < most - 1 ? "else " : "")}if ({name} == {rows} - {r})\n{{\n{KernelWriter.Indent(part, 1)}}}\n");
+            tiles.Append($"case {r}:\n    {kernel.Name}({panelStart}, {x}{Loops(writer, loops)}, {stride}, sums, {Columns});\n    break;\n");
         }
-        return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}{head}if ({rows} <= {FewRows})\n{{\n{KernelWriter.Indent(direct, 1)}}}\nelse\n{{\n{KernelWriter.Indent($"{decoding}long {name} = 0;\n{tiles}", 1)}}}\n", 2), parameters, Tasks());
+        var many = $"{(plain is null ? $"var scratch = Scratch.Floats({Depth * Columns}L);\n" : "")}{Panelled(before, tiles.ToString())}";
+        return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}{head}if ({rows} <= {FewRows})\n{{\n{KernelWriter.Indent(direct, 1)}}}\nelse\n{{\n{KernelWriter.Indent(many, 1)}}}\n", 2), parameters, Tasks());
+
+        // All rows of a panel, in tiles.
+        string Panelled(string before, string cases)
+        {
+            var some = $"count = PanelSplit.Rows({rows} - {name}, {most});\nswitch (count)\n{{\n{KernelWriter.Indent(cases, 1)}}}\n{Finish(writer, "count", name)}";
+            return $"for (var panel = first; panel < end; panel++)\n{{\n{KernelWriter.Indent($"{before}for (long {name} = 0, count; {name} < {rows}; {name} += count)\n{{\n{KernelWriter.Indent(some, 1)}}}\n", 1)}}}\n";
+        }
     }
+
+    /// <summary>Where a constant lies in panels, in the order of the sum; null where some loops of the sum run in another.</summary>
+    Lowering.Buffer? Panel(Expr.Load load) => folds.SequenceEqual(natural) && folds.All(a => load.Axes.Contains(a)) ? panels[load.Buffer] : null;
 
     static string Loops(KernelWriter writer, (long Extent, Dim Stride)[] loops)
     {
@@ -469,33 +536,31 @@ sealed class PanelCode
     }
 
     /// <summary>What becomes of the sums of some rows.</summary>
-    string Finish(KernelWriter writer, int rows, string name)
+    string Finish(KernelWriter writer, string rows, string name)
     {
         Index Move(Index index, Index columns) => index + (Index)column * (index.Stride(column) * -1) + columns * index.Stride(column) + (Index)moved * (row is null ? Dim.Zero : index.Stride(row));
+        // What is the same for all rows is computed once.
         var whole = new StringBuilder();
         for (var v = 0; v < Vectors; v++)
         {
             var at = (Index)panel * Columns + (Index)lane + (Dim)(v * lanes);
-            var (value, element) = Rewritten(writer, i => Move(i, at), true, $"VX.Load(sums + {moved.Name} * {Columns}{(v > 0 ? $" + {v * lanes}" : "")})", out var text);
-            whole.Append($"{{\n{KernelWriter.Indent($"{text}VX.Store({value}, &{element});\n", 1)}}}\n");
+            var (value, element, once, text) = Rewritten(writer, i => Move(i, at), true, $"VX.Load(sums + {moved.Name} * {Columns}{(v > 0 ? $" + {v * lanes}" : "")})");
+            whole.Append($"{{\n{KernelWriter.Indent($"{once}{OverRows($"{text}VX.Store({value}, &{element});\n")}", 1)}}}\n");
         }
-        var body = whole.ToString();
-        if (!IsWhole)
-        {
-            var one = (Index)panel * Columns + (Index)each;
-            var (single, place) = Rewritten(writer, i => Move(i, one), false, $"sums[{moved.Name} * {Columns} + {each.Name}]", out var before);
-            body = $"if (panel < {Panels - 1})\n{{\n{KernelWriter.Indent(body, 1)}}}\nelse\n{{\n    for (long {each.Name} = 0; {each.Name} < {column.Extent.Value!.Value % Columns}; {each.Name}++)\n    {{\n{KernelWriter.Indent($"{before}{place} = {single};\n", 2)}    }}\n}}\n";
-        }
-        return $"for (long {moved.Name} = 0; {moved.Name} < {rows}; {moved.Name}++)\n{{\n{KernelWriter.Indent(body, 1)}}}\n";
+        if (IsWhole)
+            return whole.ToString();
+        var one = (Index)panel * Columns + (Index)each;
+        var (single, place, before, within) = Rewritten(writer, i => Move(i, one), false, $"sums[{moved.Name} * {Columns} + {each.Name}]");
+        return $"if (panel < {Panels - 1})\n{{\n{KernelWriter.Indent(whole.ToString(), 1)}}}\nelse\n{{\n    for (long {each.Name} = 0; {each.Name} < {column.Extent.Value!.Value % Columns}; {each.Name}++)\n    {{\n{KernelWriter.Indent($"{before}{OverRows($"{within}{place} = {single};\n")}", 2)}    }}\n}}\n";
+
+        string OverRows(string body) => $"for (long {moved.Name} = 0; {moved.Name} < {rows}; {moved.Name}++)\n{{\n{KernelWriter.Indent(body, 1)}}}\n";
     }
 
-    (string Value, string Element) Rewritten(KernelWriter writer, Func<Index, Index> move, bool isVector, string sum, out string text)
+    (string Value, string Element, string Once, string Text) Rewritten(KernelWriter writer, Func<Index, Index> move, bool isVector, string sum)
     {
-        var after = new KernelWriter.Scope(int.MaxValue);
-        var home = new KernelWriter.Scope(1);
+        var (home, after) = (new KernelWriter.Scope(1), new KernelWriter.Scope(4));
         writer.Open.Add(home);
         writer.Open.Add(after);
-        using var stay = writer.StayHere();
         var rewriting = new ExprRewriting(move, a => a == column || a == row);
         var result = new Expr.Accumulated(ElementType.Float32, nest.Fold!.Result.Axes.Select(a => a == column ? isVector ? lane : each : a));
         rewriting.Replace(nest.Fold.Result, result);
@@ -503,7 +568,6 @@ sealed class PanelCode
         var value = writer.Value(rewriting.Apply(nest.Value), isVector);
         var element = isVector ? writer.Pointer(new Expr.Load(nest.Target, rewriting.Apply(nest.At))) : $"{writer.Pointer(nest.Target)}[{writer.Code(rewriting.Apply(nest.At))}]";
         writer.Open.RemoveRange(writer.Open.Count - 2, 2);
-        text = $"{home.Text}{after.Text}";
-        return (value, element);
+        return (value, element, $"{home.Text}", $"{after.Text}");
     }
 }

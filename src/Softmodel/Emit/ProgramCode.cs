@@ -35,7 +35,10 @@ sealed record WeightLayout((Lowering.Buffer Buffer, long Offset)[] Items, long L
     /// <summary>Whether a constant is read only when the model is made.</summary>
     public static bool IsWidened(Lowering.Buffer buffer) => buffer.Type != buffer.Constant!.Type;
 
-    /// <summary>The last of a program's outermost steps that needs each constant; those of the outputs are needed for ever.</summary>
+    /// <summary>
+    /// The last of a program's outermost steps that needs each constant. Those of the outputs are needed for ever, and so are
+    /// tables: the rows that a run picks are few of their pages, and each would have to be found again.
+    /// </summary>
     public static Dictionary<string, int> LastSteps(LoweredProgram program)
     {
         var last = new Dictionary<string, int>(StringComparer.Ordinal);
@@ -44,7 +47,8 @@ sealed record WeightLayout((Lowering.Buffer Buffer, long Offset)[] Items, long L
             foreach (var buffer in (program with { Steps = [program.Steps[i]] }).AllSteps().SelectMany(s => s.Buffers))
                 last[buffer.Name] = i;
         }
-        foreach (var (buffer, _) in program.Outputs)
+        var picked = program.AllSteps().OfType<Step.Nest>().SelectMany(n => Vectorization.Of(n.Value)).OfType<Expr.Load>().Where(l => l.Index.Dynamic.Count > 0).Select(l => l.Buffer);
+        foreach (var buffer in picked.Concat(program.Outputs.Select(o => o.Buffer)))
             last[buffer.Name] = int.MaxValue;
         return last;
     }
@@ -168,7 +172,7 @@ sealed class ProgramCode
         var code = new StringBuilder();
         code.Append("// Made by Softmodel; not to be edited.\n#nullable enable\n");
         code.Append("using System;\nusing System.Numerics;\nusing System.Runtime.CompilerServices;\nusing System.Runtime.InteropServices;\nusing System.Runtime.Intrinsics;\nusing System.Runtime.Intrinsics.X86;\nusing Softmodel;\nusing Softmodel.Runtime;\n");
-        code.Append($"using V = System.Runtime.Intrinsics.Vector{width}<float>;\nusing VI = System.Runtime.Intrinsics.Vector{width}<int>;\nusing VX = System.Runtime.Intrinsics.Vector{width};\n\n");
+        code.Append($"using V = System.Runtime.Intrinsics.Vector{width}<float>;\nusing VI = System.Runtime.Intrinsics.Vector{width}<int>;\nusing VS = System.Runtime.Intrinsics.Vector{width}<short>;\nusing VX = System.Runtime.Intrinsics.Vector{width};\n\n");
         code.Append($"namespace Softmodel.Compiled.Width{width};\n\n");
         Frame(code);
         Kernels(code);

@@ -16,10 +16,11 @@ static class Tiles
     /// <param name="Vectors">How many vectors of columns it has.</param>
     /// <param name="Panel">How many rows of a constant factor lie side by side; null where rows lie anywhere.</param>
     /// <param name="IsFew">Whether there may be fewer columns than its vectors hold.</param>
-    public sealed record Kernel(int Rows, int Vectors, int? Panel, bool IsFew)
+    /// <param name="IsWhole">Whether it multiplies whole numbers of 16 bits, those of two terms of the sum side by side.</param>
+    public sealed record Kernel(int Rows, int Vectors, int? Panel, bool IsFew, bool IsWhole = false)
     {
         /// <summary>The method's name.</summary>
-        public string Name => $"Tile.{(Panel is { } p ? p == Rows ? $"Panel{Rows}" : $"Panel{p}Rows{Rows}" : $"Rows{Rows}")}{(Vectors == 1 ? "Narrow" : Vectors == 2 ? "" : $"By{Vectors}")}{(IsFew ? "Few" : "")}";
+        public string Name => $"Tile.{(IsWhole ? "Whole" : "")}{(Panel is { } p ? p == Rows ? $"Panel{Rows}" : $"Panel{p}Rows{Rows}" : $"Rows{Rows}")}{(Vectors == 1 ? "Narrow" : Vectors == 2 ? "" : $"By{Vectors}")}{(IsFew ? "Few" : "")}";
     }
 
     /// <summary>The class that holds these loops.</summary>
@@ -27,8 +28,54 @@ static class Tiles
     {
         var code = new StringBuilder("/// <summary>Sums of products that stay in registers.</summary>\nstatic unsafe class Tile\n{\n");
         foreach (var kernel in kernels.OrderBy(k => k.Name, StringComparer.Ordinal))
-            Write(code, kernel, width / 32);
+        {
+            if (kernel.IsWhole)
+                WriteWhole(code, kernel, width / 32);
+            else
+                Write(code, kernel, width / 32);
+        }
         return code.Append("}\n\n").ToString();
+    }
+
+    // Rows that are reached from one pointer.
+    const int RowsOfPointer = 3;
+
+    static void WriteWhole(StringBuilder code, Kernel kernel, int lanes)
+    {
+        string Each(Func<int, string> vector) => string.Join(", ", Enumerable.Range(0, kernel.Vectors).Select(vector));
+        static string Product(int row, int vector) => $"{(char)('a' + vector)}{row}Pair";
+        var pointers = (kernel.Rows + RowsOfPointer - 1) / RowsOfPointer;
+        code.Append("    [MethodImpl(MethodImplOptions.AggressiveOptimization)]\n");
+        code.Append($"    public static void {kernel.Name["Tile.".Length..]}(short* w, short* x, long row, long pairs, float* sums)\n    {{\n");
+        for (var r = 0; r < kernel.Rows; r++)
+            code.Append($"        VI {Each(v => $"{Sum(r, v)} = VI.Zero")};\n");
+        for (var p = 1; p < pointers; p++)
+            code.Append($"        var x{p} = x + {p * RowsOfPointer} * row;\n");
+        // The panel that comes next is on its way while this one is used.
+        code.Append($"        var next = w + pairs * {kernel.Vectors * lanes * 2};\n");
+        code.Append($"        for (; pairs > 0; pairs--, w += {kernel.Vectors * lanes * 2}, next += {kernel.Vectors * lanes * 2}, x += 2{string.Concat(Enumerable.Range(1, pointers - 1).Select(p => $", x{p} += 2"))})\n        {{\n");
+        code.Append("            Maths.Prefetch(next);\n");
+        for (var v = 0; v < kernel.Vectors; v++)
+            code.Append($"            var w{v} = VX.Load(w{(v > 0 ? $" + {v * lanes * 2}" : "")});\n");
+        // The sums of a row are added to while the products of the next are under way: a processor finds more to do at once.
+        for (var r = 0; r <= kernel.Rows; r++)
+        {
+            if (r < kernel.Rows)
+            {
+                var (pointer, step) = (r / RowsOfPointer == 0 ? "x" : $"x{r / RowsOfPointer}", r % RowsOfPointer);
+                code.Append($"            var pair{r} = VX.AsInt16(VX.Create(*(int*){(step == 0 ? pointer : $"({pointer} + {(step == 1 ? "" : $"{step} * ")}row)")}));\n");
+                code.Append($"            VI {Each(v => $"{Product(r, v)} = Maths.PairSums(pair{r}, w{v})")};\n");
+            }
+            for (var v = 0; v < kernel.Vectors && r > 0; v++)
+                code.Append($"            {Sum(r - 1, v)} += {Product(r - 1, v)};\n");
+        }
+        code.Append("        }\n");
+        for (var r = 0; r < kernel.Rows; r++)
+        {
+            for (var v = 0; v < kernel.Vectors; v++)
+                code.Append($"        VX.Store(VX.ConvertToSingle({Sum(r, v)}), sums{(r * kernel.Vectors + v > 0 ? $" + {(r * kernel.Vectors + v) * lanes}" : "")});\n");
+        }
+        code.Append("    }\n\n");
     }
 
     static string Sum(int row, int vector) => $"{(char)('a' + vector)}{row}";

@@ -51,7 +51,9 @@ static class Vectorization
 
     static bool CanVector(HashSet<Expr> exprs, Axis axis, Step.Nest nest, bool foldsIt)
     {
-        if (nest.Target.Type is not (ElementType.Float32 or ElementType.Bool) || (nest.Fold is { } fold && fold.Term.Type != ElementType.Float32))
+        // Real numbers may become whole ones as they are stored.
+        var stored = nest is { Target.Type: ElementType.Int16, Value: Expr.Convert { Value.Type: ElementType.Float32 }, Fold: null } ? nest.Value : null;
+        if ((nest.Target.Type is not (ElementType.Float32 or ElementType.Bool) && stored is null) || (nest.Fold is { } fold && fold.Term.Type != ElementType.Float32))
             return false;
         foreach (var e in exprs)
         {
@@ -61,7 +63,7 @@ static class Vectorization
                     return false;
                 continue;
             }
-            if (!e.Axes.Contains(axis))
+            if (!e.Axes.Contains(axis) || e == stored)
                 continue;
             if (e.Type is not (ElementType.Float32 or ElementType.Bool))
                 return false;

@@ -153,6 +153,18 @@ public sealed class Dim : IEquatable<Dim>
             .Aggregate((all, one) => Pair(Broadcasting, all, one));
     }
 
+    /// <summary>
+    /// Whether an operand's axis is as long as that of the result which it is broadcast to, wherever that can be done at all: a
+    /// size and the least of it and a number above 1 are 1 together, so that broadcasting one to the other stretches nothing.
+    /// </summary>
+    public static bool IsNeverStretched(Dim operand, Dim result)
+    {
+        return operand.Equals(result) || Broadcasts(result).All(part => part.Equals(operand) || IsLeast(part, operand) || IsLeast(operand, part));
+
+        // least = size - max(size - limit, 0)
+        static bool IsLeast(Dim least, Dim size) => (size - least).terms is [{ Coefficient: 1, Atoms: [{ Kind: Maximum, A: { } over, B: { } zero }] }] && zero.Value is 0 && (size - over).Value is >= 2;
+    }
+
     static IEnumerable<Dim> Broadcasts(Dim dim) => dim.terms is [{ Coefficient: 1, Atoms: [{ Kind: Broadcasting } pair] }]
         ? Broadcasts(pair.A!).Concat(Broadcasts(pair.B!)) : [dim];
 

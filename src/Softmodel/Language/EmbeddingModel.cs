@@ -34,6 +34,9 @@ public sealed record EmbeddingOptions
     /// <summary>Where the tokenizer lies, where it is not with the model.</summary>
     public string? Tokenizer { get; init; }
 
+    /// <summary>The fidelity that products in whole numbers must have, which are faster; see <see cref="ModelOptions.WholeProductsDb"/>. Null for products in 32-bit real numbers.</summary>
+    public double? WholeProductsDb { get; init; } = 50;
+
     /// <summary>How the model is compiled.</summary>
     public CompileOptions Compile { get; init; } = new();
 }
@@ -55,7 +58,7 @@ public sealed class EmbeddingModel : IDisposable
 
     // What a run is given: enough for the weights to be read rarely, and not more than stays in the cache. Where texts lie one
     // after the other each token is compared with those of the other texts as well.
-    const int TokensOfOneLength = 512, TokensOfAny = 128;
+    const int TokensOfOneLength = 256, TokensOfAny = 128;
 
     readonly Encoder encoder;
     readonly Tokenizer tokenizer;
@@ -91,7 +94,7 @@ public sealed class EmbeddingModel : IDisposable
     {
         options ??= new();
         var resolved = await Source.Resolve(source, fetching, cancel).ConfigureAwait(false);
-        using var model = await Model.Of(resolved, source, null, cancel).ConfigureAwait(false);
+        using var model = await Model.Of(resolved, source, new() { WholeProductsDb = options.WholeProductsDb }, cancel).ConfigureAwait(false);
         var folder = Directory.Exists(model.Path) ? model.Path : Path.GetDirectoryName(model.Path)!;
         var tokenizer = Tokenizer.Open(options.Tokenizer ?? model.Vocabulary ?? TokenizerFile.Of(model.Path));
         var settings = resolved.Find("metadata") ?? Path.Combine(folder, "config.json");

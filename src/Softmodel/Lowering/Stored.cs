@@ -169,7 +169,10 @@ sealed class Stored
             _ when IsHeavy(node.Op) => (only is null || IsHeavy(only.Op) || IsOwn(only.Op) || !aligned[value] || only.Inputs.Any(ReadsPadded) || !heavyOf.TryAdd(only, node)) && !StoreFurther(node),
             // What is made of constants at run time is weights that are stored in fewer bits: decoded wherever they are read.
             _ when constants.Contains(value) => Widens(node) && !roots.All(r => r.Op is Op.Contract && (IsAlongColumns(r, 0) || IsAlongColumns(r, 1))),
+            // Whole numbers are widened as they are multiplied, and become real ones as their sums are stored.
+            Op.Cast { To: ElementType.Int32 } when value.Shape.KnownCount is null && node.Inputs[0].Type.Element == ElementType.Int16 && roots.All(r => r.Op is Op.Contract) => false,
             _ when only is null => true,
+            Op.Cast { To: ElementType.Float32 } when IsWholeSum(node.Inputs[0]) => Repeats(node, value, only),
             _ => Crosses(node, value, only) || Repeats(node, value, only),
         };
         if (store)
@@ -191,6 +194,8 @@ sealed class Stored
 
     // Fewer are not worth a panel.
     const int LeastColumns = 8;
+
+    bool IsWholeSum(Value value) => producers.GetValueOrDefault(value) is { Op: Op.Contract, Output.Type.Element: ElementType.Int32 };
 
     bool Widens(Node node) => node.Op is Op.Cast cast
         && producers.TryGetValue(node.Inputs[0], out var source) && source.Op is Op.Constant half && IsWidening(half.Value.Type, cast.To);

@@ -61,7 +61,7 @@ static class Views
         {
             var axis = i + result.Rank - operand.Rank;
             mapped[i] = operand[i].Value == 1 ? Index.Zero
-                : operand[i].Equals(result[axis]) ? at[axis]
+                : Dim.IsNeverStretched(operand[i], result[axis]) ? at[axis]
                 : result[axis].IsKnown && operand[i].IsKnown ? at[axis]
                 : Index.Of(new Expr.Folded(Padding.Wrap, at[axis], operand[i]));
         }
