@@ -67,7 +67,7 @@ static class BenchCommand
         against.AcceptOnlyFromAmong("onnxruntime", "llama.cpp");
         var threads = new Option<string>("--threads") { Description = "Numbers of threads, each tried.", DefaultValueFactory = _ => "1,2", HelpName = "N,N" };
         var runs = new Option<int?>("--runs") { Description = "How often each workload is timed, at least 3; 11 by default, and 5 with --cold." };
-        var cold = new Option<bool>("--cold") { Description = "Time a line of 5 words from the start of a process: a native program, and one in C# with ONNX Runtime; and say how much memory they take." };
+        var cold = new Option<bool>("--cold") { Description = "Time a line of 5 words, or the first token of a language model, from the start of a process: a native program, and one in C# with ONNX Runtime or one with llama.cpp; and say how much memory they take." };
         var lengths = new Option<bool>("--lengths") { Description = "Time texts from half a second of sound to five minutes, streamed sentence by sentence; fit a line." };
         var limits = new Option<bool>("--limits") { Description = "Say how far the sums of products are from what the cores can do." };
         var lines = new Option<string>("--texts") { Description = "For an embedding model, a file with the sentences, one to a line; by default 200 that are made up.", HelpName = "FILE" };
@@ -86,7 +86,7 @@ static class BenchCommand
                 throw new UsageException("--runs must be at least 3");
             if (isCold && (parsed.GetValue(lengths) || parsed.GetValue(bits) != 0))
                 throw new UsageException("--cold goes neither with --lengths nor with --vector-bits: libraries have code for every width");
-            var (rows, growths, languages, sentences) = (new List<Row>(), new List<Growth>(), new List<TextRow>(), new List<SentenceRow>());
+            var (rows, growths, languages, starts, sentences) = (new List<Row>(), new List<Growth>(), new List<TextRow>(), new List<TextColdRow>(), new List<SentenceRow>());
             Limits[] most = parsed.GetValue(limits) ? [.. counts.Select(Limits.Measure)] : [];
             foreach (var name in choice.Names(parsed))
             {
@@ -95,11 +95,16 @@ static class BenchCommand
                     throw new UsageException(model.IsLanguageModel ? $"{name} is a language model: it is compared with llama.cpp" : $"{name} is no language model, which llama.cpp could run: it is compared with onnxruntime");
                 if (model.IsLanguageModel)
                 {
-                    if (isCold || parsed.GetValue(lengths))
-                        throw new UsageException($"--cold and --lengths are not there for language models such as {name}");
+                    if (parsed.GetValue(lengths))
+                        throw new UsageException($"--lengths is not there for language models such as {name}");
                     foreach (var count in counts)
                     {
                         var options = new CompileOptions { Threads = count, VectorBits = parsed.GetValue(bits) };
+                        if (isCold)
+                        {
+                            starts.Add(await terminal.Working(progress => Task.Run(() => TextCold.Measure(name, model, options, rounds, progress, cancel), cancel)));
+                            continue;
+                        }
                         languages.AddRange(await terminal.Working(progress => TextSpeed.Measure(name, model, options, rounds, most.FirstOrDefault(m => m.Threads == count), progress, cancel)));
                     }
                     continue;
@@ -137,9 +142,11 @@ static class BenchCommand
                     }, cancel));
                 }
             }
-            if (new[] { languages.Count, sentences.Count, rows.Count + growths.Count }.Count(n => n > 0) > 1)
+            if (new[] { languages.Count + starts.Count, sentences.Count, rows.Count + growths.Count }.Count(n => n > 0) > 1)
                 throw new UsageException("language models, embedding models and others are timed on other work: name them in commands of their own");
-            if (languages.Count > 0)
+            if (starts.Count > 0)
+                TextCold.Show(terminal, starts);
+            else if (languages.Count > 0)
                 TextSpeed.Show(terminal, languages);
             else if (sentences.Count > 0)
                 SentenceSpeed.Show(terminal, sentences);
@@ -147,6 +154,8 @@ static class BenchCommand
                 Growth.Show(terminal, growths);
             else
                 Show(terminal, rows, most);
+            if (starts.Count > 0)
+                return starts.All(s => s.IsWithinMemory && s.ColdSpeedup >= (parsed.GetValue(bar) ?? 0)) ? CommandLine.Done : CommandLine.Failed;
             if (languages.Count > 0)
                 return TextSpeed.Summaries(languages).All(s => Math.Min(s.Decode, s.Prefill) >= (parsed.GetValue(bar) ?? 0)) ? CommandLine.Done : CommandLine.Failed;
             if (sentences.Count > 0)
