@@ -3,6 +3,9 @@ namespace Softmodel.ModelTests;
 /// <summary>The data that lie beside the repository.</summary>
 static class Shared
 {
+    /// <summary>Whether all cases of what has many are to be tested, rather than some of them: in CI they are.</summary>
+    public static bool AreAllCases => Environment.GetEnvironmentVariable("SOFTMODEL_ALL_CASES") is { Length: > 0 };
+
     /// <summary>A folder in it; the test is skipped where it is absent.</summary>
     public static string Folder(string name)
     {
