@@ -20,6 +20,8 @@ static class Figures
     [
         (["voice", "ours", "peer"], Demo),
         (["against", "summary"], Bench),
+        (["against", "rows"], Starts),
+        (["prompts", "valid"], Answers),
         (["oracle", "models"], Verify),
         (["library", "bytes"], Build),
         (["stage", "parts"], Show),
@@ -77,6 +79,17 @@ static class Figures
                     Each(s => Invariant($"{Number(s, "ms_per_audio_second"):0.0} ms (R² {Number(s, "r_squared"):0.0000})")), $"softmodel bench {model.Key} --lengths");
                 continue;
             }
+            if (model.Any(s => Has(s, "decode")))
+            {
+                yield return new($"{model.Key}: how many times llama.cpp's tokens per second, writing and reading", Each(s => Invariant($"{Number(s, "decode"):0.0} and {Number(s, "prefill"):0.0}")), $"softmodel bench {model.Key}");
+                continue;
+            }
+            if (model.Any(s => Has(s, "min_cosine")))
+            {
+                yield return new($"{model.Key}: how many times ONNX Runtime's sentences per second, and the least cosine between the two embeddings",
+                    Each(s => Invariant($"{Number(s, "speedup"):0.0}, {Number(s, "min_cosine"):0.00000}")), $"softmodel bench {model.Key}");
+                continue;
+            }
             if (!model.Any(s => Has(s, "cold_speedup")))
             {
                 yield return new($"{model.Key}: how many times as fast as ONNX Runtime", Each(s => Invariant($"{Number(s, "speedup"):0.0}")), $"softmodel bench {model.Key}");
@@ -89,6 +102,17 @@ static class Figures
             yield return new($"{model.Key}: the most memory of the two", Each(s => $"{Bytes(Row(s), "peak_bytes")}, {Bytes(Row(s), "peer_peak_bytes")}"), $"softmodel bench {model.Key} --cold");
         }
     }
+
+    static IEnumerable<Figure> Starts(JsonElement root) => root.GetProperty("rows").EnumerateArray().SelectMany(r => new[]
+    {
+        new Figure(Invariant($"{Text(r, "model")}, {Number(r, "threads"):0} {(Number(r, "threads") == 1 ? "thread" : "threads")}: from the start of a program to the first token, and of Node.js with llama.cpp"),
+            $"{Milliseconds(r, "cold_ms")}, {Milliseconds(r, "peer_cold_ms")}", $"softmodel bench {Text(r, "model")} --cold"),
+        new Figure(Invariant($"{Text(r, "model")}, {Number(r, "threads"):0} {(Number(r, "threads") == 1 ? "thread" : "threads")}: the most memory of the two; the file has {Bytes(r, "file_bytes")}"),
+            $"{Bytes(r, "peak_bytes")}, {Bytes(r, "peer_peak_bytes")}", $"softmodel bench {Text(r, "model")} --cold"),
+    });
+
+    static IEnumerable<Figure> Answers(JsonElement root) =>
+        [new("answers of smollm2 under a JSON schema that are valid; of their tokens those that were not inferred", Invariant($"{Number(root, "valid"):0} of {Number(root, "prompts"):0}; {Number(root, "forcedTokens"):N0} of {Number(root, "tokens"):N0}"), "bench/answers")];
 
     static IEnumerable<Figure> Verify(JsonElement root) => root.GetProperty("models").EnumerateArray().Select(m => new Figure(
         $"{Text(m, "model")}: nearness to ONNX Runtime, the worst run", Invariant($"{Number(m, "min_snr_db"):0} dB"), $"softmodel verify {Text(m, "model")}"));
