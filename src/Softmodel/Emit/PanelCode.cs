@@ -12,7 +12,7 @@ namespace Softmodel.Emit;
 /// sum, the numbers of the columns side by side, so that a run reads them once and in order. For a few rows a panel's numbers
 /// are used as soon as they are decoded; for many, some panels are decoded to memory first and used for all rows.
 /// </summary>
-sealed class PanelCode
+sealed partial class PanelCode
 {
     /// <summary>How many columns lie side by side: a vector of 512 bits, two of 256.</summary>
     public const int Columns = 16;
@@ -87,7 +87,7 @@ sealed class PanelCode
     }
 
     // Whether the factors are whole numbers of 16 bits, whose panels have two terms of the sum side by side.
-    bool isWhole;
+    bool hasPairs;
 
     /// <summary>The kernel of a sum of products of whole numbers of 16 bits that becomes a real number as it is stored; null where it is no such sum.</summary>
     static PanelCode? Whole(Step.Nest nest, int width)
@@ -115,7 +115,7 @@ sealed class PanelCode
             if (columns is not [var column] || rows.Length > 1 || nest.At.Dynamic.Count > 0 || !weights.Axes.All(i => i == column || i == depth) || !weights.Index.Terms.All(t => t.Stride.IsKnown)
                 || !Vectorization.CanVector(stored.Value, column, stored with { Fold = null }))
                 continue;
-            return new(stored, column, rows.FirstOrDefault(), read, weights, width) { isWhole = true };
+            return new(stored, column, rows.FirstOrDefault(), read, weights, width) { hasPairs = true };
         }
         return null;
     }
@@ -157,7 +157,7 @@ sealed class PanelCode
             var terms = TileCode.Positions(own, load.Index);
             for (long panel = 0; panel < count; panel += Columns)
             {
-                foreach (var side in isWhole ? terms.Chunk(2) : terms.Chunk(1))
+                foreach (var side in hasPairs ? terms.Chunk(2) : terms.Chunk(1))
                 {
                     for (var c = panel; c < panel + Columns; c++)
                     {
@@ -205,7 +205,7 @@ sealed class PanelCode
         var head = $"const long lane = 0;\nPanelSplit.Of({Panels}L, {rows}, {Depth}L, task, out var first, out var end);\nvar room = stackalloc float[{(most + 1) * Columns}];\nvar sums = (float*)((nint)(room + {lanes - 1}) & -{lanes * 4});\n";
         string Constants((string Text, Lowering.Buffer[] Constants) method) => string.Concat(method.Constants.Select(b => $"{writer.Pointer(b)} + panel * {PerPanel(b)}L, "));
 
-        if (isWhole)
+        if (hasPairs)
         {
             var (weights, by) = (panels.Values.Single(), new StringBuilder());
             for (var r = row is null ? 1 : most; r > 0; r--)
@@ -291,248 +291,6 @@ sealed class PanelCode
                 loops.Add((extent, stride));
         }
         return [.. loops];
-    }
-
-    // The same expression for the same columns and numbers: what is the same is computed once.
-    readonly Dictionary<(Expr, int, string), Expr> made = [];
-
-    (Expr, int, string) Key(Expr e, int vector, IReadOnlyDictionary<Axis, long> fixedAxes, int copy) =>
-        (e, e.Axes.Contains(column) ? vector : 0, string.Join(",", folds.Where(a => e.Axes.Contains(a) && (a == inner || fixedAxes.ContainsKey(a))).Select(a => a == inner ? $"+{copy}" : $"{a.Name}={fixedAxes[a]}")));
-
-    /// <summary>What is computed from constants for a vector of columns, with some loops at a number.</summary>
-    Expr Made(Expr e, int vector, IReadOnlyDictionary<Axis, long> fixedAxes, int copy = 0)
-    {
-        var key = Key(e, vector, fixedAxes, copy);
-        if (made.TryGetValue(key, out var there))
-            return there;
-        return made[key] = e switch
-        {
-            Expr.Load load => Moved(load, vector, fixedAxes, copy),
-            Expr.Convert convert => new Expr.Convert(convert.Type, Made(convert.Value, vector, fixedAxes, copy)),
-            Expr.Apply apply => Bits(apply.Function, [.. apply.Operands.Select(o => Made(o, vector, fixedAxes, copy))]),
-            _ => e,
-        };
-    }
-
-    /// <summary>A function of bytes without what changes none of their bits: a shift by nothing, a mask of what is left after one.</summary>
-    static Expr Bits(Function function, Expr[] x) => x switch
-    {
-        [{ Type: ElementType.UInt8 } byte_, Expr.Number { Whole: 0 }] when function == Functions.ShiftRight => byte_,
-        [Expr.Apply { Function: var shift, Operands: [{ Type: ElementType.UInt8 }, Expr.Number by] } shifted, Expr.Number mask] when function == Functions.BitAnd && shift == Functions.ShiftRight
-            && (mask.Whole & (255 >> (int)by.Whole)) == 255 >> (int)by.Whole => shifted,
-        _ => new Expr.Apply(function, x),
-    };
-
-    Expr Moved(Expr.Load load, int vector, IReadOnlyDictionary<Axis, long> fixedAxes, int copy)
-    {
-        var index = Fixed(load.Index, fixedAxes, copy);
-        if (LookedUp(load) is { } row)
-            return new Expr.Load(load.Buffer, index + Index.Of(Made(row.Value, vector, fixedAxes, copy)) * row.Stride);
-        if (!load.Axes.Contains(column))
-        {
-            return index.Terms.Count == 0 && load.Buffer.Constant is { } known && index.Offset.Value is { } at
-                ? new Expr.Number(known.Type, known.Real(at), known.Whole(at))
-                : new Expr.Load(load.Buffer, index);
-        }
-        var own = Own(load);
-        index = (Index)lane + (Dim)(vector * lanes);
-        Dim step = Columns;
-        foreach (var axis in own.Reverse())
-        {
-            index += fixedAxes.TryGetValue(axis, out var number) ? (Index)(step * number) : axis == inner ? ((Index)place + (Dim)(copy * Columns)) * Dim.FloorDiv(step, Columns) : (Index)axis * step;
-            step *= axis.Extent;
-        }
-        return new Expr.Load(panels[load.Buffer], index);
-    }
-
-    // Tables that are looked up are the same for all panels.
-    long PerPanel(Lowering.Buffer constant) => panels.ContainsValue(constant) ? constant.Count.Value!.Value / Panels : 0;
-
-    /// <summary>A position in what lies as it is, with some loops at a number.</summary>
-    Index Fixed(Index index, IReadOnlyDictionary<Axis, long> fixedAxes, int copy)
-    {
-        Index moved = index.Offset;
-        foreach (var (axis, stride) in index.Terms)
-            moved += fixedAxes.TryGetValue(axis, out var number) ? (Index)(stride * number) : axis == inner ? ((Index)axis + (Dim)copy) * stride : (Index)axis * stride;
-        return moved;
-    }
-
-    /// <summary>The loops of the sum around statements; those that are written out are numbers in them.</summary>
-    string Folded(KernelWriter writer, Axis[] order, int at, Dictionary<Axis, long> fixedAxes, Func<IReadOnlyDictionary<Axis, long>, string> inner) =>
-        Folded(writer, order, at, fixedAxes, 1, (_, _, _) => null, inner);
-
-    /// <inheritdoc cref="Folded(KernelWriter, Axis[], int, Dictionary{Axis, long}, Func{IReadOnlyDictionary{Axis, long}, string})"/>
-    /// <param name="writer">Writes the statements.</param>
-    /// <param name="order">The loops, outermost first.</param>
-    /// <param name="at">The first of them that is to be written.</param>
-    /// <param name="fixedAxes">The numbers of those that are written out.</param>
-    /// <param name="copies">How many iterations of the innermost loop are written as one.</param>
-    /// <param name="around">What stands around the loops from one on, given how to write these; null for those alone.</param>
-    /// <param name="inner">The innermost statements.</param>
-    string Folded(KernelWriter writer, Axis[] order, int at, Dictionary<Axis, long> fixedAxes, int copies, Func<int, IReadOnlyDictionary<Axis, long>, Func<string>, string?> around, Func<IReadOnlyDictionary<Axis, long>, string> inner)
-    {
-        string Rest() => at == order.Length ? inner(fixedAxes) : Loop(writer, order, at, fixedAxes, copies, around, inner);
-        return around(at, fixedAxes, Rest) ?? Rest();
-    }
-
-    string Loop(KernelWriter writer, Axis[] order, int at, Dictionary<Axis, long> fixedAxes, int copies, Func<int, IReadOnlyDictionary<Axis, long>, Func<string>, string?> around, Func<IReadOnlyDictionary<Axis, long>, string> inner)
-    {
-        var axis = order[at];
-        if (unrolled.Contains(axis))
-        {
-            var parts = new StringBuilder();
-            for (var i = 0L; i < axis.Extent.Value; i++)
-            {
-                var scope = new KernelWriter.Scope(3 + at);
-                writer.Open.Add(scope);
-                var body = Folded(writer, order, at + 1, new(fixedAxes) { [axis] = i }, copies, around, inner);
-                writer.Open.RemoveAt(writer.Open.Count - 1);
-                parts.Append($"{{\n{KernelWriter.Indent(scope.Text + body, 1)}}}\n");
-            }
-            return parts.ToString();
-        }
-        var within = new KernelWriter.Scope(3 + at);
-        writer.Open.Add(within);
-        var text = Folded(writer, order, at + 1, fixedAxes, copies, around, inner);
-        writer.Open.RemoveAt(writer.Open.Count - 1);
-        if (axis == this.inner)
-            return $"for (long {axis.Name} = 0, {place.Name} = 0, {along.Name} = 0; {axis.Name} < {axis.Extent.Value}L; {axis.Name} += {copies}, {place.Name} += {copies * Columns}, {along.Name} += {writer.Code(read.Index.Stride(axis) * (Dim)copies)})\n{{\n{KernelWriter.Indent(within.Text + text, 1)}}}\n";
-        return $"for (long {axis.Name} = 0; {axis.Name} < {axis.Extent.Value}L; {axis.Name}++)\n{{\n{KernelWriter.Indent(within.Text + text, 1)}}}\n";
-    }
-
-    /// <summary>
-    /// The method that multiplies a panel with a few rows as it decodes it. Where all that is added in a block of terms has a
-    /// factor and a summand in common, they are applied to the sums of the block.
-    /// </summary>
-    (string Text, Lowering.Buffer[] Constants) Direct(int rows)
-    {
-        var ways = unrolled.Aggregate(1L, (n, a) => n * a.Extent.Value!.Value);
-        var isFactored = Factored() is not null && rows * Vectors * ways <= MostSums;
-        var (code, factor, summand) = isFactored ? Factored()!.Value : (decoded, null, null);
-        var blocks = isFactored ? [.. folds.Where(a => factor!.Axes.Contains(a) || summand?.Axes.Contains(a) == true)] : (Axis[])[];
-        var order = isFactored ? [.. blocks, .. folds.Where(a => !blocks.Contains(a))] : folds;
-        // Sums that wait for one another are made two.
-        var copies = ways == 1 && rows <= FewRows / 2 && inner?.Extent.Value % 2 == 0 ? 2 : 1;
-        var writer = Writer(order);
-        string Each(Func<int, int, string> one) => string.Concat(from r in Enumerable.Range(0, rows) from v in Enumerable.Range(0, Vectors) select one(r, v));
-        string[] sums = isFactored ? [.. Ways([]).SelectMany(way => Enumerable.Range(0, copies).Select(c => Way(way, c)))] : [.. Enumerable.Range(0, copies).Select(c => $"_{c}")];
-        string Zero(string name) => string.Concat(sums.Select(sum => Each((r, v) => $"V {name}{r}_{v}{sum} = V.Zero;\n")));
-        string Sum(string name, int r, int v) => sums.Select(sum => $"{name}{r}_{v}{sum}").Aggregate((a, b) => $"{a} + {b}");
-        var text = new StringBuilder(isFactored ? Each((r, v) => $"V a{r}_{v} = V.Zero;\n") : Zero("b"));
-        for (var r = 0; r < rows; r++)
-            text.Append($"var y{r} = x{(r > 0 ? $" + {(r > 1 ? $"{r} * " : "")}row" : "")};\n");
-        string Products(IReadOnlyDictionary<Axis, long> fixedAxes)
-        {
-            var innermost = writer.Open[^1].Text;
-            for (var copy = 0; copy < copies; copy++)
-            {
-                Index from = Index.Zero;
-                foreach (var axis in folds)
-                    from += fixedAxes.TryGetValue(axis, out var number) ? (Index)(read.Index.Stride(axis) * number) : axis == inner ? (Index)along + read.Index.Stride(axis) * (Dim)copy : (Index)axis * read.Index.Stride(axis);
-                var at = writer.Code(from);
-                for (var r = 0; r < rows; r++)
-                    innermost.Append($"var f{r}{Way(fixedAxes, copy)} = VX.Create(y{r}[{at}]);\n");
-                for (var v = 0; v < Vectors; v++)
-                {
-                    var w = Fused(writer, Made(code, v, fixedAxes, copy));
-                    innermost.Append($"var w{v}{Way(fixedAxes, copy)} = {w};\n");
-                    for (var r = 0; r < rows; r++)
-                    {
-                        var sum = $"b{r}_{v}{(isFactored ? Way(fixedAxes, copy) : $"_{copy}")}";
-                        innermost.Append($"{sum} = VX.FusedMultiplyAdd(w{v}{Way(fixedAxes, copy)}, f{r}{Way(fixedAxes, copy)}, {sum});\n");
-                    }
-                }
-                for (var r = 0; r < rows && summand is not null; r++)
-                    innermost.Append($"e{r}{Way(fixedAxes, copy)} += f{r}{Way(fixedAxes, copy)};\n");
-            }
-            return "";
-        }
-        text.Append(Folded(writer, order, 0, [], copies, (at, fixedAxes, rest) =>
-        {
-            if (!isFactored || at != blocks.Length)
-                return null;
-            var scope = writer.Open[^1].Text;
-            scope.Append(Zero("b"));
-            for (var r = 0; r < rows && summand is not null; r++)
-                scope.Append(string.Concat(sums.Select(sum => $"V e{r}{sum} = V.Zero;\n")));
-            var within = rest();
-            var scales = Enumerable.Range(0, Vectors).Select(v => (Factor: writer.Value(Made(factor!, v, fixedAxes), true), Summand: summand is null ? null : writer.Value(Made(summand, v, fixedAxes), true))).ToArray();
-            return within + Each((r, v) => $"a{r}_{v} = VX.FusedMultiplyAdd({Sum("b", r, v)}, {scales[v].Factor}, a{r}_{v});\n"
-                + (summand is null ? "" : $"a{r}_{v} = VX.FusedMultiplyAdd({scales[v].Summand}, {sums.Select(sum => $"e{r}{sum}").Aggregate((a, b) => $"{a} + {b}")}, a{r}_{v});\n"));
-        }, Products));
-        text.Append(Each((r, v) => $"VX.Store({(isFactored ? $"a{r}_{v}" : Sum("b", r, v))}, sums{(r * Columns + v * lanes is > 0 and var at ? $" + {at}" : "")});\n"));
-        return Method(writer, text.ToString(), ", float* x, long row, float* sums");
-    }
-
-    // As many sums stay in registers beside what is being decoded.
-    const int MostSums = 8;
-
-    /// <summary>The numbers of the loops that are written out, in all ways.</summary>
-    IEnumerable<IReadOnlyDictionary<Axis, long>> Ways(Dictionary<Axis, long> fixedAxes) =>
-        folds.FirstOrDefault(a => unrolled.Contains(a) && !fixedAxes.ContainsKey(a)) is not { } axis ? [fixedAxes]
-        : Enumerable.Range(0, (int)axis.Extent.Value!.Value).SelectMany(i => Ways(new(fixedAxes) { [axis] = i }));
-
-    string Way(IReadOnlyDictionary<Axis, long> fixedAxes, int copy) => $"_{copy}{string.Concat(folds.Where(unrolled.Contains).Select(a => $"_{fixedAxes[a]}"))}";
-
-    /// <summary>The decoded factor as codes times a factor plus a summand, neither of which the innermost loops change; null where it is not so.</summary>
-    (Expr Code, Expr Factor, Expr? Summand)? Factored()
-    {
-        var (product, summand) = decoded is Expr.Apply { Operands: [Expr.Apply p, var m] } sum && sum.Function == Functions.Plus ? (p, m) : (decoded as Expr.Apply, null);
-        if (product is not { Operands: [var code, var factor] } || product.Function != Functions.Multiply || summand is Expr.Apply { Operands.Count: > 1 })
-            return null;
-        var outer = factor.Axes.Concat(summand?.Axes ?? Enumerable.Empty<Axis>()).Where(a => a != column).ToHashSet();
-        return folds.Any(a => !outer.Contains(a) && !unrolled.Contains(a)) && !unrolled.Any(outer.Contains) ? (code, factor, summand) : null;
-    }
-
-    /// <summary>The method that decodes a panel to memory.</summary>
-    (string Text, Lowering.Buffer[] Constants) Decode()
-    {
-        var writer = Writer(folds);
-        var text = Folded(writer, folds, 0, [], fixedAxes =>
-        {
-            var innermost = writer.Open[^1];
-            var (target, step) = (Index.Zero, (Dim)Columns);
-            foreach (var axis in natural.Reverse())
-            {
-                target += fixedAxes.TryGetValue(axis, out var number) ? (Index)(step * number) : (Index)axis * step;
-                step *= axis.Extent;
-            }
-            for (var v = 0; v < Vectors; v++)
-            {
-                var (value, at) = (Fused(writer, Made(decoded, v, fixedAxes)), writer.Code(target + (Dim)(v * lanes)));
-                innermost.Text.Append($"VX.Store({value}, to + ({at}));\n");
-            }
-            return "";
-        });
-        return Method(writer, text, ", float* to");
-    }
-
-    /// <summary>A value as a vector; a product and a sum are one instruction.</summary>
-    static string Fused(KernelWriter writer, Expr e)
-    {
-        if (e is not Expr.Apply { Operands: [Expr.Apply { Operands: [var a, var b] } product, var c] } sum || sum.Function != Functions.Plus || product.Function != Functions.Multiply)
-            return writer.Value(e, true);
-        var (x, y, z) = (writer.Value(a, true), writer.Value(b, true), writer.Value(c, true));
-        return $"VX.FusedMultiplyAdd({x}, {y}, {z})";
-    }
-
-    KernelWriter Writer(Axis[] order)
-    {
-        var levels = new Dictionary<Axis, int>();
-        for (var i = 0; i < order.Length; i++)
-            levels[order[i]] = 3 + i;
-        if (this.inner is not null)
-            levels[place] = levels[along] = levels[this.inner];
-        // Addresses are pointers that the loops around the innermost one move.
-        var writer = new KernelWriter(levels, lane, 2 + Math.Max(0, Array.IndexOf(order, this.inner)), [], "c");
-        writer.Open.Add(new(1));
-        return writer;
-    }
-
-    static (string Text, Lowering.Buffer[] Constants) Method(KernelWriter writer, string body, string parameters)
-    {
-        var given = string.Join(", ", writer.Parameters.Select((b, i) => $"{KernelWriter.InMemory(b.Type)}* x{i}"));
-        return ($"({given}{(given.Length == 0 ? parameters[2..] : parameters)})\n{{\n{KernelWriter.Indent($"const long lane = 0;\n{writer.Sizes}{writer.Open[0].Text}{body}", 1)}}}\n", [.. writer.Parameters]);
     }
 
     /// <summary>What becomes of the sums of some rows.</summary>
