@@ -25,12 +25,14 @@ static class WholeProducts
 
     /// <summary>The graph with products in whole numbers, and what became of each.</summary>
     /// <param name="graph">The graph; it is left as it is.</param>
-    /// <param name="fold">What computes constants; it must leave alone what would make them larger.</param>
+    /// <param name="fold">What computes constants.</param>
     /// <param name="leastDb">The least ratio of the weights' power to that of what rounding them loses, in decibels.</param>
     public static (Graph Graph, WholeProduct[] Found) Apply(Graph graph, Folding fold, double leastDb)
     {
         var found = new List<WholeProduct>();
-        var made = Rewriting.Apply(graph, fold, [(builder, op, x) => op is Op.Contract contract ? Whole(builder, contract, x, leastDb, found) : null]);
+        // The kernel reads them as they are.
+        Tensor[]? Kept(Op op, IReadOnlyList<Tensor> operands) => op is Op.Cast { To: ElementType.Int32 } && operands[0].Type == ElementType.Int16 ? null : fold(op, operands);
+        var made = Rewriting.Apply(graph, Kept, [(builder, op, x) => op is Op.Contract contract ? Whole(builder, contract, x, leastDb, found) : null]);
         return (made, [.. found]);
     }
 
