@@ -70,6 +70,12 @@ public sealed class GgufFileTests : IDisposable
     public void A_list_that_the_file_has_no_room_for_is_refused(uint type, ulong count) =>
         Assert.Contains("elements of 'list'", Refusal(GgufBytes.Begin(0, 1).Text("list").Word(Array).Word(type).Long(count).Raw(new byte[32]).Done()), StringComparison.Ordinal);
 
+    [Theory]
+    [InlineData(double.NaN)]
+    [InlineData(double.PositiveInfinity)]
+    public void A_number_that_is_none_is_refused_by_its_name(double number) =>
+        Assert.Contains("'llama.rope.freq_base' is not a finite number", Assert.Throws<SoftmodelException>(() => new GgufMetadata("m.gguf", new Dictionary<string, object> { ["llama.rope.freq_base"] = number }).Real("llama.rope.freq_base")).Message, StringComparison.Ordinal);
+
     [Fact]
     public void Lists_of_lists_without_end_are_refused()
     {

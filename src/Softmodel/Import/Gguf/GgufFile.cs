@@ -224,7 +224,7 @@ internal sealed class GgufMetadata(string path, IReadOnlyDictionary<string, obje
     /// <summary>A number.</summary>
     /// <inheritdoc cref="Whole"/>
     public double Real(string key, double? otherwise = null) => entries.TryGetValue(key, out var value)
-        ? value switch { long whole => whole, double real => real, _ => throw Wrong(key, "a number") } : otherwise ?? throw Missing(key);
+        ? value switch { long whole => whole, double real when double.IsFinite(real) => real, _ => throw Wrong(key, "a finite number") } : otherwise ?? throw Missing(key);
 
     /// <summary>A truth value.</summary>
     /// <inheritdoc cref="Whole"/>
