@@ -32,11 +32,18 @@ public sealed record ModelOptions
     /// </summary>
     public double? WholeProductsDb { get; init; }
 
+    /// <summary>
+    /// Whether an exported decoder keeps what it has read: its inputs <c>past_key_values.*</c>, which it gives back as
+    /// <c>present.*</c> with more appended, become states, and it reads one text. <see cref="Language.LanguageModel"/> asks for it.
+    /// </summary>
+    public bool KeepsPast { get; init; }
+
     /// <summary>The options as one text, the same for the same options.</summary>
     internal string Key => string.Join(";", Sizes.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}={s.Value}")
         .Concat(Shapes.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}:{string.Join(",", s.Value)}"))
         .Concat(Values.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}<-{string.Join(",", s.Value.Select(v => v.ToString("R", CultureInfo.InvariantCulture)))}"))
-        .Concat(WholeProductsDb is { } least ? [$"whole {least.ToString("R", CultureInfo.InvariantCulture)}"] : []));
+        .Concat(WholeProductsDb is { } least ? [$"whole {least.ToString("R", CultureInfo.InvariantCulture)}"] : [])
+        .Concat(KeepsPast ? ["past"] : []));
 
     /// <summary>These options with those of a catalogue where these do not say otherwise.</summary>
     internal ModelOptions Over(CatalogueModel known)
@@ -95,8 +102,18 @@ public sealed class Model : IDisposable
     /// <summary>The text of the licence that the weights are under; empty where it is not known.</summary>
     public string Licence { get; }
 
-    /// <summary>Whether it is a model of text: tokens go in.</summary>
+    /// <summary>Whether it is a trained model of text: settings and weights, of which a family makes a graph.</summary>
     internal bool IsLanguageModel => Checkpoint.Is(Path);
+
+    /// <summary>Whether what a token becomes depends on the tokens that are read in the same run: an ONNX file that rounds all of them by the largest number.</summary>
+    internal bool RoundsByRun
+    {
+        get
+        {
+            lock (gate)
+                return !IsLanguageModel && (file ??= OnnxFile.Open(Path)).Model.Graph.Nodes.Any(n => n.Operator.Name == "DynamicQuantizeLinear");
+        }
+    }
 
     /// <summary>The file with the tokenizer that came with it; null where none came.</summary>
     internal string? Vocabulary => vocabulary;
@@ -143,8 +160,12 @@ public sealed class Model : IDisposable
             {
                 if (Checkpoint.Is(Path))
                     return imported ??= FamilyImport.Read(checkpoint ??= Checkpoint.Open(Path), Evaluator.FoldKeepingStored);
+                if (imported is not null)
+                    return imported;
                 file ??= OnnxFile.Open(Path);
-                return imported ??= OnnxImport.Read(file.Model, Evaluator.FoldKeepingNarrow, options.Sizes, options.Shapes, OnnxImport.Known(file.Model, options.Values, options.Sizes, options.Shapes));
+                var sizes = options.KeepsPast ? TextInputs.OfOneText(file.Model, options.Sizes) : options.Sizes;
+                var read = OnnxImport.Read(file.Model, Evaluator.FoldKeepingNarrow, sizes, options.Shapes, OnnxImport.Known(file.Model, options.Values, sizes, options.Shapes));
+                return imported = options.KeepsPast ? KeptPast.Apply(read, Evaluator.FoldKeepingNarrow, Path) : read;
             }
         }
     }

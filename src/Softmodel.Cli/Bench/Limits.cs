@@ -168,14 +168,9 @@ sealed record Limits(int Threads, double FlopsPerSecond, double BytesPerSecond)
     public static double? Flops(LoweredProgram program, CompiledModel compiled, Workload work)
     {
         var sizes = new Dictionary<string, long>(StringComparer.Ordinal);
-        foreach (var (input, info) in program.Graph.Arguments.Zip(compiled.Inputs))
-        {
-            for (var axis = 0; axis < input.Shape.Rank; axis++)
-            {
-                if (input.Shape[axis].SymbolName is { } symbol)
-                    sizes[symbol] = work.Inputs[info.Name].Dims[axis];
-            }
-        }
+        var arguments = program.Graph.Arguments.ToArray();
+        foreach (var (i, axis, symbol, rest) in Graph.SizesToldBy(arguments))
+            sizes[symbol] = work.Inputs[compiled.Inputs[i].Name].Dims[axis] - rest.Evaluate(s => sizes[s]);
         foreach (var (output, i) in program.Graph.Results.Select((result, i) => (result.Value, i)))
         {
             for (var axis = 0; axis < output.Shape.Rank; axis++)

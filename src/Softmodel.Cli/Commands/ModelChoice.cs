@@ -22,6 +22,8 @@ sealed class ModelChoice(bool several = false)
 
     readonly Option<double?> whole = new("--whole-products") { Description = "Compute products with weights in whole numbers, where rounding the weights keeps so many decibels; see docs/passes.md.", HelpName = "DB" };
 
+    readonly Option<bool> past = new("--keep-past") { Description = "Keep what an exported language model has read from run to run: its past_key_values are no inputs then." };
+
     /// <summary>Adds them to a command.</summary>
     public void AddTo(Command command)
     {
@@ -30,6 +32,7 @@ sealed class ModelChoice(bool several = false)
         command.Options.Add(shapes);
         command.Options.Add(values);
         command.Options.Add(whole);
+        command.Options.Add(past);
     }
 
     /// <summary>The models as the user named them.</summary>
@@ -47,6 +50,7 @@ sealed class ModelChoice(bool several = false)
             Shapes = Pairs(parsed.GetValue(shapes), "--shape", text => text.Split(',').Select(Number).ToArray()),
             Values = Pairs(parsed.GetValue(values), "--fix", text => text.Split(',').Select(Real).ToArray()),
             WholeProductsDb = parsed.GetValue(whole),
+            KeepsPast = parsed.GetValue(past),
         };
         await terminal.Fetch(name, cancel);
         return await Model.LoadAsync(name, options, cancel: cancel);

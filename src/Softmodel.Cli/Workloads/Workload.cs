@@ -25,7 +25,8 @@ sealed record Workload(string Name, IReadOnlyDictionary<string, Tensor> Inputs)
 
     static Tensor Generated(TensorInfo input, long size, Random random)
     {
-        var dims = input.Sizes.ToArray().Select(s => s < 0 ? size : s).ToArray();
+        // The sum of two sizes is twice as long as each of them.
+        var dims = input.Axes.Select(axis => axis.Split('+').Sum(part => long.TryParse(part, out var number) ? number : size)).ToArray();
         var count = Tensor.CountOf(dims);
         bool Says(string word) => input.Name.Contains(word, StringComparison.OrdinalIgnoreCase);
         double Number() => input.Type switch

@@ -319,16 +319,21 @@ sealed class ProgramCode
         if (read >= Stretch)
             code.Append($"        WeightsFile.GiveBack(0, {read}L);\n");
         code.Append("    }\n\n    /// <inheritdoc/>\n    protected override void Execute()\n    {\n        var f = this.f;\n");
-        var known = new HashSet<string>(StringComparer.Ordinal);
         var arguments = graph.Arguments.ToArray();
         for (var i = 0; i < program.Inputs.Length; i++)
-        {
             code.Append($"        f->{program.Inputs[i].Name} = ({KernelWriter.InMemory(program.Inputs[i].Type)}*)Input({i});\n");
-            var shape = arguments[i].Shape;
-            for (var axis = 0; axis < shape.Rank; axis++)
+        foreach (var (i, axis, symbol, rest) in Graph.SizesToldBy(arguments))
+        {
+            var size = rest.Value == 0 ? $"InputSize({i}, {axis})" : $"Check.Count([InputSize({i}, {axis}) - ({Size(rest)})], {KernelWriter.Literal(symbol)})";
+            code.Append($"        f->{SizeName(symbol)} = {Demanded(graph, symbol, size)};\n");
+        }
+        foreach (var (argument, i) in arguments.Select((a, i) => (a, i)))
+        {
+            // Sizes that are a symbol or a number are checked where arguments are accepted.
+            for (var axis = 0; axis < argument.Rank; axis++)
             {
-                if (shape[axis].SymbolName is { } symbol && known.Add(symbol))
-                    code.Append($"        f->{SizeName(symbol)} = {Demanded(graph, symbol, $"InputSize({i}, {axis})")};\n");
+                if (argument.Shape[axis] is { IsKnown: false, SymbolName: null } sum)
+                    code.Append($"        Check.Equal(InputSize({i}, {axis}), {Size(sum)}, {KernelWriter.Literal(argument.Name)});\n");
             }
         }
         foreach (var (state, i) in program.States.Select((b, i) => (b, i)))

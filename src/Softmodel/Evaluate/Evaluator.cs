@@ -25,22 +25,16 @@ public static class Evaluator
         if (inputs.Count != graph.Inputs.Count)
             throw new SoftmodelException($"{inputs.Count} tensors were given; graph {graph.Name} has {graph.Inputs.Count} inputs");
         var sizes = new Dictionary<string, long>(StringComparer.Ordinal);
-        foreach (var (input, tensor) in graph.Inputs.Zip(inputs))
-            Bind(input, tensor, sizes);
+        foreach (var (i, axis, symbol, rest) in Graph.SizesToldBy(graph.Inputs))
+        {
+            if (axis < inputs[i].Rank)
+                sizes.TryAdd(symbol, Math.Max(0, inputs[i].Dims[axis] - rest.Evaluate(s => sizes.GetValueOrDefault(s))));
+        }
         foreach (var (input, tensor) in graph.Inputs.Zip(inputs))
             Expect(input.Type, tensor, sizes, $"the input {input.Name}");
         if (graph.Positive.FirstOrDefault(s => sizes.TryGetValue(s, out var size) && size < 1) is { } empty)
             throw new SoftmodelException($"the size {empty} is 0; graph {graph.Name} needs it to be at least 1");
         return new Evaluation(seed, sizes, cancel).Body(graph, inputs);
-    }
-
-    static void Bind(Value input, Tensor tensor, Dictionary<string, long> sizes)
-    {
-        for (var i = 0; i < Math.Min(input.Rank, tensor.Rank); i++)
-        {
-            if (input.Shape[i].SymbolName is { } symbol)
-                sizes.TryAdd(symbol, tensor.Dims[i]);
-        }
     }
 
     internal static void Expect(TensorType type, Tensor tensor, IReadOnlyDictionary<string, long> sizes, string what)

@@ -69,6 +69,11 @@ public sealed class Dim : IEquatable<Dim>
     /// <summary>The symbol's name where the size is nothing but one symbol, else null.</summary>
     public string? SymbolName => terms is [{ Coefficient: 1, Atoms: [{ Kind: SymbolKind } only] }] ? only.Text : null;
 
+    /// <summary>The one symbol of this size that is not known yet, where it is this size less something that is: as <c>n</c> in <c>past + n</c>.</summary>
+    /// <returns>The symbol, and what it is less than the size; null where it is not so.</returns>
+    public (string Symbol, Dim Less)? Tells(Func<string, bool> isKnown) =>
+        Symbols.Where(s => !isKnown(s)).ToArray() is [var symbol] && this - Symbol(symbol) is var less && !less.Symbols.Contains(symbol) ? (symbol, less) : null;
+
     /// <summary>Sum. Overflow of 64 bits throws <see cref="OverflowException"/>, as in all operators here.</summary>
     public static Dim operator +(Dim a, Dim b) =>
         a.Value is { } x && b.Value is { } y ? checked(x + y) : Sum(a.terms.Concat(b.terms));

@@ -32,6 +32,9 @@ sealed class Cells(int capacity)
     /// <summary>How many cells are free.</summary>
     public int Free { get; private set; } = capacity;
 
+    /// <summary>Whether there is a sequence.</summary>
+    public bool IsTaken => taken != 0;
+
     /// <summary>The position of what lies in each cell.</summary>
     public ReadOnlySpan<long> Positions => positions.AsSpan(0, Used);
 

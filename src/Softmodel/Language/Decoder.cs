@@ -1,4 +1,5 @@
 using Softmodel.Import.Families;
+using Softmodel.Import.Onnx;
 using Softmodel.Runtime;
 
 namespace Softmodel.Language;
@@ -9,11 +10,15 @@ namespace Softmodel.Language;
 /// <param name="WantsAll">Whether what comes after every one of them is wanted, rather than after the last.</param>
 readonly record struct Fed(int Sequence, ReadOnlyMemory<int> Tokens, bool WantsAll = false);
 
-/// <summary>A compiled decoder and what it has read: several sequences, fed in any order, some tokens or one at a time.</summary>
+/// <summary>
+/// A compiled decoder and what it has read: several sequences, fed in any order, some tokens or one at a time. An ONNX export reads
+/// one sequence, whose tokens lie in the order in which they came.
+/// </summary>
 /// <param name="model">The model, which the decoder takes over.</param>
 /// <param name="capacity">How many tokens all sequences together may have.</param>
 /// <param name="whenFull">What is done when there is no room left.</param>
-sealed class Decoder(CompiledModel model, int capacity, WhenFull whenFull = WhenFull.Refuse) : IDisposable
+/// <param name="roundsByRun">Whether what is read in one run depends on all of it.</param>
+sealed class Decoder(CompiledModel model, int capacity, WhenFull whenFull = WhenFull.Refuse, bool roundsByRun = false) : IDisposable
 {
     // What makes room leaves the beginning of a text, which much attention goes to (arXiv 2309.17453).
     const int Kept = 4;
@@ -30,13 +35,23 @@ sealed class Decoder(CompiledModel model, int capacity, WhenFull whenFull = When
     public CompiledModel Model => model;
 
     /// <summary>How many scores there are for each token that is wanted.</summary>
-    public int Vocabulary { get; } = (int)model.Outputs[0].Sizes[1];
+    public int Vocabulary { get; } = (int)model.Outputs[0].Sizes[^1];
 
-    /// <summary>Whether a sequence can be taken back to an earlier token: not where every token changes one state.</summary>
-    public bool CanCut => !inputs.ContainsKey(Transformer.Kept);
+    /// <summary>Whether it is an export, which is given a table of tokens and scores all of them.</summary>
+    public bool IsExport { get; } = model.Inputs.Any(i => i.Name == TextInputs.Ids);
+
+    /// <summary>
+    /// Whether a sequence can be taken back to an earlier token: not where every token changes one state; and where what follows is
+    /// to be as if it had been read anew, not where that depends on what is read together.
+    /// </summary>
+    public bool CanCut => !roundsByRun && !inputs.ContainsKey(Transformer.Kept);
+
+    /// <summary>Whether a model's inputs are those of an export that is read here.</summary>
+    public static bool IsExportOf(IReadOnlyList<TensorInfo> inputs) => inputs.Any(i => i.Name == TextInputs.Ids) && inputs.All(i => i.Type == ElementType.Int64 && i.Rank == 2 && i.Name is TextInputs.Ids or TextInputs.Mask or TextInputs.Places);
 
     /// <summary>Begins a sequence.</summary>
-    public int Begin() => Cells.Begin();
+    /// <exception cref="SoftmodelException">There are as many as the decoder tells apart.</exception>
+    public int Begin() => IsExport && Cells.IsTaken ? throw new SoftmodelException("an ONNX export reads one sequence at a time; end the one before") : Cells.Begin();
 
     /// <summary>Ends a sequence.</summary>
     public void End(int sequence)
@@ -77,6 +92,12 @@ sealed class Decoder(CompiledModel model, int capacity, WhenFull whenFull = When
                     wanted[want++] = at;
             }
         }
+        if (IsExport)
+        {
+            RunExport(feeds, count);
+            var scores = model.Output(0).Span<float>();
+            return feeds[0].WantsAll ? scores : scores[^Vocabulary..];
+        }
         Set(Transformer.Tokens, tokens, count);
         Set(Transformer.Positions, positions, count);
         Set(Transformer.Sequences, sequences, count);
@@ -97,6 +118,29 @@ sealed class Decoder(CompiledModel model, int capacity, WhenFull whenFull = When
                 kept[i] = begun.Contains(i) ? 1 : 0;
             Set(Transformer.Kept, kept, Transformer.MostSequences);
         }
+        Compute(feeds);
+        return model.Output(0).Span<float>();
+    }
+
+    void RunExport(ReadOnlySpan<Fed> feeds, int count)
+    {
+        kept = Sized(kept, Cells.Used);
+        kept.AsSpan(0, Cells.Used).Fill(1);
+        foreach (var (name, at) in inputs)
+        {
+            var (values, size) = name switch
+            {
+                TextInputs.Ids => (tokens, count),
+                TextInputs.Places => (positions, count),
+                _ => (kept, Cells.Used),
+            };
+            arguments[at] = TensorArgument.Of<long>(values.AsMemory(0, size), 1, size);
+        }
+        Compute(feeds);
+    }
+
+    void Compute(ReadOnlySpan<Fed> feeds)
+    {
         try
         {
             model.Run(arguments);
@@ -109,7 +153,6 @@ sealed class Decoder(CompiledModel model, int capacity, WhenFull whenFull = When
         }
         foreach (var feed in feeds)
             begun.Add(feed.Sequence);
-        return model.Output(0).Span<float>();
     }
 
     void MakeRoom(ReadOnlySpan<Fed> feeds, int count)
@@ -118,7 +161,7 @@ sealed class Decoder(CompiledModel model, int capacity, WhenFull whenFull = When
             return;
         foreach (var feed in feeds)
         {
-            if (whenFull == WhenFull.Forget && Cells.Forget(feed.Sequence, count, Kept))
+            if (whenFull == WhenFull.Forget && !IsExport && Cells.Forget(feed.Sequence, count, Kept))
                 return;
         }
         throw new SoftmodelException($"{count} tokens are fed, and of the {Cells.Capacity} that this context has room for {Cells.Free} are free; make the context larger, or let it forget");

@@ -97,8 +97,7 @@ public sealed class EmbeddingModel : IDisposable
         using var model = await Model.Of(resolved, source, new() { WholeProductsDb = options.WholeProductsDb }, cancel).ConfigureAwait(false);
         var folder = Directory.Exists(model.Path) ? model.Path : Path.GetDirectoryName(model.Path)!;
         var tokenizer = Tokenizer.Open(options.Tokenizer ?? model.Vocabulary ?? TokenizerFile.Of(model.Path));
-        var settings = resolved.Find("metadata") ?? Path.Combine(folder, "config.json");
-        var most = File.Exists(settings) ? Settings.Read(settings).Whole("max_position_embeddings", DefaultMost) : DefaultMost;
+        var most = TokenizerFile.Settings(model.Path)?.Whole("max_position_embeddings", DefaultMost) ?? DefaultMost;
         var compiled = await model.CompileAsync(options.Compile, progress, cancel).ConfigureAwait(false);
         if (!Encoder.Is(compiled.Inputs, compiled.Outputs))
         {

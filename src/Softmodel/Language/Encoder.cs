@@ -1,4 +1,5 @@
 using Softmodel.Import.Families;
+using Softmodel.Import.Onnx;
 using Softmodel.Runtime;
 
 namespace Softmodel.Language;
@@ -10,8 +11,6 @@ namespace Softmodel.Language;
 /// <param name="model">The model, which the encoder takes over.</param>
 sealed class Encoder(CompiledModel model) : IDisposable
 {
-    const string Ids = "input_ids", Mask = "attention_mask", Types = "token_type_ids", Places = "position_ids";
-
     readonly TensorArgument[] arguments = new TensorArgument[model.Inputs.Count];
     readonly Dictionary<string, long[]> given = new(StringComparer.Ordinal);
     readonly int output = OutputOf(model);
@@ -25,16 +24,16 @@ sealed class Encoder(CompiledModel model) : IDisposable
     /// <summary>The threads that a run computes with.</summary>
     public int Threads => model.Threads;
 
-    static bool IsTable(CompiledModel model) => model.Inputs.Any(i => i.Name == Ids);
+    static bool IsTable(CompiledModel model) => model.Inputs.Any(i => i.Name == TextInputs.Ids);
 
     static int OutputOf(CompiledModel model) => Enumerable.Range(0, model.Outputs.Count).FirstOrDefault(i => model.Outputs[i].Type == ElementType.Float32 && model.Outputs[i].Rank == (IsTable(model) ? 3 : 2));
 
     /// <summary>Whether a model is given tokens and makes numbers of each of them, as many for every one.</summary>
     public static bool Is(IReadOnlyList<TensorInfo> inputs, IReadOnlyList<TensorInfo> outputs)
     {
-        string[] known = inputs.Any(i => i.Name == Ids) ? [Ids, Mask, Types, Places] : [Transformer.Tokens, Transformer.Positions, Transformer.Sequences];
+        string[] known = inputs.Any(i => i.Name == TextInputs.Ids) ? [TextInputs.Ids, TextInputs.Mask, TextInputs.Types, TextInputs.Places] : [Transformer.Tokens, Transformer.Positions, Transformer.Sequences];
         return inputs.Count > 0 && inputs.All(i => known.Contains(i.Name) && i.Type == ElementType.Int64)
-            && outputs.Any(o => o.Type == ElementType.Float32 && o.Sizes[^1] > 0 && (known[0] == Ids ? o.Rank == 3 : o.Name == Transformer.HiddenName));
+            && outputs.Any(o => o.Type == ElementType.Float32 && o.Sizes[^1] > 0 && (known[0] == TextInputs.Ids ? o.Rank == 3 : o.Name == Transformer.HiddenName));
     }
 
     /// <summary>The numbers of every token of some texts, one text after the other: [tokens, width]; valid until the next run.</summary>
@@ -56,10 +55,10 @@ sealed class Encoder(CompiledModel model) : IDisposable
                 {
                     values[at++] = name switch
                     {
-                        Ids or Transformer.Tokens => texts[t][p],
-                        Places or Transformer.Positions => p,
+                        TextInputs.Ids or Transformer.Tokens => texts[t][p],
+                        TextInputs.Places or Transformer.Positions => p,
                         Transformer.Sequences => t,
-                        Mask => 1,
+                        TextInputs.Mask => 1,
                         _ => 0,
                     };
                 }

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Microsoft.Extensions.AI;
 using Softmodel.Emit.Native;
 using Softmodel.Import;
+using Softmodel.Import.Onnx;
 using Softmodel.Language.Chat;
 using Softmodel.Language.Constraints;
 using Softmodel.Language.Tokens;
@@ -125,9 +126,7 @@ public sealed class LanguageModel : IDisposable
     {
         options ??= new();
         var resolved = await Source.Resolve(source, fetching, cancel).ConfigureAwait(false);
-        using var model = await Model.Of(resolved, source, null, cancel).ConfigureAwait(false);
-        if (!model.IsLanguageModel)
-            throw new SoftmodelException($"{source} is no language model that can be read: GGUF files, folders with config.json and safetensors, and files of llama2.c are");
+        using var model = await Model.Of(resolved, source, new() { KeepsPast = !Checkpoint.Is(resolved.MainFile) }, cancel).ConfigureAwait(false);
         // What is read of the text's side does not wait for the network.
         var reading = Task.Run(() => ReadText(model, options.Tokenizer), cancel);
         var compiled = await model.CompileAsync(options.Compile, progress, cancel).ConfigureAwait(false);
@@ -136,8 +135,12 @@ public sealed class LanguageModel : IDisposable
             var (tokenizer, template, longest) = await reading.ConfigureAwait(false);
             if (compiled.Outputs[0].Name != Import.Families.Transformer.LogitsName)
                 throw new SoftmodelException($"{source} is an encoder: it writes nothing; softmodel embed uses it");
+            if (model.Options.KeepsPast && !Decoder.IsExportOf(compiled.Inputs))
+                throw new SoftmodelException($"{source} is no language model that can be used: it takes {string.Join(", ", compiled.Inputs.Select(i => i.Name))}; an export takes {TextInputs.Ids}, {TextInputs.Mask}, {TextInputs.Places} and a past");
+            if (model.Options.KeepsPast && options.WhenFull == WhenFull.Forget)
+                throw new SoftmodelException($"{source} is an ONNX export, which can't forget what it has read; make its context larger, or take its weights as GGUF or safetensors");
             var length = options.ContextLength > 0 ? options.ContextLength : Math.Min(DefaultContext, longest);
-            return new(model.Name, model.Licence, new(compiled, length, options.WhenFull), tokenizer, template);
+            return new(model.Name, model.Licence, new(compiled, length, options.WhenFull, model.RoundsByRun), tokenizer, template);
         }
         catch
         {
@@ -148,10 +151,11 @@ public sealed class LanguageModel : IDisposable
 
     static (Tokenizer Tokenizer, ChatTemplate? Template, int Longest) ReadText(Model model, string? given)
     {
-        using var checkpoint = Checkpoint.Open(model.Path);
-        var longest = checkpoint.Settings.Whole("max_position_embeddings", DefaultContext);
+        using var checkpoint = model.IsLanguageModel ? Checkpoint.Open(model.Path) : null;
+        var settings = checkpoint?.Settings ?? TokenizerFile.Settings(model.Path);
+        var longest = settings?.Whole("max_position_embeddings", DefaultContext) ?? DefaultContext;
         var vocabulary = given ?? model.Vocabulary ?? TokenizerFile.Of(model.Path);
-        if (checkpoint.Metadata is { } metadata && vocabulary == model.Path)
+        if (checkpoint?.Metadata is { } metadata && vocabulary == model.Path)
             return (TokenizerFile.Of(metadata, vocabulary), ChatTemplate.Of(metadata, vocabulary), longest);
         return (Tokenizer.Open(vocabulary), Path.GetExtension(vocabulary) == ".bin" ? null : ChatTemplate.Open(vocabulary), longest);
     }
@@ -163,7 +167,7 @@ public sealed class LanguageModel : IDisposable
     /// </summary>
     /// <inheritdoc cref="Model.BuildAsync(string, NativeOptions?, IProgress{string}?, CancellationToken)"/>
     public static Task<NativeResult> BuildAsync(Model model, string folder, NativeOptions? build = null, IProgress<string>? progress = null, CancellationToken cancel = default) =>
-        model.BuildAsync(folder, build, model.IsLanguageModel ? [(".tokens", Tokenizer.Open(model.Vocabulary ?? TokenizerFile.Of(model.Path)).WriteTable)] : [], progress, cancel);
+        model.BuildAsync(folder, build, model.IsLanguageModel || model.Options.KeepsPast ? [(".tokens", Tokenizer.Open(model.Vocabulary ?? TokenizerFile.Of(model.Path)).WriteTable)] : [], progress, cancel);
 
     /// <summary>Goes on with a text.</summary>
     /// <param name="prompt">The text; control tokens in it are text like any other.</param>

@@ -38,6 +38,8 @@ sealed class OnnxWriter
             writer.taken.Add(name);
         foreach (var input in graph.Inputs)
             writer.Input(input, input.Name);
+        foreach (var (i, axis, symbol, rest) in Graph.SizesToldBy(graph.Inputs).Where(t => t.Less.Value != 0))
+            writer.symbols[symbol] = () => writer.Apply("Sub", [writer.AxisOf(graph.Inputs[i].Name, axis), writer.Size(rest)]);
         foreach (var (value, name) in graph.Outputs.Zip(graph.OutputNames))
             writer.preferred.TryAdd(value, name);
         writer.Nodes(graph);
@@ -69,9 +71,11 @@ sealed class OnnxWriter
         {
             var axis = i;
             if (value.Shape[i].SymbolName is { } symbol && Symbol(symbol) is null)
-                symbols[symbol] = () => Apply("Shape", [name], ("start", axis), ("end", axis + 1));
+                symbols[symbol] = () => AxisOf(name, axis);
         }
     }
+
+    string AxisOf(string name, int axis) => Apply("Shape", [name], ("start", axis), ("end", axis + 1));
 
     Func<string>? Symbol(string name) => symbols.GetValueOrDefault(name) ?? outer?.Symbol(name);
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Softmodel.Graphs;
 using Softmodel.Runtime;
 
@@ -22,9 +23,10 @@ internal static class OnnxImport
         var scope = new OnnxScope(new(model, folding, faults), builder, model.Opsets);
         scope.Constants(graph);
         sizes = WithNamed(graph.Inputs, sizes, shapes);
+        var alone = Alone(graph.Inputs);
         foreach (var input in graph.Inputs.Where(i => !graph.Initializers.ContainsKey(i.Name) && !graph.SparseInitializers.ContainsKey(i.Name)))
         {
-            var value = known is not null && known.TryGetValue(input.Name, out var tensor) ? builder.Constant(tensor) : builder.Input(input.Name, TypeOf(input, builder, sizes, shapes));
+            var value = known is not null && known.TryGetValue(input.Name, out var tensor) ? builder.Constant(tensor) : builder.Input(input.Name, TypeOf(input, builder, alone, sizes, shapes));
             scope.Define(input.Name, new(builder, value));
         }
         scope.Run(graph.Nodes);
@@ -45,11 +47,12 @@ internal static class OnnxImport
     {
         var inputs = model.Graph.Inputs.Where(i => !model.Graph.Initializers.ContainsKey(i.Name)).ToArray();
         var known = WithNamed(inputs, sizes, shapes);
+        var alone = Alone(inputs);
         Tensor Of(string name, double[] numbers)
         {
             var input = inputs.FirstOrDefault(i => i.Name == name)
                 ?? throw new SoftmodelException($"{model.Path}: values were given for an input '{name}'; the inputs are {string.Join(", ", inputs.Select(i => i.Name))}");
-            var type = TypeOf(input, new GraphBuilder("", (_, _) => null), known, shapes);
+            var type = TypeOf(input, new GraphBuilder("", (_, _) => null), alone, known, shapes);
             if (type.Shape.Known is not { } dims)
                 throw new SoftmodelException($"input '{name}' is {type}: give its shape along with its values");
             var count = Tensor.CountOf(dims);
@@ -62,7 +65,7 @@ internal static class OnnxImport
         return values.ToDictionary(v => v.Key, v => Of(v.Key, v.Value), StringComparer.Ordinal);
     }
 
-    static TensorType TypeOf(OnnxValue input, GraphBuilder builder, IReadOnlyDictionary<string, long>? sizes, IReadOnlyDictionary<string, long[]>? shapes)
+    static TensorType TypeOf(OnnxValue input, GraphBuilder builder, IReadOnlySet<string> alone, IReadOnlyDictionary<string, long>? sizes, IReadOnlyDictionary<string, long[]>? shapes)
     {
         if (input.Type is not { Kind: OnnxTypeKind.Tensor } type)
             throw new SoftmodelException($"input '{input.Name}' is not a tensor but {input.Type?.Kind.ToString() ?? "of no declared type"}, which is not supported");
@@ -74,8 +77,11 @@ internal static class OnnxImport
             return given is not null ? new(element, Shape.Of(given)) : throw new SoftmodelException($"input '{input.Name}' has no declared number of axes; give its sizes");
         if (given is not null && (given.Length != dims.Count || dims.Zip(given).Any(d => d.First.Value is { } declared && declared != d.Second)))
             throw new SoftmodelException($"input '{input.Name}' was given the shape [{string.Join(",", given)}], but the model declares [{string.Join(",", dims.Select(d => d.Value?.ToString() ?? d.Symbol ?? "?"))}]");
-        return new(element, given is not null ? Shape.Of(given) : new(dims.Select(d => SizeOf(d, builder, sizes)).ToEquatable()));
+        return new(element, given is not null ? Shape.Of(given) : new(dims.Select(d => SizeOf(d, builder, sizes, alone)).ToEquatable()));
     }
+
+    /// <summary>The symbols that are the whole size of an axis of some input.</summary>
+    static HashSet<string> Alone(IReadOnlyList<OnnxValue> inputs) => [.. inputs.SelectMany(i => i.Type?.Dims ?? []).Select(d => d.Symbol).OfType<string>()];
 
     /// <summary>The sizes that are known with those that shapes give to a symbol: it is the same size wherever it stands.</summary>
     static Dictionary<string, long> WithNamed(IReadOnlyList<OnnxValue> inputs, IReadOnlyDictionary<string, long>? sizes, IReadOnlyDictionary<string, long[]>? shapes)
@@ -91,16 +97,26 @@ internal static class OnnxImport
         return all;
     }
 
-    static Dim SizeOf(OnnxDim dim, GraphBuilder builder, IReadOnlyDictionary<string, long>? sizes)
+    static Dim SizeOf(OnnxDim dim, GraphBuilder builder, IReadOnlyDictionary<string, long>? sizes, IReadOnlySet<string> alone)
     {
         if (dim.Value is { } value)
             return value;
         if (string.IsNullOrEmpty(dim.Symbol))
             return builder.FreshSymbol();
-        if (sizes is not null && sizes.TryGetValue(dim.Symbol, out var given))
-            return given;
-        var name = string.Concat(dim.Symbol.Select(c => char.IsAsciiLetterOrDigit(c) ? c : '_'));
-        return Dim.Symbol(char.IsAsciiDigit(name[0]) || name is "floordiv" or "max" or "broadcast" ? $"n_{name}" : name);
+        // Exporters of language models write a sum of symbols as the length of a mask. It is taken as one where the other inputs
+        // tell the rest of it.
+        var parts = dim.Symbol.Split('+', StringSplitOptions.TrimEntries);
+        var isSum = parts.Length > 1 && parts.All(p => p.Length > 0 && p.All(c => char.IsAsciiLetterOrDigit(c) || c == '_')) && sizes?.ContainsKey(dim.Symbol) != true
+            && parts.Count(p => !char.IsAsciiDigit(p[0]) && !alone.Contains(p) && sizes?.ContainsKey(p) != true) <= 1;
+        return isSum ? parts.Select(p => long.TryParse(p, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : Named(p)).Aggregate((a, b) => a + b) : Named(dim.Symbol);
+
+        Dim Named(string symbol)
+        {
+            if (sizes is not null && sizes.TryGetValue(symbol, out var given))
+                return given;
+            var name = string.Concat(symbol.Select(c => char.IsAsciiLetterOrDigit(c) ? c : '_'));
+            return Dim.Symbol(char.IsAsciiDigit(name[0]) || name is "floordiv" or "max" or "broadcast" ? $"n_{name}" : name);
+        }
     }
 
     // The graph computes in 32 bits; what a model promises in 16 is rounded at its end.

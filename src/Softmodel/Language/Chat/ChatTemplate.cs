@@ -57,7 +57,7 @@ sealed class ChatTemplate
             return System.IO.File.Exists(alone) ? Parse(Read(alone), alone) : System.IO.File.Exists(within) ? Open(within) : null;
         }
         if (Path.GetExtension(path).Equals(".json", StringComparison.OrdinalIgnoreCase))
-            return OfJson(path);
+            return OfJson(path) ?? (Path.GetFileName(path) == Config ? null : Open(Path.GetDirectoryName(Path.GetFullPath(path))!));
         using var file = GgufFile.Open(path);
         return Of(file.Metadata, path);
     }

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using Softmodel.Import;
 using Softmodel.Import.Gguf;
 
 namespace Softmodel.Language.Tokens;
@@ -7,7 +8,7 @@ namespace Softmodel.Language.Tokens;
 /// <summary>Reads tokenizers from files.</summary>
 static class TokenizerFile
 {
-    const string Json = "tokenizer.json", Prefix = "tokenizer.ggml.";
+    const string Json = "tokenizer.json", Config = "config.json", Prefix = "tokenizer.ggml.";
     const char Space = '\u2581';
 
     /// <summary>Reads the tokenizer of a model.</summary>
@@ -32,7 +33,7 @@ static class TokenizerFile
     {
         if (Directory.Exists(model) || StartsAsGguf(model))
             return model;
-        var folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(model))!;
+        var folder = FolderOf(model);
         string[] beside = [.. Directory.GetFiles(folder, System.IO.Path.GetExtension(model) == ".bin" ? "tok*.bin" : Json)];
         return beside.FirstOrDefault(f => System.IO.Path.GetFileName(f) == "tokenizer.bin") ?? beside switch
         {
@@ -40,6 +41,19 @@ static class TokenizerFile
             [] => throw new SoftmodelException($"{model}: it has no tokenizer, and beside it lies none (tokenizer.json, or tokenizer.bin for the files of llama2.c); put it there, or name it with --tokenizer"),
             _ => throw new SoftmodelException($"{model}: beside it lie several tokenizers ({string.Join(", ", beside.Select(System.IO.Path.GetFileName).Order(StringComparer.Ordinal))}); name one with --tokenizer"),
         };
+    }
+
+    /// <summary>What the <c>config.json</c> of a model says; null where there is none.</summary>
+    /// <param name="model">The file or folder of the model.</param>
+    public static Settings? Settings(string model) => System.IO.Path.Combine(FolderOf(model), Config) is var path && File.Exists(path) ? Import.Settings.Read(path) : null;
+
+    /// <summary>The folder where what belongs to a model's file lies: its own, or that above where exports lie in one called <c>onnx</c>.</summary>
+    static string FolderOf(string model)
+    {
+        if (Directory.Exists(model))
+            return model;
+        var folder = new DirectoryInfo(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(model))!);
+        return folder is { Name: "onnx", Parent: { } above } && !File.Exists(System.IO.Path.Combine(folder.FullName, Json)) ? above.FullName : folder.FullName;
     }
 
     static bool StartsAsGguf(string path)

@@ -1,0 +1,60 @@
+using System.Text.RegularExpressions;
+using Softmodel.Graphs;
+
+namespace Softmodel.Passes;
+
+/// <summary>
+/// Makes states of what an exported decoder is given of the past and gives back with the present appended: optimum's inputs
+/// <c>past_key_values.0.key</c> and outputs <c>present.0.key</c>. What is kept lies row by row, a row for each token, so that a run
+/// writes its own rows and moves nothing; a run that says that less is past than was goes on from there.
+/// </summary>
+static partial class KeptPast
+{
+    [GeneratedRegex(@"^past(_key_values)?\.(?<which>.+)$")]
+    private static partial Regex Past { get; }
+
+    [GeneratedRegex(@"^present(_key_values)?\.(?<which>.+)$")]
+    private static partial Regex Present { get; }
+
+    /// <summary>The graph with states.</summary>
+    /// <param name="graph">The graph, of one text: the number of texts is 1.</param>
+    /// <param name="fold">What computes constants.</param>
+    /// <param name="name">What the model is called in messages.</param>
+    /// <exception cref="SoftmodelException">It has no past, or does something else with it than append.</exception>
+    public static Graph Apply(Graph graph, Folding fold, string name)
+    {
+        var presents = graph.OutputNames.Index().Where(o => Present.IsMatch(o.Item)).ToDictionary(o => Present.Match(o.Item).Groups["which"].Value, o => o.Index, StringComparer.Ordinal);
+        var pasts = graph.Inputs.Where(v => Past.IsMatch(v.Name)).ToDictionary(v => v.Name, v => presents.GetValueOrDefault(Past.Match(v.Name).Groups["which"].Value, -1), StringComparer.Ordinal);
+        if (pasts.Count == 0)
+            throw new SoftmodelException($"{name} is no language model that can be used: it is given no past (past_key_values.0.key, ...). Export a decoder with optimum as text-generation-with-past; an encoder is for softmodel embed");
+        var kept = new Dictionary<string, (Value Before, Value After, Value Present)>(StringComparer.Ordinal);
+        Term? Appended(GraphBuilder builder, Op op, Term[] x)
+        {
+            if (op is not Op.Concat { Axis: var axis } || x is not [var past, var own] || builder.Producer(past.Value) is not null || !pasts.ContainsKey(past.Value.Name) || kept.ContainsKey(past.Value.Name))
+                return null;
+            int[] order = [axis, .. Enumerable.Range(0, past.Rank).Where(i => i != axis)], back = [.. Enumerable.Range(0, past.Rank).Select(i => Array.IndexOf(order, i))];
+            var rows = own.Transpose(order);
+            var before = builder.Input(past.Value.Name, new(past.Element, rows.Shape.With(0, past.Shape[axis] + own.Shape[axis])));
+            var places = new Term(builder, builder.Apply(new Op.Iota(own.Shape[axis]))) + new Term(builder, builder.Sizes([past.Shape[axis]], Shape.Scalar));
+            var after = new Term(builder, before).Apply(new Op.ScatterND(Combination.Replace), places.Unsqueeze(1), rows);
+            var present = after.Transpose(back);
+            kept.Add(past.Value.Name, (before, after.Value, present.Value));
+            return present;
+        }
+        var made = Rewriting.Apply(graph, fold, [Appended]);
+        var read = made.AllNodes().SelectMany(n => n.Inputs).ToHashSet();
+        foreach (var (past, output) in pasts)
+        {
+            if (output < 0 || !kept.TryGetValue(past, out var state) || made.Outputs[output] != state.Present || made.Inputs.Any(v => v.Name == past && v != state.Before && read.Contains(v)))
+                throw new SoftmodelException($"{name} takes a past in '{past}' and does something else than append to it and give that back under the same name with 'present'; export it with optimum as text-generation-with-past, without merging");
+        }
+        var inputs = made.Inputs.Where(v => !pasts.ContainsKey(v.Name) || kept[v.Name].Before == v).ToList();
+        var outputs = made.Outputs.Index().Select(o => pasts.FirstOrDefault(p => p.Value == o.Index).Key is { } past ? kept[past].After : o.Item).ToEquatable();
+        return made with
+        {
+            Inputs = inputs.ToEquatable(),
+            Outputs = outputs,
+            States = [.. pasts.Select(p => new State(inputs.IndexOf(kept[p.Key].Before), p.Value))],
+        };
+    }
+}

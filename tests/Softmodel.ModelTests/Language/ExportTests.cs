@@ -1,0 +1,78 @@
+using Softmodel.Cli.Peers;
+using Softmodel.Language;
+using Softmodel.ModelTests.Speech;
+using Softmodel.Graphs;
+
+namespace Softmodel.ModelTests.Language;
+
+/// <summary>MiniMind2, an ONNX export with a past, against ONNX Runtime.</summary>
+public class ExportTests
+{
+    const int Written = 32;
+
+    static async Task<LanguageModel> Load(LanguageOptions? options = null)
+    {
+        await VoiceFolder.Of("minimind2-small");
+        return await LanguageModel.LoadAsync("minimind2-small", options);
+    }
+
+    /// <summary>
+    /// Each run rounds what is multiplied to 8 bits, by the largest number of the run. Where a last bit falls otherwise a rounding
+    /// does, and then all that follow: as much as the rounding itself loses. So few tokens may differ, and scores by that much.
+    /// </summary>
+    [Theory]
+    [InlineData("What is the capital of France?")]
+    [InlineData("你好，请介绍一下北京。")]
+    public async Task Tokens_are_those_of_onnx_runtime_given_the_past(string question)
+    {
+        using var model = await Load(new() { ContextLength = 512 });
+        using var file = await Model.LoadAsync("minimind2-small");
+        using var peer = OnnxRuntimePeer.Load(file.Path);
+        var past = peer.Inputs.Where(n => n.StartsWith("past", StringComparison.Ordinal)).ToDictionary(n => n, _ => Tensor.Of<float>([], 1, 2, 0, 64));
+        var (decoder, fed, length, agreed) = (model.Decoder, model.TokensOf([new ChatTurn("user", question)]), 0, 0);
+        for (var i = 0; i < Written; i++)
+        {
+            Tensor Row(IEnumerable<int> numbers) => Tensor.Of<long>((long[])[.. numbers.Select(n => (long)n)], 1, numbers.Count());
+            var theirs = peer.Run([.. peer.Inputs.Select(name => name switch
+            {
+                "input_ids" => Row(fed),
+                "position_ids" => Row(Enumerable.Range(length, fed.Length)),
+                "attention_mask" => Row(Enumerable.Repeat(1, length + fed.Length)),
+                _ => past[name],
+            })]);
+            foreach (var name in past.Keys)
+                past[name] = theirs[peer.Outputs.ToList().IndexOf(name.Replace("past_key_values", "present", StringComparison.Ordinal))];
+            var (expected, scores) = (theirs[0].Values<float>()[^decoder.Vocabulary..].ToArray(), decoder.Run(new Fed(0, fed)).ToArray());
+            var (power, lost) = (expected.Sum(e => e * (double)e), expected.Zip(scores, (e, s) => Math.Pow(e - (double)s, 2)).Sum());
+            Assert.InRange(10 * Math.Log10(power / lost), 15, double.PositiveInfinity);
+            agreed += Sampler.Largest(scores) == Sampler.Largest(expected) ? 1 : 0;
+            length += fed.Length;
+            fed = [Sampler.Largest(expected)];
+        }
+        Assert.InRange(agreed, Written * 9 / 10, Written);
+    }
+
+    [Fact]
+    public async Task A_text_is_the_same_after_another_and_with_any_number_of_threads()
+    {
+        using var one = await Load(new() { Compile = new() { Threads = 1 } });
+        using var two = await Load(new() { Compile = new() { Threads = 2 } });
+        async Task<string> Text(LanguageModel model, string question) => string.Concat(await model.ChatAsync([new("user", question)], new() { MaxTokens = 24 }).ToArrayAsync());
+        var fresh = await Text(one, "你好");
+        Assert.NotEqual("", fresh);
+        await Text(two, "What is the capital of France?");
+        Assert.Equal(fresh, await Text(two, "你好"));
+    }
+
+    [Fact]
+    public async Task What_an_export_can_not_do_is_said()
+    {
+        var forgets = await Assert.ThrowsAsync<SoftmodelException>(() => Load(new() { WhenFull = WhenFull.Forget }));
+        Assert.Contains("can't forget", forgets.Message, StringComparison.Ordinal);
+        var voice = await Assert.ThrowsAsync<SoftmodelException>(() => LanguageModel.LoadAsync("silero-vad-v5"));
+        Assert.Contains("no past", voice.Message, StringComparison.Ordinal);
+        using var model = await Load(new() { ContextLength = 16 });
+        var full = await Assert.ThrowsAsync<SoftmodelException>(async () => await model.CompleteAsync("one two three four five six seven eight nine ten", new() { MaxTokens = 64 }).ToArrayAsync());
+        Assert.Contains("room", full.Message, StringComparison.Ordinal);
+    }
+}
