@@ -105,6 +105,16 @@ public sealed class Model : IDisposable
     /// <summary>Whether it is a trained model of text: settings and weights, of which a family makes a graph.</summary>
     internal bool IsLanguageModel => Checkpoint.Is(Path);
 
+    /// <summary>Whether it is an exported language model, which is given a past.</summary>
+    internal bool HasPast
+    {
+        get
+        {
+            lock (gate)
+                return !IsLanguageModel && KeptPast.HasPast((file ??= OnnxFile.Open(Path)).Model.Graph.Inputs.Select(i => i.Name));
+        }
+    }
+
     /// <summary>Whether what a token becomes depends on the tokens that are read in the same run: an ONNX file that rounds all of them by the largest number.</summary>
     internal bool RoundsByRun
     {

@@ -7,17 +7,18 @@ namespace Softmodel.Cli.Bench;
 
 /// <summary>A language model with a number of threads on one piece of work, in tokens per second.</summary>
 /// <param name="Model">Its name.</param>
+/// <param name="Against">What it is compared with.</param>
 /// <param name="Threads">How many threads each used.</param>
 /// <param name="Case">What was done.</param>
 /// <param name="Tokens">How many tokens were read, or written.</param>
 /// <param name="OursMs">The median of the compiled model.</param>
-/// <param name="PeerMs">The median of llama.cpp, by its own clock.</param>
+/// <param name="PeerMs">The median of the peer: of llama.cpp by its own clock.</param>
 /// <param name="Speedup">The ratio of the medians.</param>
 /// <param name="OursBestMs">The shortest run of the compiled model.</param>
 /// <param name="PeerBestMs">The shortest run of the peer.</param>
 /// <param name="Runs">How often each was timed.</param>
 /// <param name="IsDecoding">Whether tokens were written one by one, rather than read at once.</param>
-sealed record TextRow(string Model, int Threads, string Case, int Tokens, double OursMs, double PeerMs, double Speedup, double OursBestMs, double PeerBestMs, int Runs, bool IsDecoding)
+sealed record TextRow(string Model, string Against, int Threads, string Case, int Tokens, double OursMs, double PeerMs, double Speedup, double OursBestMs, double PeerBestMs, int Runs, bool IsDecoding)
 {
     /// <summary>Tokens per second of the compiled model.</summary>
     public double OursPerSecond => Math.Round(Tokens / OursMs * 1000, 1);
@@ -29,7 +30,41 @@ sealed record TextRow(string Model, int Threads, string Case, int Tokens, double
     public double? ShareOfLimit { get; init; }
 }
 
-/// <summary>Times a language model and llama.cpp in turns.</summary>
+/// <summary>What a language model is compared with.</summary>
+/// <param name="Name">What it is.</param>
+/// <param name="Read">Reads a prompt, and says how many milliseconds that took.</param>
+/// <param name="Write">Reads a prompt, writes so many tokens, and says how many milliseconds these took.</param>
+/// <param name="Owner">What is disposed of.</param>
+sealed record TextPeer(string Name, Func<int[], double> Read, Func<int[], int, double> Write, IDisposable Owner) : IDisposable
+{
+    /// <summary>llama.cpp, by its own clock.</summary>
+    public static async Task<TextPeer> LlamaCpp(string path, int threads, int context, IProgress<string> progress, CancellationToken cancel)
+    {
+        progress.Report("starting llama.cpp");
+        var peer = await Peers.LlamaCpp.Start(path, threads, context, cancel, progress);
+        return new("llama.cpp", tokens =>
+        {
+            peer.Prefill(tokens);
+            return peer.OwnMs;
+        }, (tokens, count) =>
+        {
+            peer.Decode(tokens, count);
+            return peer.OwnMs;
+        }, peer);
+    }
+
+    /// <summary>ONNX Runtime, for an export.</summary>
+    public static TextPeer OnnxRuntime(string path, int threads)
+    {
+        var peer = new OnnxRuntimeText(OnnxRuntimePeer.Load(path, threads));
+        return new("onnxruntime", peer.Prefill, peer.Decode, peer);
+    }
+
+    /// <summary>Ends it.</summary>
+    public void Dispose() => Owner.Dispose();
+}
+
+/// <summary>Times a language model and a peer in turns: llama.cpp, or ONNX Runtime for an export.</summary>
 static class TextSpeed
 {
     static readonly int[] prompts = [32, 128, 512];
@@ -42,7 +77,7 @@ static class TextSpeed
 
     /// <summary>Times both on all pieces of work.</summary>
     /// <param name="name">What the user calls the model.</param>
-    /// <param name="model">The model, in a GGUF file.</param>
+    /// <param name="model">The model, in a GGUF file or an export.</param>
     /// <param name="options">How it is compiled.</param>
     /// <param name="runs">How often each is timed.</param>
     /// <param name="limit">What the machine can do; null where that is not asked for.</param>
@@ -50,12 +85,11 @@ static class TextSpeed
     /// <param name="cancel">Stops it.</param>
     public static async Task<TextRow[]> Measure(string name, Model model, CompileOptions options, int runs, Limits? limit, IProgress<string> progress, CancellationToken cancel)
     {
-        var tokenizer = Tokenizer.Open(model.Path);
+        var tokenizer = Tokenizer.Open(model.Vocabulary ?? TokenizerFile.Of(model.Path));
         int[] tokens = [.. Enumerable.Repeat(tokenizer.Encode(Sentence, parsesSpecial: false), 100).SelectMany(t => t).Take(prompts[^1])];
         var weights = new FileInfo(model.Path).Length;
         using var decoder = new Decoder(model.Compile(options, progress, cancel), Context);
-        progress.Report("starting llama.cpp");
-        using var peer = await LlamaCpp.Start(model.Path, decoder.Model.Threads, Context, cancel, progress);
+        using var peer = model.IsLanguageModel ? await TextPeer.LlamaCpp(model.Path, decoder.Model.Threads, Context, progress, cancel) : TextPeer.OnnxRuntime(model.Path, decoder.Model.Threads);
         var rows = new List<TextRow>();
         TextRow Row(string what, int count, bool isDecoding, Func<double> ours, Func<double> its)
         {
@@ -72,7 +106,7 @@ static class TextSpeed
                 }
             }
             var (our, their) = (Timing.Of(mine), Timing.Of(others));
-            return new(name, decoder.Model.Threads, what, count, our.Median, their.Median, Math.Round(their.Median / our.Median, 3), our.Best, their.Best, runs, isDecoding)
+            return new(name, peer.Name, decoder.Model.Threads, what, count, our.Median, their.Median, Math.Round(their.Median / our.Median, 3), our.Best, their.Best, runs, isDecoding)
             {
                 ShareOfLimit = isDecoding && limit is not null ? Math.Round(weights / limit.BytesPerSecond * 1000 * count / our.Best, 3) : null,
             };
@@ -87,11 +121,7 @@ static class TextSpeed
                 var took = clock.Elapsed.TotalMilliseconds;
                 decoder.End(sequence);
                 return took;
-            }, () =>
-            {
-                peer.Prefill(tokens[..count]);
-                return peer.OwnMs;
-            }));
+            }, () => peer.Read(tokens[..count])));
         }
         foreach (var count in before)
         {
@@ -105,11 +135,7 @@ static class TextSpeed
                 var took = clock.Elapsed.TotalMilliseconds;
                 decoder.End(sequence);
                 return took;
-            }, () =>
-            {
-                peer.Decode(tokens[..count], Written);
-                return peer.OwnMs;
-            }));
+            }, () => peer.Write(tokens[..count], Written)));
         }
         return [.. rows];
     }
@@ -123,13 +149,13 @@ static class TextSpeed
     /// <summary>Writes what was found.</summary>
     public static void Show(Terminal terminal, IReadOnlyList<TextRow> rows) => terminal.Result(new
     {
-        against = "llama.cpp",
+        against = string.Join(", ", rows.Select(r => r.Against).Distinct()),
         summary = Summaries(rows).Select(s => new { model = s.Model, threads = s.Threads, decode = s.Decode, prefill = s.Prefill }),
         rows,
         machine = Machine.Here,
     }, () =>
     {
-        var table = Text.Table("model", "threads", "work", "ours", "llama.cpp", "speedup", rows.Any(r => r.ShareOfLimit is not null) ? "of the memory's speed" : "");
+        var table = Text.Table("model", "threads", "work", "ours", string.Join(", ", rows.Select(r => r.Against).Distinct()), "speedup", rows.Any(r => r.ShareOfLimit is not null) ? "of the memory's speed" : "");
         foreach (var row in rows)
             table.Row(row.Model, $"{row.Threads}", row.Case, $"{row.OursPerSecond:0.0} tokens/s", $"{row.PeerPerSecond:0.0} tokens/s", $"{row.Speedup:0.00}", row.ShareOfLimit is { } share ? $"{share:0%}" : "");
         foreach (var (model, threads, decode, prefill) in Summaries(rows))

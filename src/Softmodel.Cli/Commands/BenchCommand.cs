@@ -63,7 +63,7 @@ static class BenchCommand
     public static Command Create()
     {
         var choice = new ModelChoice(several: true);
-        var against = new Option<string>("--against") { Description = "What it is compared with: llama.cpp for language models, and ONNX Runtime for others, unless said.", DefaultValueFactory = _ => "" };
+        var against = new Option<string>("--against") { Description = "What it is compared with: llama.cpp for language models, and ONNX Runtime for exports and others, unless said.", DefaultValueFactory = _ => "" };
         against.AcceptOnlyFromAmong("onnxruntime", "llama.cpp");
         var threads = new Option<string>("--threads") { Description = "Numbers of threads, each tried.", DefaultValueFactory = _ => "1,2", HelpName = "N,N" };
         var runs = new Option<int?>("--runs") { Description = "How often each workload is timed, at least 3; 11 by default, and 5 with --cold." };
@@ -73,7 +73,7 @@ static class BenchCommand
         var lines = new Option<string>("--texts") { Description = "For an embedding model, a file with the sentences, one to a line; by default 200 that are made up.", HelpName = "FILE" };
         var bits = new Option<int>("--vector-bits") { Description = "512, 256 or 128; by default the widest that the processor has.", DefaultValueFactory = _ => 0 };
         var bar = new Option<double?>("--bar") { Description = "The least speedup of each model and number of threads, with --cold the least of their starts; exit code 1 below it." };
-        var verb = new Verb("bench", "Time a compiled model and a peer in turns, on short and long inputs: ONNX Runtime, or llama.cpp for language models.",
+        var verb = new Verb("bench", "Time a compiled model and a peer in turns, on short and long inputs: ONNX Runtime, or llama.cpp for language models that are no exports.",
             "bench tts-en --threads 1,2", "bench smollm2 --against llama.cpp", "bench tts-en piper-libritts --against onnxruntime --json", "bench tts-en --lengths", "bench tts-en --cold", "bench model.onnx --limits --bar 1.5")
         { against, threads, runs, lengths, cold, limits, lines, bits, bar };
         choice.AddTo(verb);
@@ -90,11 +90,15 @@ static class BenchCommand
             Limits[] most = parsed.GetValue(limits) ? [.. counts.Select(Limits.Measure)] : [];
             foreach (var name in choice.Names(parsed))
             {
-                using var model = await choice.Load(name, parsed, terminal, cancel);
+                using var loaded = await choice.Load(name, parsed, terminal, cancel);
+                using var export = loaded.HasPast ? await Model.LoadAsync(name, loaded.Options with { KeepsPast = true }, cancel: cancel) : null;
+                var model = export ?? loaded;
                 if (model.IsLanguageModel != (parsed.GetValue(against) is { Length: > 0 } peer ? peer == "llama.cpp" : model.IsLanguageModel))
                     throw new UsageException(model.IsLanguageModel ? $"{name} is a language model: it is compared with llama.cpp" : $"{name} is no language model, which llama.cpp could run: it is compared with onnxruntime");
-                if (model.IsLanguageModel)
+                if (model.IsLanguageModel || model.HasPast)
                 {
+                    if (isCold && model.HasPast)
+                        throw new UsageException($"--cold is there for language models that llama.cpp runs, and {name} is an ONNX export");
                     if (parsed.GetValue(lengths))
                         throw new UsageException($"--lengths is not there for language models such as {name}");
                     foreach (var count in counts)

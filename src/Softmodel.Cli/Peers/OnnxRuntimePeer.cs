@@ -80,7 +80,7 @@ internal sealed unsafe class OnnxRuntimePeer : IDisposable
     }
 
     /// <summary>Computes the outputs and drops them: what is to be timed.</summary>
-    /// <inheritdoc cref="Run"/>
+    /// <inheritdoc cref="Run(IReadOnlyList{Tensor})"/>
     public void Time(IReadOnlyList<Tensor> inputs) => Compute(inputs).Dispose();
 
     IDisposableReadOnlyCollection<OrtValue> Compute(IReadOnlyList<Tensor> inputs)
@@ -112,6 +112,24 @@ internal sealed unsafe class OnnxRuntimePeer : IDisposable
                 pin.Dispose();
         }
     }
+
+    /// <summary>Computes the outputs from values of its own; both are the caller's to dispose of.</summary>
+    /// <param name="values">One for each of <see cref="Inputs"/>, in that order.</param>
+    /// <exception cref="SoftmodelException">ONNX Runtime refuses the inputs or fails on them.</exception>
+    public IReadOnlyList<OrtValue> Run(OrtValue[] values)
+    {
+        try
+        {
+            return [.. session.Run(run, Inputs, values, Outputs)];
+        }
+        catch (OnnxRuntimeException e)
+        {
+            throw new SoftmodelException($"ONNX Runtime fails: {e.Message}", e);
+        }
+    }
+
+    /// <summary>A value for an input with nothing in it: sizes that are not known are 0, but for the first, which is 1.</summary>
+    public OrtValue Empty(string input) => OrtValue.CreateTensorValueFromMemory(Array.Empty<float>(), [.. session.InputMetadata[input].Dimensions.Select((d, i) => d >= 0 ? (long)d : i == 0 ? 1 : 0)]);
 
     static Tensor Copy(OrtValue value)
     {

@@ -69,9 +69,13 @@ public static class Evaluator
         }
     }
 
-    /// <summary><see cref="Fold"/>, but constants of 16-bit floats that are widened stay as they are: small in the file.</summary>
-    public static Tensor[]? FoldKeepingNarrow(Op op, IReadOnlyList<Tensor> operands) =>
-        op is Op.Cast { To: ElementType.Float32 } && operands[0] is { Count: > 1, Type: ElementType.Float16 or ElementType.BFloat16 } ? null : Fold(op, operands);
+    /// <summary><see cref="Fold"/>, but constants of 16-bit floats that are widened stay as they are, and many whole numbers: small in the file.</summary>
+    public static Tensor[]? FoldKeepingNarrow(Op op, IReadOnlyList<Tensor> operands) => op switch
+    {
+        Op.Cast { To: ElementType.Float32 } when operands[0] is { Count: > 1, Type: ElementType.Float16 or ElementType.BFloat16 } => null,
+        Op.Cast { To: ElementType.Int32 } when operands[0] is { Count: > MostGrown, Type: ElementType.Int16 } => null,
+        _ => Fold(op, operands),
+    };
 
     /// <summary><see cref="Fold"/>, but what would make large constants larger is left to be computed where it is needed: weights stay as narrow as they are stored.</summary>
     public static Tensor[]? FoldKeepingStored(Op op, IReadOnlyList<Tensor> operands)

@@ -124,7 +124,7 @@ sealed class Stored
         var value = heavy.Output;
         (Node Node, List<Value> Within)? root = null;
         while (users.GetValueOrDefault(value) is [{ Op: Op.Map or Op.Cast, Outputs.Count: 1 } user] && IsSame(user, value) && !kept.Contains(user.Output)
-            && user.Output.Type.Element == ElementType.Float32 && !user.Inputs.Any(v => IsSlow(v.Type.Element) || ReadsPadded(v)) && user.Inputs.All(v => SameCount(v, value) || v.Shape.KnownCount is not null))
+            && user.Output.Type.Element == ElementType.Float32 && !user.Inputs.Any(v => (IsSlow(v.Type.Element) && !IsWholeSum(v)) || ReadsPadded(v)) && user.Inputs.All(v => SameCount(v, value) || v.Shape.KnownCount is not null))
         {
             var within = new List<Value>();
             if (!Precede(user, heavy, within))

@@ -16,6 +16,16 @@ static partial class KeptPast
     [GeneratedRegex(@"^present(_key_values)?\.(?<which>.+)$")]
     private static partial Regex Present { get; }
 
+    /// <summary>Whether a model is given a past of some tokens.</summary>
+    /// <param name="inputs">The names of its inputs.</param>
+    public static bool HasPast(IEnumerable<string> inputs) => inputs.Any(Past.IsMatch);
+
+    /// <summary>The input that is, in the next run, what an output is in this one; null where there is none.</summary>
+    /// <param name="output">The name of the output.</param>
+    /// <param name="inputs">The names of all inputs.</param>
+    public static string? PastOf(string output, IEnumerable<string> inputs) =>
+        Present.Match(output) is { Success: true } present ? inputs.FirstOrDefault(i => Past.Match(i) is { Success: true } past && past.Groups["which"].Value == present.Groups["which"].Value) : null;
+
     /// <summary>The graph with states.</summary>
     /// <param name="graph">The graph, of one text: the number of texts is 1.</param>
     /// <param name="fold">What computes constants.</param>
@@ -23,8 +33,13 @@ static partial class KeptPast
     /// <exception cref="SoftmodelException">It has no past, or does something else with it than append.</exception>
     public static Graph Apply(Graph graph, Folding fold, string name)
     {
-        var presents = graph.OutputNames.Index().Where(o => Present.IsMatch(o.Item)).ToDictionary(o => Present.Match(o.Item).Groups["which"].Value, o => o.Index, StringComparer.Ordinal);
-        var pasts = graph.Inputs.Where(v => Past.IsMatch(v.Name)).ToDictionary(v => v.Name, v => presents.GetValueOrDefault(Past.Match(v.Name).Groups["which"].Value, -1), StringComparer.Ordinal);
+        string[] names = [.. graph.Inputs.Select(v => v.Name)];
+        var pasts = names.Where(n => Past.IsMatch(n)).ToDictionary(n => n, _ => -1, StringComparer.Ordinal);
+        foreach (var (i, output) in graph.OutputNames.Index())
+        {
+            if (PastOf(output, names) is { } input)
+                pasts[input] = i;
+        }
         if (pasts.Count == 0)
             throw new SoftmodelException($"{name} is no language model that can be used: it is given no past (past_key_values.0.key, ...). Export a decoder with optimum as text-generation-with-past; an encoder is for softmodel embed");
         var kept = new Dictionary<string, (Value Before, Value After, Value Present)>(StringComparer.Ordinal);

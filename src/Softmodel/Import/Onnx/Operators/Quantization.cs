@@ -62,7 +62,10 @@ static class Quantization
 
     [Operator("MatMulInteger", since: 10)]
     static Term MatMulInteger(Term a, Term b, Term? aZero, Term? bZero) =>
-        Products.MatMul(Shifted(a, aZero is { Rank: 1 } rows && a.Rank > 1 ? rows.Unsqueeze(1) : aZero), Shifted(b, bZero));
+        Products.MatMul(Paired(a, aZero is { Rank: 1 } rows && a.Rank > 1 ? rows.Unsqueeze(1) : aZero), Paired(b, bZero));
+
+    /// <summary>As <see cref="Shifted"/>, by way of 16 bits: what is 8 bits wide fits there less its zero point, and pairs of such numbers are multiplied and added at once.</summary>
+    static Term Paired(Term x, Term? zero) => (zero is { } z ? x.Cast(ElementType.Int16) - z.Cast(ElementType.Int16) : x.Cast(ElementType.Int16)).Cast(ElementType.Int32);
 
     static Term Shifted(Term x, Term? zero) => zero is { } z ? x.Cast(ElementType.Int32) - z.Cast(ElementType.Int32) : x.Cast(ElementType.Int32);
 
