@@ -26,7 +26,7 @@ public sealed record ModelOptions
     public IReadOnlyDictionary<string, double[]> Values { get; init; } = new Dictionary<string, double[]>();
 
     /// <summary>
-    /// Where it is said, products with weights are computed in whole numbers, which is faster: weights are rounded to about 10 bits
+    /// Where it is said, products with weights are computed in whole numbers, which is faster: weights are rounded to about 11 bits
     /// beside the sign, what they are multiplied with too. This is the least ratio of a weight's power to that of what rounding
     /// loses, in decibels; weights that lose more stay as they are. Null for products in 32-bit real numbers.
     /// </summary>

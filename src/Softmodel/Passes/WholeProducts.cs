@@ -15,7 +15,7 @@ sealed record WholeProduct(string Node, double WeightsDb, bool IsRefused);
 /// bits, however long they are, and then multiplied with the two scales. A vector holds twice as many numbers of 16 bits as of 32.
 /// </summary>
 /// <remarks>
-/// What it costs: the weights are rounded to about 10 bits beside the sign, known here exactly; rows to as many, whatever they
+/// What it costs: the weights are rounded to about 11 bits beside the sign, known here exactly; rows to as many, whatever they
 /// hold. So an output's error is a thousandth of what it sums up, less where many terms average it out.
 /// </remarks>
 static class WholeProducts
@@ -48,11 +48,7 @@ static class WholeProducts
             var (isDepthFirst, height, width) = (own[0] == depth, numbers.Dims[own.IndexOf(depth)], numbers.Dims[own.IndexOf(column)]);
             if (height % 2 != 0 || height < LeastDepth || width < LeastColumns)
                 continue;
-            // The largest whole numbers of both, so that no sum of so many products overflows.
-            var most = int.MaxValue / height;
-            var mostOfRow = Math.Min(short.MaxValue, (long)Math.Sqrt(2.0 * most));
-            var mostOfWeight = Math.Min(short.MaxValue, most / mostOfRow);
-            var (whole, scales, decibels) = Rounded(numbers, isDepthFirst, (int)height, (int)width, mostOfWeight);
+            var (whole, scales, mostOfRow, decibels) = Rounded(numbers, isDepthFirst, (int)height, (int)width);
             found.Add(new(builder.Source ?? contract.Equation, decibels, decibels < leastDb));
             if (decibels < leastDb)
                 return null;
@@ -73,26 +69,42 @@ static class WholeProducts
         return x.Known ?? (builder.Producer(x.Value) is { Op: Op.Cast, Inputs: [var stored] } ? builder.Known(stored) : null);
     }
 
-    static (Tensor Whole, Tensor Scales, double Decibels) Rounded(Tensor weights, bool isDepthFirst, int height, int width, long most)
+    /// <summary>
+    /// Weights as whole numbers, their scales, and the largest whole number of a row. No sum can overflow: it is at most that number
+    /// times the sum of a column's magnitudes, which is known, and less than as many times its largest one as it has weights.
+    /// </summary>
+    static (Tensor Whole, Tensor Scales, long MostOfRow, double Decibels) Rounded(Tensor weights, bool isDepthFirst, int height, int width)
     {
         var (whole, scales, power, lost) = (new short[height * width], new float[width], 0.0, 0.0);
+        var (largest, sums) = (new double[width], new double[width]);
+        long At(int term, int column) => isDepthFirst ? (long)term * width + column : (long)column * height + term;
         for (var column = 0; column < width; column++)
         {
-            long At(int term) => isDepthFirst ? (long)term * width + column : (long)column * height + term;
-            var largest = 0.0;
             for (var term = 0; term < height; term++)
-                largest = Math.Max(largest, Math.Abs(weights.Real(At(term))));
-            var scale = (float)(largest / most);
+            {
+                var magnitude = Math.Abs(weights.Real(At(term, column)));
+                (largest[column], sums[column]) = (Math.Max(largest[column], magnitude), sums[column] + magnitude);
+            }
+        }
+        // How many weights of a column's largest one would be as much as all of it.
+        var terms = Enumerable.Range(0, width).Max(c => largest[c] > 0 ? sums[c] / largest[c] : 1);
+        // Rows are rounded a bit finer than weights.
+        var mostOfRow = Math.Clamp((long)Math.Sqrt(2.0 * int.MaxValue / terms), 1, short.MaxValue);
+        for (var column = 0; column < width; column++)
+        {
+            // Rounding adds half a unit to each weight at most; a whole one leaves room for what real numbers lose here.
+            var most = largest[column] > 0 ? Math.Min(short.MaxValue, (int.MaxValue / (double)mostOfRow - height) * largest[column] / sums[column]) : 0;
+            var scale = (float)(largest[column] / Math.Max(1, Math.Floor(most)));
             scales[column] = scale;
             for (var term = 0; term < height; term++)
             {
-                var number = weights.Real(At(term));
-                var rounded = scale > 0 ? (short)Math.Clamp(Math.Round(number / scale), -most, most) : (short)0;
-                whole[At(term)] = rounded;
+                var number = weights.Real(At(term, column));
+                var rounded = scale > 0 ? (short)Math.Clamp(Math.Round(number / scale), -short.MaxValue, short.MaxValue) : (short)0;
+                whole[At(term, column)] = rounded;
                 power += number * number;
                 lost += Math.Pow(number - rounded * (double)scale, 2);
             }
         }
-        return (Tensor.Of<short>(whole, weights.Dims.ToArray()), Tensor.Of<float>(scales, width), lost > 0 ? 10 * Math.Log10(power / lost) : double.PositiveInfinity);
+        return (Tensor.Of<short>(whole, weights.Dims.ToArray()), Tensor.Of<float>(scales, width), mostOfRow, lost > 0 ? 10 * Math.Log10(power / lost) : double.PositiveInfinity);
     }
 }

@@ -75,7 +75,7 @@ public class WholeProductsTests
     {
         var exact = Layer(384, 64, false, 5);
         var (whole, found) = WholeProducts.Apply(exact, Evaluator.FoldKeepingStored, 50);
-        Assert.InRange(Assert.Single(found).WeightsDb, 50, 75);
+        Assert.InRange(Assert.Single(found).WeightsDb, 60, 80);
         var x = Numbers(9, 1, 2, 8, 384);
         var (a, b) = (Evaluator.Run(exact, [x])[0], Evaluator.Run(whole, [x])[0]);
         var (signal, noise) = (0.0, 0.0);
@@ -92,6 +92,26 @@ public class WholeProductsTests
         Assert.True(Assert.Single(found).IsRefused);
         Assert.DoesNotContain(kept.Nodes, n => n.Op is Op.Contract && n.Output.Type.Element == ElementType.Int32);
     }
+
+    /// <summary>The row whose every term has the sign of a column's weight and the largest magnitude gives the largest sum that there can be.</summary>
+    [Fact]
+    public void The_largest_sum_that_a_column_can_have_is_right() =>
+        Gen.Select(Gen.Int[16, 800], Gen.Int[0, 3], Gen.Int[0, 1000]).Sample((half, spread, seed) =>
+        {
+            const int columns = 16;
+            var (height, random) = (half * 2, new Random(seed));
+            // Columns that are flat, and such in which a few weights are far larger than the others.
+            var weights = Tensor.Of([.. Enumerable.Range(0, height * columns).Select(_ => (float)((random.Next(2) * 2 - 1) * Math.Pow(random.NextDouble(), spread)))], height, columns);
+            var builder = new GraphBuilder("sum", Evaluator.FoldKeepingStored);
+            var x = new Term(builder, builder.Input("x", new(ElementType.Float32, new(Dim.Symbol("n"), height))));
+            var exact = builder.Build([x.Contract("nk,kj->nj", new(builder, builder.Constant(weights))).Value], ["y"]);
+            var (whole, found) = WholeProducts.Apply(exact, Evaluator.FoldKeepingStored, 20);
+            Assert.False(Assert.Single(found).IsRefused);
+            var rows = Tensor.Of([.. Enumerable.Range(0, columns).SelectMany(c => Enumerable.Range(0, height).Select(k => (float)Math.Sign(weights.Real(k * columns + c))))], columns, height);
+            var (expected, actual) = (Evaluator.Run(exact, [rows])[0], Evaluator.Run(whole, [rows])[0]);
+            for (var c = 0; c < columns; c++)
+                Assert.Equal(1, actual.Real(c * columns + c) / expected.Real(c * columns + c), 1e-2);
+        }, iter: 60);
 
     [Fact]
     public void Rows_of_zeros_and_of_large_numbers_do_not_overflow()
