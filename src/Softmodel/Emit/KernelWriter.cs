@@ -216,6 +216,10 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
     {
         switch (e)
         {
+            case Expr.Load { Buffer.Type: ElementType.Float32, Index.Dynamic: [(Expr.Apply { Type: ElementType.UInt32, Operands: [var bits, _] }, _)] } table:
+                // Of what chooses no more than four bits are heeded in any case.
+                var numbers = table.Buffer.Constant!.Values<float>();
+                return $"Maths.Choose({Pointer(table.Buffer)}, {Value(bits, true)}, {(numbers[..(Chosen / 2)].SequenceEqual(numbers[(Chosen / 2)..]) ? "true" : "false")})";
             case Expr.Load { Index.Dynamic: [({ Type: ElementType.UInt8 } chosen, var size)] } table:
                 return $"Maths.LookUp({Pointer(table.Buffer)} + {Code(table.Index.Static)}, {Value(chosen, true)}, {Code(size)})";
             case Expr.Load load:
@@ -230,10 +234,10 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
                 return $"({Value(mask, true)} & VX.Create(1f))";
             case Expr.Convert { Type: ElementType.Float32, Value: { Type: ElementType.UInt8 or ElementType.Int8 } whole }:
                 return $"VX.ConvertToSingle({Value(whole, true)})";
-            case Expr.Apply { Type: ElementType.UInt8 } whole:
+            case Expr.Apply { Type: ElementType.UInt8 or ElementType.UInt32 } whole:
                 // A shift takes one number of bits for all.
                 var isShift = whole.Function == Functions.ShiftLeft || whole.Function == Functions.ShiftRight;
-                return string.Format(CultureInfo.InvariantCulture, WholeVector(whole.Function)!, [.. whole.Operands.Select((o, i) => (object)(isShift && i == 1 ? $"(int){Value(o, false)}" : Value(o, true)))]);
+                return string.Format(CultureInfo.InvariantCulture, WholeVector(whole.Function, whole.Type)!, [.. whole.Operands.Select((o, i) => (object)(isShift && i == 1 ? $"(int){Value(o, false)}" : Value(o, true)))]);
             case Expr.Convert { Type: ElementType.Bool, Value: var number }:
                 return $"~VX.Equals({Value(number, true)}, V.Zero)";
             case Expr.Convert convert:
@@ -247,13 +251,19 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
         }
     }
 
-    /// <summary>C# of type <c>VI</c> for a function of bytes, each in 32 bits; null where there is none.</summary>
-    public static string? WholeVector(Function function) => function.Name switch
+    /// <summary>How many numbers a table has of which one is chosen by four bits.</summary>
+    public const int Chosen = 16;
+
+    /// <summary>C# of type <c>VI</c> for a function of bytes, each in 32 bits, or of whole numbers of 32 bits without a sign; null where there is none.</summary>
+    public static string? WholeVector(Function function, ElementType type) => function.Name switch
     {
+        _ when type is not (ElementType.UInt8 or ElementType.UInt32) => null,
         "bit_and" => "({0} & {1})",
         "bit_or" => "({0} | {1})",
         "bit_xor" => "({0} ^ {1})",
         "shift_right" => "VX.ShiftRightLogical({0}, {1})",
+        "shift_left" when type is ElementType.UInt32 => "VX.ShiftLeft({0}, {1})",
+        _ when type is ElementType.UInt32 => null,
         "shift_left" => "(VX.ShiftLeft({0}, {1}) & VX.Create(255))",
         "add" => "(({0} + {1}) & VX.Create(255))",
         "multiply" => "(({0} * {1}) & VX.Create(255))",

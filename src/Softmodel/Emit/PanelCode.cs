@@ -126,15 +126,23 @@ sealed partial class PanelCode
         Expr.Number => true,
         Expr.Load load when LookedUp(load) is { } row => load.Index.Terms.All(t => t.Stride.IsKnown) && IsDecoded(row.Value),
         Expr.Load load => load.Buffer.Storage == Storage.Weight && load.Index.Dynamic.Count == 0 && load.Index.Terms.All(t => t.Stride.IsKnown && t.Axis.Extent.IsKnown)
-            && load.Buffer.Type is ElementType.Float32 or ElementType.Float16 or ElementType.BFloat16 or ElementType.UInt8 or ElementType.Int8,
-        Expr.Convert convert => convert.Type == ElementType.Float32 && IsDecoded(convert.Value),
-        Expr.Apply apply => (apply.Type == ElementType.Float32 ? apply.Function.Vector.Length > 0 : apply.Type == ElementType.UInt8 && KernelWriter.WholeVector(apply.Function) is not null) && apply.Operands.All(IsDecoded),
+            && load.Buffer.Type is ElementType.Float32 or ElementType.Float16 or ElementType.BFloat16 or ElementType.UInt8 or ElementType.Int8 or ElementType.UInt32,
+        Expr.Convert convert => (convert.Type == ElementType.Float32 || (convert.Type == ElementType.UInt32 && convert.Value.Type == ElementType.UInt8)) && IsDecoded(convert.Value),
+        Expr.Apply apply => (apply.Type == ElementType.Float32 ? apply.Function.Vector.Length > 0 : KernelWriter.WholeVector(apply.Function, apply.Type) is not null) && apply.Operands.All(IsDecoded),
         _ => false,
     };
 
-    /// <summary>The byte by which a row of a constant table of bytes is chosen, which has a row for each byte, and the bytes of a row; null for other loads.</summary>
-    static (Expr Value, Dim Stride)? LookedUp(Expr.Load load) => load.Buffer is { Storage: Storage.Weight, Type: ElementType.UInt8, Constant: not null }
-        && load.Index.Dynamic is [(Expr.Checked { Size.Value: >= 256, Value: Expr.Convert { Value: { Type: ElementType.UInt8 } value } }, { IsKnown: true } stride)] ? (value, stride) : null;
+    /// <summary>
+    /// What chooses a row of a small constant table, and how far rows are apart: a byte where there is a row for each, or four bits
+    /// where there are 16 real numbers. Null for other loads.
+    /// </summary>
+    static (Expr Value, Dim Stride)? LookedUp(Expr.Load load) => load is { Buffer: { Storage: Storage.Weight, Constant: not null } table, Index.Dynamic: [(Expr.Checked { Value: Expr.Convert { Value: var value } } at, { IsKnown: true } stride)] }
+        && (table.Type, value) switch
+        {
+            (ElementType.UInt8 or ElementType.UInt32, { Type: ElementType.UInt8 }) => at.Size.Value >= 256,
+            (ElementType.Float32, Expr.Apply { Type: ElementType.UInt32, Operands: [_, Expr.Number { Whole: KernelWriter.Chosen - 1 }] } bits) => bits.Function == Functions.BitAnd && table.Count.Value == KernelWriter.Chosen && stride.Value == 1,
+            _ => false,
+        } ? (value, stride) : null;
 
     /// <summary>
     /// Lays the constants out in panels: the new buffers for the old. Those that others read as they are get a name of their own.

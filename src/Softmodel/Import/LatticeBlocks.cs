@@ -35,9 +35,17 @@ static class LatticeBlocks
     /// <summary>The points: two bytes each, two bits for each of their eight coordinates, 0 to 2 for 8, 25 and 43.</summary>
     public static ReadOnlySpan<byte> Points => points;
 
+    // A point and its signs as one number: three bits for each coordinate, the highest of which is its sign.
+    static readonly uint[] spreadPoints = [.. Enumerable.Range(0, 256).Select(p => Spread(i => points[2 * p + i / 4] >> (2 * (i % 4)) & 3))];
+
+    // What three bits stand for. It stands there twice, since four bits are what a vector of 16 numbers is chosen from by.
+    static readonly float[] coordinates = [8, 25, 43, 0, -8, -25, -43, 0, 8, 25, 43, 0, -8, -25, -43, 0];
+
+    static uint Spread(Func<int, int> bits) => (uint)Enumerable.Range(0, 8).Sum(i => bits(i) << (3 * i));
+
     /// <summary>
     /// Scale, and for every 32 elements 4 bytes that name points and 4 bytes of signs, 7 bits for each point, and of a scale of
-    /// 4 bits: [rows, blocks, 8, 4, 2, 4].
+    /// 4 bits: [rows, blocks, 8, 4, 8].
     /// </summary>
     public static Term TwoXxs(Weight tensor, GraphBuilder builder)
     {
@@ -48,7 +56,7 @@ static class LatticeBlocks
                 block.Slice(2 + group * 8, 4).CopyTo(to[(group * 4)..]);
         }));
         // Of eight signs there is always an even number: the eighth is not in the file.
-        var signs = BlockFormat.Constant(builder, tensor.Unpacked([8, 4, 1, 1], (block, to) =>
+        var signs = BlockFormat.Constant(builder, tensor.Unpacked([8, 4], (block, to) =>
         {
             for (var i = 0; i < 32; i++)
             {
@@ -56,16 +64,19 @@ static class LatticeBlocks
                 to[i] = (byte)(seven | (uint)(BitOperations.PopCount(seven) & 1) << 7);
             }
         }));
-        var scales = BlockFormat.Constant(builder, tensor.Unpacked([8, 1, 1, 1], (block, to) =>
+        var scales = BlockFormat.Constant(builder, tensor.Unpacked([8, 1, 1], (block, to) =>
         {
             for (var group = 0; group < 8; group++)
                 to[group] = (byte)(Signs(block, group) >> 28);
         }));
-        var found = BlockFormat.Constant(builder, Tensor.Of<byte>(points, 256, 2)).Gather(chosen.Cast(ElementType.Int64), 0);
-        var codes = BlockFormat.Bits(found.Unsqueeze(found.Rank), [0, 2, 4, 6], 3, 4).Cast(ElementType.Float32);
-        var negative = BlockFormat.Bits(signs, [0, 1, 2, 3, 4, 5, 6, 7], 1, 2, 4).Cast(ElementType.Float32);
-        // 8, 25, 43 for 0, 1, 2; all products are exact.
-        var sizes = (codes * 0.5 + 16.5) * codes + 8;
-        return sizes * (negative * -2 + 1) * ((scales.Cast(ElementType.Float32) * 0.25 + 0.125) * BlockFormat.Scale(tensor, builder, 0, 4));
+        var unsigned = BlockFormat.Constant(builder, Tensor.Of<uint>(spreadPoints, spreadPoints.Length)).Gather(chosen.Cast(ElementType.Int64), 0);
+        // Bits that lie side by side are moved apart, first four and four, then two and two, to every third place from the third on.
+        var spread = signs.Cast(ElementType.UInt32);
+        foreach (var (shift, mask) in ((int, uint)[])[(8, 0x00F00F), (4, 0x0C30C3), (2, 0x249249)])
+            spread = spread.Map(Functions.BitOr, spread.Map(Functions.ShiftLeft, spread.Scalar(shift))).Map(Functions.BitAnd, spread.Scalar(mask));
+        var point = unsigned.Map(Functions.BitOr, spread.Map(Functions.ShiftLeft, spread.Scalar(2))).Unsqueeze(4);
+        var codes = point.Map(Functions.ShiftRight, point.Constant(Tensor.Vector<uint>(0, 3, 6, 9, 12, 15, 18, 21))).Map(Functions.BitAnd, point.Scalar(15));
+        var values = BlockFormat.Constant(builder, Tensor.Of<float>(coordinates, coordinates.Length)).Gather(codes.Cast(ElementType.Int64), 0);
+        return values * ((scales.Cast(ElementType.Float32) * 0.25 + 0.125) * BlockFormat.Scale(tensor, builder, 0, 3));
     }
 }
