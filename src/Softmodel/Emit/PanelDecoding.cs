@@ -128,7 +128,9 @@ sealed partial class PanelCode
         var blocks = isFactored ? [.. folds.Where(a => factor!.Axes.Contains(a) || summand?.Axes.Contains(a) == true)] : (Axis[])[];
         var order = isFactored ? [.. blocks, .. folds.Where(a => !blocks.Contains(a))] : folds;
         // Sums that wait for one another are made two.
-        var copies = ways == 1 && rows <= FewRows / 2 && inner?.Extent.Value % 2 == 0 ? 2 : 1;
+        var copies = ways * rows <= FewRows / 2 && inner?.Extent.Value % 2 == 0 ? 2 : 1;
+        // What a block's summand is multiplied with is added up at once where it lies side by side.
+        var addends = summand is not null && Beside([.. folds.Where(a => !blocks.Contains(a))]) is { } count && count % lanes == 0 && count / lanes <= MostAddends ? count / lanes : 0;
         var writer = Writer(order);
         string Each(Func<int, int, string> one) => string.Concat(from r in Enumerable.Range(0, rows) from v in Enumerable.Range(0, Vectors) select one(r, v));
         string[] sums = isFactored ? [.. Ways([]).SelectMany(way => Enumerable.Range(0, copies).Select(c => Way(way, c)))] : [.. Enumerable.Range(0, copies).Select(c => $"_{c}")];
@@ -158,7 +160,7 @@ sealed partial class PanelCode
                         innermost.Append($"{sum} = VX.FusedMultiplyAdd(w{v}{Way(fixedAxes, copy)}, f{r}{Way(fixedAxes, copy)}, {sum});\n");
                     }
                 }
-                for (var r = 0; r < rows && summand is not null; r++)
+                for (var r = 0; r < rows && summand is not null && addends == 0; r++)
                     innermost.Append($"e{r}{Way(fixedAxes, copy)} += f{r}{Way(fixedAxes, copy)};\n");
             }
             return "";
@@ -170,18 +172,35 @@ sealed partial class PanelCode
             var scope = writer.Open[^1].Text;
             scope.Append(Zero("b"));
             for (var r = 0; r < rows && summand is not null; r++)
-                scope.Append(string.Concat(sums.Select(sum => $"V e{r}{sum} = V.Zero;\n")));
+            {
+                var from = $"y{r} + {writer.Code(blocks.Aggregate(Index.Zero, (at, axis) => at + (Index)axis * read.Index.Stride(axis)))}";
+                scope.Append(addends == 0 ? string.Concat(sums.Select(sum => $"V e{r}{sum} = V.Zero;\n"))
+                    : $"var e{r} = VX.Create(VX.Sum({string.Join(" + ", Enumerable.Range(0, (int)addends).Select(i => $"VX.Load({from} + {i * lanes})"))}));\n");
+            }
             var within = rest();
             var scales = Enumerable.Range(0, Vectors).Select(v => (Factor: writer.Value(Made(factor!, v, fixedAxes), true), Summand: summand is null ? null : writer.Value(Made(summand, v, fixedAxes), true))).ToArray();
             return within + Each((r, v) => $"a{r}_{v} = VX.FusedMultiplyAdd({Sum("b", r, v)}, {scales[v].Factor}, a{r}_{v});\n"
-                + (summand is null ? "" : $"a{r}_{v} = VX.FusedMultiplyAdd({scales[v].Summand}, {sums.Select(sum => $"e{r}{sum}").Aggregate((a, b) => $"{a} + {b}")}, a{r}_{v});\n"));
+                + (summand is null ? "" : $"a{r}_{v} = VX.FusedMultiplyAdd({scales[v].Summand}, {(addends > 0 ? $"e{r}" : sums.Select(sum => $"e{r}{sum}").Aggregate((a, b) => $"{a} + {b}"))}, a{r}_{v});\n"));
         }, Products));
         text.Append(Each((r, v) => $"VX.Store({(isFactored ? $"a{r}_{v}" : Sum("b", r, v))}, sums{(r * Columns + v * lanes is > 0 and var at ? $" + {at}" : "")});\n"));
         return Method(writer, text.ToString(), ", float* x, long row, float* sums");
     }
 
-    // As many sums stay in registers beside what is being decoded.
-    const int MostSums = 8;
+    // As many sums stay in registers beside what is being decoded; and vectors are added up in one expression.
+    const int MostSums = 8, MostAddends = 8;
+
+    /// <summary>How many terms of the sum lie side by side in the other factor; null where some loops leave gaps.</summary>
+    long? Beside(Axis[] axes)
+    {
+        var count = 1L;
+        foreach (var axis in axes.OrderBy(a => read.Index.Stride(a).Value ?? long.MaxValue))
+        {
+            if (read.Index.Stride(axis).Value != count)
+                return null;
+            count *= axis.Extent.Value!.Value;
+        }
+        return count;
+    }
 
     /// <summary>The numbers of the loops that are written out, in all ways.</summary>
     IEnumerable<IReadOnlyDictionary<Axis, long>> Ways(Dictionary<Axis, long> fixedAxes) =>
