@@ -128,7 +128,7 @@ sealed partial class PanelCode
         var blocks = isFactored ? [.. folds.Where(a => factor!.Axes.Contains(a) || summand?.Axes.Contains(a) == true)] : (Axis[])[];
         var order = isFactored ? [.. blocks, .. folds.Where(a => !blocks.Contains(a))] : folds;
         // Sums that wait for one another are made two.
-        var copies = ways * rows <= FewRows / 2 && inner?.Extent.Value % 2 == 0 ? 2 : 1;
+        var copies = ways == 1 && rows <= FewRows / 2 && inner?.Extent.Value % 2 == 0 ? 2 : 1;
         // What a block's summand is multiplied with is added up at once where it lies side by side.
         var addends = summand is not null && Beside([.. folds.Where(a => !blocks.Contains(a))]) is { } count && count % lanes == 0 && count / lanes <= MostAddends ? count / lanes : 0;
         var writer = Writer(order);
