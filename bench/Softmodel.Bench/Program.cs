@@ -56,11 +56,12 @@ coverage.SetAction(parsed =>
 
 var page = new Argument<string>("page") { Description = "The page in Markdown whose figures are written" };
 var measured = new Argument<string[]>("reports") { Description = "What commands wrote with --json", Arity = ArgumentArity.OneOrMore };
-var readme = new Command("readme", "Write measured figures into a page, between its marks") { page, measured };
+var others = new Option<bool>("--keep") { Description = "Keep figures of which no report is given" };
+var readme = new Command("readme", "Write measured figures into a page, between its marks") { page, measured, others };
 readme.SetAction(parsed =>
 {
     var path = parsed.GetRequiredValue(page);
-    File.WriteAllText(path, Figures.Fill(File.ReadAllText(path), [.. parsed.GetRequiredValue(measured).Select(File.ReadAllText)]));
+    File.WriteAllText(path, Figures.Fill(File.ReadAllText(path), [.. parsed.GetRequiredValue(measured).Select(File.ReadAllText)], parsed.GetValue(others)));
 });
 
 var picture = new Argument<string>("picture") { Description = "The SVG file to write" };

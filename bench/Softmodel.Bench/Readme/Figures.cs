@@ -32,15 +32,21 @@ static class Figures
     /// <summary>The page with its figures replaced.</summary>
     /// <param name="page">The page.</param>
     /// <param name="json">Reports, in any order.</param>
-    /// <exception cref="SoftmodelException">A report is of no command that is known here, or the page has no place for figures.</exception>
-    public static string Fill(string page, IReadOnlyList<string> json)
+    /// <param name="keepsOthers">Whether figures stay of which there is no report; they have to be of the same machine.</param>
+    /// <exception cref="SoftmodelException">A report is of no command that is known here, the page has no place for figures, or what stays was measured elsewhere.</exception>
+    public static string Fill(string page, IReadOnlyList<string> json, bool keepsOthers = false)
     {
         var (begin, end) = (page.IndexOf(Begin, StringComparison.Ordinal), page.IndexOf(End, StringComparison.Ordinal));
         if (begin < 0 || end < begin)
             throw new SoftmodelException($"the page has no place for figures: lines '{Begin}' and '{End}'");
         var roots = json.Select(j => JsonDocument.Parse(j).RootElement).ToArray();
         var rows = roots.Select(root => (Kind: Kind(root), Root: root)).OrderBy(r => r.Kind).SelectMany(r => reports[r.Kind].Rows(r.Root)).ToArray();
+        var there = page[begin..end].Split('\n');
+        if (keepsOthers)
+            rows = Merged([.. there.Where(line => line.StartsWith("| ", StringComparison.Ordinal)).Skip(2).Select(Row)], rows);
         var machine = roots.Where(r => r.TryGetProperty("machine", out _)).Select(r => Machine(r.GetProperty("machine"))).FirstOrDefault();
+        if (keepsOthers && machine is not null && !there.Contains($"Measured on {machine}."))
+            throw new SoftmodelException($"the figures that are there were measured elsewhere, and not on {machine}: make all of them anew");
         var table = $"""
             {Begin}
             | what | measured | by |
@@ -49,6 +55,23 @@ static class Figures
             {(machine is null ? "" : $"\nMeasured on {machine}.\n")}
             """.ReplaceLineEndings("\n");
         return page[..begin] + table.TrimEnd('\n') + "\n" + page[end..];
+    }
+
+    static Figure Row(string line) => line.Trim('|', ' ').Split(" | ") is [var what, var measured, var command] ? new(what, measured, command.Trim('`')) : throw new SoftmodelException($"'{line}' is no row of figures");
+
+    /// <summary>Rows, those of which there are newer ones in their place; what is new stands behind the last of its command or at the end.</summary>
+    static Figure[] Merged(Figure[] old, Figure[] made)
+    {
+        var all = old.ToList();
+        foreach (var figure in made)
+        {
+            var (same, near) = (all.FindIndex(f => f.What == figure.What), all.FindLastIndex(f => f.Command.Split(' ').Take(2).SequenceEqual(figure.Command.Split(' ').Take(2))));
+            if (same >= 0)
+                all[same] = figure;
+            else
+                all.Insert(near >= 0 ? near + 1 : all.Count, figure);
+        }
+        return [.. all];
     }
 
     static int Kind(JsonElement root) => Array.FindIndex(reports, r => r.Keys.All(k => root.TryGetProperty(k, out _))) is >= 0 and var kind ? kind
@@ -81,7 +104,7 @@ static class Figures
             }
             if (model.Any(s => Has(s, "decode")))
             {
-                yield return new($"{model.Key}: how many times llama.cpp's tokens per second, writing and reading", Each(s => Invariant($"{Number(s, "decode"):0.0} and {Number(s, "prefill"):0.0}")), $"softmodel bench {model.Key}");
+                yield return new($"{model.Key}: how many times {(Text(root, "against") == "onnxruntime" ? "ONNX Runtime" : Text(root, "against"))}'s tokens per second, writing and reading", Each(s => Invariant($"{Number(s, "decode"):0.0} and {Number(s, "prefill"):0.0}")), $"softmodel bench {model.Key}");
                 continue;
             }
             if (model.Any(s => Has(s, "min_cosine")))

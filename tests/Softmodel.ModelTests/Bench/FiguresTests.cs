@@ -69,6 +69,20 @@ public class FiguresTests
     }
 
     [Fact]
+    public void Figures_of_which_there_is_no_report_stay_where_that_is_asked_for()
+    {
+        const string Exported = """{ "against": "onnxruntime", "summary": [ { "model": "m", "threads": 1, "decode": 1.2, "prefill": 0.6 } ], "rows": [] }""";
+        var page = Figures.Fill(Page, [Suites, Timed, Verified]);
+        Assert.Equal(page, Figures.Fill(page, [Timed], keepsOthers: true));
+        var more = Figures.Fill(page, [Timed.Replace("2.26", "2.4", StringComparison.Ordinal), Exported], keepsOthers: true).Split('\n');
+        Assert.Equal(page.Split('\n').Length + 1, more.Length);
+        Assert.Contains("| tts-en: how many times as fast as ONNX Runtime | 2.4 with 1 thread; 3.0 with 2 threads | `softmodel bench tts-en` |", more);
+        Assert.Contains("| m: how many times ONNX Runtime's tokens per second, writing and reading | 1.2 and 0.6 with 1 thread | `softmodel bench m` |", more);
+        Assert.Contains("| tts-en: nearness to ONNX Runtime, the worst run | 63 dB | `softmodel verify tts-en` |", more);
+        Assert.Contains("measured elsewhere", Assert.Throws<SoftmodelException>(() => Figures.Fill(page, [Timed.Replace("Z80", "6502", StringComparison.Ordinal)], keepsOthers: true)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void What_is_no_report_and_what_is_no_page_is_said()
     {
         Assert.Contains("surprise", Assert.Throws<SoftmodelException>(() => Figures.Fill(Page, ["""{ "surprise": 1 }"""])).Message);
