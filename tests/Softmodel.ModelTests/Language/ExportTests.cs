@@ -1,7 +1,7 @@
 using Softmodel.Cli.Peers;
+using Softmodel.Graphs;
 using Softmodel.Language;
 using Softmodel.ModelTests.Speech;
-using Softmodel.Graphs;
 
 namespace Softmodel.ModelTests.Language;
 
