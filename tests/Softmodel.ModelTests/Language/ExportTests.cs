@@ -18,7 +18,8 @@ public class ExportTests
 
     /// <summary>
     /// Each run rounds what is multiplied to 8 bits, by the largest number of the run. Where a last bit falls otherwise a rounding
-    /// does, and then all that follow: as much as the rounding itself loses. So few tokens may differ, and scores by that much.
+    /// does, and then all that follow: as much as the rounding itself loses. ONNX Runtime with all its optimizations is only 15 to
+    /// 23 dB from itself with fewer on such prompts, where it is not the same. So few tokens may differ, and scores by that much.
     /// </summary>
     [Theory]
     [InlineData("What is the capital of France?")]
