@@ -255,20 +255,23 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
     public const int Chosen = 16;
 
     /// <summary>C# of type <c>VI</c> for a function of bytes, each in 32 bits, or of whole numbers of 32 bits without a sign; null where there is none.</summary>
-    public static string? WholeVector(Function function, ElementType type) => function.Name switch
+    public static string? WholeVector(Function function, ElementType type)
     {
-        _ when type is not (ElementType.UInt8 or ElementType.UInt32) => null,
-        "bit_and" => "({0} & {1})",
-        "bit_or" => "({0} | {1})",
-        "bit_xor" => "({0} ^ {1})",
-        "shift_right" => "VX.ShiftRightLogical({0}, {1})",
-        "shift_left" when type is ElementType.UInt32 => "VX.ShiftLeft({0}, {1})",
-        _ when type is ElementType.UInt32 => null,
-        "shift_left" => "(VX.ShiftLeft({0}, {1}) & VX.Create(255))",
-        "add" => "(({0} + {1}) & VX.Create(255))",
-        "multiply" => "(({0} * {1}) & VX.Create(255))",
-        _ => null,
-    };
+        if (type is not (ElementType.UInt8 or ElementType.UInt32))
+            return null;
+        string Wrapped(string code) => type is ElementType.UInt8 ? $"({code} & VX.Create(255))" : code;
+        return function.Name switch
+        {
+            "bit_and" => "({0} & {1})",
+            "bit_or" => "({0} | {1})",
+            "bit_xor" => "({0} ^ {1})",
+            "shift_right" => "VX.ShiftRightLogical({0}, {1})",
+            "shift_left" => Wrapped("VX.ShiftLeft({0}, {1})"),
+            "add" => Wrapped("({0} + {1})"),
+            "multiply" => Wrapped("({0} * {1})"),
+            _ => null,
+        };
+    }
 
     /// <summary>The element of a load: a pointer for the row, moved along by the loops within.</summary>
     public string Pointer(Expr.Load load)
