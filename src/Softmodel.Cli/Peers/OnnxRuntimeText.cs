@@ -35,7 +35,22 @@ internal sealed class OnnxRuntimeText(OnnxRuntimePeer peer) : IDisposable
         return clock.Elapsed.TotalMilliseconds;
     }
 
+    /// <summary>Goes on with tokens, and gives the scores of what comes after the last.</summary>
+    public float[] Scores(IReadOnlyList<int> tokens)
+    {
+        using var scores = Run(tokens);
+        return Last(scores).ToArray();
+    }
+
     int Read(IReadOnlyList<int> tokens)
+    {
+        using var scores = Run(tokens);
+        return Sampler.Largest(Last(scores));
+    }
+
+    static ReadOnlySpan<float> Last(OrtValue scores) => scores.GetTensorDataAsSpan<float>()[^(int)scores.GetTensorTypeAndShape().Shape[^1]..];
+
+    OrtValue Run(IReadOnlyList<int> tokens)
     {
         static OrtValue Row(IEnumerable<int> numbers) => (long[])[.. numbers.Select(n => (long)n)] is var row ? OrtValue.CreateTensorValueFromMemory(row, [1, row.Length]) : null!;
         var values = peer.Inputs.Select(name => name switch
@@ -55,8 +70,7 @@ internal sealed class OnnxRuntimeText(OnnxRuntimePeer peer) : IDisposable
                 past[name] = results[i];
         }
         length += tokens.Count;
-        using var scores = results[0];
-        return Sampler.Largest(scores.GetTensorDataAsSpan<float>()[^(int)scores.GetTensorTypeAndShape().Shape[^1]..]);
+        return results[0];
     }
 
     void Forget()

@@ -1,5 +1,4 @@
 using Softmodel.Cli.Peers;
-using Softmodel.Graphs;
 using Softmodel.Language;
 using Softmodel.ModelTests.Speech;
 
@@ -28,26 +27,14 @@ public class ExportTests
     {
         using var model = await Load(new() { ContextLength = 512 });
         using var file = await Model.LoadAsync("minimind2-small");
-        using var peer = OnnxRuntimePeer.Load(file.Path);
-        var past = peer.Inputs.Where(n => n.StartsWith("past", StringComparison.Ordinal)).ToDictionary(n => n, _ => Tensor.Of<float>([], 1, 2, 0, 64));
-        var (decoder, fed, length, agreed) = (model.Decoder, model.TokensOf([new ChatTurn("user", question)]), 0, 0);
+        using var peer = new OnnxRuntimeText(OnnxRuntimePeer.Load(file.Path));
+        var (decoder, fed, agreed) = (model.Decoder, model.TokensOf([new ChatTurn("user", question)]), 0);
         for (var i = 0; i < Written; i++)
         {
-            Tensor Row(IEnumerable<int> numbers) => Tensor.Of<long>((long[])[.. numbers.Select(n => (long)n)], 1, numbers.Count());
-            var theirs = peer.Run([.. peer.Inputs.Select(name => name switch
-            {
-                "input_ids" => Row(fed),
-                "position_ids" => Row(Enumerable.Range(length, fed.Length)),
-                "attention_mask" => Row(Enumerable.Repeat(1, length + fed.Length)),
-                _ => past[name],
-            })]);
-            foreach (var name in past.Keys)
-                past[name] = theirs[peer.Outputs.ToList().IndexOf(name.Replace("past_key_values", "present", StringComparison.Ordinal))];
-            var (expected, scores) = (theirs[0].Values<float>()[^decoder.Vocabulary..].ToArray(), decoder.Run(new Fed(0, fed)).ToArray());
+            var (expected, scores) = (peer.Scores(fed), decoder.Run(new Fed(0, fed)).ToArray());
             var (power, lost) = (expected.Sum(e => e * (double)e), expected.Zip(scores, (e, s) => Math.Pow(e - (double)s, 2)).Sum());
             Assert.InRange(10 * Math.Log10(power / lost), 15, double.PositiveInfinity);
             agreed += Sampler.Largest(scores) == Sampler.Largest(expected) ? 1 : 0;
-            length += fed.Length;
             fed = [Sampler.Largest(expected)];
         }
         Assert.InRange(agreed, Written * 9 / 10, Written);

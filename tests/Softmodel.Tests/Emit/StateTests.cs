@@ -1,8 +1,8 @@
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
-using Softmodel.Lowering;
 using Softmodel.Runtime;
+using Softmodel.Tests.Generated;
 
 namespace Softmodel.Tests.Emit;
 
@@ -25,14 +25,6 @@ public class StateTests
         return graph with { States = [new(3, 2), new(4, 3)] };
     }
 
-    static CompiledModel Compile(Graph graph)
-    {
-        var path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
-        var model = InProcess.Compile(Lower.Program(graph), path, InProcess.Width);
-        File.Delete(path);
-        return model;
-    }
-
     static float[] Run(CompiledModel model, float a, float b, long at, int rows)
     {
         model.Run(TensorArgument.Of(new[] { a, b }, 2), TensorArgument.Of(new[] { at }, 1, 1), TensorArgument.Of(new long[rows], rows));
@@ -42,7 +34,7 @@ public class StateTests
     [Fact]
     public void A_run_finds_what_the_one_before_left()
     {
-        using var model = Compile(Remembering());
+        using var model = Answers.Compile(Remembering(), InProcess.Width);
         Assert.Equal(["x", "at", "used"], model.Inputs.Select(i => i.Name));
         Assert.Equal(["twice", "total"], model.Outputs.Select(o => o.Name));
         Assert.Equal([1, 2, 1, 2], Run(model, 1, 2, 0, 1));

@@ -13,24 +13,31 @@ static class Answers
     /// <summary>Compiled in process; once for each number of threads, which must give the same bits.</summary>
     public static Tensor[] Compiled(Graph graph, Tensor[] inputs, int width, params ReadOnlySpan<int> threads)
     {
+        using var model = Compile(graph, width);
+        Tensor[]? first = null;
+        foreach (var count in threads)
+        {
+            model.Threads = count;
+            model.Run([.. inputs.Select(Argument)]);
+            Tensor[] outputs = [.. Enumerable.Range(0, model.Outputs.Count).Select(i => Copy(model.Output(i)))];
+            first ??= outputs;
+            for (var i = 0; i < outputs.Length; i++)
+                Assert.True(outputs[i].SameAs(first[i]), $"{count} threads give another {graph.OutputNames[i]}");
+        }
+        return first!;
+    }
+
+    /// <summary>A graph compiled in process, whose weights' file is gone.</summary>
+    public static CompiledModel Compile(Graph graph, int width)
+    {
         var weights = Path.Combine(Path.GetTempPath(), $"softmodel-generated-{Guid.NewGuid():N}.bin");
         try
         {
-            using var model = InProcess.Compile(Lower.Program(graph), weights, width);
-            Tensor[]? first = null;
-            foreach (var count in threads)
-            {
-                model.Threads = count;
-                model.Run([.. inputs.Select(Argument)]);
-                Tensor[] outputs = [.. Enumerable.Range(0, model.Outputs.Count).Select(i => Copy(model.Output(i)))];
-                first ??= outputs;
-                for (var i = 0; i < outputs.Length; i++)
-                    Assert.True(outputs[i].SameAs(first[i]), $"{count} threads give another {graph.OutputNames[i]}");
-            }
-            return first!;
+            return InProcess.Compile(Lower.Program(graph), weights, width);
         }
         finally
         {
+            // What is mapped stays until it is unmapped.
             File.Delete(weights);
         }
     }

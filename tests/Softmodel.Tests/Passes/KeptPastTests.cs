@@ -1,11 +1,10 @@
 using CsCheck;
 using Softmodel.Cli;
-using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
-using Softmodel.Lowering;
 using Softmodel.Passes;
 using Softmodel.Runtime;
+using Softmodel.Tests.Generated;
 
 namespace Softmodel.Tests.Passes;
 
@@ -27,20 +26,6 @@ public class KeptPastTests
         return builder.Build([all.Value, heads.Contract("bhid,bhjd->bih", all).Value], ["present.0.key", "sums"]);
     }
 
-    static CompiledModel Compiled(Graph graph)
-    {
-        var weights = Path.GetTempFileName();
-        File.Delete(weights);
-        try
-        {
-            return InProcess.Compile(Lower.Program(graph), weights, 256);
-        }
-        finally
-        {
-            File.Delete(weights);
-        }
-    }
-
     static Tensor Numbers(Random random, params long[] dims) =>
         Tensor.Of([.. Enumerable.Range(0, (int)Tensor.CountOf(dims)).Select(_ => (float)random.NextDouble())], dims);
 
@@ -52,7 +37,7 @@ public class KeptPastTests
         kept.Validate();
         Assert.Equal(["x", "mask"], kept.Arguments.Select(v => v.Name));
         Assert.Equal(["sums"], kept.Results.Select(r => r.Name));
-        using var compiled = Compiled(kept);
+        using var compiled = Answers.Compile(kept, 256);
         Gen.Select(Gen.Int[0, 6], Gen.Int[1, 5]).Array[1, 8].Sample(steps =>
         {
             var random = new Random(steps.Length);
@@ -82,11 +67,11 @@ public class KeptPastTests
     [Fact]
     public void Sums_of_sizes_are_told_apart_by_what_tells_the_rest()
     {
-        using var compiled = Compiled(Sums());
+        using var compiled = Answers.Compile(Sums(), 256);
         Tensor[] Given(int before, int count, int length) => [Numbers(new(1), 1, count, Heads * Size), Numbers(new(2), 1, length), Numbers(new(3), 1, Heads, before, Size)];
         Assert.Equal([1, Heads, 7, Size], compiled.Run(Given(5, 2, 7))[0].Dims.ToArray());
         Assert.Contains("a size is 6 where 7 is needed", Assert.Throws<ModelException>(() => compiled.Run(Given(5, 2, 6))).Message, StringComparison.Ordinal);
-        using var kept = Compiled(KeptPast.Apply(Sums(), Evaluator.FoldKeepingNarrow, "sums"));
+        using var kept = Answers.Compile(KeptPast.Apply(Sums(), Evaluator.FoldKeepingNarrow, "sums"), 256);
         Assert.Contains("past", Assert.Throws<ModelException>(() => kept.Run(Given(5, 2, 1)[..2])).Message, StringComparison.Ordinal);
     }
 

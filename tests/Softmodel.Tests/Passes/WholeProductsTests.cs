@@ -6,6 +6,7 @@ using Softmodel.Graphs;
 using Softmodel.Lowering;
 using Softmodel.Passes;
 using Softmodel.Runtime;
+using Softmodel.Tests.Generated;
 
 namespace Softmodel.Tests.Passes;
 
@@ -28,21 +29,6 @@ public class WholeProductsTests
         return builder.Build([(y * (y * 0.1).Map(Functions.Tanh)).Value], ["y"]);
     }
 
-    static CompiledModel Compiled(Graph graph, int width)
-    {
-        var weights = Path.GetTempFileName();
-        File.Delete(weights);
-        try
-        {
-            return InProcess.Compile(Lower.Program(graph), weights, width);
-        }
-        finally
-        {
-            // What is mapped stays until it is unmapped.
-            File.Delete(weights);
-        }
-    }
-
     static Tensor Run(CompiledModel model, Tensor x)
     {
         Tensor[] inputs = [x];
@@ -59,7 +45,7 @@ public class WholeProductsTests
             Assert.False(Assert.Single(found).IsRefused);
             Assert.Contains(graph.Nodes, n => n.Op is Op.Contract && n.Output.Type.Element == ElementType.Int32);
             Assert.Contains("Tile.WholeRows", ProgramCode.Write(Lower.Program(graph), width).Source, StringComparison.Ordinal);
-            using var compiled = Compiled(graph, width);
+            using var compiled = Answers.Compile(graph, width);
             foreach (var (batch, rows) in ((int, int)[])[(1, 1), (1, 7), (3, 5), (2, 13)])
             {
                 var x = Numbers(seed + rows, 2, batch, rows, half * 2);
@@ -117,7 +103,7 @@ public class WholeProductsTests
     public void Rows_of_zeros_and_of_large_numbers_do_not_overflow()
     {
         var (graph, _) = WholeProducts.Apply(Layer(1536, 32, false, 7), Evaluator.FoldKeepingStored, 20);
-        using var compiled = Compiled(graph, InProcess.Width);
+        using var compiled = Answers.Compile(graph, InProcess.Width);
         var zeros = Run(compiled, Tensor.Of(new float[1536], 1, 1, 1536));
         var large = Tensor.Of([.. Enumerable.Repeat(3e30f, 1536)], 1, 1, 1536);
         var expected = Evaluator.Run(graph, [large])[0];
