@@ -87,7 +87,7 @@ sealed class NestCode
             body = $"{Accumulators(fold, "sums")}{body}{Horizontal(fold.Kind)}{afterwards.Text}{element}";
             writer.Sizes.Append(then.writer.Sizes);
         }
-        var decoding = RowDecoding();
+        var decoding = RowDecoding(writer, rows);
         var rowCount = Code(Dim.Product(rows.Select(a => a.Extent)));
         var columnCount = inner is null || foldsInner ? "1" : Code(inner.Extent);
         var cost = Code(Dim.Product(folded.Select(a => a.Extent)) * CostOf(nest));
@@ -106,7 +106,8 @@ sealed class NestCode
 
     static long Cost(Expr e) => KernelWriter.Cost(e);
 
-    string RowDecoding()
+    /// <summary>The statements that take the number of a row apart into the loops that it stands for, the outermost first.</summary>
+    public static string RowDecoding(KernelWriter writer, IReadOnlyList<Axis> rows)
     {
         var used = rows.Where(a => a.Extent.Value != 1).ToArray();
         if (used.Length == 0)
@@ -115,7 +116,7 @@ sealed class NestCode
             return $"var {used[0].Name} = row;\n";
         var text = new StringBuilder("var rest = row;\n");
         for (var i = used.Length - 1; i > 0; i--)
-            text.Append($"var {used[i].Name} = rest % {Code(used[i].Extent)};\nrest /= {Code(used[i].Extent)};\n");
+            text.Append($"var {used[i].Name} = rest % {writer.Code(used[i].Extent)};\nrest /= {writer.Code(used[i].Extent)};\n");
         return text.Append($"var {used[0].Name} = rest;\n").ToString();
     }
 

@@ -26,31 +26,18 @@ static class TransposeCode
         var row = axes.FirstOrDefault(a => load.Index.Stride(a).Value == 1 && nest.At.Stride(a).Value is not (0 or 1));
         if (column is null || row is null || column.Extent.Value < Least || row.Extent.Value < Least)
             return null;
-        Axis[] outer = [.. axes.Where(a => a != row && a != column)];
-        var writer = new KernelWriter(outer.Append(row).ToDictionary(a => a, _ => 1), null, 1);
-        Index Without(Index index, params ReadOnlySpan<Axis> moved)
-        {
-            foreach (var axis in moved)
-                index += (Index)axis * (index.Stride(axis) * -1);
-            return index;
-        }
+        // Rows of a task are a block; loops around both are counted with blocks.
+        var block = new Axis("block", Dim.CeilDiv(row.Extent, RowsOfTask));
+        Axis[] blocks = [.. axes.Where(a => a != row && a != column), block];
+        var writer = new KernelWriter(blocks.Append(row).ToDictionary(a => a, _ => 1), null, 1);
+        Index AtFirstColumn(Index index) => index + (Index)column * (index.Stride(column) * -1);
         var (from, to) = (writer.Pointer(load.Buffer), writer.Pointer(nest.Target));
-        var blocks = Dim.CeilDiv(row.Extent, RowsOfTask);
-        var decoding = new StringBuilder();
-        if (outer.Length > 0)
-        {
-            decoding.Append($"var rest = row / {writer.Code(blocks)};\n");
-            for (var i = outer.Length - 1; i >= 0; i--)
-            {
-                decoding.Append(i == 0 ? $"var {outer[i].Name} = rest;\n" : $"var {outer[i].Name} = rest % {writer.Code(outer[i].Extent)};\n");
-                decoding.Append(i == 0 ? "" : $"rest /= {writer.Code(outer[i].Extent)};\n");
-            }
-        }
-        decoding.Append($"var {row.Name} = {(outer.Length > 0 ? $"row % {writer.Code(blocks)}" : "row")} * {RowsOfTask};\n");
+        var body = new StringBuilder(NestCode.RowDecoding(writer, blocks));
+        body.Append($"var {row.Name} = {(block.Extent.Value == 1 ? "0L" : $"{block.Name} * {RowsOfTask}")};\n");
         var (step, pitch) = (writer.Code(load.Index.Stride(column)), writer.Code(nest.At.Stride(row)));
-        decoding.Append($"Maths.Transpose({from} + {writer.Code(Without(load.Index, column))} + column * {step}, {step}, {to} + {writer.Code(Without(nest.At, column))} + column, {pitch}, Math.Min({RowsOfTask}, {writer.Code(row.Extent)} - {row.Name}), columnEnd - column);\n");
-        var (rows, columns) = (writer.Code(outer.Aggregate(blocks, (n, a) => n * a.Extent)), writer.Code(column.Extent));
-        var text = $"{writer.Taken()}{writer.Sizes}Split.Of({rows}, {columns}, {RowsOfTask}L, task, out var row, out var rowEnd, out var column, out var columnEnd);\nfor (; row < rowEnd; row++)\n{{\n{KernelWriter.Indent(decoding.ToString(), 1)}}}\n";
+        body.Append($"Maths.Transpose({from} + {writer.Code(AtFirstColumn(load.Index))} + column * {step}, {step}, {to} + {writer.Code(AtFirstColumn(nest.At))} + column, {pitch}, Math.Min({RowsOfTask}, {writer.Code(row.Extent)} - {row.Name}), columnEnd - column);\n");
+        var (rows, columns) = (writer.Code(Dim.Product(blocks.Select(a => a.Extent))), writer.Code(column.Extent));
+        var text = $"{writer.Taken()}{writer.Sizes}Split.Of({rows}, {columns}, {RowsOfTask}L, task, out var row, out var rowEnd, out var column, out var columnEnd);\nfor (; row < rowEnd; row++)\n{{\n{KernelWriter.Indent(body.ToString(), 1)}}}\n";
         return new(KernelWriter.Indent(text, 2), writer.Parameters, $"Split.Tasks({writer.InFrame(rows)}, {writer.InFrame(columns)}, {RowsOfTask}L)");
     }
 }
