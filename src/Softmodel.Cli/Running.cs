@@ -15,8 +15,12 @@ internal static unsafe class Running
         public Tensor[] Run(IReadOnlyList<Tensor> inputs)
         {
             model.Time(inputs);
-            return [.. Enumerable.Range(0, model.Outputs.Count).Select(i => Copy(model.Output(i)))];
+            return model.Results();
         }
+
+        /// <summary>Copies of the outputs of the latest run.</summary>
+        /// <exception cref="ModelException">The model has not run, or its latest run failed.</exception>
+        public Tensor[] Results() => [.. Enumerable.Range(0, model.Outputs.Count).Select(i => Copy(model.Output(i)))];
 
         /// <summary>Computes the outputs of a model, and leaves them in it: what is to be timed.</summary>
         /// <param name="inputs">One for each input, in order; read in place.</param>

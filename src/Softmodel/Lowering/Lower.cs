@@ -32,8 +32,11 @@ sealed class Lower
         var lower = new Lower();
         var inputs = graph.Arguments.Select(v => lower.Store(v, Storage.Input)).ToArray();
         lower.Remember(graph);
-        Step[] steps = [.. lower.Body(graph), .. lower.Remembered(graph)];
+        var body = lower.Body(graph);
+        var remembered = lower.Remembered(graph).ToArray();
+        var lost = remembered.OfType<Step.Copy>().Select(c => c.To).Concat(inputs).ToHashSet();
         var outputs = graph.Results.Select(r => (lower.stored[r.Value], r.Value.Shape)).ToArray();
+        Step[] steps = [.. body, .. lower.Saved(outputs, lost), .. remembered];
         return RowFusion.Apply(new(graph.Name, graph, inputs, outputs, [.. lower.buffers], steps));
     }
 
@@ -50,7 +53,7 @@ sealed class Lower
                 throw new SoftmodelException($"the state {before} has a symbolic size besides its first: what it holds would move when that grows");
             var buffer = Store(before, Storage.State);
             var readers = graph.Nodes.Where(n => n.Inputs.Contains(before)).ToArray();
-            if (readers is [{ Op: Op.ScatterND { Combine: Combination.Replace } or Op.ScatterElements { Combine: Combination.Replace } } update] && update.Inputs[0] == before && update.Inputs.Count(v => v == before) == 1 && update.Output == after)
+            if (readers is [{ Op: Op.ScatterND { Combine: Combination.Replace } or Op.ScatterElements { Combine: Combination.Replace } } update] && update.Inputs[0] == before && update.Inputs.Count(v => v == before) == 1 && update.Output == after && !graph.Outputs.Contains(before))
                 updated.Add(after, buffer);
         }
     }
@@ -70,6 +73,22 @@ sealed class Lower
             all[i].From = copy;
         }
         return copies.Concat(all.Select(s => new Step.Copy(s.From, s.To)));
+    }
+
+    /// <summary>Copies results out of buffers that don't outlast the run: arguments, which are let go, and states that are overwritten.</summary>
+    Step[] Saved((Buffer Buffer, Shape Shape)[] results, HashSet<Buffer> lost)
+    {
+        var copies = new Dictionary<Buffer, Buffer>();
+        foreach (ref var result in results.AsSpan())
+        {
+            var from = result.Buffer;
+            if (!lost.Contains(from))
+                continue;
+            if (!copies.TryGetValue(from, out var copy))
+                copies.Add(from, copy = NewBuffer($"{from.Name}_result", Storage.Arena, from.Type, from.Count));
+            result.Buffer = copy;
+        }
+        return [.. copies.Select(c => new Step.Copy(c.Key, c.Value))];
     }
 
     Step[] Body(Graph graph)

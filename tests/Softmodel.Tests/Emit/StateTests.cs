@@ -46,6 +46,30 @@ public class StateTests
         Assert.Equal([1, 1, 1, 1], Run(model, 1, 1, 2, 3));
     }
 
+    /// <summary>Results that are stored where an argument or a state is, and so would be gone with it.</summary>
+    [Fact]
+    public void Results_outlast_arguments_and_the_states_that_they_are()
+    {
+        var builder = new GraphBuilder("same", Evaluator.Fold);
+        Term Input(string name) => new(builder, builder.Input(name, new(ElementType.Float32, new(2, 1))));
+        var (x, replaced, updated) = (Input("x"), Input("replaced"), Input("updated"));
+        var next = replaced + x;
+        var written = updated.Apply(new Op.ScatterND(Combination.Replace), new Term(builder, builder.Sizes([1], new(1, 1))), x.Slice(0, 0, 1));
+        var graph = builder.Build(
+            [x.Value, x.Reshape(new(2)).Value, replaced.Value, replaced.Reshape(new(1, 2)).Value, updated.Value, written.Reshape(new(2)).Value, next.Value, written.Value],
+            ["x", "flat", "before", "before_flat", "table", "table_after", "next", "written"]) with
+        { States = [new(1, 6), new(2, 7)] };
+        using var model = Answers.Compile(graph, InProcess.Width);
+        float[][] expected = [[1, 2, 1, 2, 0, 0, 0, 0, 0, 0, 0, 1], [3, 4, 3, 4, 1, 2, 1, 2, 0, 1, 0, 3]];
+        foreach (var now in expected)
+        {
+            float[] given = [now[0], now[1]];
+            model.Run(TensorArgument.Of(given, 2, 1));
+            given.AsSpan().Clear();
+            Assert.Equal(now, Enumerable.Range(0, model.Outputs.Count).SelectMany(i => model.Output(i).Span<float>().ToArray()));
+        }
+    }
+
     [Fact]
     public void States_are_part_of_the_text_form_and_stay_through_passes()
     {
