@@ -11,7 +11,7 @@ static class Zeros
 {
     public static readonly Rule[] Rules =
     [
-        (b, op, x) => op is Op.Pad outer && Padded(b, x[0]) is var (inner, y) && Simplify.IsZero(x[1]) && outer.Mode == Padding.Constant
+        (b, op, x) => op is Op.Pad { Mode: Padding.Constant } outer && Padded(b, x[0]) is var (inner, y) && Simplify.IsZero(x[1])
             ? y.Pad(Sum(inner.Low, outer.Low), Sum(inner.High, outer.High)) : null,
         (b, op, x) => op is Op.Transpose transpose && Padded(b, x[0]) is var (pad, y)
             ? y.Transpose([.. transpose.Order]).Pad(Order(pad.Low, transpose.Order), Order(pad.High, transpose.Order)) : null,

@@ -34,6 +34,22 @@ public class ZerosTests
     }
 
     [Fact]
+    public void Paddings_with_zeros_and_with_elements_stay_apart()
+    {
+        var graph = GraphText.Read("""
+            graph g
+              input x: Float32[t,2]
+              zero: Float32[] = constant {0}
+              inner: Float32[t+1,2] = pad(x, zero) mode=constant low=[1,0] high=[0,0]
+              outer: Float32[t+1,4] = pad(inner) mode=wrap low=[0,1] high=[0,1]
+              output outer = outer
+            end
+            """);
+        var x = Numbers(3, 2);
+        Assert.True(Evaluator.Run(graph, [x])[0].SameAs(Evaluator.Run(Simplify.Apply(graph, Evaluator.Fold), [x])[0]));
+    }
+
+    [Fact]
     public void What_is_padded_is_multiplied_before_it_is_padded()
     {
         var simplified = Simplify.Apply(GraphText.Read(RelativePositions), Evaluator.Fold);
