@@ -138,6 +138,9 @@ public sealed class Dim : IEquatable<Dim>
     /// <summary>The smaller.</summary>
     public static Dim Min(Dim a, Dim b) => a + b - Max(a, b);
 
+    /// <summary>Whether axes of these sizes may be broadcast to one another, as far as is known.</summary>
+    static bool Fit(Dim a, Dim b) => !a.IsKnown || !b.IsKnown || a.Value is 1 || b.Value is 1 || a.Equals(b);
+
     /// <summary>The size of an axis when operands of these sizes are broadcast: the other one where one is 1.</summary>
     /// <exception cref="SoftmodelException">Both are known, differ, and neither is 1.</exception>
     public static Dim Broadcast(Dim a, Dim b)
@@ -146,7 +149,7 @@ public sealed class Dim : IEquatable<Dim>
             return a;
         if (a.Value is 1)
             return b;
-        if (a.IsKnown && b.IsKnown)
+        if (!Fit(a, b))
             throw new SoftmodelException($"axes of {a} and {b} elements cannot be broadcast to one another");
         // A known size above 1 decides: the other can only be it or 1.
         if (a.Value > 1)
@@ -273,17 +276,18 @@ public sealed class Dim : IEquatable<Dim>
 
     /// <summary>The size with symbols replaced; a symbol for which the function gives null stays.</summary>
     /// <param name="symbol">What replaces a symbol.</param>
-    /// <param name="overZero">What a quotient by 0 becomes; if null, it is an error.</param>
-    /// <exception cref="SoftmodelException">A size becomes a quotient by 0.</exception>
-    public Dim Substitute(Func<string, Dim?> symbol, Dim? overZero = null) => IsKnown ? this : terms.Aggregate(Zero, (sum, term) =>
-        sum + term.Atoms.Aggregate((Dim)term.Coefficient, (product, atom) => product * (atom.Kind switch
-        {
-            SymbolKind => symbol(atom.Text) ?? Of(atom),
-            Quotient when overZero is not null && atom.B!.Substitute(symbol, overZero).Value is 0 => overZero,
-            Quotient => FloorDiv(atom.A!.Substitute(symbol, overZero), atom.B!.Substitute(symbol, overZero)),
-            Maximum => Max(atom.A!.Substitute(symbol, overZero), atom.B!.Substitute(symbol, overZero)),
-            _ => Broadcast(atom.A!.Substitute(symbol, overZero), atom.B!.Substitute(symbol, overZero)),
-        })));
+    /// <param name="impossible">What a quotient by 0, and a broadcast of sizes that do not fit, become; if null, they are errors.</param>
+    /// <exception cref="SoftmodelException">A size becomes a quotient by 0, or a broadcast of sizes that do not fit.</exception>
+    public Dim Substitute(Func<string, Dim?> symbol, Dim? impossible = null) => IsKnown ? this : terms.Aggregate(Zero, (sum, term) =>
+        sum + term.Atoms.Aggregate((Dim)term.Coefficient, (product, atom) => product * (atom.Kind == SymbolKind ? symbol(atom.Text) ?? Of(atom)
+            : Joined(atom.Kind, atom.A!.Substitute(symbol, impossible), atom.B!.Substitute(symbol, impossible), impossible))));
+
+    static Dim Joined(string kind, Dim a, Dim b, Dim? impossible) => kind switch
+    {
+        Quotient => impossible is not null && b.Value is 0 ? impossible : FloorDiv(a, b),
+        Maximum => Max(a, b),
+        _ => impossible is not null && !Fit(a, b) ? impossible : Broadcast(a, b),
+    };
 
     /// <summary>The number that the size is when its symbols have these values.</summary>
     /// <exception cref="SoftmodelException">A broadcast does not fit.</exception>

@@ -112,8 +112,8 @@ sealed class Index : IEquatable<Index>
     {
         if (Dynamic.Count > 0)
             return false;
-        // Where a size is 0 because a symbol is, a loop over it does not run; nor where a size is divided by 0.
-        var positive = Terms.SelectMany(t => t.Axis.Extent.Symbols.Where(s => t.Axis.Extent.Substitute(x => x == s ? Dim.Zero : null, overZero: Dim.Zero).Value <= 0)).ToHashSet(StringComparer.Ordinal);
+        // Where a size is 0 because a symbol is, a loop over it does not run; nor where a size can't be.
+        var positive = Terms.SelectMany(t => t.Axis.Extent.Symbols.Where(s => t.Axis.Extent.Substitute(x => x == s ? Dim.Zero : null, impossible: Dim.Zero).Value <= 0)).ToHashSet(StringComparer.Ordinal);
         bool NotNegative(Dim dim) => dim.Substitute(s => positive.Contains(s) ? Dim.Symbol(s) + 1 : null).IsNeverNegative;
         var (least, most) = (Offset, Offset);
         foreach (var (axis, stride) in Terms)
