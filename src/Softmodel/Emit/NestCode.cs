@@ -143,7 +143,7 @@ sealed class NestCode
         text.Append("// Between these no element of a vector lies outside.\n");
         text.Append($"var inside = {low.Aggregate("column", (x, y) => $"Math.Max({x}, {y})")};\n");
         text.Append($"var outside = {high.Aggregate("columnEnd", (x, y) => $"Math.Min({x}, {y})")};\n");
-        if (low.Length == 1 && nest.Fold is null)
+        if (low.Length == 1 && high.Length == 1 && nest.Fold is null)
         {
             // Where all elements of a vector lie outside, it takes what stands for those.
             var rewriting = new ExprRewriting(i => i, axis => axis == inner);

@@ -233,14 +233,16 @@ abstract class Expr(ElementType type, IEnumerable<Axis> axes)
     public sealed class Guard(Index index, Dim size, Expr inside, Expr outside) :
         Expr(inside.Type, [.. index.Axes, .. inside.Axes, .. outside.Axes])
     {
-        /// <summary>The guarded expression, or the one inside where the position is never outside.</summary>
-        public static Expr Of(Index index, Dim size, Expr inside, Expr outside) => index.IsWithin(size) ? inside : new Guard(index, size, inside, outside);
+        /// <summary>The guarded expression, or the one of the two that it always is.</summary>
+        public static Expr Of(Index index, Dim size, Expr inside, Expr outside) => index.IsWithin(size) ? inside
+            : index.Terms.Count == 0 && index.Dynamic.Count == 0 && index.Offset.Value is { } at && (at < 0 || at >= size.Value) ? outside
+            : new Guard(index, size, inside, outside);
 
         public Index Index { get; } = index;
         public Dim Size { get; } = size;
         public Expr Inside { get; } = inside;
         public Expr Outside { get; } = outside;
-        public override IReadOnlyList<Expr> Operands { get; } = [inside, outside];
+        public override IReadOnlyList<Expr> Operands { get; } = [inside, outside, .. index.Dynamic.Select(d => d.Value)];
     }
 
     /// <summary>What a kernel's reduction has come to.</summary>

@@ -228,7 +228,7 @@ sealed class Lower
 
     static Index[] Follow(Index[] position, Shape from, Shape to)
     {
-        if (from.Rank == to.Rank)
+        if (from == to)
             return position;
         var rest = new Queue<Index>(position.Where((_, i) => from[i].Value != 1));
         return [.. to.Dims.Select(d => d.Value == 1 ? Index.Zero : rest.Dequeue())];
