@@ -26,7 +26,7 @@ sealed class Decoder(CompiledModel model, int capacity, WhenFull whenFull = When
     readonly Dictionary<string, int> inputs = model.Inputs.Select((input, i) => (input.Name, i)).ToDictionary(p => p.Name, p => p.i, StringComparer.Ordinal);
     readonly TensorArgument[] arguments = new TensorArgument[model.Inputs.Count];
     readonly HashSet<int> begun = [];
-    long[] tokens = [], positions = [], sequences = [], cells = [], wanted = [], kept = [], cellPositions = [], cellSequences = [];
+    long[] tokens = [], positions = [], sequences = [], cells = [], wanted = [], kept = [], mask = [], cellPositions = [], cellSequences = [];
 
     /// <summary>What lies where.</summary>
     public Cells Cells { get; } = new(capacity);
@@ -124,15 +124,15 @@ sealed class Decoder(CompiledModel model, int capacity, WhenFull whenFull = When
 
     void RunExport(ReadOnlySpan<Fed> feeds, int count)
     {
-        kept = Sized(kept, Cells.Used);
-        kept.AsSpan(0, Cells.Used).Fill(1);
+        mask = Sized(mask, Cells.Used);
+        mask.AsSpan(0, Cells.Used).Fill(1);
         foreach (var (name, at) in inputs)
         {
             var (values, size) = name switch
             {
                 TextInputs.Ids => (tokens, count),
                 TextInputs.Places => (positions, count),
-                _ => (kept, Cells.Used),
+                _ => (mask, Cells.Used),
             };
             arguments[at] = TensorArgument.Of<long>(values.AsMemory(0, size), 1, size);
         }
