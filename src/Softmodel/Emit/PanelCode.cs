@@ -207,7 +207,7 @@ sealed partial class PanelCode
         var writer = new KernelWriter(levels, lane, 2, parameters);
         var (rows, name) = (row is null ? "1L" : writer.Code(row.Extent), row?.Name ?? "i_one");
         var factor = writer.Pointer(read.Buffer);
-        var start = writer.Code(folds.Concat(row is null ? [] : [row]).Aggregate(read.Index, (at, axis) => at + (Index)axis * (read.Index.Stride(axis) * -1)));
+        var start = writer.Code(read.Index.AtStart(row is null ? folds : [.. folds, row]));
         var stride = writer.Code(row is null ? Dim.Zero : read.Index.Stride(row));
         var x = $"{factor} + {start} + {name} * {stride}";
         var head = $"const long lane = 0;\nPanelSplit.Of({Panels}L, {rows}, {Depth}L, task, out var first, out var end);\nvar room = stackalloc float[{(most + 1) * Columns}];\nvar sums = (float*)((nint)(room + {lanes - 1}) & -{lanes * 4});\n";
@@ -304,7 +304,7 @@ sealed partial class PanelCode
     /// <summary>What becomes of the sums of some rows.</summary>
     string Finish(KernelWriter writer, string rows, string name)
     {
-        Index Move(Index index, Index columns) => index + (Index)column * (index.Stride(column) * -1) + columns * index.Stride(column) + (Index)moved * (row is null ? Dim.Zero : index.Stride(row));
+        Index Move(Index index, Index columns) => index.AtStart(column) + columns * index.Stride(column) + (Index)moved * (row is null ? Dim.Zero : index.Stride(row));
         // What is the same for all rows is computed once.
         var whole = new StringBuilder();
         for (var v = 0; v < Vectors; v++)

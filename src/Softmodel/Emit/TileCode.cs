@@ -317,9 +317,8 @@ sealed class TileCode
 
     string Sums(KernelWriter writer, int rows, int? panel, bool isFew, string into)
     {
-        Index Start(Index index) => nest.Fold!.Axes.Aggregate(index, (at, axis) => at + (Index)axis * (index.Stride(axis) * -1));
-        var x = $"&{writer.Pointer(new Expr.Load(byColumn.Buffer, Start(byColumn.Index)))}";
-        var w = panel is null ? $"&{writer.Pointer(new Expr.Load(byRow.Buffer, Start(byRow.Index)))}" : "w";
+        var x = $"&{writer.Pointer(new Expr.Load(byColumn.Buffer, byColumn.Index.AtStart(nest.Fold!.Axes)))}";
+        var w = panel is null ? $"&{writer.Pointer(new Expr.Load(byRow.Buffer, byRow.Index.AtStart(nest.Fold!.Axes)))}" : "w";
         var axes = nest.Fold!.Axes;
         var loops = new StringBuilder();
         for (var i = Tiles.Depth - 1; i >= 0; i--)

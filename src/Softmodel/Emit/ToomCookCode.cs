@@ -23,7 +23,7 @@ sealed class ToomCookCode
     {
         (this.nest, this.row, this.column, this.channel, this.input, this.weights, this.tile, lanes) = (nest, row, column, channel, input, weights, tile, width / 32);
         (rows, channels, dilation) = ((int)row.Extent.Value!.Value, (int)channel.Extent.Value!.Value, (int)input.Index.Stride(tap).Value!.Value);
-        start = ((Axis[])[row, column, channel, tap]).Aggregate(input.Index, (at, axis) => at + (Index)axis * (input.Index.Stride(axis) * -1));
+        start = input.Index.AtStart(row, column, channel, tap);
     }
 
     // Below these the transforms cost what they save; shorter rows leave tiles empty.

@@ -2,7 +2,6 @@ using System.Text;
 using Softmodel.Graphs;
 using Softmodel.Lowering;
 using Softmodel.Runtime;
-using Index = Softmodel.Lowering.Index;
 
 namespace Softmodel.Emit;
 
@@ -30,12 +29,11 @@ static class TransposeCode
         var block = new Axis("block", Dim.CeilDiv(row.Extent, RowsOfTask));
         Axis[] blocks = [.. axes.Where(a => a != row && a != column), block];
         var writer = new KernelWriter(blocks.Append(row).ToDictionary(a => a, _ => 1), null, 1);
-        Index AtFirstColumn(Index index) => index + (Index)column * (index.Stride(column) * -1);
         var (from, to) = (writer.Pointer(load.Buffer), writer.Pointer(nest.Target));
         var body = new StringBuilder(NestCode.RowDecoding(writer, blocks));
         body.Append($"var {row.Name} = {(block.Extent.Value == 1 ? "0L" : $"{block.Name} * {RowsOfTask}")};\n");
         var (step, pitch) = (writer.Code(load.Index.Stride(column)), writer.Code(nest.At.Stride(row)));
-        body.Append($"Maths.Transpose({from} + {writer.Code(AtFirstColumn(load.Index))} + column * {step}, {step}, {to} + {writer.Code(AtFirstColumn(nest.At))} + column, {pitch}, Math.Min({RowsOfTask}, {writer.Code(row.Extent)} - {row.Name}), columnEnd - column);\n");
+        body.Append($"Maths.Transpose({from} + {writer.Code(load.Index.AtStart(column))} + column * {step}, {step}, {to} + {writer.Code(nest.At.AtStart(column))} + column, {pitch}, Math.Min({RowsOfTask}, {writer.Code(row.Extent)} - {row.Name}), columnEnd - column);\n");
         var (rows, columns) = (writer.Code(Dim.Product(blocks.Select(a => a.Extent))), writer.Code(column.Extent));
         var text = $"{writer.Taken()}{writer.Sizes}Split.Of({rows}, {columns}, {RowsOfTask}L, task, out var row, out var rowEnd, out var column, out var columnEnd);\nfor (; row < rowEnd; row++)\n{{\n{KernelWriter.Indent(body.ToString(), 1)}}}\n";
         return new(KernelWriter.Indent(text, 2), writer.Parameters, $"Split.Tasks({writer.InFrame(rows)}, {writer.InFrame(columns)}, {RowsOfTask}L)");

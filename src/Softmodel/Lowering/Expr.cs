@@ -56,6 +56,18 @@ sealed class Index : IEquatable<Index>
     /// <summary>The position without what is read at run time.</summary>
     public Index Static => new(Offset, Terms, []);
 
+    /// <summary>The position in the first iteration of some loops; what is read at run time stays as it is.</summary>
+    public Index AtStart(params ReadOnlySpan<Axis> axes)
+    {
+        var terms = new List<(Axis, Dim)>();
+        foreach (var term in Terms)
+        {
+            if (!axes.Contains(term.Axis))
+                terms.Add(term);
+        }
+        return new(Offset, [.. terms], Dynamic);
+    }
+
     public static implicit operator Index(Dim offset) => new(offset, [], []);
     public static implicit operator Index(Axis axis) => axis.Extent.Value == 1 ? Zero : new(Dim.Zero, [(axis, Dim.One)], []);
     public static Index Of(Expr value) => value is Expr.Number number ? (Dim)(long)number.Value

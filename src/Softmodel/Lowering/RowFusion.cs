@@ -106,7 +106,7 @@ static class RowFusion
                             let buffer = m.Target
                             where buffer.Storage == Storage.Arena && uses[buffer] == together.Count(t => t.Buffers.Contains(buffer))
                             let size = m.At.Stride(shared[^1])
-                            where m.At.Offset.Value == 0 && Rest(m.At, shared).IsWithin(size) && shared.All(a => a == shared[^1] || m.At.Stride(a).ExactQuotient(size) is not null)
+                            where m.At.Offset.Value == 0 && m.At.AtStart(shared).IsWithin(size) && shared.All(a => a == shared[^1] || m.At.Stride(a).ExactQuotient(size) is not null)
                             select (buffer, size);
             var fused = new Step.Fused(shared, together, [.. isPrivate.DistinctBy(p => p.buffer)]);
             if (fused.Private.Sum(p => p.Size.Estimate(LongText)) > MostElements)
@@ -114,8 +114,6 @@ static class RowFusion
             return new([.. between.Where(i => i < last).Select(i => steps[i]), fused], last - start + 1, members.Count);
         }
     }
-
-    static Index Rest(Index at, Axis[] rows) => rows.Aggregate(at, (rest, row) => rest + (Index)row * (at.Stride(row) * -1));
 
     /// <summary>
     /// The loops of a nest that are the rows of others, given what it reads of them; null where it reads other rows, or the
@@ -188,7 +186,7 @@ static class RowFusion
     static Axis[]? SameQuotient(Index read, Step.Nest member, Axis[] own, List<Expr.Guard> within)
     {
         var size = member.At.Stride(own[^1]);
-        if (member.At.Offset.Value != 0 || !Rest(member.At, own).IsWithin(size) || read.Divide(size) is not var (row, rest))
+        if (member.At.Offset.Value != 0 || !member.At.AtStart(own).IsWithin(size) || read.Divide(size) is not var (row, rest))
             return null;
         if (!rest.IsWithin(size))
         {
