@@ -6,6 +6,8 @@ namespace Softmodel.Tests.Generated;
 /// <summary>What generated graphs have found, as small as it could be made.</summary>
 public class FoundTests
 {
+    static Tensor Ramp(params long[] dims) => Tensor.Of([.. Enumerable.Range(0, (int)Tensor.CountOf(dims)).Select(i => (i * 7 % 11 - 5) / 4f)], dims);
+
     static void Agree(string text, params Tensor[] inputs)
     {
         var graph = GraphText.Read(text);
@@ -70,4 +72,51 @@ public class FoundTests
           output t = t
         end
         """, Tensor.Vector<float>(0), Tensor.Vector<float>(1, 2), Tensor.Vector<float>(5));
+
+    [Fact]
+    public void What_is_always_outside_of_a_padded_tensor_is_never_looked_for() => Agree("""
+        graph g
+          input x: Float32[t,3]
+          one: Int64[1] = constant {1}
+          zero: Float32[] = constant {0}
+          padded: Float32[t,6] = pad(x, zero) mode=constant low=[0,3] high=[0,0]
+          chosen: Float32[t,1] = gather(padded, one) axis=1
+          output chosen = chosen
+        end
+        """, Ramp(4, 3));
+
+    /// <summary>The choice lies in a position that is compared, and nowhere else.</summary>
+    [Fact]
+    public void What_chooses_among_sizes_is_stored() => Agree("""
+        graph g
+          input x: Float32[t,3]
+          at: Int64[4,1] = constant {0,1,1,0}
+          sizes: Int64[2] = size_tensor() values=[t,3] shape=[2]
+          chosen: Int64[4] = gather_nd(sizes, at) batchAxes=0
+          output chosen = chosen
+        end
+        """, Ramp(5, 3));
+
+    [Fact]
+    public void A_sum_of_products_may_gain_an_axis_of_one_element_and_lose_another() => Agree("""
+        graph g
+          input x: Float32[6,t,3]
+          input y: Float32[1,3]
+          sums: Float32[6,t,1] = contract(x, y) equation="qrc,ac->qra"
+          moved: Float32[1,6,t] = reshape(sums) shape=[1,6,t]
+          output moved = moved
+        end
+        """, Ramp(6, 5, 3), Ramp(1, 3));
+
+    [Fact]
+    public void A_vector_beyond_one_padding_may_be_within_another() => Agree("""
+        graph g
+          input x: Float32[t,2]
+          one: Float32[] = constant {1}
+          zero: Float32[] = constant {0}
+          inner: Float32[t,12] = pad(x, one) mode=constant low=[0,0] high=[0,10]
+          outer: Float32[t+1,48] = pad(inner, zero) mode=constant low=[0,20] high=[1,16]
+          output outer = outer
+        end
+        """, Ramp(3, 2));
 }
