@@ -55,7 +55,13 @@ sealed partial class PanelCode
         return [.. axes.OrderBy(a => a.Extent.Value).TakeWhile(a => (all *= a.Extent.Value!.Value) <= MostUnrolled)];
     }
 
-    int Vectors => Columns / lanes;
+    // One vector of sums to a row leaves the multiplier waiting for the rows' numbers: two panels are then taken at once.
+    int Together => hasPairs && lanes == Columns && IsWhole && Panels % 2 == 0 ? 2 : 1;
+
+    // The columns that are computed at once.
+    int Across => Columns * Together;
+
+    int Vectors => Across / lanes;
 
     long Depth => folds.Aggregate(1L, (n, a) => n * a.Extent.Value!.Value);
 
@@ -210,7 +216,7 @@ sealed partial class PanelCode
         var start = writer.Code(read.Index.AtStart(row is null ? folds : [.. folds, row]));
         var stride = writer.Code(row is null ? Dim.Zero : read.Index.Stride(row));
         var x = $"{factor} + {start} + {name} * {stride}";
-        var head = $"const long lane = 0;\nPanelSplit.Of({Panels}L, {rows}, {Depth}L, task, out var first, out var end);\nvar room = stackalloc float[{(most + 1) * Columns}];\nvar sums = (float*)((nint)(room + {lanes - 1}) & -{lanes * 4});\n";
+        var head = $"const long lane = 0;\nPanelSplit.Of({Panels / Together}L, {rows}, {Depth * Together}L, task, out var first, out var end);\nvar room = stackalloc float[{(most + 1) * Across}];\nvar sums = (float*)((nint)(room + {lanes - 1}) & -{lanes * 4});\n";
         string Constants((string Text, Lowering.Buffer[] Constants) method) => string.Concat(method.Constants.Select(b => $"{writer.Pointer(b)} + panel * {PerPanel(b)}L, "));
 
         if (hasPairs)
@@ -284,7 +290,7 @@ sealed partial class PanelCode
         return call.ToString();
     }
 
-    string Tasks() => $"PanelSplit.Tasks({Panels}L, {(row is null ? "1L" : TileCode.Frame(row.Extent))}, {Depth}L)";
+    string Tasks() => $"PanelSplit.Tasks({Panels / Together}L, {(row is null ? "1L" : TileCode.Frame(row.Extent))}, {Depth * Together}L)";
 
     /// <summary>The loops of the sum as the other factor's tile runs over them: merged where it goes on from one row to the next.</summary>
     (long Extent, Dim Stride)[] Merged()
@@ -309,8 +315,8 @@ sealed partial class PanelCode
         var whole = new StringBuilder();
         for (var v = 0; v < Vectors; v++)
         {
-            var at = (Index)panel * Columns + (Index)lane + (Dim)(v * lanes);
-            var (value, element, once, text) = Rewritten(writer, i => Move(i, at), true, $"VX.Load(sums + {moved.Name} * {Columns}{(v > 0 ? $" + {v * lanes}" : "")})");
+            var at = (Index)panel * Across + (Index)lane + (Dim)(v * lanes);
+            var (value, element, once, text) = Rewritten(writer, i => Move(i, at), true, $"VX.Load(sums + {moved.Name} * {Across}{(v > 0 ? $" + {v * lanes}" : "")})");
             whole.Append($"{{\n{KernelWriter.Indent($"{once}{OverRows($"{text}VX.Store({value}, &{element});\n")}", 1)}}}\n");
         }
         if (IsWhole)

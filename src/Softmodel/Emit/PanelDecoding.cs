@@ -62,7 +62,7 @@ sealed partial class PanelCode
     }
 
     // Tables that are looked up are the same for all panels.
-    long PerPanel(Lowering.Buffer constant) => panels.ContainsValue(constant) ? constant.Count.Value!.Value / Panels : 0;
+    long PerPanel(Lowering.Buffer constant) => panels.ContainsValue(constant) ? constant.Count.Value!.Value / Panels * Together : 0;
 
     /// <summary>A position in what lies as it is, with some loops at a number.</summary>
     Index Fixed(Index index, IReadOnlyDictionary<Axis, long> fixedAxes, int copy)

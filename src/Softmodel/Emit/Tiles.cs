@@ -51,19 +51,24 @@ static class Tiles
             code.Append($"        VI {Each(v => $"{Sum(r, v)} = VI.Zero")};\n");
         for (var p = 1; p < pointers; p++)
             code.Append($"        var x{p} = x + {p * RowsOfPointer} * row;\n");
-        // The panel that comes next is on its way while this one is used.
-        code.Append($"        var next = w + pairs * {kernel.Vectors * lanes * 2};\n");
-        code.Append($"        for (; pairs > 0; pairs--, w += {kernel.Vectors * lanes * 2}, next += {kernel.Vectors * lanes * 2}, x += 2{string.Concat(Enumerable.Range(1, pointers - 1).Select(p => $", x{p} += 2"))})\n        {{\n");
-        code.Append("            Maths.Prefetch(next);\n");
+        // Panels lie one after the other. Those that come next are on their way while these are used.
+        var (panels, step) = (Math.Max(1, kernel.Vectors * lanes / PanelCode.Columns), PanelCode.Columns * 2);
+        string[] starts = [.. Enumerable.Range(0, panels).Select(p => p == 0 ? "w" : $"w_{p}")];
+        foreach (var (p, start) in starts.Index().Skip(1))
+            code.Append($"        var {start} = w + {p * step} * pairs;\n");
+        code.Append($"        var next = {panels * step} * pairs;\n");
+        code.Append($"        for (; pairs > 0; pairs--{string.Concat(starts.Select(start => $", {start} += {step}"))}, x += 2{string.Concat(Enumerable.Range(1, pointers - 1).Select(p => $", x{p} += 2"))})\n        {{\n");
+        foreach (var start in starts)
+            code.Append($"            Maths.Prefetch({start} + next);\n");
         for (var v = 0; v < kernel.Vectors; v++)
-            code.Append($"            var w{v} = VX.Load(w{(v > 0 ? $" + {v * lanes * 2}" : "")});\n");
+            code.Append($"            var w{v} = VX.Load({starts[v * lanes / PanelCode.Columns]}{(v * lanes % PanelCode.Columns is > 0 and var at ? $" + {at * 2}" : "")});\n");
         // The sums of a row are added to while the products of the next are under way: a processor finds more to do at once.
         for (var r = 0; r <= kernel.Rows; r++)
         {
             if (r < kernel.Rows)
             {
-                var (pointer, step) = (r / RowsOfPointer == 0 ? "x" : $"x{r / RowsOfPointer}", r % RowsOfPointer);
-                code.Append($"            var pair{r} = VX.AsInt16(VX.Create(*(int*){(step == 0 ? pointer : $"({pointer} + {(step == 1 ? "" : $"{step} * ")}row)")}));\n");
+                var (pointer, rows) = (r / RowsOfPointer == 0 ? "x" : $"x{r / RowsOfPointer}", r % RowsOfPointer);
+                code.Append($"            var pair{r} = VX.AsInt16(VX.Create(*(int*){(rows == 0 ? pointer : $"({pointer} + {(rows == 1 ? "" : $"{rows} * ")}row)")}));\n");
                 code.Append($"            VI {Each(v => $"{Product(r, v)} = Maths.PairSums(pair{r}, w{v})")};\n");
             }
             for (var v = 0; v < kernel.Vectors && r > 0; v++)
