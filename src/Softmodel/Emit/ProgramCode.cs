@@ -510,8 +510,9 @@ sealed class ProgramCode
         return $"{word}{number}";
     }
 
+    // Counted as the program runs: the product of a known size that no machine holds is none that C# takes.
     static string CopyOf(Lowering.Buffer from, Lowering.Buffer to, string offset) =>
-        $"NativeMemory.Copy(f->{from.Name}, f->{to.Name} + {offset}, (nuint)(({Size(from.Count)}) * {from.Type.Size()}));";
+        $"NativeMemory.Copy(f->{from.Name}, f->{to.Name} + {offset}, (nuint)Check.Count([{Size(from.Count)}], {KernelWriter.Literal(from.Name)}) * {from.Type.Size()});";
 
     void Loop(Step.Loop loop, int depth, Action<string> line)
     {

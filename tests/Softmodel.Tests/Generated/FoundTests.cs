@@ -1,5 +1,6 @@
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
+using Softmodel.Runtime;
 
 namespace Softmodel.Tests.Generated;
 
@@ -119,4 +120,17 @@ public class FoundTests
           output outer = outer
         end
         """, Ramp(3, 2));
+
+    [Fact]
+    public void A_result_that_no_machine_holds_is_refused_as_it_is_run()
+    {
+        var graph = GraphText.Read("""
+            graph g
+              input x: Float32[4611686018427387904]
+              output same = x
+            end
+            """);
+        using var model = Answers.Compile(graph, 128);
+        Assert.Contains("float32[4611686018427387904]", Assert.Throws<ModelException>(() => model.Run(TensorArgument.Of(new float[1], 1))).Message, StringComparison.Ordinal);
+    }
 }
