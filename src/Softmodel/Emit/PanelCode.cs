@@ -216,7 +216,7 @@ sealed partial class PanelCode
         var start = writer.Code(read.Index.AtStart(row is null ? folds : [.. folds, row]));
         var stride = writer.Code(row is null ? Dim.Zero : read.Index.Stride(row));
         var x = $"{factor} + {start} + {name} * {stride}";
-        var head = $"const long lane = 0;\nPanelSplit.Of({Panels / Together}L, {rows}, {Depth * Together}L, task, out var first, out var end);\nvar room = stackalloc float[{(most + 1) * Across}];\nvar sums = (float*)((nint)(room + {lanes - 1}) & -{lanes * 4});\n";
+        var head = $"const long lane = 0;\nPanelSplit.Of({Split(rows)}, task, out var first, out var end);\nvar room = stackalloc float[{(most + 1) * Across}];\nvar sums = (float*)((nint)(room + {lanes - 1}) & -{lanes * 4});\n";
         string Constants((string Text, Lowering.Buffer[] Constants) method) => string.Concat(method.Constants.Select(b => $"{writer.Pointer(b)} + panel * {PerPanel(b)}L, "));
 
         if (hasPairs)
@@ -290,7 +290,10 @@ sealed partial class PanelCode
         return call.ToString();
     }
 
-    string Tasks() => $"PanelSplit.Tasks({Panels / Together}L, {(row is null ? "1L" : TileCode.Frame(row.Extent))}, {Depth * Together}L)";
+    string Tasks() => $"PanelSplit.Tasks({Split(row is null ? "1L" : TileCode.Frame(row.Extent))})";
+
+    /// <summary>What is shared out among tasks: the panels, those that are taken together as one, some rows, and the terms of a sum.</summary>
+    string Split(string rows) => $"{Panels / Together}L, {rows}, {Depth * Together}L";
 
     /// <summary>The loops of the sum as the other factor's tile runs over them: merged where it goes on from one row to the next.</summary>
     (long Extent, Dim Stride)[] Merged()
