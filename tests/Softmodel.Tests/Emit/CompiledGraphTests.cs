@@ -3,22 +3,15 @@ using Softmodel.Cli.Conformance;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
-using Softmodel.Lowering;
 using Softmodel.Runtime;
+using Softmodel.Tests.Generated;
 
 namespace Softmodel.Tests.Emit;
 
 /// <summary>Small graphs that once compiled to the wrong program, against the reference evaluator.</summary>
-public sealed class CompiledGraphTests : IDisposable
+public class CompiledGraphTests
 {
-    readonly string folder = Directory.CreateTempSubdirectory().FullName;
-
-    public void Dispose() => Directory.Delete(folder, recursive: true);
-
-    static Tensor Ramp(params long[] dims) =>
-        Tensor.Of([.. Enumerable.Range(0, (int)Tensor.CountOf(dims)).Select(i => (i * 7 % 11 - 5) / 4f)], dims);
-
-    void Agrees(Func<Term[], Term> compute, params Tensor[] inputs)
+    static void Agrees(Func<Term[], Term> compute, params Tensor[] inputs)
     {
         var builder = new GraphBuilder("test", Evaluator.Fold);
         var result = compute([.. inputs.Select((t, i) => new Term(builder, builder.Input($"x{i}", t.TensorType)))]);
@@ -26,7 +19,7 @@ public sealed class CompiledGraphTests : IDisposable
         var expected = Evaluator.Run(graph, inputs);
         foreach (var width in new[] { 128, InProcess.Width }.Distinct())
         {
-            using var model = InProcess.Compile(Lower.Program(graph), Path.Combine(folder, $"{width}.weights"), width);
+            using var model = Answers.Compile(graph, width);
             Assert.Null(new Tolerance(1e-5, 1e-6).Difference(expected[0], model.Run(inputs)[0]));
         }
     }
@@ -37,7 +30,7 @@ public sealed class CompiledGraphTests : IDisposable
     [InlineData(5)]
     [InlineData(40)]
     public void What_is_added_to_a_product_is_that_of_its_column(int columns) =>
-        Agrees(x => x[0].Contract("ik,kj->ij", x[1]) + x[2], Ramp(3, 5), Ramp(5, columns), Ramp(columns));
+        Agrees(x => x[0].Contract("ik,kj->ij", x[1]) + x[2], Answers.Ramp(3, 5), Answers.Ramp(5, columns), Answers.Ramp(columns));
 
     [Fact]
     public void A_loop_that_is_counted_and_then_run_again_may_hold_products() => Agrees(x =>
@@ -51,5 +44,5 @@ public sealed class CompiledGraphTests : IDisposable
         var loop = new Op.Loop(body.Build([goOn.Value, next.Value, next.Value]), 1, builder.FreshSymbol());
         var results = builder.ApplyAll(loop, [builder.Sizes([20], Shape.Scalar), builder.Constant(Tensor.Scalar(true)), x[0].Value, .. body.Captures]);
         return new Term(builder, results[1]);
-    }, Ramp(16, 16));
+    }, Answers.Ramp(16, 16));
 }

@@ -32,6 +32,10 @@ static class Answers
         return first!;
     }
 
+    /// <summary>A few different numbers, over and over, of which every sum and product is exact.</summary>
+    public static Tensor Ramp(params long[] dims) =>
+        Tensor.Of([.. Enumerable.Range(0, (int)Tensor.CountOf(dims)).Select(i => (i * 7 % 11 - 5) / 4f)], dims);
+
     /// <summary>A graph compiled in process, whose weights' file is gone.</summary>
     public static CompiledModel Compile(Graph graph, int width)
     {

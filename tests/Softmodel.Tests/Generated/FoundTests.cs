@@ -7,8 +7,6 @@ namespace Softmodel.Tests.Generated;
 /// <summary>What generated graphs have found, as small as it could be made.</summary>
 public class FoundTests
 {
-    static Tensor Ramp(params long[] dims) => Tensor.Of([.. Enumerable.Range(0, (int)Tensor.CountOf(dims)).Select(i => (i * 7 % 11 - 5) / 4f)], dims);
-
     static void Agree(string text, params Tensor[] inputs)
     {
         var graph = GraphText.Read(text);
@@ -84,7 +82,7 @@ public class FoundTests
           chosen: Float32[t,1] = gather(padded, one) axis=1
           output chosen = chosen
         end
-        """, Ramp(4, 3));
+        """, Answers.Ramp(4, 3));
 
     /// <summary>The choice lies in a position that is compared, and nowhere else.</summary>
     [Fact]
@@ -96,7 +94,7 @@ public class FoundTests
           chosen: Int64[4] = gather_nd(sizes, at) batchAxes=0
           output chosen = chosen
         end
-        """, Ramp(5, 3));
+        """, Answers.Ramp(5, 3));
 
     [Fact]
     public void A_sum_of_products_may_gain_an_axis_of_one_element_and_lose_another() => Agree("""
@@ -107,7 +105,7 @@ public class FoundTests
           moved: Float32[1,6,t] = reshape(sums) shape=[1,6,t]
           output moved = moved
         end
-        """, Ramp(6, 5, 3), Ramp(1, 3));
+        """, Answers.Ramp(6, 5, 3), Answers.Ramp(1, 3));
 
     [Fact]
     public void A_vector_beyond_one_padding_may_be_within_another() => Agree("""
@@ -119,7 +117,7 @@ public class FoundTests
           outer: Float32[t+1,48] = pad(inner, zero) mode=constant low=[0,20] high=[1,16]
           output outer = outer
         end
-        """, Ramp(3, 2));
+        """, Answers.Ramp(3, 2));
 
     [Fact]
     public void A_result_that_no_machine_holds_is_refused_as_it_is_run()
