@@ -119,6 +119,25 @@ public class FoundTests
         end
         """, Answers.Ramp(3, 2));
 
+    [Theory]
+    [InlineData("z: Float32[4] = scatter_nd(x, at, y) combine=sum", "Int64[1,1]", -5)]
+    [InlineData("z: Float32[4] = scatter_elements(x, flat, y) axis=0 combine=sum", "Int64[1,1]", -8)]
+    public void An_index_counts_from_the_end_once(string scatter, string indices, long index)
+    {
+        var graph = GraphText.Read($"""
+            graph g
+              input x: Float32[4]
+              input at: {indices}
+              input y: Float32[1]
+              flat: Int64[1] = reshape(at) shape=[1]
+              {scatter}
+              output z = z
+            end
+            """);
+        using var model = Answers.Compile(graph, 128);
+        Assert.Equal(ModelError.Index, Assert.Throws<ModelException>(() => model.Run(TensorArgument.Of(new float[4], 4), TensorArgument.Of([index], 1, 1), TensorArgument.Of([1f], 1))).Error);
+    }
+
     [Fact]
     public void A_result_that_no_machine_holds_is_refused_as_it_is_run()
     {
