@@ -34,7 +34,7 @@ public sealed unsafe class Arena(int segments = 1, long limit = long.MaxValue) :
     /// <param name="segment">Which segment.</param>
     /// <exception cref="ModelException">The limit, or the machine's memory, does not suffice; the segment is then empty.</exception>
     public byte* Reserve(long bytes, int segment = 0) =>
-        bytes <= capacity[segment] && start[segment] != 0 ? (byte*)start[segment] : Grow(bytes, segment);
+        bytes <= capacity[segment] && start[segment] != 0 && !GuardPages.AreOn ? (byte*)start[segment] : Grow(bytes, segment);
 
     byte* Grow(long bytes, int segment)
     {
@@ -44,10 +44,10 @@ public sealed unsafe class Arena(int segments = 1, long limit = long.MaxValue) :
         if (bytes < 0 || bytes > most)
             throw OutOfMemory(bytes, $"of its limit of {Limit}, {Math.Max(0, most)} are left");
         var wanted = bytes > long.MaxValue / 2 ? bytes : (bytes + bytes / 4 + Granule - 1) & -Granule;
-        var granted = Math.Min(Math.Max(wanted, Granule), Math.Max(most, 1));
+        var granted = GuardPages.AreOn ? bytes : Math.Min(Math.Max(wanted, Granule), Math.Max(most, 1));
         try
         {
-            start[segment] = (nint)NativeMemory.AlignedAlloc(checked((nuint)granted), Alignment);
+            start[segment] = (nint)(GuardPages.AreOn ? GuardPages.Allocate(granted) : NativeMemory.AlignedAlloc(checked((nuint)granted), Alignment));
         }
         catch (Exception e) when (e is OutOfMemoryException or OverflowException)
         {
@@ -63,7 +63,10 @@ public sealed unsafe class Arena(int segments = 1, long limit = long.MaxValue) :
 
     void Release(int segment)
     {
-        NativeMemory.AlignedFree((void*)start[segment]);
+        if (GuardPages.AreOn)
+            GuardPages.Free((void*)start[segment]);
+        else
+            NativeMemory.AlignedFree((void*)start[segment]);
         Bytes -= capacity[segment];
         (start[segment], capacity[segment]) = (0, 0);
     }

@@ -35,6 +35,65 @@ public static class Check
         }
     }
 
+    /// <summary>Whether sizes are as demanded; there are two, or four for <see cref="Runtime.Demand.Within"/>.</summary>
+    /// <exception cref="OverflowException">An end of what is to lie within does not fit into 64 bits.</exception>
+    public static bool Holds(Demand demand, ReadOnlySpan<long> sizes) => demand switch
+    {
+        Runtime.Demand.AtLeast => sizes[0] >= sizes[1],
+        Runtime.Demand.Equal => sizes[0] == sizes[1],
+        Runtime.Demand.Stretches => sizes[0] == 1 || sizes[0] == sizes[1],
+        Runtime.Demand.Fits => sizes[0] == sizes[1] || sizes[0] == 1 || sizes[1] == 1,
+        Runtime.Demand.Within => sizes[1] <= 0 || ((ulong)sizes[0] < (ulong)sizes[3] && (ulong)checked(sizes[0] + (sizes[1] - 1) * sizes[2]) < (ulong)sizes[3] && sizes[3] > 0),
+        _ => sizes[0] == 0 || sizes[1] != 0,
+    };
+
+    /// <summary>Demands something of sizes.</summary>
+    /// <param name="demand">What.</param>
+    /// <param name="text">What is wrong otherwise, where <c>{0}</c>, <c>{1}</c>, ... stand for the sizes.</param>
+    /// <param name="sizes">Those that it is demanded of, and then others for the text.</param>
+    /// <exception cref="ModelException">It is not so.</exception>
+    /// <exception cref="OverflowException">An end of what is to lie within does not fit into 64 bits.</exception>
+    public static void Demand(Demand demand, string text, params ReadOnlySpan<long> sizes)
+    {
+        if (!Holds(demand, sizes))
+            throw new ModelException(ModelError.Shape, Text(text, sizes));
+    }
+
+    /// <summary>A text with sizes in place of <c>{0}</c>, <c>{1}</c>, ...</summary>
+    public static string Text(string text, ReadOnlySpan<long> sizes)
+    {
+        for (var i = 0; i < sizes.Length; i++)
+            text = text.Replace($"{{{i}}}", $"{sizes[i]}", StringComparison.Ordinal);
+        return text;
+    }
+
+    /// <summary>An error of the sizes of a node, with its name.</summary>
+    public static ModelException Refused(string node, Exception error) => new(ModelError.Shape,
+        error is OverflowException ? $"{node}: its sizes would be larger than any machine holds" : $"{node}: {error.Message}");
+
+    /// <summary>A size that a value says.</summary>
+    /// <returns>It.</returns>
+    /// <exception cref="ModelException">It is negative, or more than any machine holds.</exception>
+    public static long Said(long size, string node) => (ulong)size <= MostElements ? size
+        : throw new ModelException(ModelError.Shape, $"{node}: it is to make an axis of {size} elements, which {(size < 0 ? "can't be" : "no machine holds")}");
+
+    /// <summary>A size that is an axis of an argument less what else lies along it.</summary>
+    /// <returns>It.</returns>
+    /// <exception cref="ModelException">It is negative.</exception>
+    public static long Left(long size, long less, string name, string text) => size >= less ? size - less
+        : throw new ModelException(ModelError.Argument, $"{name} has an axis of {size} elements where there are {text}, at least {less}");
+
+    /// <summary>
+    /// The bytes to keep ready for elements. None where there would be fewer than none: they belong to a branch that is not
+    /// taken, or will be refused by name when the run comes to them.
+    /// </summary>
+    /// <exception cref="ModelException">They are more than any machine holds.</exception>
+    public static long Room(long count, int bytes, string name) => count <= MostElements ? Math.Max(0, count) * bytes
+        : throw new ModelException(ModelError.Memory, $"{name}: it would have {count} elements, which no machine holds; use shorter inputs");
+
+    /// <summary>More elements than this, 2^56, are refused.</summary>
+    public const long MostElements = 1L << 56;
+
     /// <summary>Demands a size that is known when the model runs.</summary>
     /// <exception cref="ModelException">The sizes differ.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -64,11 +123,10 @@ public static class Check
     /// <exception cref="ModelException">A size is negative, or the product exceeds 2^56, more than any machine holds.</exception>
     public static long Count(ReadOnlySpan<long> sizes, string name)
     {
-        const long Most = 1L << 56;
         var count = 1L;
         foreach (var size in sizes)
         {
-            if (size < 0 || (size > 0 && count > Most / size))
+            if (size < 0 || (size > 0 && count > MostElements / size))
                 throw new ModelException(ModelError.Argument, $"{name} has the impossible shape [{TensorArgument.Text(sizes)}]");
             count *= size;
         }

@@ -131,6 +131,10 @@ public abstract unsafe class CompiledModel : IDisposable
             Execute();
             hasRun = true;
         }
+        catch (OverflowException e)
+        {
+            throw new ModelException(ModelError.Memory, $"the sizes of this run are larger than any machine holds ({e.Message}); use shorter inputs");
+        }
         finally
         {
             workers?.End();

@@ -8,24 +8,46 @@ public static unsafe class Scratch
     [ThreadStatic]
     static Room? room;
 
-    sealed class Room(long floats)
+    sealed class Room(long floats) : IDisposable
     {
-        public readonly float* Start = (float*)NativeMemory.AlignedAlloc(checked((nuint)floats * sizeof(float)), Arena.Alignment);
+        public readonly float* Start = (float*)(GuardPages.AreOn ? GuardPages.Allocate(floats * sizeof(float)) : NativeMemory.AlignedAlloc(checked((nuint)floats * sizeof(float)), Arena.Alignment));
         public readonly long Floats = floats;
 
+        void Free()
+        {
+            if (GuardPages.AreOn)
+                GuardPages.Free(Start);
+            else
+                NativeMemory.AlignedFree(Start);
+        }
+
+        public void Dispose()
+        {
+            Free();
+            GC.SuppressFinalize(this);
+        }
+
         // Freed with the thread.
-        ~Room() => NativeMemory.AlignedFree(Start);
+        ~Room() => Free();
     }
 
     /// <summary>Room for at least so many numbers, aligned to a cache line; what it holds is whatever was left there.</summary>
     /// <param name="floats">How many; the same or less costs nothing after the first time.</param>
     public static float* Floats(long floats)
     {
+        if (GuardPages.AreOn)
+            return Guarded(floats);
         if (room is null || room.Floats < floats)
         {
             room = new Room(floats);
             new Span<float>(room.Start, checked((int)floats)).Clear();
         }
         return room.Start;
+    }
+
+    static float* Guarded(long floats)
+    {
+        room?.Dispose();
+        return (room = new Room(floats)).Start;
     }
 }

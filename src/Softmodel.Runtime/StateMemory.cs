@@ -18,25 +18,31 @@ public sealed unsafe class StateMemory(int count) : IDisposable
     /// <exception cref="ModelException">The machine's memory does not suffice; the state is as it was.</exception>
     public byte* Reserve(int state, long bytes)
     {
-        if (bytes > capacity[state] || allocated[state] == 0)
+        if (bytes > capacity[state] || allocated[state] == 0 || (GuardPages.AreOn && bytes != capacity[state]))
             Grow(state, bytes);
-        return Aligned(allocated[state]);
+        return Start(state);
     }
+
+    byte* Start(int state) => GuardPages.AreOn ? (byte*)allocated[state] : Aligned(allocated[state]);
 
     void Grow(int state, long bytes)
     {
         // Half as much again, since what has grown by a row often grows by another.
-        var granted = Math.Max(bytes + Math.Min(bytes, capacity[state] / 2), Arena.Alignment);
+        var granted = GuardPages.AreOn ? bytes : Math.Max(bytes + Math.Min(bytes, capacity[state] / 2), Arena.Alignment);
         nint grown;
         try
         {
-            grown = (nint)NativeMemory.AllocZeroed(checked((nuint)granted + (nuint)Arena.Alignment));
+            grown = (nint)(GuardPages.AreOn ? GuardPages.Allocate(granted) : NativeMemory.AllocZeroed(checked((nuint)granted + (nuint)Arena.Alignment)));
         }
         catch (Exception e) when (e is OutOfMemoryException or OverflowException)
         {
             throw new ModelException(ModelError.Memory, $"{bytes} bytes are needed for what the model keeps from run to run, and the machine does not have them; give it fewer cells");
         }
-        NativeMemory.Copy(Aligned(allocated[state]), Aligned(grown), (nuint)capacity[state]);
+        var before = Start(state);
+        var kept = Math.Min(capacity[state], granted);
+        if (GuardPages.AreOn)
+            NativeMemory.Clear((byte*)grown + kept, (nuint)(granted - kept));
+        NativeMemory.Copy(before, GuardPages.AreOn ? (byte*)grown : Aligned(grown), (nuint)kept);
         Release(state);
         (allocated[state], capacity[state]) = (grown, granted);
         Bytes += granted;
@@ -46,7 +52,10 @@ public sealed unsafe class StateMemory(int count) : IDisposable
 
     void Release(int state)
     {
-        NativeMemory.Free((void*)allocated[state]);
+        if (GuardPages.AreOn)
+            GuardPages.Free((void*)allocated[state]);
+        else
+            NativeMemory.Free((void*)allocated[state]);
         Bytes -= capacity[state];
         (allocated[state], capacity[state]) = (0, 0);
     }

@@ -22,7 +22,7 @@ sealed class CompileCache(string? root)
     {
         // A compiler that was built anew may write other programs.
         var version = typeof(CompileCache).Assembly.ManifestModule.ModuleVersionId;
-        var name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{version} {key}")))[..32];
+        var name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{version} {(GuardPages.AreOn ? "guarded " : "")}{key}")))[..32];
         var folders = Path.Combine(root ?? Path.GetTempPath(), root is null ? "softmodel-once" : "compiled");
         var folder = Path.Combine(folders, name);
         if (root is not null && Open(folder, width) is { } kept)

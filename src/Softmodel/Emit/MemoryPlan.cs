@@ -17,7 +17,7 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
         public int Last { get; set; }
     }
 
-    /// <summary>Plans a program's memory.</summary>
+    /// <summary>Plans a program's memory; where accesses beyond a buffer are looked for, each has a slot of its own.</summary>
     /// <param name="program">The program.</param>
     /// <param name="operands">For a nest, the nest before it that its kernel computes as well: what that writes needs no memory.</param>
     public static MemoryPlan Of(LoweredProgram program, IReadOnlyDictionary<Step.Nest, Step.Nest> operands)
@@ -87,7 +87,7 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
         {
             var segment = buffer.Count.Symbols.Select(s => segmentOf.GetValueOrDefault(s)).DefaultIfEmpty(0).Max();
             var size = Estimate(buffer);
-            var free = slots[segment].Where(s => s.Last < first[buffer]).OrderBy(s => Math.Abs(s.Buffers.Max(Estimate) - size)).FirstOrDefault();
+            var free = GuardPages.AreOn ? null : slots[segment].Where(s => s.Last < first[buffer]).OrderBy(s => Math.Abs(s.Buffers.Max(Estimate) - size)).FirstOrDefault();
             if (free is null)
                 slots[segment].Add(free = new Slot([]));
             free.Buffers.Add(buffer);

@@ -83,7 +83,11 @@ sealed class ProgramCode
     readonly Dictionary<Step, (string Name, KernelCode Code)> written = new(ReferenceEqualityComparer.Instance);
     readonly Dictionary<string, int> named = new(StringComparer.Ordinal);
     readonly List<string> nodes = [];
-    int parameters = Arguments, loops, segment;
+    int parameters = Arguments, loops, segment, demands, guarded;
+    bool mayFail;
+    // A call that lays out memory, to be made once what has to be demanded before it has been.
+    string? layout = "Layout0();";
+    readonly StringBuilder checks = new();
 
     // More than these are set before the call.
     const int Arguments = 4;
@@ -244,7 +248,8 @@ sealed class ProgramCode
         code.Append("}\n\n");
     }
 
-    static string Prelude()
+    /// <summary>What all programs have in common, at the end of each source.</summary>
+    public static string Prelude()
     {
         using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream("Softmodel.Emit.Prelude.cs.txt")!;
         using var reader = new StreamReader(stream);
@@ -287,33 +292,44 @@ sealed class ProgramCode
         code.Append(string.Join(",\n        ", graph.Results.Select(r => Info(r.Name, r.Value.Type)))).Append("])\n    {\n");
         if (program.States.Any())
             code.Append($"        States = new({program.States.Count()});\n");
-        code.Append($"        Arena = new({memory.Segments.Length + 1});\n        f = (Frame*)NativeMemory.AllocZeroed((nuint)sizeof(Frame));\n");
+        code.Append($"        Arena = new({(GuardPages.AreOn ? 2 * program.Buffers.Length : memory.Segments.Length) + 1});\n        f = (Frame*)NativeMemory.AllocZeroed((nuint)sizeof(Frame));\n");
         var wide = weights.Items.Where(i => i.Buffer.Type != i.Buffer.Constant!.Type).ToArray();
         var evaluated = fast.Values.Where(t => t.Kept > 0).ToDictionary(t => t.Weights.Name);
-        var room = wide.Sum(i => Arena.Align(i.Buffer.Constant!.Count * 4)) + evaluated.Values.Sum(t => Arena.Align(t.Kept * 4));
+        var room = wide.Sum(i => WideBytes(i.Buffer.Constant!.Count)) + evaluated.Values.Sum(t => WideBytes(t.Kept));
         if (room > 0)
-            code.Append($"        var wide = (float*)widened.Reserve({room + Arena.Alignment}L);\n");
+            code.Append($"        var wide = (float*){(GuardPages.AreOn ? "null" : $"widened.Reserve({room}L)")};\n");
         foreach (var (buffer, offset) in weights.Items)
         {
             if (buffer.Type == buffer.Constant!.Type)
             {
-                code.Append($"        f->{buffer.Name} = ({KernelWriter.InMemory(buffer.Type)}*)(Weights + {offset}L);\n");
+                var bytes = buffer.Constant.Bytes.Length;
+                code.Append(GuardPages.AreOn
+                    ? $"        f->{buffer.Name} = ({KernelWriter.InMemory(buffer.Type)}*)Arena.Reserve({bytes + Arena.Alignment}, {guarded++});\n        NativeMemory.Copy(Weights + {offset}L, f->{buffer.Name}, {bytes});\n"
+                    : $"        f->{buffer.Name} = ({KernelWriter.InMemory(buffer.Type)}*)(Weights + {offset}L);\n");
                 Evaluated(buffer);
                 continue;
             }
             var count = buffer.Constant.Count;
+            Wide(count);
             code.Append($"        f->{buffer.Name} = wide;\n");
             code.Append(buffer.Constant.Type == ElementType.Float16
                 ? $"        Conversions.Widen(new ReadOnlySpan<Half>(Weights + {offset}L, {count}), new Span<float>(wide, {count}));\n"
                 : $"        Conversions.WidenBFloat16(new ReadOnlySpan<ushort>(Weights + {offset}L, {count}), new Span<float>(wide, {count}));\n");
-            code.Append($"        wide += {Arena.Align(count * 4) / 4}L;\n");
+            code.Append($"        wide += {WideBytes(count) / 4}L;\n");
             Evaluated(buffer);
         }
 
         void Evaluated(Lowering.Buffer buffer)
         {
-            if (evaluated.TryGetValue(buffer.Name, out var quick))
-                code.Append($"{KernelWriter.Indent(quick.Evaluate($"f->{buffer.Name}", "wide"), 2)}        f->{buffer.Name} = wide;\n        wide += {Arena.Align(quick.Kept * 4) / 4}L;\n");
+            if (!evaluated.TryGetValue(buffer.Name, out var quick))
+                return;
+            Wide(quick.Kept);
+            code.Append($"{KernelWriter.Indent(quick.Evaluate($"f->{buffer.Name}", "wide"), 2)}        f->{buffer.Name} = wide;\n        wide += {WideBytes(quick.Kept) / 4}L;\n");
+        }
+        void Wide(long count)
+        {
+            if (GuardPages.AreOn)
+                code.Append($"        wide = (float*)Arena.Reserve({WideBytes(count)}L, {guarded++});\n");
         }
         var read = weights.Items.SkipWhile(i => WeightLayout.IsWidened(i.Buffer)).Select(i => i.Offset).FirstOrDefault(weights.Length);
         if (read >= Stretch)
@@ -324,7 +340,7 @@ sealed class ProgramCode
             code.Append($"        f->{program.Inputs[i].Name} = ({KernelWriter.InMemory(program.Inputs[i].Type)}*)Input({i});\n");
         foreach (var (i, axis, symbol, rest) in Graph.SizesToldBy(arguments))
         {
-            var size = rest.Value == 0 ? $"InputSize({i}, {axis})" : $"Check.Count([InputSize({i}, {axis}) - ({Size(rest)})], {KernelWriter.Literal(symbol)})";
+            var size = rest.Value == 0 ? $"InputSize({i}, {axis})" : $"Check.Left(InputSize({i}, {axis}), checked({Size(rest)}), {KernelWriter.Literal(arguments[i].Name)}, \"{arguments[i].Shape[axis]}\")";
             code.Append($"        f->{SizeName(symbol)} = {Demanded(graph, symbol, size)};\n");
         }
         foreach (var (argument, i) in arguments.Select((a, i) => (a, i)))
@@ -333,15 +349,14 @@ sealed class ProgramCode
             for (var axis = 0; axis < argument.Rank; axis++)
             {
                 if (argument.Shape[axis] is { IsKnown: false, SymbolName: null } sum)
-                    code.Append($"        Check.Equal(InputSize({i}, {axis}), {Size(sum)}, {KernelWriter.Literal(argument.Name)});\n");
+                    code.Append($"        Check.Equal(InputSize({i}, {axis}), checked({Size(sum)}), {KernelWriter.Literal(argument.Name)});\n");
             }
         }
         foreach (var (state, i) in program.States.Select((b, i) => (b, i)))
-            code.Append($"        f->{state.Name} = ({KernelWriter.InMemory(state.Type)}*)States.Reserve({i}, Check.Count([{Size(state.Count)}], \"{state.Name}\") * {state.Type.Size()});\n");
-        code.Append("        Layout0();\n");
+            code.Append($"        f->{state.Name} = ({KernelWriter.InMemory(state.Type)}*)States.Reserve({i}, {Room(state)});\n");
         if (served.Count > 0)
             code.Append($"        var served = {read}L;\n");
-        if (nodes.Count == 0)
+        if (!mayFail)
             code.Append(run);
         else
         {
@@ -358,38 +373,45 @@ sealed class ProgramCode
             code.Append($"\n    static readonly string[] nodes =\n    [\n{string.Concat(nodes.Select(n => $"        {KernelWriter.Literal(n)},\n"))}    ];\n");
         for (var i = 0; i < memory.Segments.Length; i++)
             Layout(code, i);
+        code.Append(checks);
         for (var i = 0; served.Count > 0 && i < memory.Segments.Length; i++)
             code.Append($"\n    // Multiply-adds of the kernels whose sizes are known now.\n    long Work{i}() => {Size(Work(i))};\n");
         code.Append("}\n");
     }
+
+    // Weights are read a whole vector at a time, and evaluated ones written so: up to a cache line beyond their end, which is there.
+    static long WideBytes(long count) => Arena.Align(count * sizeof(float)) + Arena.Alignment;
 
     static string Demanded(Graph graph, string symbol, string size) => graph.Positive.Contains(symbol) ? $"Check.Positive({size}, \"{symbol}\")" : size;
 
     static string Info(string name, TensorType type) =>
         $"new TensorInfo({KernelWriter.Literal(name)}, ElementType.{type.Element}{string.Concat(type.Shape.Dims.Select(d => $", {KernelWriter.Literal(d.ToString())}"))})";
 
+    static string Room(Lowering.Buffer buffer) => $"Check.Room({Size(buffer.Count)}, {buffer.Type.Size()}, \"{buffer.Name[2..]}\")";
+
     static string Size(Dim size) => size.ToCSharp(s => $"f->{SizeName(s)}");
 
     void Layout(StringBuilder code, int segment)
     {
-        code.Append($"\n    void Layout{segment}()\n    {{\n");
+        code.Append($"\n    void Layout{segment}()\n    {{\n        checked\n        {{\n");
         var slots = memory.Segments[segment];
         if (slots.Length > 0)
         {
-            code.Append("        var f = this.f;\n        long end = 0;\n");
+            code.Append("            var f = this.f;\n            long end = 0;\n");
             for (var i = 0; i < slots.Length; i++)
             {
-                var sizes = slots[i].Buffers.Select(b => $"Check.Count([{Size(b.Count)}], \"{b.Name}\") * {b.Type.Size()}").Distinct().ToArray();
-                code.Append($"        var at{i} = end;\n        end += Arena.Align({sizes.Aggregate((a, b) => $"Math.Max({a}, {b})")}) + {Arena.Alignment};\n");
+                var sizes = slots[i].Buffers.DistinctBy(b => (b.Count, b.Type.Size())).Select(Room).ToArray();
+                code.Append($"            var at{i} = end;\n            end += Arena.Align({sizes.Aggregate((a, b) => $"Math.Max({a}, {b})")}) + {Arena.Alignment};\n");
             }
-            code.Append($"        var start = Arena.Reserve(end, {segment});\n");
+            if (!GuardPages.AreOn)
+                code.Append($"            var start = Arena.Reserve(end, {segment});\n");
             for (var i = 0; i < slots.Length; i++)
             {
                 foreach (var buffer in slots[i].Buffers)
-                    code.Append($"        f->{buffer.Name} = ({KernelWriter.InMemory(buffer.Type)}*)(start + at{i});\n");
+                    code.Append($"            f->{buffer.Name} = ({KernelWriter.InMemory(buffer.Type)}*){(GuardPages.AreOn ? $"Arena.Reserve({Room(buffer)}, {guarded++})" : $"(start + at{i})")};\n");
             }
         }
-        code.Append("    }\n");
+        code.Append("        }\n    }\n");
     }
 
     void Steps(Step[] steps, int depth)
@@ -399,6 +421,8 @@ sealed class ProgramCode
         for (var i = 0; i < steps.Length; i++)
         {
             var step = steps[i];
+            if (step is not Step.Demanded)
+                LayOutNow();
             if (served.TryGetValue(step, out var done))
                 Line($"served = Served(served, {done.End}L, {done.All}L, Work{segment}());");
             switch (step)
@@ -436,13 +460,17 @@ sealed class ProgramCode
                     if (found is not null)
                         Line(found);
                     LayOut(step);
+                    LayOutNow();
                     if (routine.Op is Op.ScatterElements or Op.ScatterND)
                         MayFail(routine.Source, Line);
                     Line(statement);
                     continue;
                 case Step.Bind bind:
                     for (var k = 0; k < bind.Symbols.Count; k++)
-                        Line($"f->{SizeName(bind.Symbols[k])} = {Demanded(program.Graph, bind.Symbols[k], $"Check.Count([(long)f->{bind.Source.Name}[{k}]], \"{bind.Source.Name}\")")};");
+                        Line($"f->{SizeName(bind.Symbols[k])} = {Demanded(program.Graph, bind.Symbols[k], $"Check.Said((long)f->{bind.Source.Name}[{k}], {KernelWriter.Literal(bind.Node)})")};");
+                    break;
+                case Step.Demanded demanded:
+                    Line($"{Checks(demanded)}();");
                     break;
                 case Step.Copy copy:
                     Line(CopyOf(copy.From, copy.To, "0"));
@@ -463,12 +491,45 @@ sealed class ProgramCode
             }
             LayOut(step);
         }
+        LayOutNow();
 
         void LayOut(Step step)
         {
             if (MemoryPlan.Defines(step).FirstOrDefault() is { } symbol)
-                Line($"Layout{segment = memory.SegmentOfSymbol[symbol]}();");
+                layout = $"Layout{segment = memory.SegmentOfSymbol[symbol]}();";
         }
+
+        void LayOutNow()
+        {
+            if (layout is not null)
+                Line(layout);
+            layout = null;
+        }
+    }
+
+    // A text with the values of more symbols than this is none that is read.
+    const int MostSymbols = 8;
+
+    /// <summary>The name of the method that demands something of sizes.</summary>
+    string Checks(Step.Demanded step)
+    {
+        var name = $"Demand{demands++}";
+        checks.Append($"\n    void {name}()\n    {{\n        var f = this.f;\n        var at = 0;\n        try\n        {{\n            checked\n            {{\n");
+        var source = -1;
+        foreach (var (condition, node) in step.Conditions)
+        {
+            if (source < 0 || nodes[source] != node)
+            {
+                source = nodes.Count;
+                nodes.Add(node);
+                checks.Append($"                at = {source};\n");
+            }
+            var symbols = condition.Sizes.SelectMany(d => d.Symbols).Distinct().Take(MostSymbols).ToArray();
+            var text = $"{condition.Text}; {string.Join(", ", symbols.Select((s, i) => $"{s} is {{{condition.Sizes.Count + i}}}"))}";
+            checks.Append($"                Check.Demand(Demand.{condition.Demand}, {KernelWriter.Literal(text)}{string.Concat(condition.Sizes.Select(d => $", {Size(d)}"))}{string.Concat(symbols.Select(s => $", f->{SizeName(s)}"))});\n");
+        }
+        checks.Append("            }\n        }\n        catch (Exception e) when (e is ModelException or OverflowException)\n        {\n            throw Check.Refused(nodes[at], e);\n        }\n    }\n");
+        return name;
     }
 
     /// <summary>The nests from one on that one kernel computes.</summary>
@@ -493,6 +554,7 @@ sealed class ProgramCode
 
     void MayFail(string source, Action<string> line)
     {
+        mayFail = true;
         line($"f->node = {nodes.Count};");
         nodes.Add(source);
     }
@@ -512,7 +574,7 @@ sealed class ProgramCode
 
     // Counted as the program runs: the product of a known size that no machine holds is none that C# takes.
     static string CopyOf(Lowering.Buffer from, Lowering.Buffer to, string offset) =>
-        $"NativeMemory.Copy(f->{from.Name}, f->{to.Name} + {offset}, (nuint)Check.Count([{Size(from.Count)}], {KernelWriter.Literal(from.Name)}) * {from.Type.Size()});";
+        $"NativeMemory.Copy(f->{from.Name}, f->{to.Name} + {offset}, (nuint){Room(from)});";
 
     void Loop(Step.Loop loop, int depth, Action<string> line)
     {

@@ -155,7 +155,21 @@ sealed class Evaluation(ulong seed, Dictionary<string, long> sizes, Cancellation
             case Op.Loop loop:
                 return Loop(node, loop, x);
             default:
-                return Rules.Apply(OpSizes.Substitute(node.Op, Size), x, seed, node.Source);
+                var op = OpSizes.Substitute(node.Op, Size);
+                Demand(node, op, x);
+                return Rules.Apply(op, x, seed, node.Source);
+        }
+    }
+
+    static void Demand(Node node, Op op, Tensor[] x)
+    {
+        try
+        {
+            Inference.Types(op, [.. x.Select(t => t.TensorType)]);
+        }
+        catch (Exception e) when (e is SoftmodelException or OverflowException)
+        {
+            throw Check.Refused(node.Source.Length > 0 ? node.Source : op.GetType().Name.ToLowerInvariant(), e);
         }
     }
 

@@ -179,6 +179,10 @@ public sealed class Dim : IEquatable<Dim>
     /// <summary>The product of sizes; 1 for none.</summary>
     public static Dim Product(IEnumerable<Dim> dims) => dims.Aggregate(One, (a, b) => a * b);
 
+    /// <summary>Whether it is for some sizes none at all: a quotient may be by 0, and sizes may not be broadcast to one another.</summary>
+    public bool CanFail => terms.SelectMany(t => t.Atoms).Any(a => a.Kind != SymbolKind
+        && (a.Kind == Broadcasting || (a.Kind == Quotient && a.B!.Value is null or 0) || a.A!.CanFail || a.B!.CanFail));
+
     /// <summary>Whether this is provably not negative, given that symbols are not.</summary>
     public bool IsNeverNegative => NeverNegativeIn(MostCases);
 

@@ -2,12 +2,58 @@ using Softmodel.Runtime;
 
 namespace Softmodel.Graphs;
 
-/// <summary>The types of an operation's results: one row per core operation.</summary>
+/// <summary>The types of an operation's results, and what sizes must be for it to have any: one row per core operation.</summary>
 static class Inference
 {
     /// <summary>The types of the results for operands of these types.</summary>
+    /// <param name="op">The operation.</param>
+    /// <param name="operands">The types of its operands.</param>
+    /// <param name="conditions">Is given what only a run can tell of their sizes: an operation is computed only where all of it holds, in this order.</param>
     /// <exception cref="SoftmodelException">The operation does not take them.</exception>
-    public static TensorType[] Types(Op op, ReadOnlySpan<TensorType> operands)
+    /// <exception cref="OverflowException">A size does not fit into 64 bits.</exception>
+    public static TensorType[] Types(Op op, ReadOnlySpan<TensorType> operands, ICollection<Condition>? conditions = null)
+    {
+        var types = Types(op, operands, new Demands(conditions));
+        if (conditions is not null)
+        {
+            for (var i = 0; i < types.Length; i++)
+            {
+                for (var axis = 0; axis < types[i].Shape.Rank; axis++)
+                    new Demands(conditions).NotNegative(types[i].Shape[axis], axis);
+            }
+        }
+        return types;
+    }
+
+    /// <summary>What is demanded of sizes: refused at once where they are known, else left for the run to find.</summary>
+    readonly struct Demands(ICollection<Condition>? conditions)
+    {
+        public void Require(Demand demand, string text, params Dim[] sizes)
+        {
+            if (!Array.TrueForAll(sizes, d => d.IsKnown))
+                conditions?.Add(new(demand, sizes, text));
+            else if (Array.ConvertAll(sizes, d => d.Value!.Value) is var known && !Check.Holds(demand, known))
+                throw new SoftmodelException(Check.Text(text, known));
+        }
+
+        public void NotNegative(Dim size, int axis) => Require(Demand.AtLeast, $"axis {axis} of its result would have {{0}} elements", size, 0);
+
+        public void Agree(Dim a, Dim b, string where) => Require(Demand.Equal, $"{where}: sizes {{0}} and {{1}} differ", a, b);
+
+        /// <summary>As many windows as fit into an axis.</summary>
+        /// <param name="room">The size of the axis with its padding.</param>
+        /// <param name="window">The size of a window.</param>
+        /// <param name="stride">From one window to the next.</param>
+        /// <param name="axis">Which axis.</param>
+        /// <param name="lacking">How much longer than the axis a window may be, so that there is none.</param>
+        public Dim Windows(Dim room, Dim window, int stride, int axis, int lacking = 0)
+        {
+            Require(Demand.AtLeast, $"its window of {{3}} elements is longer than axis {axis}, which has {{2}} with its padding", room - window, -lacking, room, window);
+            return Dim.FloorDiv(room - window, stride) + 1;
+        }
+    }
+
+    static TensorType[] Types(Op op, ReadOnlySpan<TensorType> operands, Demands demands)
     {
         var x = operands.Length > 0 ? operands[0] : default;
         var shape = x.Shape;
@@ -17,28 +63,28 @@ static class Inference
             Op.SizeTensor sizes => [new(ElementType.Int64, sizes.Shape)],
             Op.Iota iota => [new(ElementType.Int64, new Shape(iota.Size))],
             Op.Random random => [new(ElementType.Float32, random.Shape)],
-            Op.Map map => [Map(map.Function, operands)],
+            Op.Map map => [Map(map.Function, operands, demands)],
             Op.Cast cast => [x with { Element = cast.To }],
             Op.Reduce reduce => [x with { Shape = shape.Without(Distinct(reduce.Axes, shape)) }],
-            Op.ArgReduce arg => [new(ElementType.Int64, shape.Without([Axis(arg.Axis, shape)]))],
-            Op.Contract contract => [Contract(contract.Equation, operands[0], operands[1])],
-            Op.Convolve convolve => [Convolve(convolve, operands[0], operands[1])],
-            Op.ConvolveTransposed convolve => [ConvolveTransposed(convolve, operands[0], operands[1])],
-            Op.Reshape reshape => [Reshape(reshape.Shape, x)],
+            Op.ArgReduce arg => [ArgReduce(arg, shape, demands)],
+            Op.Contract contract => [Contract(contract.Equation, operands[0], operands[1], demands)],
+            Op.Convolve convolve => [Convolve(convolve, operands[0], operands[1], demands)],
+            Op.ConvolveTransposed convolve => [ConvolveTransposed(convolve, operands[0], operands[1], demands)],
+            Op.Reshape reshape => [Reshape(reshape.Shape, x, demands)],
             Op.Transpose transpose => [x with { Shape = shape.Permute(Permutation(transpose.Order, shape)) }],
-            Op.Broadcast broadcast => [x with { Shape = Stretch(shape, broadcast.Shape) }],
-            Op.Slice slice => [x with { Shape = Slice(slice, shape) }],
-            Op.Pad pad => [x with { Shape = Zip(shape, pad.Low, pad.High, (d, low, high) => d + low + high) }],
-            Op.Unfold unfold => [x with { Shape = Unfold(unfold, shape) }],
-            Op.Concat concat => [Concat(concat.Axis, operands)],
+            Op.Broadcast broadcast => [x with { Shape = Stretch(shape, broadcast.Shape, demands) }],
+            Op.Slice slice => [x with { Shape = Slice(slice, shape, demands) }],
+            Op.Pad pad => [x with { Shape = Pad(pad, shape, demands) }],
+            Op.Unfold unfold => [x with { Shape = Unfold(unfold, shape, demands) }],
+            Op.Concat concat => [Concat(concat.Axis, operands, demands)],
             Op.Gather gather => [x with { Shape = Gather(Axis(gather.Axis, shape), shape, Indices(operands[1])) }],
-            Op.GatherElements gather => [x with { Shape = SameRank(shape, Indices(operands[1]), Axis(gather.Axis, shape)) }],
-            Op.GatherND gather => [x with { Shape = GatherND(gather.BatchAxes, shape, Indices(operands[1])) }],
-            Op.ScatterElements scatter => [Updated(x, operands[2], SameRank(shape, Indices(operands[1]), Axis(scatter.Axis, shape)))],
-            Op.ScatterND => [Updated(x, operands[2], GatherND(0, shape, Indices(operands[1])))],
+            Op.GatherElements gather => [x with { Shape = Picked(shape, Indices(operands[1]), Axis(gather.Axis, shape), demands) }],
+            Op.GatherND gather => [x with { Shape = GatherND(gather.BatchAxes, shape, Indices(operands[1]), demands) }],
+            Op.ScatterElements scatter => [Updated(x, operands[2], Picked(shape, Indices(operands[1]), Axis(scatter.Axis, shape), demands), demands)],
+            Op.ScatterND => [Updated(x, operands[2], GatherND(0, shape, Indices(operands[1]), demands), demands)],
             Op.Accumulate accumulate => [x with { Shape = shape.With(Axis(accumulate.Axis, shape), shape[accumulate.Axis]) }],
-            Op.TopK top => [x with { Shape = shape.With(Axis(top.Axis, shape), top.Count) }, new(ElementType.Int64, shape.With(top.Axis, top.Count))],
-            Op.Bind bind => Bind(bind, x),
+            Op.TopK top => TopK(top, x, demands),
+            Op.Bind bind => Bind(bind, x, demands),
             Op.If branch => If(branch, operands),
             Op.Loop loop => Loop(loop, operands),
             Op.Call call => [.. call.Results],
@@ -46,16 +92,25 @@ static class Inference
         };
     }
 
-    static TensorType Map(Function function, ReadOnlySpan<TensorType> operands)
+    static TensorType Map(Function function, ReadOnlySpan<TensorType> operands, Demands demands)
     {
         var elements = new ElementType[operands.Length];
         var shape = Shape.Scalar;
         for (var i = 0; i < operands.Length; i++)
         {
             elements[i] = operands[i].Element;
+            for (var axis = 1; axis <= Math.Min(shape.Rank, operands[i].Shape.Rank); axis++)
+                demands.Require(Demand.Fits, "axes of {0} and {1} elements cannot be broadcast to one another", shape[shape.Rank - axis], operands[i].Shape[operands[i].Shape.Rank - axis]);
             shape = Shape.Broadcast(shape, operands[i].Shape);
         }
         return new(function.ResultType(elements), shape);
+    }
+
+    static TensorType ArgReduce(Op.ArgReduce op, Shape shape, Demands demands)
+    {
+        var result = shape.Without([Axis(op.Axis, shape)]);
+        demands.Require(Demand.Made, $"there is nothing to choose from along axis {op.Axis}, which is empty", result.Count, shape[op.Axis]);
+        return new(ElementType.Int64, result);
     }
 
     static int Axis(int axis, Shape shape) =>
@@ -71,7 +126,7 @@ static class Inference
     static EquatableArray<int> Permutation(EquatableArray<int> order, Shape shape) =>
         order.Count == shape.Rank ? Distinct(order, shape) : throw new SoftmodelException($"{order} is no order of the axes of {shape}");
 
-    static TensorType Contract(string equation, TensorType a, TensorType b)
+    static TensorType Contract(string equation, TensorType a, TensorType b, Demands demands)
     {
         var (left, right, result) = Einsum.Split(equation);
         if (a.Element != b.Element || left.Length != a.Shape.Rank || right.Length != b.Shape.Rank)
@@ -82,7 +137,7 @@ static class Inference
             for (var i = 0; i < letters.Length; i++)
             {
                 if (sizes.TryGetValue(letters[i], out var size))
-                    Agree(size, shape[i], equation);
+                    demands.Agree(size, shape[i], equation);
                 else
                     sizes[letters[i]] = shape[i];
             }
@@ -90,38 +145,36 @@ static class Inference
         return new(a.Element, new(result.Select(c => sizes[c]).ToEquatable()));
     }
 
-    static void Agree(Dim a, Dim b, string where)
-    {
-        if (a.IsKnown && b.IsKnown && !a.Equals(b))
-            throw new SoftmodelException($"{where}: sizes {a} and {b} differ");
-    }
-
-    static TensorType Convolve(Op.Convolve op, TensorType x, TensorType w)
+    static TensorType Convolve(Op.Convolve op, TensorType x, TensorType w, Demands demands)
     {
         var spatial = Spatial(op.Strides, op.Dilations, op.Low, op.High, x, w);
-        Agree(x.Shape[1], w.Shape[1] * op.Groups, "the channels of a convolution");
-        if (op.Groups < 1 || w.Shape[0].Value % op.Groups > 0)
-            throw new SoftmodelException($"{w.Shape[0]} channels cannot be split into {op.Groups} groups");
+        demands.Agree(x.Shape[1], w.Shape[1] * op.Groups, "the channels of a convolution");
+        if (op.Groups < 1)
+            throw new SoftmodelException($"a convolution has {op.Groups} groups");
+        demands.Require(Demand.Equal, $"its channels cannot be split into {op.Groups} groups: {{0}} would be left", Dim.Mod(w.Shape[0], op.Groups), 0);
         var dims = new Dim[spatial + 2];
         (dims[0], dims[1]) = (x.Shape[0], w.Shape[0]);
         for (var i = 0; i < spatial; i++)
         {
-            var room = x.Shape[i + 2] + op.Low[i] + op.High[i] - (w.Shape[i + 2] - 1) * op.Dilations[i] - 1;
-            dims[i + 2] = NotNegative(Dim.FloorDiv(room, op.Strides[i]) + 1, "the result of a convolution");
+            dims[i + 2] = demands.Windows(x.Shape[i + 2] + op.Low[i] + op.High[i], (w.Shape[i + 2] - 1) * op.Dilations[i] + 1, op.Strides[i], i + 2);
         }
         return x with { Shape = new(dims) };
     }
 
-    static TensorType ConvolveTransposed(Op.ConvolveTransposed op, TensorType x, TensorType w)
+    static TensorType ConvolveTransposed(Op.ConvolveTransposed op, TensorType x, TensorType w, Demands demands)
     {
         var spatial = Spatial(op.Strides, op.Dilations, op.Low, op.High, x, w);
-        Agree(x.Shape[1], w.Shape[0], "the channels of a transposed convolution");
-        if (op.Groups < 1 || x.Shape[1].Value % op.Groups > 0 || op.Extra.Count != spatial)
+        demands.Agree(x.Shape[1], w.Shape[0], "the channels of a transposed convolution");
+        if (op.Groups < 1 || op.Extra.Count != spatial)
             throw new SoftmodelException($"a transposed convolution of {x} does not have {op.Groups} groups and {op.Extra} extra elements");
+        demands.Require(Demand.Equal, $"its channels cannot be split into {op.Groups} groups: {{0}} would be left", Dim.Mod(x.Shape[1], op.Groups), 0);
         var dims = new Dim[spatial + 2];
         (dims[0], dims[1]) = (x.Shape[0], w.Shape[1] * op.Groups);
         for (var i = 0; i < spatial; i++)
-            dims[i + 2] = NotNegative((x.Shape[i + 2] - 1) * op.Strides[i] + (w.Shape[i + 2] - 1) * op.Dilations[i] + 1 + op.Extra[i] - op.Low[i] - op.High[i], "the result of a transposed convolution");
+        {
+            dims[i + 2] = (x.Shape[i + 2] - 1) * op.Strides[i] + (w.Shape[i + 2] - 1) * op.Dilations[i] + 1 + op.Extra[i] - op.Low[i] - op.High[i];
+            demands.NotNegative(dims[i + 2], i + 2);
+        }
         return x with { Shape = new(dims) };
     }
 
@@ -137,60 +190,59 @@ static class Inference
         return spatial;
     }
 
-    static Dim NotNegative(Dim size, string what) =>
-        size.Value is < 0 ? throw new SoftmodelException($"{what} would have {size} elements along an axis") : size;
-
-    static TensorType Reshape(Shape shape, TensorType x)
+    static TensorType Reshape(Shape shape, TensorType x, Demands demands)
     {
-        var (from, to) = (x.Shape.Count, shape.Count);
-        if (from.IsKnown && to.IsKnown && !from.Equals(to))
-            throw new SoftmodelException($"{x} has {from} elements and cannot be viewed as {shape}");
+        for (var axis = 0; axis < shape.Rank; axis++)
+            demands.NotNegative(shape[axis], axis);
+        demands.Require(Demand.Equal, $"{{0}} elements cannot be viewed as {shape}, which has {{1}}", x.Shape.Count, shape.Count);
         return x with { Shape = shape };
     }
 
-    static Shape Stretch(Shape from, Shape to)
+    static Shape Stretch(Shape from, Shape to, Demands demands)
     {
         if (from.Rank > to.Rank)
             throw new SoftmodelException($"{from} cannot be broadcast to {to}");
         for (var i = 0; i < from.Rank; i++)
-        {
-            if (from[i].Value is { } size && size != 1)
-                Agree(from[i], to[i + to.Rank - from.Rank], $"broadcast of {from} to {to}");
-        }
+            demands.Require(Demand.Stretches, "an axis of {0} elements cannot be broadcast to {1}", from[i], to[i + to.Rank - from.Rank]);
         return to;
     }
 
-    static Shape Slice(Op.Slice op, Shape shape)
+    static Shape Slice(Op.Slice op, Shape shape, Demands demands)
     {
         if (op.Starts.Count != shape.Rank || op.Sizes.Count != shape.Rank || op.Steps.Count != shape.Rank || op.Steps.Any(s => s == 0))
             throw new SoftmodelException($"a slice from {op.Starts} of {op.Sizes} in steps of {op.Steps} does not fit {shape}");
         for (var i = 0; i < shape.Rank; i++)
         {
-            if (op.Sizes[i].Value is not { } size || op.Starts[i].Value is not { } start || shape[i].Value is not { } limit || size == 0)
-                continue;
-            var last = start + (size - 1) * op.Steps[i];
-            if (size < 0 || start < 0 || start >= limit || last < 0 || last >= limit)
-                throw new SoftmodelException($"a slice of {size} elements from {start} in steps of {op.Steps[i]} does not lie within {limit}");
+            demands.NotNegative(op.Sizes[i], i);
+            demands.Require(Demand.Within, $"a slice of {{1}} elements from {{0}} in steps of {{2}} does not lie within axis {i}, which has {{3}}", op.Starts[i], op.Sizes[i], op.Steps[i], shape[i]);
         }
         return new(op.Sizes);
     }
 
-    static Shape Zip(Shape shape, EquatableArray<Dim> low, EquatableArray<Dim> high, Func<Dim, Dim, Dim, Dim> size)
+    static Shape Pad(Op.Pad op, Shape shape, Demands demands)
     {
-        if (low.Count != shape.Rank || high.Count != shape.Rank)
-            throw new SoftmodelException($"padding {low} and {high} does not fit {shape}");
-        return new(shape.Dims.Select((d, i) => NotNegative(size(d, low[i], high[i]), "a padded tensor")).ToEquatable());
+        if (op.Low.Count != shape.Rank || op.High.Count != shape.Rank)
+            throw new SoftmodelException($"padding {op.Low} and {op.High} does not fit {shape}");
+        var padded = new Shape(shape.Dims.Select((d, i) => d + op.Low[i] + op.High[i]).ToEquatable());
+        for (var i = 0; i < shape.Rank; i++)
+        {
+            demands.NotNegative(padded[i], i);
+            if (op.Mode != Padding.Constant && !padded[i].Equals(shape[i]))
+                demands.Require(Demand.Made, $"there is nothing to pad axis {i} with, which is empty", padded[i], shape[i]);
+        }
+        return padded;
     }
 
-    static Shape Unfold(Op.Unfold op, Shape shape)
+    static Shape Unfold(Op.Unfold op, Shape shape, Demands demands)
     {
         if (op.Size < 1 || op.Stride < 1 || op.Dilation < 1)
             throw new SoftmodelException($"windows of {op.Size} elements, stride {op.Stride}, dilation {op.Dilation}: all are at least 1");
-        var windows = Dim.FloorDiv(shape[Axis(op.Axis, shape)] - (op.Size - 1) * op.Dilation - 1, op.Stride) + 1;
-        return new([.. shape.With(op.Axis, NotNegative(windows, "an axis of windows")).Dims, op.Size]);
+        // An axis that lacks one element for a window has none; where the stride is longer, runtimes disagree about how many.
+        var windows = demands.Windows(shape[Axis(op.Axis, shape)], (op.Size - 1) * op.Dilation + 1, op.Stride, op.Axis, op.Stride == 1 ? 1 : 0);
+        return new([.. shape.With(op.Axis, windows).Dims, op.Size]);
     }
 
-    static TensorType Concat(int axis, ReadOnlySpan<TensorType> operands)
+    static TensorType Concat(int axis, ReadOnlySpan<TensorType> operands, Demands demands)
     {
         if (operands.Length == 0)
             throw new SoftmodelException("nothing is concatenated");
@@ -203,7 +255,7 @@ static class Inference
             for (var i = 0; i < first.Shape.Rank; i++)
             {
                 if (i != axis)
-                    Agree(first.Shape[i], next.Shape[i], $"concatenation of {first} and {next} along axis {axis}");
+                    demands.Agree(first.Shape[i], next.Shape[i], $"concatenation of {first} and {next} along axis {axis}");
             }
             size += next.Shape[axis];
         }
@@ -216,29 +268,48 @@ static class Inference
 
     static Shape Gather(int axis, Shape data, Shape indices) => new([.. data.Dims.Take(axis), .. indices.Dims, .. data.Dims.Skip(axis + 1)]);
 
-    static Shape SameRank(Shape data, Shape indices, int axis) => data.Rank == indices.Rank && axis < data.Rank
-        ? indices
-        : throw new SoftmodelException($"indices {indices} and data {data} have different ranks");
+    static Shape Picked(Shape data, Shape indices, int axis, Demands demands)
+    {
+        if (data.Rank != indices.Rank)
+            throw new SoftmodelException($"indices {indices} and data {data} have different ranks");
+        for (var i = 0; i < data.Rank; i++)
+        {
+            if (i != axis)
+                demands.Require(Demand.AtLeast, $"its indices have {{1}} elements along axis {i}, where its data have {{0}}", data[i], indices[i]);
+        }
+        return indices;
+    }
 
-    static Shape GatherND(int batch, Shape data, Shape indices)
+    static TensorType[] TopK(Op.TopK op, TensorType x, Demands demands)
+    {
+        demands.Require(Demand.AtLeast, $"the first {{1}} are asked for along axis {op.Axis}, which has {{0}} elements", x.Shape[Axis(op.Axis, x.Shape)], op.Count);
+        var shape = x.Shape.With(op.Axis, op.Count);
+        return [x with { Shape = shape }, new(ElementType.Int64, shape)];
+    }
+
+    static Shape GatherND(int batch, Shape data, Shape indices, Demands demands)
     {
         if (indices.Rank <= batch || indices[indices.Rank - 1].Value is not { } depth || batch + depth > data.Rank)
             throw new SoftmodelException($"positions {indices} do not fit data {data} with {batch} common axes");
+        for (var i = 0; i < batch; i++)
+            demands.Agree(data[i], indices[i], "the common axes of data and positions");
         return new([.. indices.Dims.Take(indices.Rank - 1), .. data.Dims.Skip(batch + (int)depth)]);
     }
 
-    static TensorType Updated(TensorType data, TensorType updates, Shape expected)
+    static TensorType Updated(TensorType data, TensorType updates, Shape expected, Demands demands)
     {
         if (updates.Element != data.Element || updates.Shape.Rank != expected.Rank)
             throw new SoftmodelException($"updates {updates} do not fit {data}: they would be {data.Element}{expected}");
+        for (var i = 0; i < expected.Rank; i++)
+            demands.Agree(updates.Shape[i], expected[i], $"axis {i} of the updates and of what they replace");
         return data;
     }
 
-    static TensorType[] Bind(Op.Bind op, TensorType x)
+    static TensorType[] Bind(Op.Bind op, TensorType x, Demands demands)
     {
         if (x.Element != ElementType.Int64)
             throw new SoftmodelException($"sizes are Int64, not {x}");
-        Agree(x.Shape.Count, op.Symbols.Count, "naming of sizes");
+        demands.Agree(x.Shape.Count, op.Symbols.Count, "naming of sizes");
         return [];
     }
 

@@ -21,6 +21,9 @@ sealed class Lower
     // What states become, where that is the buffer in which they are kept.
     readonly Dictionary<Value, Buffer> updated = [];
     Stored plan = null!;
+    // The symbols that have a value by now, and what has been demanded of sizes before.
+    HashSet<string> sizes = [];
+    HashSet<(Demand, EquatableArray<Dim>)> demanded = [];
     List<Step> steps = [];
     HashSet<Node> within = [];
     (Value Value, Index[] At, Expr Result)? accumulated;
@@ -93,8 +96,10 @@ sealed class Lower
 
     Step[] Body(Graph graph)
     {
-        var (outerPlan, outerSteps) = (plan, steps);
-        (plan, steps) = (new Stored(graph), []);
+        var (outerPlan, outerSteps, outerSizes, outerDemanded) = (plan, steps, sizes, demanded);
+        (plan, steps, sizes, demanded) = (new Stored(graph), [], [.. sizes, .. graph.Inputs.SelectMany(v => v.Shape.Dims).SelectMany(d => d.Symbols)], [.. demanded]);
+        var conditions = Conditions(graph);
+        Demand(conditions);
         foreach (var node in graph.Nodes)
         {
             foreach (var output in node.Outputs)
@@ -104,10 +109,40 @@ sealed class Lower
         {
             if (node.Outputs.Count == 0 || node.Outputs.Any(plan.IsStored))
                 Add(node);
+            sizes.UnionWith(node.Defines);
+            if (node.Defines.Any())
+                Demand(conditions);
         }
         var result = steps.ToArray();
-        (plan, steps) = (outerPlan, outerSteps);
+        (plan, steps, sizes, demanded) = (outerPlan, outerSteps, outerSizes, outerDemanded);
         return result;
+    }
+
+    /// <summary>What a graph demands of sizes besides what is demanded already, and what always holds.</summary>
+    List<(Condition Condition, string Source)> Conditions(Graph graph)
+    {
+        var all = new List<(Condition, string)>();
+        foreach (var node in graph.Nodes)
+        {
+            var conditions = new List<Condition>();
+            Inference.Types(node.Op, [.. node.Inputs.Select(v => v.Type)], conditions);
+            foreach (var condition in conditions)
+            {
+                if (demanded.Add((condition.Demand, condition.Sizes)) && !condition.IsProven)
+                    all.Add((condition, node.Source.Length > 0 ? node.Source : Names(node)));
+            }
+        }
+        return all;
+    }
+
+    /// <summary>Demands what can be told by now.</summary>
+    void Demand(List<(Condition Condition, string Source)> conditions)
+    {
+        bool IsKnown((Condition Condition, string Source) c) => c.Condition.Sizes.All(d => d.Symbols.All(sizes.Contains));
+        var now = conditions.Where(IsKnown).ToArray();
+        conditions.RemoveAll(IsKnown);
+        if (now.Length > 0)
+            steps.Add(new Step.Demanded(now));
     }
 
     Buffer Store(Value value, Storage storage = Storage.Arena)
@@ -169,7 +204,7 @@ sealed class Lower
                 Concat(node, concat.Axis);
                 break;
             case Op.Bind bind:
-                steps.Add(new Step.Bind(stored[node.Inputs[0]], bind.Symbols));
+                steps.Add(new Step.Bind(stored[node.Inputs[0]], bind.Symbols, node.Source.Length > 0 ? node.Source : Names(node)));
                 break;
             case Op.If branch:
                 If(node, branch);

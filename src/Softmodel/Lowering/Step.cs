@@ -14,6 +14,7 @@ abstract record Step
         Fused fused => fused.Members.SelectMany(m => m.Buffers).Except(fused.Private.Select(p => p.Buffer)),
         Routine routine => routine.Inputs.Items.Concat(routine.Outputs.Items).Select(i => i.Buffer),
         Bind bind => [bind.Source],
+        Demanded => [],
         Copy copy => [copy.From, copy.To],
         If branch => [branch.Condition],
         Loop loop => [loop.Trips, loop.Begin, loop.Iteration, loop.GoOn, .. loop.Carry.Concat(loop.Stacks).SelectMany(p => new[] { p.From, p.To })],
@@ -46,7 +47,14 @@ abstract record Step
     public sealed record Routine(Op Op, string Source, Storeds Inputs, Storeds Outputs) : Step;
 
     /// <summary>Reads sizes.</summary>
-    public sealed record Bind(Buffer Source, EquatableArray<string> Symbols) : Step;
+    /// <param name="Source">Where they are.</param>
+    /// <param name="Symbols">What they are called.</param>
+    /// <param name="Node">Which node needs them.</param>
+    public sealed record Bind(Buffer Source, EquatableArray<string> Symbols, string Node) : Step;
+
+    /// <summary>Sizes are checked: what follows has a meaning, and a place for its results, only where all of it holds.</summary>
+    /// <param name="Conditions">What is demanded, and by which node.</param>
+    public sealed record Demanded((Condition Condition, string Source)[] Conditions) : Step;
 
     /// <summary>A copy of a whole buffer.</summary>
     public sealed record Copy(Buffer From, Buffer To) : Step;
@@ -92,11 +100,11 @@ sealed record LoweredProgram(string Name, Graph Graph, Buffer[] Inputs, (Buffer 
     /// <summary>All steps, those within others too, each after the one that it is within.</summary>
     public IEnumerable<Step> AllSteps() => Within(Steps);
 
-    /// <summary>The steps that run one after the other, those within branches and loops too: nests that are computed together are one.</summary>
+    /// <summary>The steps that compute, one after the other, those within branches and loops too: nests that are computed together are one.</summary>
     public IEnumerable<Step> Runs()
     {
         var together = AllSteps().OfType<Step.Fused>().SelectMany(f => f.Members).ToHashSet<Step>(ReferenceEqualityComparer.Instance);
-        return AllSteps().Where(s => !together.Contains(s)).Distinct(ReferenceEqualityComparer.Instance).Cast<Step>();
+        return AllSteps().Where(s => s is not Step.Demanded && !together.Contains(s)).Distinct(ReferenceEqualityComparer.Instance).Cast<Step>();
     }
 
     static IEnumerable<Step> Within(IEnumerable<Step> steps) => steps.SelectMany(s => s switch

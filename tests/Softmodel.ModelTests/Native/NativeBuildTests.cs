@@ -155,7 +155,7 @@ public sealed class NativeBuildTests(NativeLibraryFixture fixture, ITestOutputHe
                 sample_model_tensor t = { 0 }, two[2] = { { 0 } };
                 sample_model_info info;
                 float one[160] = { 0 };
-                int64_t row = 0;
+                int64_t row = 0, many[65] = { 0 };
                 SAY(sample_model_create("nowhere", &model));
                 SAY(sample_model_create("sample.c", &model));
                 SAY(sample_model_create(NULL, NULL));
@@ -170,6 +170,8 @@ public sealed class NativeBuildTests(NativeLibraryFixture fixture, ITestOutputHe
                 two[1].rank = 99;
                 SAY(sample_model_run(model, two, 2));
                 two[1] = (sample_model_tensor){ &row, SAMPLE_MODEL_INT64, 1, { -1 } };
+                SAY(sample_model_run(model, two, 2));
+                two[1] = (sample_model_tensor){ many, SAMPLE_MODEL_INT64, 1, { 65 } };
                 SAY(sample_model_run(model, two, 2));
                 two[1].size[0] = 1;
                 SAY(sample_model_set_memory_limit(model, 100));
@@ -197,6 +199,7 @@ public sealed class NativeBuildTests(NativeLibraryFixture fixture, ITestOutputHe
             "1 the data of rows are null",
             "1 rows has 99 axes",
             "1 rows has the impossible shape [-1]",
+            "2 Gather 'pick': 65 rows are picked where 64 may be; N is 65",
             "0 ",
             "4 this run needs 776 bytes",
             "0 ",

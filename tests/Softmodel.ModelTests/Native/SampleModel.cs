@@ -44,6 +44,14 @@ static class SampleModel
             protected override void Execute()
             {
                 var (t, n) = (InputSize(0, 0), InputSize(1, 0));
+                try
+                {
+                    Check.Demand(Demand.AtLeast, "{1} rows are picked where {0} may be; N is {2}", 64, n, n);
+                }
+                catch (ModelException e)
+                {
+                    throw Check.Refused("Gather 'pick'", e);
+                }
                 var y = (float*)Arena.Reserve((t * {{Rows}} + t + n) * sizeof(float));
                 var noise = y + t * {{Rows}};
                 var frame = new Frame { X = (float*)Input(0), W = (float*)Weights, Y = y, T = t };

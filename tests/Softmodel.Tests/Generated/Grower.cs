@@ -28,15 +28,17 @@ sealed class Grower
     readonly GraphBuilder builder = new("generated", (_, _) => null);
     readonly List<Item> pool = [];
     readonly List<Tensor> inputs = [];
+    readonly List<Given> given = [];
+    readonly bool isOpen;
     readonly Dictionary<string, long> sizes = new(StringComparer.Ordinal);
     readonly Func<Item?>[] operations;
 
-    Grower(int seed)
+    Grower(int seed, bool isOpen)
     {
-        random = new(seed);
+        (random, this.isOpen) = (new(seed), isOpen);
         mostElements = Chance(0.15) ? 30000 : 3000;
         foreach (var symbol in new[] { "T", "S" })
-            sizes[symbol] = Any(1, 2, 3, 5, 8, 17, 33, 70, 130);
+            sizes[symbol] = isOpen ? Any(33, 37, 40) : Any(1, 2, 3, 5, 8, 17, 33, 70, 130);
         operations =
         [
             Unary, Unary, Smooth, Smooth, Binary, Binary, Binary, Binary, Compare, Logic, Bits, Divided, Choose, Convert,
@@ -45,10 +47,18 @@ sealed class Grower
             Gather, Gather, GatherElements, GatherND, ScatterElements, ScatterND, Accumulate, TopK,
             SizesOf, Iota, FromData, If, Loop, Fresh,
         ];
+        if (isOpen)
+            operations = [.. operations, Windows, Windows, Windows, Convolve];
     }
 
     /// <summary>The case of a seed.</summary>
-    public static Case Grow(int seed, int operations) => new Grower(seed).Case(operations, seed);
+    public static Case Grow(int seed, int operations) => new Grower(seed, isOpen: false).Case(operations, seed);
+
+    /// <summary>
+    /// A case with a good many windows over sizes that are open. It was grown with sizes of 33 to 40, so that with smaller
+    /// ones (<see cref="Given.Of"/>) windows are longer than their axes, and slices and paddings have less than nothing left.
+    /// </summary>
+    public static Case GrowOpen(int seed, int operations) => new Grower(seed, isOpen: true).Case(operations, seed);
 
     Case Case(int count, int seed)
     {
@@ -82,7 +92,7 @@ sealed class Grower
         if (outputs.Length == 0)
             outputs = [pool[0]];
         var graph = builder.Build(outputs.Select(o => o.Term.Value), outputs.Select((_, i) => $"out{i}"));
-        return new(seed, graph, [.. inputs], [.. outputs.Select(o => o.IsExact ? 0 : Math.Max(1, o.Bound))]);
+        return new(seed, graph, [.. inputs], [.. given], [.. outputs.Select(o => o.IsExact ? 0 : Math.Max(1, o.Bound))]);
     }
 
     bool Fits(Item item) => Known(item.Shape).All(d => d >= 0) && Tensor.CountOf(Known(item.Shape)) <= mostElements && item.Bound <= Most(item.Element, item.IsExact);
@@ -118,16 +128,22 @@ sealed class Grower
         }
     }
 
-    Tensor Numbers(ElementType type, long[] dims, long low, long high) =>
-        Tensor.Of(type, dims, Enumerable.Range(0, (int)Tensor.CountOf(dims)).Select(_ => random.NextInt64(low, high + 1)).ToArray().AsSpan());
+    Tensor Numbers(ElementType type, long[] dims, long low, long high) => Given.Numbers(random, type, dims, low, high);
 
-    Item Input(ElementType type, Shape shape, long low = -3, long high = 3)
+    Item Input(ElementType type, Shape shape, int low = -3, int high = 3) => Input(type, shape, (Dim)low, (Dim)high);
+
+    Item Input(ElementType type, Shape shape, Dim lowest, Dim highest)
     {
+        var (low, high) = (Known(lowest), Known(highest));
         if (type == ElementType.BFloat16 || shape.Dims.SelectMany(d => d.Symbols).Any(symbol => symbol is not ("T" or "S")))
             throw new SoftmodelException("inputs have no sizes that depend on data, and are not bfloat16");
         if (type.IsUnsigned() || type == ElementType.Bool)
+        {
             (low, high) = (Math.Max(low, 0), type == ElementType.Bool ? 1 : Math.Max(high, 0));
+            (lowest, highest) = (low, high);
+        }
         var value = builder.Input($"x{inputs.Count}", new(type, shape));
+        given.Add(new(type, shape, lowest, highest));
         inputs.Add(Numbers(type, Known(shape), low, high));
         return new(new(builder, value), true, Math.Max(Math.Abs(low), Math.Abs(high)));
     }
@@ -358,11 +374,25 @@ sealed class Grower
     Item? Convolve()
     {
         var (x, channels, groups, spatial) = Image()!.Value;
-        var kernel = Each(spatial, () => Any(1, 2, 3, 3, 5));
+        var kernel = Each(spatial, () => isOpen ? Any(1, 3, 5, 7, 12, 20) : Any(1, 2, 3, 3, 5));
+        var pads = !isOpen || Chance(0.4);
         var w = Weights(x.Element, [groups * Any(1, 2, 3, 7, 20), channels / groups, .. kernel.Select(k => (long)k)]);
-        var op = new Op.Convolve(Each(spatial, () => Any(1, 1, 1, 2, 3)), Each(spatial, () => Any(1, 1, 2, 3)), Each(spatial, () => random.Next(4)), Each(spatial, () => random.Next(4)), groups);
+        var op = new Op.Convolve(Each(spatial, () => Any(1, 1, 1, 2, 3)), Each(spatial, () => Any(1, 1, 2, 3)), Each(spatial, () => pads ? random.Next(4) : 0), Each(spatial, () => pads ? random.Next(4) : 0), groups);
         var made = x.Term.Apply(op, w.Term);
         return Known(made.Shape).Any(d => d < 1) ? null : new(made, x.IsExact, x.Bound * w.Bound * channels / groups * kernel.Aggregate(1, (a, b) => a * b));
+    }
+
+    /// <summary>The largest or the sum of each window along an axis: a pooling.</summary>
+    Item? Windows()
+    {
+        if (Pick(i => i.Shape.Rank is > 0 and < 5 && i.Shape.Dims.Any(d => !d.IsKnown) && IsNumber(i)) is not { } x)
+            return null;
+        var axis = x.Shape.Dims.ToList().FindIndex(d => !d.IsKnown);
+        var (size, stride, dilation) = (Any(2, 3, 7, 12), Any(1, 1, 2, 4), Any(1, 1, 2));
+        if (Known(x.Shape[axis]) <= (size - 1) * dilation)
+            return null;
+        var isSum = Chance(0.4);
+        return x with { Term = x.Term.Apply(new Op.Unfold(axis, size, stride, dilation)).Reduce(isSum ? Reduction.Sum : Reduction.Max, [x.Shape.Rank]), Bound = isSum ? x.Bound * size : x.Bound };
     }
 
     Item? ConvolveTransposed()
@@ -466,9 +496,9 @@ sealed class Grower
     }
 
     /// <summary>Whole numbers from 0, or from the end, to below a size.</summary>
-    Item Indices(Shape shape, long size) => shape.IsKnown && Chance(0.5)
-        ? new(new(builder, builder.Constant(Numbers(ElementType.Int64, Known(shape), Chance(0.3) ? -size : 0, size - 1))), true, size)
-        : Input(Chance(0.7) ? ElementType.Int64 : ElementType.Int32, shape, Chance(0.3) ? -size : 0, size - 1);
+    Item Indices(Shape shape, Dim size) => shape.IsKnown && Chance(0.5)
+        ? new(new(builder, builder.Constant(Numbers(ElementType.Int64, Known(shape), Chance(0.3) ? -Known(size) : 0, Known(size) - 1))), true, Known(size))
+        : Input(Chance(0.7) ? ElementType.Int64 : ElementType.Int32, shape, Chance(0.3) ? size * -1 : 0, size - 1);
 
     Item? Gather() => Moved(x =>
     {
@@ -479,7 +509,7 @@ sealed class Grower
         if (size == 0)
             return null;
         var backwards = new Term(builder, builder.Apply(new Op.Iota(x.Shape[axis]))) * -1 - 1;
-        return x.Term.Gather(Chance(0.2) ? backwards : Indices(SomeShape(2), size).Term, axis);
+        return x.Term.Gather(Chance(0.2) ? backwards : Indices(SomeShape(2), x.Shape[axis]).Term, axis);
     });
 
     Item? GatherElements() => Moved(x =>
@@ -489,7 +519,7 @@ sealed class Grower
         var axis = random.Next(x.Shape.Rank);
         var size = Known(x.Shape[axis]);
         var dims = x.Shape.Dims.Select((d, i) => i == axis ? SomeSize() : Chance(0.2) && Known(d) > 1 ? d - 1 : d).ToArray();
-        return size == 0 || Tensor.CountOf(Known(new Shape(dims))) > mostElements ? null : x.Term.Apply(new Op.GatherElements(axis), Indices(new(dims), size).Term);
+        return size == 0 || Tensor.CountOf(Known(new Shape(dims))) > mostElements ? null : x.Term.Apply(new Op.GatherElements(axis), Indices(new(dims), x.Shape[axis]).Term);
     });
 
     Item? GatherND() => Moved(x =>
@@ -498,7 +528,7 @@ sealed class Grower
             return null;
         var batch = Chance(0.3) ? random.Next(x.Shape.Rank) : 0;
         var depth = random.Next(x.Shape.Rank - batch) + 1;
-        var size = x.Shape.Dims.Skip(batch).Take(depth).Min(Known);
+        var size = x.Shape.Dims.Skip(batch).Take(depth).Aggregate(Dim.Min);
         var shape = new Shape([.. x.Shape.Dims.Take(batch), .. SomeShape(1).Dims, depth]);
         return x.Term.Apply(new Op.GatherND(batch), Indices(shape, size).Term);
     });
@@ -516,7 +546,7 @@ sealed class Grower
         // Of several that replace one element the last would win; runtimes that use threads disagree, so there is one.
         var indices = how == Combination.Replace && Known(shape[axis]) > 1
             ? new(new Term(builder, builder.Apply(new Op.Iota(shape[axis]))).Reshape(new(shape.Dims.Select((d, i) => i == axis ? d : Dim.One).ToEquatable())).Broadcast(shape), true, 1)
-            : Indices(shape, Known(x.Shape[axis]));
+            : Indices(shape, x.Shape[axis]);
         return new(x.Term.Apply(new Op.ScatterElements(axis, how), indices.Term, updates.Term), x.IsExact, x.Bound + updates.Bound * Known(shape[axis]));
     }
 
@@ -527,7 +557,7 @@ sealed class Grower
         var how = SomeCombination(x);
         var depth = random.Next(x.Shape.Rank) + 1;
         var count = how == Combination.Replace ? 1 : random.Next(4) + 1;
-        var indices = Indices(new Shape(count, depth), x.Shape.Dims.Take(depth).Min(Known));
+        var indices = Indices(new Shape(count, depth), x.Shape.Dims.Take(depth).Aggregate(Dim.Min));
         var updates = Input(x.Element, new([count, .. x.Shape.Dims.Skip(depth)]));
         return new(x.Term.Apply(new Op.ScatterND(how), indices.Term, updates.Term), x.IsExact, x.Bound + updates.Bound * count);
     }

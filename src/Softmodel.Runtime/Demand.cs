@@ -1,0 +1,18 @@
+namespace Softmodel.Runtime;
+
+/// <summary>What is demanded of sizes before anything is computed with them.</summary>
+public enum Demand
+{
+    /// <summary>The first is at least the second.</summary>
+    AtLeast,
+    /// <summary>They are equal.</summary>
+    Equal,
+    /// <summary>The first is 1 or the second: an axis that is stretched to another.</summary>
+    Stretches,
+    /// <summary>They are equal, or one of them is 1: axes that are broadcast to one another.</summary>
+    Fits,
+    /// <summary>From the first on, as many as the second says in steps of the third, all lie below the fourth; or there are none.</summary>
+    Within,
+    /// <summary>The first is 0, or the second is not: elements are made of others.</summary>
+    Made,
+}
