@@ -7,7 +7,7 @@ namespace Softmodel.Import.Onnx.Operators;
 static class Attentions
 {
     /// <summary>[batch, length, heads * size] as [batch, heads, length, size].</summary>
-    static Term Heads(Term x, long? heads) => x.Rank == 4 ? x
+    internal static Term Heads(Term x, long? heads) => x.Rank == 4 ? x
         : heads is > 0 and var count ? x.Reshape(new(x.Shape[0], x.Shape[1], count, Dim.FloorDiv(x.Shape[2], count))).Transpose(0, 2, 1, 3)
         : throw new SoftmodelException($"{x.Value} has three axes, and the number of heads is not given");
 
@@ -20,7 +20,7 @@ static class Attentions
         return x.Unsqueeze(2).Broadcast(new(x.Shape[0], x.Shape[1], times, x.Shape[2], x.Shape[3])).Reshape(new(x.Shape[0], heads, x.Shape[2], x.Shape[3]));
     }
 
-    static Term OneOverRoot(Term x, Dim size) => size.Value is { } known ? x.Scalar(1 / Math.Sqrt(known))
+    internal static Term OneOverRoot(Term x, Dim size) => size.Value is { } known ? x.Scalar(1 / Math.Sqrt(known))
         : 1 / new Term(x.Builder, x.Builder.Sizes((Dim[])[size], Shape.Scalar)).Cast(x.Element).Map(Functions.Sqrt);
 
     static Term MinusInfinityUnless(Term truth, ElementType type)

@@ -20,7 +20,7 @@ static class Normalization
     static Term PerChannel(Term channels, int rank) => channels.Reshape(new([channels.Shape.Count, .. Enumerable.Repeat(Dim.One, rank - 2)]));
 
     [Operator("LayerNormalization")]
-    static Term[] LayerNormalization(Term x, Term scale, Term? bias, long axis = -1, float epsilon = 1e-5f, ElementType stashType = ElementType.Float32)
+    internal static Term[] LayerNormalization(Term x, Term scale, Term? bias, long axis = -1, float epsilon = 1e-5f, ElementType stashType = ElementType.Float32)
     {
         var (mean, deviation, inverse) = Standardize(x, From(axis, x), epsilon);
         var y = deviation * inverse * scale;
@@ -122,6 +122,6 @@ static class Normalization
     }
 
     [Operator("SimplifiedLayerNormalization")]
-    static Term SimplifiedLayerNormalization(Term x, Term scale, long axis = -1, float epsilon = 1e-5f, ElementType stashType = ElementType.Float32) =>
+    internal static Term SimplifiedLayerNormalization(Term x, Term scale, long axis = -1, float epsilon = 1e-5f, ElementType stashType = ElementType.Float32) =>
         RMSNormalization(x, scale, axis, epsilon, stashType);
 }

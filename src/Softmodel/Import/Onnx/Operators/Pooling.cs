@@ -38,7 +38,7 @@ static class Pooling
     }
 
     [Operator("AveragePool")]
-    static Term AveragePool(Term x, int[] kernelShape, int[]? strides = null, int[]? dilations = null, int[]? pads = null,
+    internal static Term AveragePool(Term x, int[] kernelShape, int[]? strides = null, int[]? dilations = null, int[]? pads = null,
         string autoPad = "NOTSET", bool ceilMode = false, bool countIncludePad = false)
     {
         var plain = Products.Window.Of(x.Shape, kernelShape, strides, dilations, pads, autoPad);
@@ -76,7 +76,7 @@ static class Pooling
     static Term GlobalMaxPool(Term x) => x.Reduce(Reduction.Max, Spatial(x), keep: true);
 
     [Operator("GlobalAveragePool")]
-    static Term GlobalAveragePool(Term x) => Reductions.Mean(x, Spatial(x));
+    internal static Term GlobalAveragePool(Term x) => Reductions.Mean(x, Spatial(x));
 
     [Operator("GlobalLpPool")]
     static Term GlobalLpPoolOfRealPower(Term x, float p = 2) => Norm(x, Spatial(x), p).Unsqueeze(Spatial(x));

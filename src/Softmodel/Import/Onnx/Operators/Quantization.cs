@@ -34,7 +34,7 @@ static class Quantization
     }
 
     [Operator("QuantizeLinear", since: 10)]
-    static Term QuantizeLinear(Term x, Term scale, Term? zero, long axis = 1, long blockSize = 0, ElementType? outputDtype = null, ElementType? precision = null, bool saturate = true)
+    internal static Term QuantizeLinear(Term x, Term scale, Term? zero, long axis = 1, long blockSize = 0, ElementType? outputDtype = null, ElementType? precision = null, bool saturate = true)
     {
         var real = x.Element.IsFloat() ? x : x.Cast(ElementType.Float32);
         var rounded = (real / Spread(x, scale, axis, blockSize).Cast(real.Element)).Map(Functions.Round);
@@ -43,7 +43,7 @@ static class Quantization
     }
 
     [Operator("DequantizeLinear", since: 10)]
-    static Term DequantizeLinear(Term x, Term scale, Term? zero, long axis = 1, long blockSize = 0, ElementType? outputDtype = null)
+    internal static Term DequantizeLinear(Term x, Term scale, Term? zero, long axis = 1, long blockSize = 0, ElementType? outputDtype = null)
     {
         var whole = x.Cast(ElementType.Int32);
         var shifted = zero is { } z ? whole - Spread(x, z.Cast(ElementType.Int32), axis, blockSize) : whole;
@@ -51,7 +51,7 @@ static class Quantization
     }
 
     [Operator("DynamicQuantizeLinear", since: 11)]
-    static Term[] DynamicQuantizeLinear(Term x)
+    internal static Term[] DynamicQuantizeLinear(Term x)
     {
         int[] all = [.. Enumerable.Range(0, x.Rank)];
         var (least, most) = (x.Reduce(Reduction.Min, all).Min(0), x.Reduce(Reduction.Max, all).Max(0));
@@ -61,7 +61,7 @@ static class Quantization
     }
 
     [Operator("MatMulInteger", since: 10)]
-    static Term MatMulInteger(Term a, Term b, Term? aZero, Term? bZero) =>
+    internal static Term MatMulInteger(Term a, Term b, Term? aZero, Term? bZero) =>
         Products.MatMul(Paired(a, aZero is { Rank: 1 } rows && a.Rank > 1 ? rows.Unsqueeze(1) : aZero), Paired(b, bZero));
 
     /// <summary>As <see cref="Shifted"/>, by way of 16 bits: what is 8 bits wide fits there less its zero point, and pairs of such numbers are multiplied and added at once.</summary>
@@ -89,7 +89,7 @@ static class Quantization
     static Term PerFilter(Term x, int rank) => x.Shape.Count.Value == 1 ? x.Reshape(Shape.Scalar) : x.Reshape(new([x.Shape.Count, .. Enumerable.Repeat(Dim.One, rank - 1)]));
 
     [Operator("QLinearConv", since: 10)]
-    static Term QLinearConv(Term x, Term xScale, Term xZero, Term w, Term wScale, Term wZero, Term yScale, Term yZero, Term? bias, int[]? kernelShape = null,
+    internal static Term QLinearConv(Term x, Term xScale, Term xZero, Term w, Term wScale, Term wZero, Term yScale, Term yZero, Term? bias, int[]? kernelShape = null,
         int[]? strides = null, int[]? dilations = null, int[]? pads = null, string autoPad = "NOTSET", int group = 1)
     {
         var sums = Products.Bias(ConvInteger(x, w, xZero, wZero, kernelShape, strides, dilations, pads, autoPad, group), bias).Cast(ElementType.Float32);

@@ -83,7 +83,7 @@ static class Reductions
     }
 
     [Operator("Softmax", since: 1)]
-    static Term SoftmaxOfRows(Term x, long axis = 1) => Softmax(x, [.. Enumerable.Range(0, x.Rank).Skip(axis == x.Rank ? x.Rank : Axes.Of(axis, x.Rank))]);
+    internal static Term SoftmaxOfRows(Term x, long axis = 1) => Softmax(x, [.. Enumerable.Range(0, x.Rank).Skip(axis == x.Rank ? x.Rank : Axes.Of(axis, x.Rank))]);
 
     [Operator("Softmax", since: 13)]
     static Term Softmax(Term x, long axis = -1) => Softmax(x, [Axes.Of(axis, x.Rank)]);
