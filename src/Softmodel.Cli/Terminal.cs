@@ -17,6 +17,8 @@ sealed class Terminal(InvocationConfiguration streams, bool json)
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
+    static readonly TimeSpan Moment = TimeSpan.FromSeconds(1);
+
     IAnsiConsole? screen;
 
     /// <summary>Whether the result is one JSON object.</summary>
@@ -65,7 +67,18 @@ sealed class Terminal(InvocationConfiguration streams, bool json)
     public async Task<T> Working<T>(Func<IProgress<string>, Task<T>> work)
     {
         if (!Screen.Profile.Out.IsTerminal)
-            return await work(new Steps(_ => { }));
+        {
+            // A file gets a line for what takes longer than a moment, another program in this process none.
+            if (!ReferenceEquals(streams.Error, System.Console.Error))
+                return await work(new Steps(_ => { }));
+            var current = "";
+            using var timer = new Timer(_ => Say(current), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            return await work(new Steps(step =>
+            {
+                current = step;
+                timer.Change(Moment, Timeout.InfiniteTimeSpan);
+            }));
+        }
         return await Screen.Status().StartAsync("starting", context => work(new Steps(step => context.Status(step.EscapeMarkup()))));
     }
 

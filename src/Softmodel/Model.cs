@@ -46,11 +46,18 @@ public sealed record ModelOptions
         .Concat(KeepsPast ? ["past"] : []));
 
     /// <summary>These options with those of a catalogue where these do not say otherwise.</summary>
-    internal ModelOptions Over(CatalogueModel known)
+    /// <param name="known">What the catalogue says of the model.</param>
+    /// <param name="file">What it says of one of its networks.</param>
+    internal ModelOptions Over(CatalogueModel known, CatalogueFile? file)
     {
         static Dictionary<string, T> Merged<T>(IReadOnlyDictionary<string, T>? below, IReadOnlyDictionary<string, T> above) =>
             (below ?? new Dictionary<string, T>()).Concat(above).GroupBy(s => s.Key).ToDictionary(g => g.Key, g => g.Last().Value);
-        return this with { Sizes = Merged(known.Sizes, Sizes), Shapes = Merged(known.Shapes, Shapes), Values = Merged(known.Values, Values) };
+        return this with
+        {
+            Sizes = Merged(known.Sizes, Merged(file?.Sizes, Sizes)),
+            Shapes = Merged(known.Shapes, Shapes),
+            Values = Merged(known.Values, Merged(file?.Values, Values)),
+        };
     }
 }
 
@@ -131,6 +138,19 @@ public sealed class Model : IDisposable
     /// <summary>What is known of its inputs.</summary>
     internal ModelOptions Options => options;
 
+    /// <summary>Shapes of its inputs in typical uses, where the catalogue says some.</summary>
+    internal IReadOnlyList<IReadOnlyDictionary<string, long[]>> Cases { get; private init; } = [];
+
+    /// <summary>The inputs of the file that always have the same numbers, which are compiled in: another program has to be given them.</summary>
+    internal IReadOnlyDictionary<string, Tensor> Fixed
+    {
+        get
+        {
+            lock (gate)
+                return IsLanguageModel || options.Values.Count == 0 ? new Dictionary<string, Tensor>() : OnnxImport.Known((file ??= OnnxFile.Open(Path)).Model, options.Values, options.Sizes, options.Shapes);
+        }
+    }
+
     /// <summary>A model in an ONNX file, a GGUF file, a file of llama2.c, or a folder with <c>config.json</c> and safetensors.</summary>
     /// <param name="path">The file or folder.</param>
     /// <param name="options">What is known of its inputs.</param>
@@ -155,9 +175,12 @@ public sealed class Model : IDisposable
     {
         var text = resolved.Licence.TextFile is { } licence && File.Exists(licence) ? await File.ReadAllTextAsync(licence, cancel).ConfigureAwait(false) : resolved.Licence.Spdx ?? "";
         options ??= new();
-        var known = Catalogue.Find(source);
+        var parsed = Source.Parse(source);
+        var known = parsed.Kind == SourceKind.Catalogue ? Catalogue.Find(parsed.Place) : null;
+        var file = known?.Files.FirstOrDefault(f => f.Role == resolved.Files[0].Role);
         // What is built is called after the model, and not after where it came from.
-        return new(resolved.MainFile, known?.Name ?? System.IO.Path.GetFileNameWithoutExtension(resolved.MainFile), text, known is null ? options : options.Over(known), resolved.Find("tokens"));
+        var name = known is null ? System.IO.Path.GetFileNameWithoutExtension(resolved.MainFile) : parsed.Path is { } role ? $"{known.Name}-{role}" : known.Name;
+        return new(resolved.MainFile, name, text, known is null ? options : options.Over(known, file), resolved.Find("tokens")) { Cases = file?.Cases ?? [] };
     }
 
     /// <summary>The model in core operations, as the importer made it.</summary>

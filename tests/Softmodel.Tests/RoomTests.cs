@@ -23,7 +23,7 @@ public class RoomTests
         ("Softmodel.Language", ["Softmodel", "Softmodel.Emit", "Softmodel.Import", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Cli.Arrays", [.. Library, "Softmodel.Cli"]),
         ("Softmodel.Cli.Peers", [.. Library, "Softmodel.Cli"]),
-        ("Softmodel.Cli.Workloads", [.. Library, "Softmodel.Cli"]),
+        ("Softmodel.Cli.Workloads", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Arrays"]),
         ("Softmodel.Cli.Verify", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Arrays", "Softmodel.Cli.Peers", "Softmodel.Cli.Workloads"]),
         ("Softmodel.Cli.Bench", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Peers", "Softmodel.Cli.Workloads"]),
         ("Softmodel.Cli.Demo", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Bench", "Softmodel.Cli.Peers", "Softmodel.Cli.Workloads"]),

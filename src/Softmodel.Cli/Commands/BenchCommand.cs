@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Softmodel.Cli.Bench;
 using Softmodel.Cli.Peers;
+using Softmodel.Cli.Verify;
 using Softmodel.Cli.Workloads;
 using Softmodel.Language;
 using Softmodel.Runtime;
@@ -14,7 +15,6 @@ static class BenchCommand
 {
     // From a word to a paragraph.
     static readonly int[] texts = [8, 30, 90, 200];
-    static readonly int[] sizes = [1, 16, 128];
 
     /// <summary>A model with a number of threads on one workload.</summary>
     /// <param name="Model">Its name.</param>
@@ -72,10 +72,11 @@ static class BenchCommand
         var limits = new Option<bool>("--limits") { Description = "Say how far the sums of products are from what the cores can do." };
         var lines = new Option<string>("--texts") { Description = "For an embedding model, a file with the sentences, one to a line; by default 200 that are made up.", HelpName = "FILE" };
         var bits = new Option<int>("--vector-bits") { Description = "512, 256 or 128; by default the widest that the processor has.", DefaultValueFactory = _ => 0 };
+        var inputs = ModelChoice.Inputs();
         var bar = new Option<double?>("--bar") { Description = "The least speedup of each model and number of threads, with --cold the least of their starts; exit code 1 below it." };
         var verb = new Verb("bench", "Time a compiled model and a peer in turns, on short and long inputs: ONNX Runtime, or llama.cpp for language models that are no exports.",
-            "bench tts-en --threads 1,2", "bench smollm2 --against llama.cpp", "bench tts-en piper-libritts --against onnxruntime --json", "bench tts-en --lengths", "bench tts-en --cold", "bench model.onnx --limits --bar 1.5")
-        { against, threads, runs, lengths, cold, limits, lines, bits, bar };
+            "bench tts-en --threads 1,2", "bench smollm2 --against llama.cpp", "bench tts-en piper-libritts --against onnxruntime --json", "bench --all", "bench tts-en --lengths", "bench tts-en --cold", "bench model.onnx --limits --bar 1.5")
+        { against, threads, runs, lengths, cold, limits, lines, bits, inputs, bar };
         choice.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
@@ -86,87 +87,161 @@ static class BenchCommand
                 throw new UsageException("--runs must be at least 3");
             if (isCold && (parsed.GetValue(lengths) || parsed.GetValue(bits) != 0))
                 throw new UsageException("--cold goes neither with --lengths nor with --vector-bits: libraries have code for every width");
-            var (rows, growths, languages, starts, sentences) = (new List<Row>(), new List<Growth>(), new List<TextRow>(), new List<TextColdRow>(), new List<SentenceRow>());
-            Limits[] most = parsed.GetValue(limits) ? [.. counts.Select(Limits.Measure)] : [];
-            foreach (var name in choice.Names(parsed))
+            var request = new Request(counts, rounds, isCold, parsed.GetValue(lengths), parsed.GetValue(bits), parsed.GetValue(lines), parsed.GetValue(inputs), parsed.GetRequiredValue(against),
+                parsed.GetValue(limits) ? [.. counts.Select(Limits.Measure)] : []);
+            var names = choice.Names(parsed);
+            if (request.Inputs is not null && names.Length > 1)
+                throw new UsageException("--inputs is for one model");
+            var (all, failed) = (new Measured(), new List<FailedModel>());
+            foreach (var name in names)
             {
-                using var loaded = await choice.Load(name, parsed, terminal, cancel);
-                using var export = loaded.HasPast ? await Model.LoadAsync(name, loaded.Options with { KeepsPast = true }, cancel: cancel) : null;
-                var model = export ?? loaded;
-                if (model.IsLanguageModel != (parsed.GetValue(against) is { Length: > 0 } peer ? peer == "llama.cpp" : model.IsLanguageModel))
-                    throw new UsageException(model.IsLanguageModel ? $"{name} is a language model: it is compared with llama.cpp" : $"{name} is no language model, which llama.cpp could run: it is compared with onnxruntime");
-                if (model.IsLanguageModel || model.HasPast)
+                // Of several models those that can be timed are; one alone says what is wrong.
+                var found = await ModelChoice.Try(name, names.Length > 1, async () =>
                 {
-                    if (isCold && model.HasPast)
-                        throw new UsageException($"--cold is there for language models that llama.cpp runs, and {name} is an ONNX export");
-                    if (parsed.GetValue(lengths))
-                        throw new UsageException($"--lengths is not there for language models such as {name}");
-                    foreach (var count in counts)
-                    {
-                        var options = new CompileOptions { Threads = count, VectorBits = parsed.GetValue(bits) };
-                        if (isCold)
-                        {
-                            starts.Add(await terminal.Working(progress => Task.Run(() => TextCold.Measure(name, model, options, rounds, progress, cancel), cancel)));
-                            continue;
-                        }
-                        languages.AddRange(await terminal.Working(progress => TextSpeed.Measure(name, model, options, rounds, most.FirstOrDefault(m => m.Threads == count), progress, cancel)));
-                    }
-                    continue;
-                }
-                if (!isCold && !parsed.GetValue(lengths) && model.Vocabulary is not null && Encoder.Is(model.Inputs, model.Outputs))
-                {
-                    string[] texts = parsed.GetValue(lines) is { } file ? [.. Lines(file)] : SentenceSpeed.Generated(200);
-                    foreach (var count in counts)
-                    {
-                        var options = new CompileOptions { Threads = count, VectorBits = parsed.GetValue(bits) };
-                        sentences.AddRange(await terminal.Working(progress => Task.Run(() => SentenceSpeed.Measure(name, model.Path, texts, options, rounds, progress, cancel), cancel)));
-                    }
-                    continue;
-                }
-                var line = isCold ? await Source.Resolve(name, null, cancel) : null;
-                foreach (var count in counts)
-                {
-                    await terminal.Working(progress => Task.Run(async () =>
-                    {
-                        var options = new CompileOptions { Threads = count, VectorBits = parsed.GetValue(bits) };
-                        using var compiled = model.Compile(options, progress, cancel);
-                        if (parsed.GetValue(lengths))
-                        {
-                            growths.Add(Growth.Measure(name, compiled, Growth.Lengths, progress, cancel));
-                            return true;
-                        }
-                        using var peer = OnnxRuntimePeer.Load(model.Path, count);
-                        var form = VoiceForm.Of(compiled.Inputs.Select(i => i.Name));
-                        foreach (var work in Works(compiled, form, line))
-                        {
-                            var row = Measure(name, model, compiled, peer, form, work, rounds, most.FirstOrDefault(m => m.Threads == count), progress, cancel);
-                            rows.Add(isCold ? await Cold(row, model, compiled, peer, work, progress, cancel) : row);
-                        }
-                        return true;
-                    }, cancel));
-                }
+                    var one = new Measured();
+                    using var loaded = await choice.Load(name, parsed, terminal, cancel);
+                    using var export = loaded.HasPast && !loaded.Options.KeepsPast && IsDecoderAlone(loaded) ? await Model.LoadAsync(name, loaded.Options with { KeepsPast = true }, cancel: cancel) : null;
+                    await One(name, export ?? loaded, request, one, terminal, cancel);
+                    return one;
+                });
+                if (found is Measured measured)
+                    all.Add(measured);
+                else
+                    failed.Add((FailedModel)found);
+                if (names.Length > 1)
+                    terminal.Say($"{name}: {(found is FailedModel one ? one.Error : "timed")} ({Array.IndexOf(names, name) + 1} of {names.Length})");
             }
-            if (new[] { languages.Count + starts.Count, sentences.Count, rows.Count + growths.Count }.Count(n => n > 0) > 1)
-                throw new UsageException("language models, embedding models and others are timed on other work: name them in commands of their own");
-            if (starts.Count > 0)
-                TextCold.Show(terminal, starts);
-            else if (languages.Count > 0)
-                TextSpeed.Show(terminal, languages);
-            else if (sentences.Count > 0)
-                SentenceSpeed.Show(terminal, sentences);
-            else if (parsed.GetValue(lengths))
-                Growth.Show(terminal, growths);
+            var least = parsed.GetValue(bar) ?? 0;
+            if (failed.Count > 0 || all.Kinds > 1 || names.Length > 1 && !isCold && !request.Lengths)
+                return ShowAll(terminal, all, failed, request.Limits) && failed.Count == 0 && Summary.Of(all).All(s => s.Least >= least) ? CommandLine.Done : CommandLine.Failed;
+            if (all.Starts.Count > 0)
+                TextCold.Show(terminal, all.Starts);
+            else if (all.Languages.Count > 0)
+                TextSpeed.Show(terminal, all.Languages);
+            else if (all.Sentences.Count > 0)
+                SentenceSpeed.Show(terminal, all.Sentences);
+            else if (request.Lengths)
+                Growth.Show(terminal, all.Growths);
             else
-                Show(terminal, rows, most);
-            if (starts.Count > 0)
-                return starts.All(s => s.IsWithinMemory && s.ColdSpeedup >= (parsed.GetValue(bar) ?? 0)) ? CommandLine.Done : CommandLine.Failed;
-            if (languages.Count > 0)
-                return TextSpeed.Summaries(languages).All(s => Math.Min(s.Decode, s.Prefill) >= (parsed.GetValue(bar) ?? 0)) ? CommandLine.Done : CommandLine.Failed;
-            if (sentences.Count > 0)
-                return SentenceSpeed.Summaries(sentences).All(s => s.Speedup >= (parsed.GetValue(bar) ?? 0)) ? CommandLine.Done : CommandLine.Failed;
-            return Summaries(rows).All(s => (s.Cold ?? s.Speedup) >= (parsed.GetValue(bar) ?? 0)) ? CommandLine.Done : CommandLine.Failed;
+                Show(terminal, all.Rows, request.Limits);
+            return all.Starts.Count > 0 ? all.Starts.All(s => s.IsWithinMemory && s.ColdSpeedup >= least) ? CommandLine.Done : CommandLine.Failed
+                : isCold ? all.Rows.All(r => r.ColdSpeedup >= least) ? CommandLine.Done : CommandLine.Failed
+                : Summary.Of(all).All(s => s.Least >= least) ? CommandLine.Done : CommandLine.Failed;
         }, Verb.Json());
     }
+
+    /// <summary>What was asked for.</summary>
+    /// <param name="Counts">Numbers of threads.</param>
+    /// <param name="Rounds">How often each workload is timed.</param>
+    /// <param name="IsCold">Whether starts are timed.</param>
+    /// <param name="Lengths">Whether growth with the length of a text is.</param>
+    /// <param name="VectorBits">The width of vectors; 0 for the widest.</param>
+    /// <param name="Lines">A file with sentences, or null.</param>
+    /// <param name="Inputs">A folder with inputs of the user's, or null.</param>
+    /// <param name="Against">What models are compared with; empty where it depends on the model.</param>
+    /// <param name="Limits">What the machine can do, for each number of threads where that was asked for.</param>
+    sealed record Request(int[] Counts, int Rounds, bool IsCold, bool Lengths, int VectorBits, string? Lines, string? Inputs, string Against, Limits[] Limits)
+    {
+        public CompileOptions Compile(int threads) => new() { Threads = threads, VectorBits = VectorBits };
+
+        public Limits? LimitOf(int threads) => Limits.FirstOrDefault(m => m.Threads == threads);
+    }
+
+    /// <summary>What was timed, each kind of model in units of its own.</summary>
+    sealed record Measured
+    {
+        public List<Row> Rows { get; } = [];
+
+        public List<Growth> Growths { get; } = [];
+
+        public List<TextRow> Languages { get; } = [];
+
+        public List<TextColdRow> Starts { get; } = [];
+
+        public List<SentenceRow> Sentences { get; } = [];
+
+        public int Kinds => new[] { Languages.Count + Starts.Count, Sentences.Count, Rows.Count + Growths.Count }.Count(n => n > 0);
+
+        public void Add(Measured other)
+        {
+            Rows.AddRange(other.Rows);
+            Growths.AddRange(other.Growths);
+            Languages.AddRange(other.Languages);
+            Starts.AddRange(other.Starts);
+            Sentences.AddRange(other.Sentences);
+        }
+    }
+
+    /// <summary>How a model did with a number of threads: one speedup, or those of writing and of reading.</summary>
+    sealed record Summary(string Model, int Threads, double[] Speedups)
+    {
+        /// <summary>The smaller of them.</summary>
+        public double Least => Speedups.Min();
+
+        /// <summary>Their geometric mean.</summary>
+        public double Mean => Math.Exp(Speedups.Average(Math.Log));
+
+        public static Summary[] Of(Measured all) => [.. Summaries(all.Rows).Select(s => new Summary(s.Model, s.Threads, [s.Speedup]))
+            .Concat(SentenceSpeed.Summaries(all.Sentences).Select(s => new Summary(s.Model, s.Threads, [s.Speedup])))
+            .Concat(TextSpeed.Summaries(all.Languages).Select(s => new Summary(s.Model, s.Threads, [s.Decode, s.Prefill])))];
+    }
+
+    static async Task One(string name, Model model, Request request, Measured all, Terminal terminal, CancellationToken cancel)
+    {
+        // An encoder whose weights are no ONNX file is exported to one.
+        var isExported = model.IsLanguageModel && Encoder.Is(model.Inputs, model.Outputs);
+        var isLanguage = model.IsLanguageModel && !isExported;
+        if (request.Against is { Length: > 0 } peer && isLanguage != (peer == "llama.cpp"))
+            throw new UsageException(isLanguage ? $"{name} is a language model: it is compared with llama.cpp" : $"{name} is no language model, which llama.cpp could run: it is compared with onnxruntime");
+        if (isLanguage || model.Options.KeepsPast)
+        {
+            if (request.IsCold && !isLanguage)
+                throw new UsageException($"--cold is there for language models that llama.cpp runs, and {name} is an ONNX export");
+            if (request.Lengths)
+                throw new UsageException($"--lengths is not there for language models such as {name}");
+            foreach (var count in request.Counts)
+            {
+                if (request.IsCold)
+                    all.Starts.Add(await terminal.Working(progress => Task.Run(() => TextCold.Measure(name, model, request.Compile(count), request.Rounds, progress, cancel), cancel)));
+                else
+                    all.Languages.AddRange(await terminal.Working(progress => TextSpeed.Measure(name, model, request.Compile(count), request.Rounds, request.LimitOf(count), progress, cancel)));
+            }
+            return;
+        }
+        if (!request.IsCold && !request.Lengths && request.Inputs is null && !isExported && model.Vocabulary is not null && Encoder.Is(model.Inputs, model.Outputs))
+        {
+            string[] sentences = request.Lines is { } file ? [.. Lines(file)] : SentenceSpeed.Generated(200);
+            foreach (var count in request.Counts)
+                all.Sentences.AddRange(await terminal.Working(progress => Task.Run(() => SentenceSpeed.Measure(name, model.Path, sentences, request.Compile(count), request.Rounds, progress, cancel), cancel)));
+            return;
+        }
+        var line = request.IsCold ? await Source.Resolve(name, null, cancel) : null;
+        using var folder = new TemporaryFolder();
+        var path = await terminal.Working(progress => Task.Run(() => ModelVerification.OracleFile(model, folder), cancel));
+        foreach (var count in request.Counts)
+        {
+            await terminal.Working(progress => Task.Run(async () =>
+            {
+                using var compiled = model.Compile(request.Compile(count), progress, cancel);
+                if (request.Lengths)
+                {
+                    all.Growths.Add(Growth.Measure(name, compiled, Growth.Lengths, progress, cancel));
+                    return true;
+                }
+                using var peer = OnnxRuntimePeer.Load(path, count);
+                var form = request.Inputs is null ? VoiceForm.Of(compiled.Inputs.Select(i => i.Name)) : null;
+                foreach (var work in Works(name, model, peer, form, line, request, progress))
+                {
+                    var row = Measure(name, model, compiled, peer, form, work, request.Rounds, request.LimitOf(count), progress, cancel);
+                    all.Rows.Add(request.IsCold ? await Cold(row, model, compiled, peer, work, progress, cancel) : row);
+                }
+                return true;
+            }, cancel));
+        }
+    }
+
+    // The decoder of two networks is given what the encoder made, and reads no text of its own.
+    static bool IsDecoderAlone(Model model) => Decoder.IsExportOf([.. model.Inputs.Where(i => !i.Name.StartsWith("past", StringComparison.Ordinal))]);
 
     static IEnumerable<string> Lines(string path)
     {
@@ -183,13 +258,38 @@ static class BenchCommand
     static int[] Counts(string text) => [.. text.Split(',').Select(t => int.TryParse(t, out var n) && n is >= 1 and <= 256 ? n
         : throw new UsageException($"--threads takes numbers from 1 to 256 with commas between them, not '{text}'"))];
 
-    /// <param name="compiled">What is run.</param>
+    /// <summary>What a model is timed on.</summary>
+    /// <param name="name">The model.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="peer">The same in ONNX Runtime: what it refuses is no input.</param>
     /// <param name="form">How it takes phonemes, where it is a voice.</param>
     /// <param name="line">The model that a line of five words is for, where nothing else is run.</param>
-    static IEnumerable<Workload> Works(CompiledModel compiled, VoiceForm? form, ResolvedModel? line) =>
-        line is not null ? [form is null ? Workload.Generated(compiled.Inputs, sizes[1]) : SpokenLine.OfFiveWords(line, compiled.Inputs)]
-        : form is not null ? texts.Select(t => form.Text(t))
-        : sizes.Select(s => Workload.Generated(compiled.Inputs, s)).DistinctBy(w => string.Join(";", w.Inputs.Select(i => i.Value.TensorType)));
+    /// <param name="request">What was asked for.</param>
+    /// <param name="progress">Is told what is being done.</param>
+    static Workload[] Works(string name, Model model, OnnxRuntimePeer peer, VoiceForm? form, ResolvedModel? line, Request request, IProgress<string> progress)
+    {
+        if (form is not null)
+            return [.. (line is not null ? [SpokenLine.OfFiveWords(line, model.Inputs)] : texts.Select(t => form.Text(t))).Select(w => w.With(model.Fixed))];
+        var works = ModelVerification.Works(model, peer, request.Inputs, RunSizes.Usual, progress);
+        if (request.Inputs is not null)
+            return works;
+        var (taken, refused) = (new List<Workload>(), default(string));
+        foreach (var work in works)
+        {
+            try
+            {
+                peer.Time(work.For(peer.Inputs));
+                taken.Add(work);
+            }
+            catch (SoftmodelException e)
+            {
+                refused ??= $"{work.Name}: {e.Message}";
+            }
+            if (line is not null && taken.Count > 0)
+                break;
+        }
+        return taken.Count > 0 ? [.. taken] : throw new SoftmodelException($"{name}: ONNX Runtime takes none of the inputs that were made up ({refused}); give real ones with --inputs FOLDER");
+    }
 
     static Row Measure(string name, Model model, CompiledModel compiled, OnnxRuntimePeer peer, VoiceForm? form, Workload work, int runs, Limits? limit, IProgress<string> progress, CancellationToken cancel)
     {
@@ -235,16 +335,55 @@ static class BenchCommand
     {
         if (rows.Any(r => r.ColdMs is not null))
             return ColdTable(rows);
-        var table = Text.Table("model", "threads", "input", "sound", "ours", "onnxruntime", "speedup", most.Length > 0 ? "of the limit" : "");
+        // A column of sound is for models that make some.
+        var (speaks, isLimited) = (rows.Any(r => r.AudioSeconds is not null), most.Length > 0);
+        string[] Cells(string model, string threads, string work, string sound, string ours, string its, string speedup, string least, string limit) =>
+            [model, threads, work, .. speaks ? [sound] : Array.Empty<string>(), ours, its, speedup, least, .. isLimited ? [limit] : Array.Empty<string>()];
+        var table = Text.Table(Cells("model", "threads", "input", "sound", "ours", "onnxruntime", "speedup", "", "of the limit"));
         foreach (var row in rows)
         {
-            table.Row(row.Model, $"{row.Threads}", row.Case, row.AudioSeconds is { } sound ? $"{sound:0.00} s" : "", $"{row.OursMs:0.0} ms", $"{row.PeerMs:0.0} ms", $"{row.Speedup:0.00}",
-                row.ShareOfLimit is { } share ? $"{share:0%}, onnxruntime {row.PeerShareOfLimit:0%}" : "");
+            table.Row(Cells(row.Model, $"{row.Threads}", row.Case, row.AudioSeconds is { } sound ? $"{sound:0.00} s" : "", $"{row.OursMs:0.0} ms", $"{row.PeerMs:0.0} ms", $"{row.Speedup:0.00}", "",
+                row.ShareOfLimit is { } share ? $"{share:0%}, onnxruntime {row.PeerShareOfLimit:0%}" : ""));
         }
         foreach (var (model, threads, speedup, least, _) in Summaries(rows))
-            table.Row(model, $"{threads}", "geometric mean", "", "", "", $"{speedup:0.00}", $"at least {least:0.00}");
+            table.Row(Cells(model, $"{threads}", "geometric mean", "", "", "", $"{speedup:0.00}", $"at least {least:0.00}", ""));
         return table;
     });
+
+    /// <summary>Models of several kinds in one table, with the geometric mean over all of them.</summary>
+    /// <returns>That something was timed.</returns>
+    static bool ShowAll(Terminal terminal, Measured all, List<FailedModel> failed, Limits[] most)
+    {
+        var summaries = Summary.Of(all);
+        var means = summaries.GroupBy(s => s.Threads).Select(g => (Threads: g.Key, Speedup: Math.Round(Math.Exp(g.Average(s => Math.Log(s.Mean))), 3), Models: g.Count())).ToArray();
+        terminal.Result(new
+        {
+            against = string.Join(", ", (all.Rows.Count + all.Sentences.Count > 0 ? ["onnxruntime"] : Array.Empty<string>()).Concat(all.Languages.Select(r => r.Against)).Distinct()),
+            summary = summaries.Select(s => s.Speedups is [var speedup] ? (object)new { model = s.Model, threads = s.Threads, speedup, ok = true } : new { model = s.Model, threads = s.Threads, decode = s.Speedups[0], prefill = s.Speedups[1], ok = true })
+                .Concat(failed),
+            geometric_mean = means.Select(m => new { threads = m.Threads, models = m.Models, speedup = m.Speedup }),
+            rows = all.Rows.Concat<object>(all.Sentences).Concat(all.Languages),
+            limits = most.Select(l => new { threads = l.Threads, flops_per_second = Math.Round(l.FlopsPerSecond), bytes_per_second = Math.Round(l.BytesPerSecond) }),
+            machine = Machine.Here,
+        }, () =>
+        {
+            var table = Text.Table("model", "threads", "work", "ours", "the peer", "", "speedup");
+            foreach (var row in all.Rows)
+                table.Row(row.Model, $"{row.Threads}", row.Case, $"{row.OursMs:0.0} ms", $"{row.PeerMs:0.0} ms", "onnxruntime", $"{row.Speedup:0.00}");
+            foreach (var row in all.Sentences)
+                table.Row(row.Model, $"{row.Threads}", $"{row.Sentences} sentences, {row.Case}", $"{row.OursMs:0.0} ms", $"{row.PeerMs:0.0} ms", "onnxruntime", $"{row.Speedup:0.00}");
+            foreach (var row in all.Languages)
+                table.Row(row.Model, $"{row.Threads}", row.Case, $"{row.OursMs:0.0} ms", $"{row.PeerMs:0.0} ms", row.Against, $"{row.Speedup:0.00}");
+            foreach (var summary in summaries)
+                table.Row(summary.Model, $"{summary.Threads}", "geometric mean", "", "", summary.Speedups.Length > 1 ? $"writing {summary.Speedups[0]:0.00}, reading {summary.Speedups[1]:0.00}" : "", $"{summary.Mean:0.00}");
+            foreach (var (threads, speedup, models) in means)
+                table.Row("all", $"{threads}", $"geometric mean of {models} models", "", "", "", $"{speedup:0.00}");
+            foreach (var one in failed)
+                table.Row(one.Model, "", one.Error, "", "", "", "failed");
+            return table;
+        });
+        return summaries.Length > 0;
+    }
 
     static Table ColdTable(List<Row> rows)
     {

@@ -1,7 +1,17 @@
 using System.CommandLine;
 using System.Globalization;
+using Softmodel.Sources;
 
 namespace Softmodel.Cli.Commands;
+
+/// <summary>A model of several with which a command failed.</summary>
+/// <param name="Model">Its name.</param>
+/// <param name="Error">What is wrong.</param>
+sealed record FailedModel(string Model, string Error)
+{
+    /// <summary>That it is not right.</summary>
+    public bool Ok => false;
+}
 
 /// <summary>The argument and options that name a model, or several, and say what is known of its inputs.</summary>
 /// <param name="several">Whether several may be named.</param>
@@ -12,7 +22,9 @@ sealed class ModelChoice(bool several = false)
     // An argument of exactly one is not read as a list.
     readonly Argument<string> one = new("model") { Description = Naming };
 
-    readonly Argument<string[]> many = new("models") { Description = Naming, Arity = ArgumentArity.OneOrMore };
+    readonly Argument<string[]> many = new("models") { Description = Naming, Arity = ArgumentArity.ZeroOrMore };
+
+    readonly Option<bool> all = new("--all") { Description = "Every model of the catalogue, and every network of it." };
 
     readonly Option<string[]> sizes = new("--size") { Description = "A number for a symbolic size of the inputs, as batch=1.", HelpName = "NAME=N" };
 
@@ -28,6 +40,15 @@ sealed class ModelChoice(bool several = false)
     public void AddTo(Command command)
     {
         command.Arguments.Add(several ? many : one);
+        if (several)
+        {
+            command.Options.Add(all);
+            command.Validators.Add(r =>
+            {
+                if (r.GetValue(many) is not { Length: > 0 } == !r.GetValue(all))
+                    r.AddError(r.GetValue(all) ? "--all takes the models of the catalogue: name no others" : "name a model, or write --all");
+            });
+        }
         command.Options.Add(sizes);
         command.Options.Add(shapes);
         command.Options.Add(values);
@@ -36,7 +57,31 @@ sealed class ModelChoice(bool several = false)
     }
 
     /// <summary>The models as the user named them.</summary>
-    public string[] Names(ParseResult parsed) => several ? parsed.GetRequiredValue(many) : [parsed.GetRequiredValue(one)];
+    public string[] Names(ParseResult parsed) => !several ? [parsed.GetRequiredValue(one)]
+        : parsed.GetValue(all) ? [.. Catalogue.All.SelectMany(m => m.Networks)] : parsed.GetRequiredValue(many);
+
+    /// <summary>A folder with inputs of the user's.</summary>
+    public static Option<string> Inputs() => new("--inputs")
+    {
+        Description = "A folder with inputs of your own: a .npz file or a folder of .npy files for each case, or ONNX's test_data_set_N/input_M.pb.",
+        HelpName = "FOLDER",
+    };
+
+    /// <summary>Does something with one model of several: where it fails, what is wrong is the result, and others follow.</summary>
+    /// <param name="name">The model.</param>
+    /// <param name="goesOn">Whether there are several.</param>
+    /// <param name="work">What is done.</param>
+    public static async Task<object> Try(string name, bool goesOn, Func<Task<object>> work)
+    {
+        try
+        {
+            return await work();
+        }
+        catch (Exception e) when (goesOn && e is not OperationCanceledException)
+        {
+            return new FailedModel(name, e is SoftmodelException ? e.Message : $"{e.GetType().Name}: {e.Message}");
+        }
+    }
 
     /// <summary>Brings the model here, and opens it.</summary>
     public Task<Model> Load(ParseResult parsed, Terminal terminal, CancellationToken cancel) => Load(Names(parsed)[0], parsed, terminal, cancel);

@@ -1,4 +1,5 @@
 using Softmodel.Graphs;
+using Softmodel.Runtime;
 
 namespace Softmodel.Cli.Verify;
 
@@ -12,20 +13,25 @@ readonly record struct Agreement(double SnrDb, double MaxAbs, string? Fault = nu
     public const double Equal = 200;
 
     /// <summary>Compares each output with its counterpart.</summary>
-    public static Agreement Of(IReadOnlyList<Tensor> ours, IReadOnlyList<Tensor> oracle)
+    public static Agreement Of(IReadOnlyList<Tensor> ours, IReadOnlyList<Tensor> oracle) => Of(ours, oracle, true);
+
+    /// <summary>Compares each output with its counterpart, real numbers of however many bits.</summary>
+    public static Agreement OfNumbers(IReadOnlyList<Tensor> ours, IReadOnlyList<Tensor> oracle) => Of(ours, oracle, false);
+
+    static Agreement Of(IReadOnlyList<Tensor> ours, IReadOnlyList<Tensor> oracle, bool sameTypes)
     {
         var worst = new Agreement(Equal, 0);
         foreach (var (our, its) in ours.Zip(oracle))
         {
-            var one = Of(our, its);
+            var one = Of(our, its, sameTypes);
             worst = new(Math.Min(worst.SnrDb, one.SnrDb), Math.Max(worst.MaxAbs, one.MaxAbs), worst.Fault ?? one.Fault);
         }
         return worst;
     }
 
-    static Agreement Of(Tensor our, Tensor its)
+    static Agreement Of(Tensor our, Tensor its, bool sameTypes)
     {
-        if (our.Type != its.Type || !our.Dims.SequenceEqual(its.Dims))
+        if ((our.Type != its.Type && (sameTypes || our.Type.IsFloat() != its.Type.IsFloat())) || !our.Dims.SequenceEqual(its.Dims))
             return new(-Equal, double.MaxValue, $"{our.TensorType} was computed where the oracle computes {its.TensorType}");
         var (signal, error, largest) = (0.0, 0.0, 0.0);
         for (var i = 0L; i < its.Count; i++)

@@ -1,5 +1,8 @@
 using System.Text.Json;
 using Softmodel.Cli.Arrays;
+using Softmodel.Cli.Peers;
+using Softmodel.Evaluate;
+using Softmodel.Graphs;
 using Softmodel.Import;
 using Softmodel.Import.Families;
 using Softmodel.Language;
@@ -37,6 +40,11 @@ static class LanguageOracle
     // The scores of tiny networks, of which the largest are about 1; the likelihood of a text; the best token.
     const double MostDifference = 2e-4, MostLikelihood = 0.005, LeastTop1 = 0.99;
 
+    // How many tokens of llama.cpp's are the best for us, too; scores of real models, of which the largest are about 20.
+    const double LeastOfPeer = 0.9, MostScoreDifference = 0.01;
+
+    const int Written = 32;
+
     // Room for the oracles' texts.
     const int Room = 4096;
 
@@ -49,21 +57,88 @@ static class LanguageOracle
     /// <summary>Compares a model with its oracle.</summary>
     /// <param name="name">What the user calls it.</param>
     /// <param name="model">The model.</param>
-    /// <param name="oracle">The oracle's file; null for the one beside the model.</param>
+    /// <param name="oracle">The oracle's file; null for the one beside the model, or where there is none for llama.cpp or the reference evaluator.</param>
     /// <param name="options">How it is compiled.</param>
     /// <param name="progress">Is told what is being done.</param>
     /// <param name="cancel">Stops it.</param>
-    /// <exception cref="SoftmodelException">There is no oracle, or the model can't be compiled.</exception>
-    public static LanguageVerified Verify(string name, Model model, string? oracle, CompileOptions options, IProgress<string> progress, CancellationToken cancel)
+    /// <exception cref="SoftmodelException">The model can't be compiled, or the oracle can't be read.</exception>
+    public static async Task<LanguageVerified> Verify(string name, Model model, string? oracle, CompileOptions options, IProgress<string> progress, CancellationToken cancel)
     {
         if (Directory.Exists(model.Path) && File.Exists(Path.Combine(model.Path, CaseName)))
             return Family(name, model, options, progress, cancel);
         var folder = Path.GetDirectoryName(model.Path)!;
         if (oracle is null && File.Exists(Path.Combine(folder, "greedy200.txt")) && Path.GetExtension(model.Path) == ".bin")
             return Story(name, model, Path.Combine(folder, "greedy200.txt"), options, progress, cancel);
-        oracle ??= new[] { folder, StoreSettings.FromEnvironment().Models }.OfType<string>().SelectMany(f => Directory.EnumerateFiles(f, "*-oracle.json")).FirstOrDefault(f => Names(f, model.Path))
-            ?? throw new SoftmodelException($"there is nothing beside {model.Path} that says what {name} computes; name a file with --oracle");
-        return Stream(name, model, oracle, options, progress, cancel);
+        oracle ??= new[] { folder, StoreSettings.FromEnvironment().Models }.OfType<string>().SelectMany(f => Directory.EnumerateFiles(f, "*-oracle.json")).FirstOrDefault(f => Names(f, model.Path));
+        return oracle is not null ? Stream(name, model, oracle, options, progress, cancel)
+            : Path.GetExtension(model.Path) == ".gguf" ? await Peer(name, model, options, progress, cancel)
+            : Evaluated(name, model, options, progress, cancel);
+    }
+
+    const string Text = "The night ferry left the harbour at eleven, and nobody on deck could say how many lights there were on the other shore.";
+
+    static int[] TokensOf(Model model) => Tokenizer.Open(model.Vocabulary ?? TokenizerFile.Of(model.Path)) is var tokenizer && tokenizer.Encode(Text, parsesSpecial: false) is var tokens
+        ? tokenizer.Begin is { } begin && tokens[0] != begin ? [begin, .. tokens] : tokens : [];
+
+    /// <summary>A GGUF file of which no file says what it computes: after each token that llama.cpp writes, the one that comes next.</summary>
+    static async Task<LanguageVerified> Peer(string name, Model model, CompileOptions options, IProgress<string> progress, CancellationToken cancel)
+    {
+        var prompt = TokensOf(model);
+        using var decoder = new Decoder(model.Compile(options, progress, cancel), Room);
+        using var peer = await LlamaCpp.Start(model.Path, decoder.Model.Threads, 512, cancel, progress);
+        progress.Report($"comparing {name} with llama.cpp");
+        var written = peer.Decode(prompt, Written - 1).Tokens;
+        var scores = decoder.Run(new Fed(decoder.Begin(), (int[])[.. prompt, .. written[..^1]], WantsAll: true));
+        var same = 0;
+        for (var i = 0; i < written.Length; i++)
+            same += Sampler.Largest(scores.Slice((prompt.Length - 1 + i) * decoder.Vocabulary, decoder.Vocabulary)) == written[i] ? 1 : 0;
+        // It rounds what is multiplied with weights of few bits, so that tokens that are nearly as likely change places.
+        return new(name, peer.Version, written.Length, (double)same / written.Length, null, null, null, new(same, written.Length), null, null, same >= LeastOfPeer * written.Length);
+    }
+
+    /// <summary>A model of which neither a file nor another program says what it computes: its scores, from the reference evaluator in double precision.</summary>
+    static LanguageVerified Evaluated(string name, Model model, CompileOptions options, IProgress<string> progress, CancellationToken cancel)
+    {
+        var tokens = TokensOf(model);
+        using var decoder = new Decoder(model.Compile(options, progress, cancel), Room);
+        var scores = decoder.Run(new Fed(decoder.Begin(), tokens, WantsAll: true));
+        progress.Report($"evaluating {name} in double precision on {tokens.Length} tokens");
+        var graph = model.Imported;
+        Tensor[] given = [.. graph.Arguments.Select(v => Given(v.Name, tokens))];
+        var sizes = new Dictionary<string, long>(StringComparer.Ordinal);
+        foreach (var (i, axis, symbol, less) in Graph.SizesToldBy([.. graph.Arguments]))
+            sizes[symbol] = given[i].Dims[axis] - less.Evaluate(s => sizes[s]);
+        var rest = new Queue<Tensor>(given);
+        // Nothing was read before: what is remembered is zero.
+        Tensor State(Value value) => value.Shape.Dims.Select(d => d.Evaluate(s => sizes[s])).ToArray() is var dims ? Tensor.Of(value.Type.Element, dims, new double[Tensor.CountOf(dims)]) : given[0];
+        Tensor[] inputs = [.. graph.Inputs.Select((value, i) => DoublePrecision.Of(graph.States.Any(s => s.Input == i) ? State(value) : rest.Dequeue()))];
+        var expected = Evaluator.Run(DoublePrecision.Of(graph), inputs, cancel: cancel)[0];
+        var (same, largest, width) = (0, 0.0, decoder.Vocabulary);
+        for (var t = 0; t < tokens.Length; t++)
+        {
+            var best = 0;
+            for (var k = 0; k < width; k++)
+            {
+                var exact = expected.Real((long)t * width + k);
+                largest = double.IsNaN(scores[t * width + k]) ? double.MaxValue : Math.Max(largest, Math.Abs(scores[t * width + k] - exact));
+                best = exact > expected.Real((long)t * width + best) ? k : best;
+            }
+            same += Sampler.Largest(scores.Slice(t * width, width)) == best ? 1 : 0;
+        }
+        return new(name, "the reference evaluator in double precision", tokens.Length, (double)same / tokens.Length, null, null, largest, null, null, null, same >= LeastTop1 * tokens.Length && largest <= MostScoreDifference);
+    }
+
+    static Tensor Given(string name, int[] tokens)
+    {
+        Tensor Numbers(Func<int, long> number) => Tensor.Vector<long>([.. Enumerable.Range(0, tokens.Length).Select(number)]);
+        return name switch
+        {
+            Transformer.Tokens => Numbers(i => tokens[i]),
+            Transformer.Sequences => Numbers(_ => 0),
+            Transformer.CellSequences => Numbers(_ => 1),
+            Transformer.Kept => Tensor.Vector(new long[Transformer.MostSequences]),
+            _ => Numbers(i => i),
+        };
     }
 
     static bool Names(string oracle, string path)

@@ -66,6 +66,18 @@ sealed class OracleModel
         return widened;
     }
 
+    /// <summary>Lets the model give all tensors that it rounds to few bits, too.</summary>
+    /// <returns>For each of them, in order, its name and the node that rounds; none where the model rounds nothing.</returns>
+    public IReadOnlyList<(string Output, string Node)> GiveRounded()
+    {
+        // Those within bodies of control flow are no values of the graph.
+        var rounded = model.Graph.Node.Where(n => n.OpType is "DynamicQuantizeLinear" or "QuantizeLinear" && n.Output[0].Length > 0)
+            .Select(n => (Output: n.Output[0], Node: n.Name.Length > 0 ? $"{n.OpType} '{n.Name}'" : $"the {n.OpType} that gives '{n.Output[0]}'")).ToArray();
+        model.Graph.Output.Clear();
+        model.Graph.Output.AddRange(rounded.Select(r => new ValueInfoProto { Name = r.Output }));
+        return rounded;
+    }
+
     /// <summary>Lets each <c>RandomNormalLike</c> take its numbers, in order, from a vector of any length that is a new input.</summary>
     /// <returns>The new inputs; none, and no change, where the model has no random numbers or some of another kind.</returns>
     public IReadOnlyList<string> GiveNoise()

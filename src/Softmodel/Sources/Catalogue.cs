@@ -12,6 +12,21 @@ namespace Softmodel.Sources;
 /// <param name="Sha256">Its hash in hexadecimal digits.</param>
 public sealed record CatalogueFile(string Role, Source Source, IReadOnlyList<Source>? Then, string? As, long Bytes, string Sha256)
 {
+    static readonly string[] networks = [".onnx", ".gguf", ".safetensors"];
+
+    /// <summary>What symbolic sizes of this network's inputs are in every use.</summary>
+    public IReadOnlyDictionary<string, long>? Sizes { get; init; }
+
+    /// <summary>Numbers that this network's inputs have in every use.</summary>
+    public IReadOnlyDictionary<string, double[]>? Values { get; init; }
+
+    /// <summary>Shapes of this network's inputs in some uses that are typical of it: what it is compared and timed with.</summary>
+    public IReadOnlyList<IReadOnlyDictionary<string, long[]>>? Cases { get; init; }
+
+    /// <summary>Whether it holds a network, and not what belongs to one.</summary>
+    [JsonIgnore]
+    public bool IsNetwork => networks.Contains(System.IO.Path.GetExtension(FileName));
+
     /// <summary>Its name in the cache.</summary>
     [JsonIgnore]
     public string FileName => As ?? Source.Path![(Source.Path!.LastIndexOf('/') + 1)..];
@@ -34,6 +49,10 @@ public sealed record CatalogueModel(string Name, string About, string Task, Mode
 
     /// <summary>Numbers that inputs have in every use.</summary>
     public IReadOnlyDictionary<string, double[]>? Values { get; init; }
+
+    /// <summary>The sources of its networks: its name for the main one, <c>NAME#ROLE</c> for others.</summary>
+    [JsonIgnore]
+    public IEnumerable<string> Networks => Files.Where((f, i) => i == 0 || f.IsNetwork).Select((f, i) => i == 0 ? Name : $"{Name}#{f.Role}");
 
     /// <summary>The size of its files in bytes.</summary>
     [JsonIgnore]

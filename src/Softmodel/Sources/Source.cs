@@ -5,7 +5,7 @@ namespace Softmodel.Sources;
 /// <summary>Where a model can come from.</summary>
 public enum SourceKind
 {
-    /// <summary>The catalogue of known models: <c>tts-en</c>.</summary>
+    /// <summary>The catalogue of known models: <c>tts-en</c>, or one of several networks of a model: <c>whisper-tiny#decoder</c>.</summary>
     Catalogue,
     /// <summary>This machine: <c>voice.onnx</c>, <c>file:voice.onnx</c>.</summary>
     File,
@@ -28,7 +28,7 @@ public readonly record struct ByteRange(long Start, long End)
 /// <param name="Kind">The kind of place.</param>
 /// <param name="Place">A name of the catalogue, a path, the name of a package, or OWNER/REPO.</param>
 /// <param name="Version">The version of a package, or a revision of a repository: <c>main</c> unless given.</param>
-/// <param name="Path">The file within a package or repository, with <c>/</c> between folders; null leaves the choice open.</param>
+/// <param name="Path">The file within a package or repository, with <c>/</c> between folders, or the role of a file of a model of the catalogue; null leaves the choice open.</param>
 /// <param name="Range">The part of the file that is meant, or null for all of it.</param>
 public sealed partial record Source(SourceKind Kind, string Place, string? Version = null, string? Path = null, ByteRange? Range = null)
 {
@@ -46,7 +46,8 @@ public sealed partial record Source(SourceKind Kind, string Place, string? Versi
         // One letter before a colon is a drive of Windows.
         var colon = text.IndexOf(':');
         if (colon < 2 || !Scheme().IsMatch(text))
-            return new Source(CatalogueName().IsMatch(text) ? SourceKind.Catalogue : SourceKind.File, text);
+            return CatalogueRole().Match(text) is { Success: true } of ? new Source(SourceKind.Catalogue, of.Groups["name"].Value, Path: of.Groups["role"].Value)
+                : new Source(CatalogueName().IsMatch(text) ? SourceKind.Catalogue : SourceKind.File, text);
         var rest = text[(colon + 1)..];
         return text[..colon] switch
         {
@@ -105,7 +106,8 @@ public sealed partial record Source(SourceKind Kind, string Place, string? Versi
         {
             SourceKind.Npm => $"npm:{Place}@{Version}{inner}",
             SourceKind.HuggingFace => $"hf:{Place}{(Version is null or "main" ? "" : $"@{Version}")}{inner}",
-            SourceKind.File when CatalogueName().IsMatch(Place) || Scheme().IsMatch(Place) => $"file:{Place}",
+            SourceKind.Catalogue => $"{Place}{inner}",
+            SourceKind.File when CatalogueName().IsMatch(Place) || CatalogueRole().IsMatch(Place) || Scheme().IsMatch(Place) => $"file:{Place}",
             _ => Place,
         };
     }
@@ -126,6 +128,9 @@ public sealed partial record Source(SourceKind Kind, string Place, string? Versi
 
     [GeneratedRegex(@"^[a-z0-9][a-z0-9-]*\z")]
     private static partial Regex CatalogueName();
+
+    [GeneratedRegex(@"^(?<name>[a-z0-9][a-z0-9-]*)#(?<role>[a-z0-9-]+)\z", RegexOptions.ExplicitCapture)]
+    private static partial Regex CatalogueRole();
 
     const string Within = @"(\#(?<path>[^\[\]]+)(\[(?<start>\d{1,18})\.\.(?<end>\d{1,18})\])?)?\z";
 

@@ -28,7 +28,7 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
         switch (source.Kind)
         {
             case SourceKind.Catalogue when catalogue.FirstOrDefault(m => m.Name == source.Place) is { } model:
-                return await Kept(model.Name, Key(model), () => Expected(model), (stage, cancel) => Fetch(model, stage, progress, cancel), progress, cancel);
+                return Chosen(await Kept(model.Name, Key(model), () => Expected(model), (stage, cancel) => Fetch(model, stage, progress, cancel), progress, cancel), source.Path);
             case SourceKind.Npm:
                 return await Kept(source.ToString(), Key(source), null, (stage, cancel) => FetchNpm(source, stage, progress, cancel), progress, cancel);
             case SourceKind.HuggingFace:
@@ -37,6 +37,11 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
                 return Local(source);
         }
     }
+
+    /// <summary>The model with the file of a role as the main one.</summary>
+    static ResolvedModel Chosen(ResolvedModel model, string? role) => role is null ? model
+        : model.Files.FirstOrDefault(f => f.Role == role) is { } main ? model with { Files = [main, .. model.Files.Where(f => f != main)] }
+        : throw new SoftmodelException($"{model.Name} has no file for '{role}'; it has {string.Join(", ", model.Files.Select(f => f.Role))}");
 
     /// <summary>Whether a model of the catalogue is in the cache; its files are not hashed.</summary>
     public bool Has(CatalogueModel model) => File.Exists(Path.Combine(Folder(Key(model)), RecordName));

@@ -1,0 +1,78 @@
+using Softmodel.Graphs;
+using Softmodel.Runtime;
+
+namespace Softmodel.Evaluate;
+
+/// <summary>A graph in which every real number has 64 bits: what its model means, nearer than any program computes it.</summary>
+internal static class DoublePrecision
+{
+    /// <summary>The same graph in 64 bits; whole numbers and truth values stay as they are.</summary>
+    public static Graph Of(Graph graph)
+    {
+        var now = new Dictionary<Value, Value>();
+        Value Wide(Value value) => now.TryGetValue(value, out var there) ? there : now[value] = new(value.Name, TypeOf(value.Type));
+        IEnumerable<Node> Nodes(Node node)
+        {
+            var inputs = node.Inputs.Select(Wide).ToEquatable();
+            switch (node.Op)
+            {
+                case Op.Random:
+                    // What is drawn are numbers of 32 bits.
+                    var drawn = new Value(node.Output.Name, node.Output.Type);
+                    yield return new(node.Op, inputs, new[] { drawn }.ToEquatable(), node.Source);
+                    yield return new(new Op.Cast(ElementType.Float64), new[] { drawn }.ToEquatable(), new[] { Wide(node.Output) }.ToEquatable(), node.Source);
+                    break;
+                default:
+                    yield return new(Widened(node.Op), inputs, node.Outputs.Select(Wide).ToEquatable(), node.Source);
+                    break;
+            }
+        }
+        return graph with { Inputs = graph.Inputs.Select(Wide).ToEquatable(), Nodes = graph.Nodes.SelectMany(Nodes).ToEquatable(), Outputs = graph.Outputs.Select(Wide).ToEquatable() };
+    }
+
+    static TensorType TypeOf(TensorType type) => type.Element.IsFloat() ? type with { Element = ElementType.Float64 } : type;
+
+    static Op Widened(Op op) => op switch
+    {
+        Op.Constant { Value: var tensor } => new Op.Constant(Of(tensor)),
+        Op.Cast { To: var to } when to.IsFloat() => new Op.Cast(ElementType.Float64),
+        Op.If branch => new Op.If(Of(branch.Then), Of(branch.Else)),
+        Op.Loop loop => loop with { Body = Of(loop.Body) },
+        Op.Call call => call with { Results = call.Results.Select(TypeOf).ToEquatable() },
+        _ => op,
+    };
+
+    /// <summary>A tensor in 64 bits where its elements are real numbers.</summary>
+    public static Tensor Of(Tensor tensor) => tensor.Type.IsFloat() ? Elements.Cast(tensor, ElementType.Float64) : tensor;
+
+    /// <summary>About how many products a run takes in its sums of products, each iteration of a loop counted once; null where sizes are found while it runs.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="inputs">What it is run on.</param>
+    public static double? Products(Graph graph, IReadOnlyList<Tensor> inputs)
+    {
+        var sizes = new Dictionary<string, long>(StringComparer.Ordinal);
+        foreach (var (i, axis, symbol, rest) in Graph.SizesToldBy(graph.Inputs))
+            sizes[symbol] = inputs[i].Dims[axis] - rest.Evaluate(s => sizes.GetValueOrDefault(s));
+        var sum = 0.0;
+        foreach (var node in graph.AllNodes().Where(n => n.Op is Op.Contract or Op.Convolve or Op.ConvolveTransposed))
+        {
+            var (x, w) = (node.Inputs[0].Shape, node.Inputs[1].Shape);
+            var count = node.Op switch
+            {
+                Op.Contract contract => Contracted(contract.Equation, x, w),
+                Op.Convolve => node.Output.Shape.Count * Dim.Product(w.Dims.Skip(1)),
+                _ => x.Count * Dim.Product(w.Dims.Skip(1)),
+            };
+            if (!count.Symbols.All(sizes.ContainsKey))
+                return null;
+            sum += count.Evaluate(s => sizes[s]);
+        }
+        return sum;
+    }
+
+    static Dim Contracted(string equation, Shape x, Shape y)
+    {
+        var (left, right, _) = Einsum.Split(equation);
+        return Dim.Product(left.Concat(right).Distinct().Select(c => left.IndexOf(c) is >= 0 and var i ? x[i] : y[right.IndexOf(c)]));
+    }
+}
