@@ -7,6 +7,7 @@ using Softmodel.Bench.Coverage;
 using Softmodel.Bench.Fuzz;
 using Softmodel.Bench.Pictures;
 using Softmodel.Bench.Readme;
+using Softmodel.Bench.Schemas;
 
 if (args is [FuzzWorker.Command, var given, var first, var step, var folder])
 {
@@ -81,4 +82,18 @@ answers.SetAction(async (parsed, cancel) =>
     return report.Valid == report.Prompts ? 0 : 1;
 });
 
-return await new RootCommand("Measurements of Softmodel that are no part of it.") { fuzz, answers, coverage, readme, speech }.Parse(args).InvokeAsync();
+var texts = new Option<int>("--count") { Description = "How many texts", DefaultValueFactory = _ => 20_000 };
+var kinds = new Option<int>("--schemas") { Description = "How many schemas: those of the public suite and of here, and for the rest generated ones", DefaultValueFactory = _ => 500 };
+var walks = new Option<int>("--seed") { Description = "The same seed gives the same schemas and texts", DefaultValueFactory = _ => 1 };
+var schemas = new Command("schemas", "Write texts at random under schemas, and let ajv say what is valid") { texts, kinds, walks, asJson };
+schemas.SetAction(async (parsed, cancel) =>
+{
+    var report = await SchemaRun.Run(parsed.GetRequiredValue(texts), parsed.GetRequiredValue(kinds), parsed.GetRequiredValue(walks), Console.Error.WriteLine, cancel);
+    if (parsed.GetValue(asJson))
+        Console.Out.WriteLine(JsonSerializer.Serialize(report, new JsonSerializerOptions(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }));
+    else
+        Console.Out.WriteLine(report.Text);
+    return report.Invalid.Length == 0 ? 0 : 1;
+});
+
+return await new RootCommand("Measurements of Softmodel that are no part of it.") { fuzz, answers, schemas, coverage, readme, speech }.Parse(args).InvokeAsync();

@@ -13,14 +13,27 @@ static class Ajv
     const string Script = """
         const { createRequire } = require('module');
         const load = createRequire(process.argv[1] + '/');
-        const Ajv = load('ajv/dist/2020').default;
         const formats = load('ajv-formats').default;
+        const drafts = { '2019-09': 'ajv/dist/2019', 'draft-07': 'ajv/dist/ajv', 'draft-06': 'ajv/dist/ajv' };
+        const compiled = new Map();
+        function validator(schema) {
+            const key = JSON.stringify(schema);
+            if (!compiled.has(key)) {
+                const draft = Object.keys(drafts).find(d => typeof schema.$schema === 'string' && schema.$schema.includes(d));
+                const ajv = new (load(drafts[draft] ?? 'ajv/dist/2020').default)({ strict: false, logger: false });
+                if (draft === 'draft-06') ajv.addMetaSchema(load('ajv/dist/refs/json-schema-draft-06.json'));
+                formats(ajv);
+                let found;
+                try { const validate = ajv.compile(schema); found = text => validate(JSON.parse(text)) ? '' : ajv.errorsText(validate.errors); }
+                catch (e) { found = () => 'the schema: ' + e.message; }
+                compiled.set(key, found);
+            }
+            return compiled.get(key);
+        }
         let text = '';
         process.stdin.on('data', d => text += d).on('end', () => {
             const verdicts = JSON.parse(text).map(([schema, value]) => {
-                const ajv = new Ajv({ strict: false });
-                formats(ajv);
-                try { return ajv.validate(schema, JSON.parse(value)) ? '' : ajv.errorsText(); } catch (e) { return String(e.message); }
+                try { return validator(schema)(value); } catch (e) { return String(e.message); }
             });
             process.stdout.write(JSON.stringify(verdicts));
         });
@@ -30,22 +43,24 @@ static class Ajv
     /// <exception cref="SoftmodelException">Node.js or npm is missing, or the package can't be fetched.</exception>
     public static async Task<string[]> Validate(IEnumerable<(JsonElement Schema, string Text)> answers, CancellationToken cancel)
     {
-        var folder = await Installed(cancel);
+        var folder = await Installed("ajv", Version, [$"ajv-formats@{FormatsVersion}"], cancel);
         var pairs = JsonSerializer.Serialize(answers.Select(a => new object[] { a.Schema, a.Text }));
         return JsonSerializer.Deserialize<string[]>(await Run("node", ["--eval", Script, folder], pairs, cancel))!;
     }
 
-    static async Task<string> Installed(CancellationToken cancel)
+    /// <summary>The folder where npm has put a package.</summary>
+    /// <exception cref="SoftmodelException">Node.js or npm is missing, or the package can't be fetched.</exception>
+    public static async Task<string> Installed(string package, string version, string[] more, CancellationToken cancel)
     {
         var settings = StoreSettings.FromEnvironment();
-        var folder = Path.Combine(settings.Cache, "peers", $"ajv-{Version}");
+        var folder = Path.Combine(settings.Cache, "peers", $"{package}-{version}");
         if (Directory.Exists(folder))
             return folder;
         var stage = $"{folder}-{Guid.NewGuid():N}";
         Directory.CreateDirectory(stage);
         try
         {
-            await Run(settings.Npm, ["install", "--prefix", stage, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error", $"ajv@{Version}", $"ajv-formats@{FormatsVersion}"], "", cancel);
+            await Run(settings.Npm, ["install", "--prefix", stage, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error", $"{package}@{version}", .. more], "", cancel);
             Directory.Move(stage, folder);
         }
         catch (IOException) when (Directory.Exists(folder))

@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Microsoft.Extensions.AI;
 
 namespace Softmodel.Language;
@@ -33,7 +35,7 @@ sealed class ModelChatClient(LanguageModel model) : IChatClient
         {
             MaxTokens = options.MaxOutputTokens ?? own.MaxTokens,
             Stop = [.. options.StopSequences ?? []],
-            Constraint = options.ResponseFormat is ChatResponseFormatJson format ? format.Schema is { } schema ? Constraint.JsonSchema(schema.GetRawText()) : Constraint.Json() : null,
+            Constraint = options.ResponseFormat is ChatResponseFormatJson format ? format.Schema is { } schema ? Constraint.JsonSchema(Embedded(schema)) : Constraint.Json() : null,
             Sampling = new()
             {
                 Temperature = options.Temperature ?? 0,
@@ -42,6 +44,20 @@ sealed class ModelChatClient(LanguageModel model) : IChatClient
                 Seed = unchecked((ulong)(options.Seed ?? 0)),
             },
         };
+    }
+
+    /// <summary>
+    /// A schema in which what was a document of its own is one again. GetResponseAsync of a type that is no object puts its schema
+    /// into an object as <c>data</c>, with the references that it had: they are relative to it, which <c>$id</c> says.
+    /// </summary>
+    static string Embedded(JsonElement schema)
+    {
+        if (JsonNode.Parse(schema.GetRawText()) is JsonObject root && root["properties"] is JsonObject { Count: 1 } properties && properties["data"] is JsonObject data && data.ContainsKey("$schema") && !data.ContainsKey("$id"))
+        {
+            data["$id"] = "data";
+            return root.ToJsonString();
+        }
+        return schema.GetRawText();
     }
 
     public object? GetService(Type serviceType, object? serviceKey = null) => serviceKey is not null ? null

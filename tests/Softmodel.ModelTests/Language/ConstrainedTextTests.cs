@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Microsoft.Extensions.AI;
 using Softmodel.Bench.Answers;
 using Softmodel.Language;
@@ -33,6 +34,30 @@ public class ConstrainedTextTests
         Assert.Equal(3, JsonDocument.Parse(response.Text).RootElement.GetProperty("rivers").GetArrayLength());
         Assert.Equal(ChatFinishReason.Stop, response.FinishReason);
         Assert.Equal(model.Last.Tokens, response.Usage!.OutputTokenCount);
+    }
+
+    [JsonPolymorphic(TypeDiscriminatorPropertyName = "$type")]
+    [JsonDerivedType(typeof(Circle), "circle")]
+    [JsonDerivedType(typeof(Square), "square")]
+    public abstract record Shape;
+
+    public record Circle(double Radius) : Shape;
+
+    public record Square(double Side) : Shape;
+
+    public record Node(bool Value, Node? Next);
+
+    [Fact]
+    public async Task A_chat_client_answers_with_values_of_types()
+    {
+        using var model = await LanguageModel.LoadAsync(Path("SmolLM2-135M-Instruct.Q4_1.gguf"));
+        using var client = model.AsChatClient();
+        async Task<T> Ask<T>(string question) => (await client.GetResponseAsync<T>(question, new() { MaxOutputTokens = 60 }, cancellationToken: TestContext.Current.CancellationToken)).Result;
+        Assert.IsType<Shape>(await Ask<Shape>("Draw a circle of radius 3."), exactMatch: false);
+        Assert.NotNull(await Ask<Shape[]>("Draw a square of side 2."));
+        // No object, and one that refers to itself: its references are relative to what is put into another one.
+        Assert.NotNull(await Ask<List<Node>>("Write a list."));
+        Assert.True(Enum.IsDefined(await Ask<DayOfWeek>("What comes after Monday?")));
     }
 
     [Fact]

@@ -43,6 +43,7 @@ public class ConstraintTests
     [InlineData("a{2,3}", "aaaa", false)]
     [InlineData("[\\]\\-]+", "-]", true)]
     [InlineData("", "", true)]
+    [InlineData("^a$|^b+$", "bb", true)]
     public void Patterns_are_those_of_ECMA_262(string pattern, string text, bool matches) => Assert.Equal(matches, Constraint.Regex(pattern).Matches(text));
 
     [Theory]
@@ -56,7 +57,8 @@ public class ConstraintTests
     [InlineData("a{99999}", "at most 10000")]
     [InlineData("[z-a]", "ends before it begins")]
     [InlineData("a^b", "only at the ends")]
-    [InlineData("^a|b", "put the branches in a group")]
+    [InlineData("(^a|b)c", "only at the ends")]
+    [InlineData("(a$|b)c", "only at the ends")]
     [InlineData("[]", "matches nothing")]
     public void A_pattern_that_can_not_be_followed_is_refused(string pattern, string message) =>
         Assert.Contains(message, Assert.Throws<SoftmodelException>(() => Constraint.Regex(pattern)).Message, StringComparison.Ordinal);
@@ -104,7 +106,6 @@ public class ConstraintTests
     [InlineData("{", "no JSON")]
     [InlineData("1", "an object is expected")]
     [InlineData("""{"type":"strin"}""", "there is no type 'strin'")]
-    [InlineData("""{"properties":{"a":{"not":{}}}}""", "#/properties/a: 'not' is not understood")]
     [InlineData("""{"$ref":"#/$defs/x"}""", "'#/$defs/x' is not in it")]
     [InlineData("""{"$ref":"https://example.org/s"}""", "lies elsewhere")]
     [InlineData("""{"$ref":"#"}""", "by itself alone")]
@@ -116,7 +117,6 @@ public class ConstraintTests
     [InlineData("""{"type":"object","required":["a"],"properties":{"a":false}}""", "no text")]
     [InlineData("""{"minLength":-1}""", "a whole number that is not negative")]
     [InlineData("""{"type":"string","pattern":"("}""", "a group is not closed")]
-    [InlineData("""{"anyOf":[{"type":"integer"}],"minimum":3}""", "'anyOf' beside 'minimum'")]
     public void A_schema_that_can_not_be_met_is_refused_by_name(string schema, string message) =>
         Assert.Contains(message, Assert.Throws<SoftmodelException>(() => Constraint.JsonSchema(schema)).Message, StringComparison.Ordinal);
 
@@ -130,9 +130,9 @@ public class ConstraintTests
     }
 
     /// <summary>A tokenizer of all bytes and some pieces of JSON.</summary>
-    static Tokenizer Pieces()
+    internal static Tokenizer Pieces()
     {
-        string[] pieces = ["{\"", "\":", "\",", "na", "name", "\"name", " \"", "true", "12", "é", "}}"];
+        string[] pieces = ["{\"", "\":", "\",", "na", "name", "\"name", " \"", "true", "12", "é", "}}", ", \"ab\": 1"];
         var vocabulary = new Vocabulary("test", [.. Enumerable.Range(0, 256).Select(b => $"<0x{b:X2}>"), .. pieces, "<end>"], [.. Enumerable.Repeat(TokenKind.Byte, 256), .. pieces.Select(_ => TokenKind.Text), TokenKind.Control], (i, writer) =>
         {
             if (i < 256)

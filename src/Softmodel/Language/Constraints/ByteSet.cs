@@ -31,6 +31,26 @@ readonly record struct ByteSet
     /// <summary>Whether a byte is in it.</summary>
     public bool Has(byte value) => ((value >> 6) switch { 0 => a, 1 => b, 2 => c, _ => d } >> (value & 63) & 1) != 0;
 
+    /// <summary>Writes a value at each of its bytes.</summary>
+    public void Mark(Span<byte> table, byte value)
+    {
+        Mark(table, a, value);
+        Mark(table[64..], b, value);
+        Mark(table[128..], c, value);
+        Mark(table[192..], d, value);
+
+        static void Mark(Span<byte> table, ulong word, byte value)
+        {
+            if (word == ~0UL)
+                table[..64].Fill(value);
+            else
+            {
+                for (; word != 0; word &= word - 1)
+                    table[BitOperations.TrailingZeroCount(word)] = value;
+            }
+        }
+    }
+
     /// <summary>The bytes of either.</summary>
     public static ByteSet operator |(ByteSet x, ByteSet y) => new(x.a | y.a, x.b | y.b, x.c | y.c, x.d | y.d);
 

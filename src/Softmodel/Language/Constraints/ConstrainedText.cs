@@ -20,6 +20,7 @@ sealed class ConstrainedText(Constraint constraint, TokenTree tree, int most)
     readonly Terms terms = constraint.Terms;
     readonly Dictionary<Term, Mask> masks = known.GetOrCreateValue(tree).GetOrCreateValue(constraint);
     Term state = constraint.Start;
+    JsonKeys? keys = constraint.HasOpenKeys ? JsonKeys.Start : null;
     int left = most;
 
     /// <summary>Whether the text is whole and nothing can be added.</summary>
@@ -41,12 +42,14 @@ sealed class ConstrainedText(Constraint constraint, TokenTree tree, int most)
         {
             if (tree.Tokenizer.Ends.Contains(token))
                 return state.IsNullable;
-            return tree.Tokenizer.IsText(token) && After(token) is { } next && Fits(next);
+            return tree.Tokenizer.IsText(token) && After(token) is { } next && Fits(next, keys?.Next(tree.Tokenizer.BytesOf(token)));
         }
     }
 
     // Where the end can't be reached any more the text goes on as it may, and is cut off.
-    bool Fits(Term next) => terms.Shortest(next) is var end && (end < left || (end != Terms.Never && terms.Shortest(state) > left));
+    bool Fits(Term next, JsonKeys? after) => (keys is null || after is not null) && Shortest(next, after) is var end && (end < left || (end != Terms.Never && Shortest(state, keys) > left));
+
+    int Shortest(Term term, JsonKeys? at) => at?.Shortest(terms, term) ?? terms.Shortest(term);
 
     Term? After(int token)
     {
@@ -68,8 +71,30 @@ sealed class ConstrainedText(Constraint constraint, TokenTree tree, int most)
                     masks.Clear();
                 masks[state] = mask = Find(Terms.Never - 1);
             }
-            return (mask.Farthest < left || terms.Shortest(state) > left ? mask : Find(left - 1)).Allowed;
+            if (!(mask.Farthest < left || Shortest(state, keys) > left))
+                mask = Find(left - 1);
+            return keys?.IsAny == true ? WithoutUsedKeys(mask.Allowed) : mask.Allowed;
         }
+    }
+
+    // What is allowed depends on the keys that there are only where a token is part of a key, or ends or begins one.
+    ulong[] WithoutUsedKeys(ulong[] allowed)
+    {
+        var own = allowed.ToArray();
+        void Clear(int token)
+        {
+            if ((own[token >> 6] >> token & 1) != 0 && !Fits(After(token)!, keys!.Next(tree.Tokenizer.BytesOf(token))))
+                own[token >> 6] &= ~(1UL << token);
+        }
+        foreach (var token in tree.Quoted)
+            Clear(token);
+        var starts = keys!.Rests().Where(r => r.Length > 0).Select(r => (byte)r[0]).ToHashSet();
+        for (var token = 0; starts.Count > 0 && token < tree.Tokenizer.Count; token++)
+        {
+            if ((own[token >> 6] >> token & 1) != 0 && tree.Tokenizer.BytesOf(token) is [var first, ..] && starts.Contains(first))
+                Clear(token);
+        }
+        return own;
     }
 
     Mask Find(int end)
@@ -88,7 +113,7 @@ sealed class ConstrainedText(Constraint constraint, TokenTree tree, int most)
     public void Accept(int token)
     {
         lock (terms)
-            state = After(token) ?? state;
+            (state, keys) = (After(token) ?? state, keys?.Next(tree.Tokenizer.BytesOf(token)) ?? keys);
         left--;
     }
 

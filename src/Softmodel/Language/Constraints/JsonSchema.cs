@@ -1,318 +1,429 @@
 using System.Globalization;
+using System.Numerics;
+using System.Text;
 using System.Text.Json;
 
 namespace Softmodel.Language.Constraints;
 
 /// <summary>
-/// Makes terms of JSON Schema (2020-12, and what draft 7 calls otherwise). Every text of the term is a valid instance; not every
-/// valid instance is a text of it: members come in the order of the schema, and unless the schema says something of them there are
-/// no others.
+/// Makes terms of JSON Schema. Every text of the term is a valid instance; not every valid instance is a text of it: members come
+/// in the order of the schema, and unless the schema says something of them there are no others; where it speaks of some types
+/// alone, as <c>properties</c> of objects, it is taken to mean these.
 /// </summary>
 sealed class JsonSchema
 {
-    // What says nothing of what is valid, or not in a way that is checked.
-    static readonly HashSet<string> annotations = new(StringComparer.Ordinal)
+    const int MostStates = 20_000, MostMarks = 5, MostListed = 64, MostOrders = 10, MostValues = 20_000;
+
+    // To ajv an object of JavaScript has these, also where the text says nothing of them: left out, they are seldom valid.
+    static readonly HashSet<string> inherited = new(StringComparer.Ordinal)
     {
-        "$schema", "$id", "$comment", "$anchor", "$defs", "definitions", "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly",
-        "contentEncoding", "contentMediaType", "contentSchema",
+        "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
+        "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__",
     };
-
-    static readonly string[] forObjects = ["properties", "required", "additionalProperties"];
-    static readonly string[] forArrays = ["items", "prefixItems", "additionalItems", "minItems", "maxItems"];
-    static readonly string[] forTexts = ["minLength", "maxLength", "pattern", "format"];
-    static readonly string[] forNumbers = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"];
-    static readonly HashSet<string> known = new([.. forObjects, .. forArrays, .. forTexts, .. forNumbers, "type", "enum", "const", "anyOf", "oneOf", "allOf", "$ref"], StringComparer.Ordinal);
-
-    // Of the standard, and not understood: to go on would be to write what is not valid.
-    static readonly HashSet<string> refused = new(StringComparer.Ordinal)
-    {
-        "not", "if", "then", "else", "patternProperties", "propertyNames", "minProperties", "maxProperties", "dependentRequired", "dependentSchemas", "dependencies",
-        "uniqueItems", "contains", "minContains", "maxContains", "multipleOf", "unevaluatedItems", "unevaluatedProperties", "$dynamicRef", "$recursiveRef",
-    };
-
-    static readonly Dictionary<string, string> formats = new(StringComparer.Ordinal)
-    {
-        ["date"] = Date,
-        ["time"] = Time,
-        ["date-time"] = $"{Date}T{Time}",
-        ["uuid"] = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
-        ["ipv4"] = $"{Octet}(\\.{Octet}){{3}}",
-        ["email"] = "[a-z0-9]+([._+-][a-z0-9]+)*@([a-z0-9]+(-[a-z0-9]+)*\\.)+[a-z]{2,}",
-        ["hostname"] = "[a-z0-9]+(-[a-z0-9]+)*(\\.[a-z0-9]+(-[a-z0-9]+)*)*",
-        ["duration"] = "P[0-9]+D|PT[0-9]+[HMS]",
-        ["uri"] = "https?://([a-z0-9]+(-[a-z0-9]+)*\\.)+[a-z]{2,}(/[A-Za-z0-9._~-]+)*/?",
-    };
-
-    const string Date = "[0-9]{4}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)";
-    const string Time = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,6})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])";
-    const string Octet = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
 
     readonly Terms terms;
     readonly JsonTerms json;
-    readonly JsonElement root;
-    readonly Dictionary<string, Term> references = new(StringComparer.Ordinal);
+    readonly SchemaDocument document;
+    readonly SchemaLogic logic;
+    readonly Dictionary<string, Term> values = new(StringComparer.Ordinal);
+    bool hasOpenKeys;
+    readonly Queue<(Term Rule, IReadOnlyList<Demand> Demands, JsonTypes Types)> todo = new();
 
-    JsonSchema(Terms terms, JsonElement root) => (this.terms, json, this.root) = (terms, new(terms), root);
+    JsonSchema(Terms terms, string text)
+    {
+        (this.terms, json, document) = (terms, new(terms), SchemaDocument.Read(text));
+        foreach (var number in document.DemandedNumbers())
+            json.Add(number);
+        logic = new(terms, json, document);
+    }
 
     /// <summary>Makes a term of a schema.</summary>
     /// <param name="terms">Where the term is made.</param>
     /// <param name="text">The schema, in JSON.</param>
+    /// <returns>The term, whether its objects have keys that are not listed, and what is to be said where it turns out to have no text.</returns>
     /// <exception cref="SoftmodelException">It is none, or demands what is not understood.</exception>
-    public static Term Read(Terms terms, string text)
+    public static (Term Term, bool HasOpenKeys, Func<string> Empty) Read(Terms terms, string text)
     {
-        try
-        {
-            using var document = JsonDocument.Parse(text);
-            return new JsonSchema(terms, document.RootElement).Of(document.RootElement, "#");
-        }
-        catch (JsonException e)
-        {
-            throw new SoftmodelException($"the schema is no JSON: {e.Message}", e);
-        }
+        var schema = new JsonSchema(terms, text);
+        Demand[] all = [new(schema.document.Root)];
+        var term = schema.Value(all);
+        while (schema.todo.TryDequeue(out var next))
+            terms.Define(next.Rule, schema.Definition(next.Demands, next.Types));
+        return (term, schema.hasOpenKeys, () => $"the schema at {schema.Culprit(all)} holds no value valid{(schema.logic.LeftOut is { } left ? $" ({left} can't be told where it does not hold)" : "")}");
     }
 
-    static SoftmodelException Wrong(string path, string what) => new($"the schema at {path}: {what}");
-
-    Term Of(JsonElement schema, string path)
+    /// <summary>The place farthest down where nothing can be valid.</summary>
+    string Culprit(IReadOnlyList<Demand> demands)
     {
-        if (schema.ValueKind is JsonValueKind.True)
-            return json.Any;
-        if (schema.ValueKind is JsonValueKind.False)
-            return terms.Nothing;
-        if (schema.ValueKind is not JsonValueKind.Object)
-            throw Wrong(path, "an object is expected, or true or false");
-        foreach (var keyword in schema.EnumerateObject())
+        for (var seen = new HashSet<string>(StringComparer.Ordinal); seen.Add(SchemaLogic.KeyOf(demands));)
         {
-            if (refused.Contains(keyword.Name) && keyword.Value.ValueKind is not JsonValueKind.False)
-                throw Wrong(path, $"'{keyword.Name}' is not understood, and to ignore it would give what is not valid; leave it out, and check it afterwards");
+            bool IsNever(List<Demand> value) => value.Count > 0 && (values.TryGetValue(SchemaLogic.KeyOf(value), out var term) ? terms.Shortest(term) == Terms.Never : logic.IsEmpty(value));
+            IEnumerable<List<Demand>> Needed(JsonTypes type)
+            {
+                var all = Formula.All(demands.Select(d => logic.Said(d, type)));
+                Fact[] facts = [.. (all.Kind is FormulaKind.All ? all.Parts : [all]).Where(f => f.Kind is FormulaKind.Fact).Select(f => f.Fact!)];
+                return type is JsonTypes.Object
+                    ? facts.Where(f => f.Kind is FactKind.Present).Select(f => logic.ValuesOf(f.Name!, facts))
+                    : Enumerable.Range(0, Math.Min(SchemaLogic.Counts(facts).Least, 16)).Select(i => SchemaLogic.ItemsAt(i, facts));
+            }
+            if (((JsonTypes[])[JsonTypes.Object, JsonTypes.Array]).Where(t => logic.TypesOf(demands).HasFlag(t)).SelectMany(Needed).FirstOrDefault(IsNever) is not { } below)
+                break;
+            demands = below;
         }
-        JsonElement? Get(string name) => schema.TryGetProperty(name, out var value) ? value : null;
-        if (Get("allOf") is { } all)
-            return Of(Merged(schema, all, path), path);
-        string[] meant = [.. schema.EnumerateObject().Select(p => p.Name).Where(known.Contains)];
-        // These stand for all of a schema; beside others they would have to be intersected with them.
-        foreach (var alone in (string[])["$ref", "const", "enum", "anyOf", "oneOf"])
-        {
-            if (Get(alone) is not { } value)
-                continue;
-            if (alone is "const" or "enum")
-                return Values(schema, alone is "const" ? [value] : [.. Elements(value, $"{path}/enum")], path);
-            if (meant.FirstOrDefault(n => n != alone && n != "type") is { } other)
-                throw Wrong(path, $"'{alone}' beside '{other}' is not understood; put one of them inside the other");
-            if (alone is "$ref")
-                return Reference(value, path);
-            var branches = Elements(value, $"{path}/{alone}").Select((e, i) => Get("type") is { } type ? Typed(e, type, $"{path}/{alone}/{i}") : Of(e, $"{path}/{alone}/{i}"));
-            return terms.Either([.. branches]);
-        }
-        string[] types = Get("type") switch
-        {
-            { ValueKind: JsonValueKind.String } type => [type.GetString()!],
-            { } list => [.. Elements(list, $"{path}/type").Select(e => Text(e, $"{path}/type"))],
-            null => Implied(meant),
-        };
-        return types.Length == 0 ? json.Any : terms.Either([.. types.Select(t => OfType(t, schema, path))]);
+        return demands[0].Of.Path;
     }
 
-    /// <summary>The types that keywords speak of, where a schema says none.</summary>
-    static string[] Implied(string[] keywords) =>
-    [
-        .. keywords.Any(forObjects.Contains) ? ["object"] : (string[])[],
-        .. keywords.Any(forArrays.Contains) ? ["array"] : (string[])[],
-        .. keywords.Any(forTexts.Contains) ? ["string"] : (string[])[],
-        .. keywords.Any(forNumbers.Contains) ? ["number"] : (string[])[],
-    ];
-
-    /// <summary>One of several branches, to which a type beside them adds itself.</summary>
-    Term Typed(JsonElement branch, JsonElement type, string path)
+    /// <summary>The types of which values are written.</summary>
+    JsonTypes Written(IReadOnlyList<Demand> demands)
     {
-        if (branch.ValueKind is not JsonValueKind.Object || branch.TryGetProperty("type", out _) || branch.TryGetProperty("$ref", out _))
-            return Of(branch, path);
-        var members = branch.EnumerateObject().ToDictionary(p => p.Name, p => p.Value, StringComparer.Ordinal);
-        members["type"] = type;
-        return Of(JsonSerializer.SerializeToElement(members), path);
+        var possible = logic.TypesOf(demands);
+        return possible is JsonTypes.All && logic.Spoken(demands) is not JsonTypes.None and var spoken ? spoken : possible;
     }
 
-    static IEnumerable<JsonElement> Elements(JsonElement value, string path) => value.ValueKind is JsonValueKind.Array ? value.EnumerateArray() : throw Wrong(path, "a list is expected");
-
-    static string Text(JsonElement value, string path) => value.ValueKind is JsonValueKind.String ? value.GetString()! : throw Wrong(path, "a text is expected");
-
-    /// <summary>Values that are listed, as far as the keywords beside them allow it.</summary>
-    Term Values(JsonElement schema, JsonElement[] values, string path)
+    /// <summary>The values that are as demanded.</summary>
+    Term Value(IReadOnlyList<Demand> demands)
     {
-        if (schema.EnumerateObject().Select(p => p.Name).FirstOrDefault(n => known.Contains(n) && n is not ("const" or "enum" or "type")) is { } other)
-            throw Wrong(path, $"'{other}' beside a list of values is not understood; leave out the values that it excludes");
-        bool Is(JsonElement value, string type) => type switch
-        {
-            "object" => value.ValueKind is JsonValueKind.Object,
-            "array" => value.ValueKind is JsonValueKind.Array,
-            "string" => value.ValueKind is JsonValueKind.String,
-            "number" => value.ValueKind is JsonValueKind.Number,
-            "integer" => value.ValueKind is JsonValueKind.Number && value.TryGetDouble(out var number) && Math.Floor(number) == number,
-            "boolean" => value.ValueKind is JsonValueKind.True or JsonValueKind.False,
-            "null" => value.ValueKind is JsonValueKind.Null,
-            _ => throw Wrong(path, $"there is no type '{type}'"),
-        };
-        if (schema.TryGetProperty("type", out var type))
-        {
-            string[] types = type.ValueKind is JsonValueKind.String ? [type.GetString()!] : [.. Elements(type, $"{path}/type").Select(e => Text(e, $"{path}/type"))];
-            values = [.. values.Where(v => types.Any(t => Is(v, t)))];
-        }
-        if (schema.TryGetProperty("const", out var constant) && schema.TryGetProperty("enum", out var list))
-            values = [.. Elements(list, $"{path}/enum").Where(v => JsonElement.DeepEquals(v, constant))];
-        return terms.Either([.. values.Select(v => terms.Literal(JsonTerms.Written(v)))]);
-    }
-
-    Term Reference(JsonElement value, string path)
-    {
-        var name = Text(value, $"{path}/$ref");
-        if (references.TryGetValue(name, out var known))
+        var key = SchemaLogic.KeyOf(demands);
+        if (values.TryGetValue(key, out var known))
             return known;
-        if (!name.StartsWith('#'))
-            throw Wrong(path, $"'{name}' lies elsewhere; only what is in the schema itself can be referred to, as in #/$defs/name");
-        var target = root;
-        foreach (var part in name[1..].Split('/').Skip(1))
+        if (values.Count >= MostValues)
+            throw SchemaDocument.Wrong(demands[0].Of.Path, $"the schema needs more than {MostValues} kinds of values; demand less");
+        var types = demands.Count == 0 ? JsonTypes.All : Written(demands);
+        if (types is JsonTypes.All && demands.All(d => ((JsonTypes[])[JsonTypes.Null, JsonTypes.Boolean, JsonTypes.Number, JsonTypes.String, JsonTypes.Array, JsonTypes.Object]).All(t => logic.Said(d, t) == Formula.Yes)))
         {
-            var key = Uri.UnescapeDataString(part).Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
-            JsonElement? next = target.ValueKind is JsonValueKind.Object && target.TryGetProperty(key, out var member) ? member
-                : target.ValueKind is JsonValueKind.Array && int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out var index) && index < target.GetArrayLength() ? target[index] : null;
-            target = next ?? throw Wrong(path, $"'{name}' is not in it");
+            hasOpenKeys = true;
+            return values[key] = json.Any;
         }
-        var rule = references[name] = terms.Rule();
-        terms.Define(rule, Of(target, name));
+        if ((types & (JsonTypes.Array | JsonTypes.Object)) == 0)
+            return values[key] = Simple(demands, types);
+        var rule = values[key] = terms.Rule();
+        todo.Enqueue((rule, demands, types));
         return rule;
     }
 
-    Term OfType(string type, JsonElement schema, string path) => type switch
-    {
-        "object" => Object(schema, path),
-        "array" => Array(schema, path),
-        "string" => String(schema, path),
-        "number" => Bounded(json.Number, schema, path),
-        "integer" => Bounded(json.Integer, schema, path),
-        "boolean" => json.Boolean,
-        "null" => json.Null,
-        _ => throw Wrong(path, $"there is no type '{type}'; there are object, array, string, number, integer, boolean and null"),
-    };
+    Term Simple(IReadOnlyList<Demand> demands, JsonTypes types) => terms.Either(
+        types.HasFlag(JsonTypes.Null) ? logic.Text(demands, JsonTypes.Null) : terms.Nothing,
+        types.HasFlag(JsonTypes.Boolean) ? logic.Text(demands, JsonTypes.Boolean) : terms.Nothing,
+        types.HasFlag(JsonTypes.Number) ? logic.Text(demands, JsonTypes.Number) : terms.Nothing,
+        types.HasFlag(JsonTypes.String) ? json.Quoted(logic.Text(demands, JsonTypes.String)) : terms.Nothing);
 
-    Term Object(JsonElement schema, string path)
+    Term Definition(IReadOnlyList<Demand> demands, JsonTypes types)
     {
-        var members = new List<(string Name, JsonElement? Schema)>();
-        if (schema.TryGetProperty("properties", out var properties))
-        {
-            if (properties.ValueKind is not JsonValueKind.Object)
-                throw Wrong($"{path}/properties", "an object is expected");
-            members.AddRange(properties.EnumerateObject().Select(p => (p.Name, (JsonElement?)p.Value)));
-        }
-        var required = schema.TryGetProperty("required", out var list) ? Elements(list, $"{path}/required").Select(e => Text(e, $"{path}/required")).ToHashSet(StringComparer.Ordinal) : [];
-        members.AddRange(required.Except(members.Select(m => m.Name)).Select(n => (n, (JsonElement?)null)));
-        JsonElement? others = schema.TryGetProperty("additionalProperties", out var additional) ? additional : null;
-        var other = others is { } o ? Of(o, $"{path}/additionalProperties") : members.Count == 0 ? json.Any : terms.Nothing;
-        var isOpen = others is null;
-        var keys = json.Quoted(terms.Both(terms.Repeat(json.Character, 0, Terms.Unbounded), terms.Not(terms.Either([.. members.Select(m => terms.Literal(JsonTerms.Written(m.Name)[1..^1]))]))));
-        var more = json.Member(keys, other);
-        var following = terms.Repeat(terms.Then(json.Separator, more), 0, Terms.Unbounded);
-        // What may come when nothing has, and when something has: from the last member backwards.
-        var (first, then) = (terms.Optional(terms.Then(more, following)), following);
-        foreach (var (name, value) in Enumerable.Reverse(members))
-        {
-            var term = value is { } given ? Of(given, $"{path}/properties/{name}") : isOpen ? json.Any : other;
-            var member = json.Member(terms.Literal(JsonTerms.Written(name)), term);
-            var (begun, gone) = (terms.Then(member, then), terms.Then(json.Separator, member, then));
-            (first, then) = required.Contains(name) ? (begun, gone) : (terms.Either(begun, first), terms.Either(gone, then));
-        }
-        return json.Object(first);
+        var path = demands[0].Of.Path;
+        return terms.Either([
+            Simple(demands, types),
+            .. types.HasFlag(JsonTypes.Array) ? logic.Ways(demands, JsonTypes.Array).Select(w => json.Array(Array(w, path))) : [],
+            .. types.HasFlag(JsonTypes.Object) ? logic.Ways(demands, JsonTypes.Object).Select(w => json.Object(Object(w, path))) : []]);
     }
 
-    Term Array(JsonElement schema, string path)
+    /// <summary>Members of which a schema does not say the names.</summary>
+    sealed record Unlisted(Term Keys, HashSet<Term> Matched, List<Demand> Values, bool IsWritten);
+
+    Term Object(Fact[] way, string path)
     {
-        JsonElement? Get(string name) => schema.TryGetProperty(name, out var value) ? value : null;
-        var isOld = Get("items") is { ValueKind: JsonValueKind.Array };
-        var prefix = (Get("prefixItems") ?? (isOld ? Get("items") : null)) is { } list ? Elements(list, $"{path}/prefixItems").ToArray() : [];
-        var others = isOld ? Get("additionalItems") : Get("items");
-        var item = others is { } o ? Of(o, $"{path}/items") : json.Any;
-        var (least, most) = (Count(schema, "minItems", path) ?? 0, Count(schema, "maxItems", path) ?? Terms.Unbounded);
+        MemberRules[] rules = [.. way.Where(f => f.Kind is FactKind.Members).Select(f => f.Members!)];
+        var names = rules.SelectMany(r => r.Names.Select(n => n.Name)).Concat(way.Where(f => f.Name is not null).Select(f => f.Name!)).Distinct(StringComparer.Ordinal).ToList();
+        Fact[] marks = [.. way.Where(f => f.Kind is FactKind.Keyed)];
+        if (marks.Length > MostMarks)
+            throw SchemaDocument.Wrong(path, $"more than {MostMarks} members are demanded whose names are not said");
+        var (least, most) = SchemaLogic.Counts(way);
+        var isSilent = rules.All(r => r.Names.Count == 0 && r.Patterns.Count == 0) && !way.Any(f => f.Kind is FactKind.Present or FactKind.Named);
+        var unlisted = new List<Unlisted>();
+        // Most often there are none but those that are listed.
+        var isClosed = !isSilent && marks.Length == 0 && least <= names.Count && rules.All(r => r.Patterns.Count == 0 && r.Others?.Of.Element.ValueKind is null or JsonValueKind.False) && !way.Any(f => f.Kind is FactKind.Rest && f.Value!.Value.Of.Element.ValueKind is not JsonValueKind.False);
+        foreach (var others in isClosed ? [] : Others(way, rules, marks, names, isSilent, path))
+        {
+            // Few keys are as good as said.
+            if (others.Keys != terms.Nothing && terms.Listed(others.Keys, MostListed) is { } few)
+                names.AddRange((others.IsWritten || least > 0 || marks.Length > 0 ? few : []).Select(k => JsonSerializer.Deserialize<string>($"\"{Encoding.UTF8.GetString(k)}\"")!).Order(StringComparer.Ordinal));
+            else
+                unlisted.Add(others);
+        }
+        var members = new List<(Term Name, List<Demand> Values, bool IsRequired, int Marks)>();
+        foreach (var name in names)
+        {
+            var value = logic.ValuesOf(name, way);
+            var isRequired = way.Any(f => f.Kind is FactKind.Present or FactKind.Named && f.Name == name) || (inherited.Contains(name) && rules.Any(r => r.ByName.ContainsKey(name)));
+            if (value.Count > 0 && logic.IsEmpty(value))
+            {
+                if (isRequired)
+                    return terms.Nothing;
+                continue;
+            }
+            // What ajv does not look at.
+            if (name is "__proto__")
+            {
+                if (isRequired)
+                    throw SchemaDocument.Wrong(path, "a member '__proto__' is demanded, which validators in JavaScript do not see");
+                continue;
+            }
+            members.Add((terms.Literal(JsonTerms.Written(name)), value, isRequired, Enumerable.Range(0, marks.Length).Where(m => logic.IsKey(marks[m].Texts!, name)).Aggregate(0, (set, m) => set | 1 << m)));
+        }
+        // Where those that are listed are too few there are others.
+        if (members.Count < least)
+            unlisted = [.. unlisted.Select(u => u with { IsWritten = true })];
+        var isOpen = unlisted.Any(u => u.IsWritten) || marks.Length > 0;
+        var required = members.Count(m => m.IsRequired);
+        if (least <= required)
+            least = 0;
+        if (!isOpen && most >= members.Count)
+            most = Terms.Unbounded;
+        // How many there are is counted as far as it matters.
+        var counted = most < Terms.Unbounded ? most : least;
+        if ((members.Count + 1L) * (counted + 1L) * (1 << marks.Length) > MostStates)
+            throw SchemaDocument.Wrong(path, "minProperties or maxProperties is too large beside what else is said of members to be counted; demand less");
+        var (count, sets) = (counted + 1, 1 << marks.Length);
+        var (first, then) = (new Term[count * sets], new Term[count * sets]);
+        var tail = new Tail(this, unlisted, marks, least, most, counted);
+        for (var set = 0; set < sets; set++)
+        {
+            for (var c = counted; c >= 0; c--)
+                (first[set * count + c], then[set * count + c]) = (tail.Of(c, set, true), tail.Of(c, set, false));
+        }
+        // What may come when nothing has, and when something has: from the last member backwards.
+        foreach (var (name, value, isRequired, own) in Enumerable.Reverse(members))
+        {
+            var (nextFirst, nextThen) = (new Term[count * sets], new Term[count * sets]);
+            for (var set = 0; set < sets; set++)
+            {
+                for (var c = 0; c < count; c++)
+                {
+                    var after = c < counted ? c + 1 : most < Terms.Unbounded ? -1 : c;
+                    var (begun, gone) = (terms.Nothing, terms.Nothing);
+                    for (var hit = set & own; after >= 0; hit = (hit - 1) & set & own)
+                    {
+                        var member = json.Member(name, Value(With(value, marks, hit)));
+                        begun = terms.Either(begun, terms.Then(member, then[(set & ~hit) * count + after]));
+                        gone = terms.Either(gone, terms.Then(json.Separator, member, then[(set & ~hit) * count + after]));
+                        if (hit == 0)
+                            break;
+                    }
+                    var at = set * count + c;
+                    (nextFirst[at], nextThen[at]) = isRequired ? (begun, gone) : (terms.Either(begun, first[at]), terms.Either(gone, then[at]));
+                }
+            }
+            (first, then) = (nextFirst, nextThen);
+        }
+        return first[(sets - 1) * count];
+    }
+
+    /// <summary>What a value is to be, and what some marks demand of it.</summary>
+    static List<Demand> With(List<Demand> value, Fact[] marks, int hit) => hit == 0 ? value
+        : [.. value.Concat(Enumerable.Range(0, marks.Length).Where(m => (hit >> m & 1) != 0 && marks[m].Value is not null).Select(m => marks[m].Value!.Value)).Distinct()];
+
+    /// <summary>The members whose names are not said, by what is said of them.</summary>
+    List<Unlisted> Others(Fact[] way, MemberRules[] rules, Fact[] marks, List<string> names, bool isSilent, string path)
+    {
+        var characters = terms.Repeat(json.Character, 0, Terms.Unbounded);
+        var all = terms.Both([characters, terms.Not(terms.Either([.. names.Select(n => terms.Literal(JsonTerms.Written(n)[1..^1]))])), .. way.Where(f => f.Kind is FactKind.Keys).Select(f => f.Texts!)]);
+        List<(Term Keys, HashSet<Term> Matched)> classes = [(all, [])];
+        foreach (var pattern in rules.SelectMany(r => r.Patterns.Select(p => p.Keys)).Concat(marks.Select(m => m.Texts!)).Distinct())
+        {
+            classes = [.. classes.SelectMany(c => new[] { (Keys: terms.Both(c.Keys, pattern), Matched: (HashSet<Term>)[.. c.Matched, pattern]), (Keys: terms.Both(c.Keys, terms.Not(pattern)), c.Matched) })
+                .Where(c => terms.Shortest(c.Keys) != Terms.Never)];
+            if (classes.Count > MostListed)
+                throw SchemaDocument.Wrong(path, "more patterns of names overlap than can be told apart; demand less");
+        }
+        static List<Demand>? Of(MemberRules rules, HashSet<Term> matched) => rules.Patterns.Where(p => matched.Contains(p.Keys)).Select(p => p.Value).ToList() is { Count: > 0 } own ? own : rules.Others is { } others ? [others] : null;
+        var found = new List<Unlisted>();
+        foreach (var (keys, matched) in classes)
+        {
+            var (demands, isSaid) = (new List<Demand>(), isSilent);
+            foreach (var fact in way)
+            {
+                if (fact.Kind is FactKind.Members && Of(fact.Members!, matched) is { } own)
+                    (demands, isSaid) = ([.. demands, .. own], true);
+                if (fact.Kind is FactKind.Rest)
+                {
+                    isSaid = true;
+                    if (!fact.Spoken.Any(f => f.Kind is FactKind.Rest || Of(f.Members!, matched) is not null))
+                        demands.Add(fact.Value!.Value);
+                }
+            }
+            demands = [.. demands.Distinct()];
+            if (demands.Count == 0 || !logic.IsEmpty(demands))
+                found.Add(new(keys, matched, demands, isSaid));
+        }
+        return found;
+    }
+
+    /// <summary>What comes after the members that are listed.</summary>
+    sealed class Tail(JsonSchema schema, List<Unlisted> unlisted, Fact[] marks, int least, int most, int counted)
+    {
+        readonly Dictionary<(int, int, bool), Term> known = [];
+        readonly Dictionary<int, Term> members = [];
+        readonly Terms terms = schema.terms;
+
+        Term Member(int hit)
+        {
+            if (!members.TryGetValue(hit, out var term))
+            {
+                Fact[] met = [.. marks.Where((_, m) => (hit >> m & 1) != 0)];
+                schema.hasOpenKeys |= unlisted.Count > 0;
+                var suited = unlisted.Where(u => hit == 0 ? u.IsWritten : met.All(m => u.Matched.Contains(m.Texts!)));
+                members[hit] = term = terms.Either([.. suited.Select(u => schema.json.Member(schema.json.Quoted(u.Keys), schema.Value(With(u.Values, marks, hit))))]);
+            }
+            return term;
+        }
+
+        /// <summary>What comes then.</summary>
+        /// <param name="count">How many members there are, as far as it matters.</param>
+        /// <param name="set">The marks that are still to be met.</param>
+        /// <param name="isFirst">Whether there is no member yet.</param>
+        public Term Of(int count, int set, bool isFirst)
+        {
+            if (known.TryGetValue((count, set, isFirst), out var term))
+                return term;
+            return known[(count, set, isFirst)] = SchemaLogic.Deep(() => Make(count, set, isFirst));
+        }
+
+        Term Make(int count, int set, bool isFirst)
+        {
+            var (member, separated) = (Member(0), terms.Then(schema.json.Separator, Member(0)));
+            var left = most == Terms.Unbounded ? most : most - count;
+            if (set == 0)
+            {
+                var missing = Math.Max(0, least - count);
+                return !isFirst ? terms.Repeat(separated, missing, left)
+                    : left == 0 ? missing == 0 ? terms.Empty : terms.Nothing
+                    : terms.Either(missing == 0 ? terms.Empty : terms.Nothing, terms.Then(member, terms.Repeat(separated, Math.Max(0, missing - 1), left == Terms.Unbounded ? left : left - 1)));
+            }
+            if (left == 0)
+                return terms.Nothing;
+            var after = count < counted ? count + 1 : count;
+            var ways = new List<Term>();
+            for (var hit = set; hit > 0; hit = (hit - 1) & set)
+                ways.Add(terms.Then(isFirst ? terms.Empty : schema.json.Separator, Member(hit), Of(after, set & ~hit, false)));
+            if (isFirst || after != count)
+                return terms.Either([.. ways, terms.Then(isFirst ? member : separated, Of(after, set, false))]);
+            return terms.Then(terms.Repeat(separated, 0, Terms.Unbounded), terms.Either([.. ways]));
+        }
+    }
+
+    Term Array(Fact[] way, string path)
+    {
+        var (least, most) = SchemaLogic.Counts(way);
+        if (most > 1 && way.FirstOrDefault(f => f.Kind is FactKind.Distinct) is { } distinct)
+            return Distinct(way, least, most, distinct.Path);
+        // From some place on all items are alike.
+        var alike = way.Select(f => Math.Max(f.Kind is FactKind.At ? f.Place + 1 : f.Place, f.Items?.Prefix.Count ?? f.Spoken.Max(s => s.Items?.Prefix.Count) ?? 0)).DefaultIfEmpty().Max();
+        Fact[] marks = [.. way.Where(f => f.Kind is FactKind.Holds)];
+        if (marks.Length > MostMarks || (marks.Length > 0 && alike + least > MostStates / 10))
+            throw SchemaDocument.Wrong(path, "more is said of what the array contains than can be counted; demand less");
+        if (marks.Length == 0)
+            return Items(way, alike, least, most);
+        // How many there are is counted as far as it matters.
+        var last = Math.Max(1, Math.Max(Math.Max(alike, least), most < Terms.Unbounded ? most : 0));
+        var known = new Dictionary<string, Term>(StringComparer.Ordinal);
+        return Of(0, new int[marks.Length]);
+
+        Term Of(int at, int[] counts)
+        {
+            var key = $"{at}:{string.Join(',', counts)}";
+            if (known.TryGetValue(key, out var term))
+                return term;
+            if (known.Count > MostStates / 10)
+                throw SchemaDocument.Wrong(path, "more is said of what the array contains than can be counted; demand less");
+            return known[key] = SchemaLogic.Deep(() => Make(at, counts));
+        }
+
+        Term Make(int at, int[] counts)
+        {
+            var end = at >= least && marks.Zip(counts).All(m => m.Second >= m.First.Least) ? terms.Empty : terms.Nothing;
+            if (at >= most)
+                return end;
+            int[] open = [.. Enumerable.Range(0, marks.Length).Where(m => marks[m].Place <= at && (counts[m] < marks[m].Least || marks[m].Most < Terms.Unbounded))];
+            var separator = at == 0 ? terms.Empty : json.Separator;
+            var (loop, on) = (terms.Nothing, new List<Term> { end });
+            for (var set = 0; set < 1 << open.Length; set++)
+            {
+                var (after, demands) = ((int[])[.. counts], SchemaLogic.ItemsAt(at, way));
+                var isPossible = true;
+                for (var i = 0; i < open.Length; i++)
+                {
+                    var (mark, isHit) = (marks[open[i]], (set >> i & 1) != 0);
+                    if (isHit)
+                    {
+                        after[open[i]]++;
+                        isPossible &= after[open[i]] <= mark.Most;
+                        demands.Add(mark.Value!.Value);
+                    }
+                    else if (mark.Most < Terms.Unbounded)
+                        demands.Add(mark.Value!.Value with { IsHeld = !mark.Value!.Value.IsHeld });
+                }
+                demands = [.. demands.Distinct()];
+                if (!isPossible || (demands.Count > 0 && logic.IsEmpty(demands)))
+                    continue;
+                var item = terms.Then(separator, Value(demands));
+                if (Math.Min(at + 1, last) == at && after.SequenceEqual(counts))
+                    loop = terms.Either(loop, item);
+                else
+                    on.Add(terms.Then(item, Of(Math.Min(at + 1, last), after)));
+            }
+            return terms.Then(terms.Repeat(loop, 0, Terms.Unbounded), terms.Either([.. on]));
+        }
+    }
+
+    Term Items(Fact[] way, int alike, int least, int most)
+    {
+        Term Item(int at) => SchemaLogic.ItemsAt(at, way) is var demands && demands.Count > 0 && logic.IsEmpty(demands) ? terms.Nothing : Value(demands);
         if (least > most)
             return terms.Nothing;
-        Term Following(int from) => most <= from ? terms.Empty
-            : terms.Repeat(terms.Then(json.Separator, item), Math.Max(0, least - from), most == Terms.Unbounded ? most : most - from);
-        var rest = prefix.Length > 0 || most == 0 ? Following(prefix.Length) : terms.Then(item, Following(1));
-        if (prefix.Length == 0)
-            return json.Array(least == 0 ? terms.Optional(rest) : rest);
-        for (var i = Math.Min(prefix.Length, most) - 1; i >= 0; i--)
+        var from = Math.Max(1, alike);
+        var rest = most <= from ? terms.Empty : terms.Repeat(terms.Then(json.Separator, Item(from)), Math.Max(0, least - from), most == Terms.Unbounded ? most : most - from);
+        for (var i = Math.Min(from, most) - 1; i >= 0; i--)
         {
-            var one = terms.Then(i == 0 ? terms.Empty : json.Separator, Of(prefix[i], $"{path}/prefixItems/{i}"), rest);
+            var one = terms.Then(i == 0 ? terms.Empty : json.Separator, Item(i), rest);
             rest = i >= least ? terms.Optional(one) : one;
         }
-        return json.Array(rest);
+        return rest;
     }
 
-    static int? Count(JsonElement schema, string name, string path) => !schema.TryGetProperty(name, out var value) ? null
-        : value.ValueKind is JsonValueKind.Number && value.TryGetDouble(out var count) && count >= 0 && Math.Floor(count) == count ? (int)Math.Min(count, Terms.Unbounded - 1)
-        : throw Wrong($"{path}/{name}", "a whole number that is not negative is expected");
-
-    Term String(JsonElement schema, string path)
+    /// <summary>Items of which no two are equal, where they are few: in any order, or of more than some in that in which they are listed.</summary>
+    Term Distinct(Fact[] way, int least, int most, string path)
     {
-        var parts = new List<Term>();
-        var (least, most) = (Count(schema, "minLength", path), Count(schema, "maxLength", path));
-        if (least is not null || most is not null)
-            parts.Add(json.OfLength(least ?? 0, most ?? Terms.Unbounded));
-        if (schema.TryGetProperty("pattern", out var pattern))
-            parts.Add(Pattern.Somewhere(Text(pattern, $"{path}/pattern"), terms, json.Write));
-        // A format that is not known is an annotation, says the standard.
-        if (schema.TryGetProperty("format", out var format) && formats.TryGetValue(Text(format, $"{path}/format"), out var meant))
-            parts.Add(Pattern.Whole(meant, terms, json.Write));
-        return parts.Count == 0 ? json.Text : json.Quoted(terms.Both([.. parts]));
-    }
-
-    Term Bounded(Term number, JsonElement schema, string path)
-    {
-        foreach (var name in forNumbers)
+        var all = new List<(string Value, Term Text)>();
+        var places = new Dictionary<string, HashSet<int>>(StringComparer.Ordinal);
+        HashSet<int> At(int place)
         {
-            if (!schema.TryGetProperty(name, out var value))
-                continue;
-            var isAbove = name.EndsWith("inimum", StringComparison.Ordinal);
-            if (value.ValueKind is not JsonValueKind.Number || !value.TryGetDouble(out var bound))
-                throw Wrong($"{path}/{name}", "a number is expected");
-            // Beyond the numbers that are written there is nothing to tell apart.
-            var limited = Math.Abs(bound) >= 1e15 ? bound < 0 ? -1e15m : 1e15m : value.TryGetDecimal(out var exact) ? exact : (decimal)bound;
-            number = terms.Both(number, json.Beyond(limited, isAbove, name.StartsWith("exclusive", StringComparison.Ordinal)));
+            var demands = SchemaLogic.ItemsAt(place, way);
+            if (places.TryGetValue(SchemaLogic.KeyOf(demands), out var found))
+                return found;
+            var types = demands.Count == 0 ? JsonTypes.All : Written(demands);
+            var texts = ((JsonTypes[])[JsonTypes.Array, JsonTypes.Object]).Any(t => types.HasFlag(t) && !logic.IsEmpty(demands, t)) ? null : terms.Listed(Simple(demands, types), MostListed);
+            if (texts is null || way.Any(f => f.Kind is FactKind.Holds))
+                throw SchemaDocument.Wrong(path, $"'uniqueItems' can be followed only of at most {MostListed} texts, numbers, true, false or null that are listed (with enum, for instance), and not beside contains; leave it out, and check it afterwards");
+            places[SchemaLogic.KeyOf(demands)] = found = [];
+            foreach (var text in texts)
+            {
+                var value = JsonElement.Parse(text) is var element && element.ValueKind is JsonValueKind.Number ? element.GetDouble().ToString("R", CultureInfo.InvariantCulture) : element.GetRawText();
+                if (all.FindIndex(a => a.Value == value) is var index && index < 0)
+                {
+                    index = all.Count;
+                    all.Add((value, terms.Literal(text)));
+                }
+                found.Add(index);
+            }
+            return found;
         }
-        return number;
-    }
+        var alike = way.Max(f => Math.Max(f.Place + 1, f.Items?.Prefix.Count ?? 0));
+        for (var i = 0; i <= Math.Min(alike, most - 1); i++)
+            At(i);
+        var known = new Dictionary<(BigInteger, int), Term>();
+        var isOrdered = all.Count > MostOrders;
+        return Of(0, 0);
 
-    /// <summary>A schema with those that all are to hold beside it.</summary>
-    static JsonElement Merged(JsonElement schema, JsonElement all, string path)
-    {
-        var merged = schema.EnumerateObject().Where(p => p.Name != "allOf").ToDictionary(p => p.Name, p => p.Value, StringComparer.Ordinal);
-        foreach (var (part, i) in Elements(all, $"{path}/allOf").Select((e, i) => (e, i)))
+        Term Of(BigInteger used, int count)
         {
-            if (part.ValueKind is not JsonValueKind.Object)
-                throw Wrong($"{path}/allOf/{i}", "an object is expected");
-            foreach (var keyword in part.EnumerateObject())
-                merged[keyword.Name] = merged.TryGetValue(keyword.Name, out var own) ? Join(keyword.Name, own, keyword.Value, $"{path}/allOf/{i}") : keyword.Value;
-        }
-        return JsonSerializer.SerializeToElement(merged);
-    }
-
-    static JsonElement Join(string name, JsonElement x, JsonElement y, string path)
-    {
-        if (annotations.Contains(name) || JsonElement.DeepEquals(x, y))
-            return x;
-        switch (name)
-        {
-            case "required":
-                return JsonSerializer.SerializeToElement(Elements(x, path).Concat(Elements(y, path)).Select(e => Text(e, path)).Distinct());
-            case "properties":
-                var both = x.EnumerateObject().ToDictionary(p => p.Name, p => p.Value, StringComparer.Ordinal);
-                foreach (var property in y.EnumerateObject())
-                    both[property.Name] = both.TryGetValue(property.Name, out var own) ? JsonSerializer.SerializeToElement(new Dictionary<string, JsonElement[]> { ["allOf"] = [own, property.Value] }) : property.Value;
-                return JsonSerializer.SerializeToElement(both);
-            case "minimum" or "exclusiveMinimum" or "minLength" or "minItems":
-                return x.GetDouble() >= y.GetDouble() ? x : y;
-            case "maximum" or "exclusiveMaximum" or "maxLength" or "maxItems":
-                return x.GetDouble() <= y.GetDouble() ? x : y;
-            default:
-                throw Wrong(path, $"'{name}' is said twice, differently, which is not understood; say it once");
+            if (known.TryGetValue((used, count), out var term))
+                return term;
+            var on = new List<Term> { count >= least ? terms.Empty : terms.Nothing };
+            foreach (var i in count < most ? At(Math.Min(count, alike)) : [])
+            {
+                if (isOrdered ? i >= used : (used >> i & 1) == 0)
+                    on.Add(terms.Then(count == 0 ? terms.Empty : json.Separator, all[i].Text, Of(isOrdered ? i + 1 : used | BigInteger.One << i, count + 1)));
+            }
+            return known[(used, count)] = terms.Either([.. on]);
         }
     }
 }

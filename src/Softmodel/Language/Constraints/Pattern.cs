@@ -27,33 +27,28 @@ sealed class Pattern
     /// <param name="terms">Where the term is made.</param>
     /// <param name="write">How one of some characters is written.</param>
     /// <exception cref="SoftmodelException">It is none, or has what an automaton can't follow.</exception>
-    public static Term Whole(string text, Terms terms, Func<Characters, Term> write)
-    {
-        var (term, _, _) = new Pattern(text, terms, write).Read();
-        return term;
-    }
+    public static Term Whole(string text, Terms terms, Func<Characters, Term> write) => terms.Either([.. new Pattern(text, terms, write).Read().Select(b => b.Term)]);
 
     /// <summary>Makes a term of a pattern that is to match somewhere in a text, as JSON Schema has it.</summary>
     /// <inheritdoc cref="Whole"/>
     public static Term Somewhere(string text, Terms terms, Func<Characters, Term> write)
     {
-        var (term, isAtStart, isAtEnd) = new Pattern(text, terms, write).Read();
         var any = terms.Repeat(write(Characters.All), 0, Terms.Unbounded);
-        return terms.Then(isAtStart ? terms.Empty : any, term, isAtEnd ? terms.Empty : any);
+        return terms.Either([.. new Pattern(text, terms, write).Read().Select(b => terms.Then(b.IsAtStart ? terms.Empty : any, b.Term, b.IsAtEnd ? terms.Empty : any))]);
     }
 
-    (Term Term, bool IsAtStart, bool IsAtEnd) Read()
+    /// <summary>The pattern's branches, each with the anchors at its ends.</summary>
+    List<(Term Term, bool IsAtStart, bool IsAtEnd)> Read()
     {
-        var isAtStart = Takes('^');
-        var isAtEnd = text.EndsWith('$') && text.Reverse().Skip(1).TakeWhile(c => c == '\\').Count() % 2 == 0;
-        var end = isAtEnd ? text.Length - 1 : text.Length;
-        // An anchor that holds for one of several branches is not of the whole pattern.
-        var term = Branches(end, out var branches);
-        if (at < end)
-            throw Wrong(text[at] == ')' ? "a ')' closes nothing" : "nothing is expected here");
-        return branches > 1 && (isAtStart || isAtEnd)
-            ? throw Wrong("^ and $ hold for one branch of several; put the branches in a group: ^(?:a|b)$")
-            : (term, isAtStart, isAtEnd);
+        var branches = new List<(Term, bool, bool)>();
+        do
+        {
+            var isAtStart = Takes('^');
+            var term = Sequence();
+            branches.Add((term, isAtStart, Takes('$')));
+        }
+        while (Takes('|'));
+        return at == text.Length ? branches : throw Wrong(text[at] switch { ')' => "a ')' closes nothing", '^' or '$' => "^ and $ may stand only at the ends of the pattern", _ => "nothing is expected here" });
     }
 
     SoftmodelException Wrong(string what) => new($"the pattern '{text}' can't be followed: at character {at + 1}, {what}");
@@ -66,30 +61,30 @@ sealed class Pattern
         return true;
     }
 
-    Term Branches(int end, out int count)
+    Term Branches()
     {
         if (++depth > MostDepth)
             throw Wrong($"groups lie more than {MostDepth} deep");
         var branches = new List<Term>();
         do
-            branches.Add(Sequence(end));
-        while (at < end && Takes('|'));
+            branches.Add(Sequence());
+        while (Takes('|'));
         depth--;
-        count = branches.Count;
         return terms.Either([.. branches]);
     }
 
-    Term Sequence(int end)
+    Term Sequence()
     {
         var parts = new List<Term>();
-        while (at < end && text[at] is not ('|' or ')'))
-            parts.Add(Repeated(Atom(end), end));
+        // A $ at the end is the branch's anchor.
+        while (at < text.Length && text[at] is not ('|' or ')') && !(depth == 0 && text[at] == '$' && (at + 1 == text.Length || text[at + 1] == '|')))
+            parts.Add(Repeated(Atom()));
         return terms.Then([.. parts]);
     }
 
-    Term Repeated(Term term, int end)
+    Term Repeated(Term term)
     {
-        while (at < end && text[at] is '*' or '+' or '?' or '{')
+        while (at < text.Length && text[at] is '*' or '+' or '?' or '{')
         {
             var start = at;
             var (least, most) = text[at++] switch
@@ -100,8 +95,7 @@ sealed class Pattern
                 _ => Counts(start),
             };
             // Which of the possible lengths is tried first does not matter to what is a match.
-            if (at < end)
-                Takes('?');
+            Takes('?');
             term = terms.Repeat(term, least, most);
         }
         return term;
@@ -124,7 +118,7 @@ sealed class Pattern
         return (least, most);
     }
 
-    Term Atom(int end)
+    Term Atom()
     {
         var start = at;
         switch (text[at++])
@@ -135,7 +129,7 @@ sealed class Pattern
                     at = start;
                     throw Wrong("a group looks ahead or behind, or sets options, which an automaton can't follow");
                 }
-                var group = Branches(end, out _);
+                var group = Branches();
                 return Takes(')') ? group : throw Wrong("a group is not closed");
             case '[':
                 return write(Class());

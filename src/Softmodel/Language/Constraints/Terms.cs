@@ -51,8 +51,10 @@ sealed class Term
 
     internal int Most { get; }
 
-    // What comes after each byte, once it was asked; and how far the end is.
-    internal Term?[]? Following { get; set; }
+    // What comes after each class of bytes, once it was asked, and which class each byte is of; and how far the end is.
+    internal Term[]? Following { get; set; }
+
+    internal byte[] Classes { get; set; } = [];
 
     internal int Shortest { get; set; } = Unknown;
 
@@ -73,13 +75,17 @@ sealed class Terms
     public const int Unbounded = int.MaxValue;
 
     // A term that needs more than this describes something else than answers.
-    const int MostTerms = 500_000;
+    const int MostTerms = 1_000_000;
+
+    // So many states are searched for the way to the end, where terms are intersected.
+    const int MostSearched = 200_000;
 
     readonly record struct Key(TermKind Kind, ByteSet Set, int First, int Second, int Least, int Most);
 
     readonly Dictionary<Key, Term> pairs = [];
     readonly Dictionary<string, Term> lists = new(StringComparer.Ordinal);
     readonly List<Term?> definitions = [];
+    readonly HashSet<byte[]> classes = new(new ByContent());
     int count;
 
     public Terms()
@@ -113,8 +119,10 @@ sealed class Terms
         return CollectionsMarshal.GetValueRefOrAddDefault(pairs, new(kind, set, parts is [var a, ..] ? a.Id : -1, parts is [_, var b] ? b.Id : -1, least, most), out _) ??= New();
 
         Term New() => count < MostTerms ? new(count++, kind, set, parts, least, most, isNullable)
-            : throw new SoftmodelException("what is demanded of the text is too complicated: it makes an automaton of more states than are reasonable; demand less, or shorter lengths");
+            : throw TooMany();
     }
+
+    static SoftmodelException TooMany() => new("what is demanded of the text is too complicated: it makes an automaton of more states than are reasonable; demand less, or shorter lengths");
 
     /// <summary>One byte of a set.</summary>
     public Term Bytes(ByteSet set) => set.IsEmpty ? Nothing : Make(TermKind.Byte, set, [], false);
@@ -174,7 +182,27 @@ sealed class Terms
         }
         if (!bytes.IsEmpty)
             all.Add(Bytes(bytes));
-        return Listed(TermKind.Either, all, Nothing);
+        // What begins alike goes on together: so branches that are alike for long are one state for as long.
+        if (IsAnyAlike(all))
+            all = [.. all.Distinct().GroupBy(Head).Select(g => g.Skip(1).Any() ? Then(g.Key, Either([.. g.Select(p => p.Kind is TermKind.Then ? p.Parts[1] : Empty)])) : g.First())];
+        return Joined(TermKind.Either, all, Nothing);
+    }
+
+    static Term Head(Term term) => term.Kind is TermKind.Then ? term.Parts[0] : term;
+
+    static bool IsAnyAlike(List<Term> terms)
+    {
+        if (terms.Count > 8)
+            return terms.Select(Head).Distinct().Count() < terms.Count;
+        for (var i = 1; i < terms.Count; i++)
+        {
+            for (var j = 0; j < i; j++)
+            {
+                if (Head(terms[i]) == Head(terms[j]))
+                    return true;
+            }
+        }
+        return false;
     }
 
     /// <summary>A text that is of each of some terms. None of them may have rules.</summary>
@@ -191,10 +219,10 @@ sealed class Terms
                     all.Add(p);
             }
         }
-        return Listed(TermKind.Both, all, Anything);
+        return Joined(TermKind.Both, all, Anything);
     }
 
-    Term Listed(TermKind kind, List<Term> parts, Term none)
+    Term Joined(TermKind kind, List<Term> parts, Term none)
     {
         parts.Sort((x, y) => x.Id.CompareTo(y.Id));
         Term[] distinct = [.. parts.Distinct()];
@@ -245,26 +273,42 @@ sealed class Terms
     public void Define(Term rule, Term definition) => definitions[rule.Least] = definition;
 
     /// <summary>What may come after a byte.</summary>
-    public Term Next(Term term, byte value)
-    {
-        if (term.Following is not { } next)
-            term.Following = next = Derive(term);
-        return next[value]!;
-    }
+    public Term Next(Term term, byte value) => (term.Following ?? Derive(term))[term.Classes[value]];
 
     Term[] Derive(Term term)
     {
-        var next = new Term[256];
-        foreach (var set in Distinguished(term))
+        var sets = Distinguished(term);
+        var next = new Term[sets.Count];
+        Span<byte> of = stackalloc byte[256];
+        for (var i = 0; i < next.Length; i++)
         {
-            var derived = Derivative(term, set.First);
-            for (var i = 0; i < 256; i++)
-            {
-                if (set.Has((byte)i))
-                    next[i] = derived;
-            }
+            next[i] = Derivative(term, sets[i].First);
+            sets[i].Mark(of, (byte)i);
         }
-        return next;
+        // Many terms tell the same bytes apart.
+        var known = classes.GetAlternateLookup<ReadOnlySpan<byte>>();
+        if (!known.TryGetValue(of, out var shared))
+            classes.Add(shared = of.ToArray());
+        term.Classes = shared;
+        return term.Following = next;
+    }
+
+    sealed class ByContent : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
+    {
+        public bool Equals(byte[]? x, byte[]? y) => x.AsSpan().SequenceEqual(y);
+
+        public int GetHashCode(byte[] bytes) => GetHashCode(bytes.AsSpan());
+
+        public bool Equals(ReadOnlySpan<byte> x, byte[] y) => x.SequenceEqual(y);
+
+        public int GetHashCode(ReadOnlySpan<byte> bytes)
+        {
+            var hash = new HashCode();
+            hash.AddBytes(bytes);
+            return hash.ToHashCode();
+        }
+
+        public byte[] Create(ReadOnlySpan<byte> bytes) => bytes.ToArray();
     }
 
     Term Derivative(Term term, byte value)
@@ -343,7 +387,7 @@ sealed class Terms
             for (; term.Kind is TermKind.Then && term.Shortest == Term.Unknown; term = term.Parts[1])
                 chain.Push(term);
             if (term.Shortest == Term.Unknown)
-                term.Shortest = term.Kind is TermKind.Both or TermKind.Not ? Search(term) : Structural(term);
+                term.Shortest = term.Kind is TermKind.Both or TermKind.Not ? Search(term) : SchemaLogic.Deep(() => Structural(term));
             for (; chain.TryPop(out var longer); term = longer)
                 longer.Shortest = Sum(Shortest(longer.Parts[0]), term.Shortest);
         }
@@ -373,14 +417,14 @@ sealed class Terms
                 term.Shortest = 0;
                 queue.Enqueue(term);
             }
-            if (term.Following is null)
-                term.Following = Derive(term);
-            foreach (var next in term.Following.Distinct().OfType<Term>())
+            foreach (var next in (term.Following ?? Derive(term)).Distinct())
             {
                 (CollectionsMarshal.GetValueRefOrAddDefault(before, next, out _) ??= []).Add(term);
                 if (found.Add(next))
                     todo.Push(next);
             }
+            if (found.Count > MostSearched)
+                throw TooMany();
         }
         foreach (var term in found.Where(t => !t.IsNullable))
             term.Shortest = Never;
@@ -398,67 +442,79 @@ sealed class Terms
     }
 
     /// <summary>Finds how far the end of every rule is, once all are defined.</summary>
-    /// <exception cref="SoftmodelException">A rule begins with itself.</exception>
     public void Settle()
     {
         var rules = pairs.Values.Where(t => t.Kind is TermKind.Rule).ToArray();
-        var walk = new HashSet<Term>();
+        var users = new Dictionary<Term, List<Term>>();
         foreach (var rule in rules)
-            Refuse(rule, walk, []);
-        foreach (var rule in rules)
-            rule.Shortest = Never;
-        // Values fall until none does; what was found on the way, of other terms, counts no longer.
-        for (var falls = true; falls;)
         {
-            falls = false;
-            foreach (var rule in rules)
+            rule.Shortest = Never;
+            foreach (var used in Within(Defined(rule)).Where(t => t.Kind is TermKind.Rule))
+                (CollectionsMarshal.GetValueRefOrAddDefault(users, used, out _) ??= []).Add(rule);
+        }
+        // Values fall until none does; what was found on the way, of other terms, counts no longer. What is used was most often
+        // made after what uses it.
+        var (todo, queued) = (new Queue<Term>(rules.Reverse()), rules.ToHashSet());
+        while (todo.TryDequeue(out var rule))
+        {
+            queued.Remove(rule);
+            foreach (var term in Within(Defined(rule)))
+                Forget(term);
+            if (Shortest(Defined(rule)) is var length && length >= rule.Shortest)
+                continue;
+            rule.Shortest = length;
+            foreach (var user in users.GetValueOrDefault(rule) ?? [])
             {
-                Forget(Defined(rule), []);
-                var length = Shortest(Defined(rule));
-                falls |= length < rule.Shortest;
-                rule.Shortest = Math.Min(length, rule.Shortest);
+                if (queued.Add(user))
+                    todo.Enqueue(user);
             }
         }
-        foreach (var rule in rules)
-            Forget(Defined(rule), []);
+        foreach (var term in rules.SelectMany(r => Within(Defined(r))).ToArray())
+            Forget(term);
     }
 
-    static void Forget(Term term, HashSet<Term> seen)
+    // What is intersected or complemented holds no rules.
+    static void Forget(Term term)
     {
-        for (; term.Kind is TermKind.Then && seen.Add(term); term = term.Parts[1])
-        {
+        if (term.Kind is not (TermKind.Rule or TermKind.Both or TermKind.Not))
             term.Shortest = Term.Unknown;
-            Forget(term.Parts[0], seen);
-        }
-        if (term.Kind is TermKind.Rule or TermKind.Both or TermKind.Not || !seen.Add(term))
-            return;
-        term.Shortest = Term.Unknown;
-        foreach (var part in term.Parts)
-            Forget(part, seen);
     }
 
-    void Refuse(Term term, HashSet<Term> done, HashSet<Term> within)
+    /// <summary>A term and all that it is made of, as far as rules, whose names alone are among them.</summary>
+    static HashSet<Term> Within(Term start)
     {
-        if (term.Kind is TermKind.Rule)
+        var found = new HashSet<Term> { start };
+        for (var todo = new Stack<Term>([start]); todo.TryPop(out var term);)
         {
-            if (done.Contains(term))
-                return;
-            if (!within.Add(term))
-                throw new SoftmodelException("what is demanded of the text is said by itself alone: a schema refers to itself without anything between");
-            Refuse(Defined(term), done, within);
-            within.Remove(term);
-            done.Add(term);
-            return;
+            if (term.Kind is TermKind.Both or TermKind.Not)
+                continue;
+            foreach (var part in term.Parts)
+            {
+                if (found.Add(part))
+                    todo.Push(part);
+            }
         }
-        for (; term.Kind is TermKind.Then; term = term.Parts[1])
+        return found;
+    }
+
+    /// <summary>All texts of a term, where they are few and short; otherwise null.</summary>
+    /// <param name="term">The term, without rules.</param>
+    /// <param name="most">How many there may be.</param>
+    public List<byte[]>? Listed(Term term, int most)
+    {
+        var texts = new List<byte[]>();
+        for (var todo = new Stack<(Term Term, byte[] Text)>([(term, [])]); todo.TryPop(out var next);)
         {
-            Refuse(term.Parts[0], done, within);
-            if (!term.Parts[0].IsNullable)
-                return;
+            if (next.Term.IsNullable)
+                texts.Add(next.Text);
+            if (texts.Count > most || next.Text.Length > 1000)
+                return null;
+            for (var b = 255; b >= 0; b--)
+            {
+                if (Next(next.Term, (byte)b) is var after && Shortest(after) != Never)
+                    todo.Push((after, [.. next.Text, (byte)b]));
+            }
         }
-        if (term.Kind is TermKind.Rule)
-            Refuse(term, done, within);
-        foreach (var part in term.Parts)
-            Refuse(part, done, within);
+        return texts;
     }
 }

@@ -42,10 +42,14 @@ sealed class TokenTree
             before = bytes;
         }
         Close(0);
+        Quoted = [.. tokens.Where(t => tokenizer.BytesOf(t).Contains((byte)'"'))];
     }
 
     /// <summary>Whose tokens they are.</summary>
     public Tokenizer Tokenizer { get; }
+
+    /// <summary>The tokens in which a quote stands.</summary>
+    public IReadOnlyList<int> Quoted { get; }
 
     /// <summary>How many bytes the longest token has.</summary>
     int Depth { get; }
