@@ -83,7 +83,7 @@ answers.SetAction(async (parsed, cancel) =>
 });
 
 var texts = new Option<int>("--count") { Description = "How many texts", DefaultValueFactory = _ => 20_000 };
-var kinds = new Option<int>("--schemas") { Description = "How many schemas: those of the public suite and of here, and for the rest generated ones", DefaultValueFactory = _ => 500 };
+var kinds = new Option<int>("--schemas") { Description = "How many schemas that can be followed: those of the public suite and of here, and for the rest generated ones", DefaultValueFactory = _ => 500 };
 var walks = new Option<int>("--seed") { Description = "The same seed gives the same schemas and texts", DefaultValueFactory = _ => 1 };
 var schemas = new Command("schemas", "Write texts at random under schemas, and let ajv say what is valid") { texts, kinds, walks, asJson };
 schemas.SetAction(async (parsed, cancel) =>

@@ -52,7 +52,16 @@ public class ConstrainedTextTests
     {
         using var model = await LanguageModel.LoadAsync(Path("SmolLM2-135M-Instruct.Q4_1.gguf"));
         using var client = model.AsChatClient();
-        async Task<T> Ask<T>(string question) => (await client.GetResponseAsync<T>(question, new() { MaxOutputTokens = 60 }, cancellationToken: TestContext.Current.CancellationToken)).Result;
+        // As GetResponseAsync of a type does: what is no object is put into one, with the references that it has.
+        async Task<T> Ask<T>(string question)
+        {
+            var schema = AIJsonUtilities.CreateJsonSchema(typeof(T), inferenceOptions: new() { IncludeSchemaKeyword = true });
+            var isObject = schema.GetProperty("type") is { ValueKind: JsonValueKind.String } type && type.ValueEquals("object");
+            var asked = isObject ? schema : JsonSerializer.SerializeToElement(new Dictionary<string, object> { ["type"] = "object", ["properties"] = new { data = schema }, ["additionalProperties"] = false, ["required"] = new[] { "data" } });
+            var response = await client.GetResponseAsync(question, new() { MaxOutputTokens = 60, ResponseFormat = ChatResponseFormat.ForJsonSchema(asked) }, TestContext.Current.CancellationToken);
+            var answer = JsonDocument.Parse(response.Text).RootElement;
+            return (isObject ? answer : answer.GetProperty("data")).Deserialize<T>(AIJsonUtilities.DefaultOptions)!;
+        }
         Assert.IsType<Shape>(await Ask<Shape>("Draw a circle of radius 3."), exactMatch: false);
         Assert.NotNull(await Ask<Shape[]>("Draw a square of side 2."));
         // No object, and one that refers to itself: its references are relative to what is put into another one.

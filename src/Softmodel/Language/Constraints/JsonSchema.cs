@@ -77,7 +77,9 @@ sealed class JsonSchema
     JsonTypes Written(IReadOnlyList<Demand> demands)
     {
         var possible = logic.TypesOf(demands);
-        return possible is JsonTypes.All && logic.Spoken(demands) is not JsonTypes.None and var spoken ? spoken : possible;
+        if (possible is not JsonTypes.All || logic.Spoken(demands) is not (not JsonTypes.None and var spoken))
+            return possible;
+        return Enum.GetValues<JsonTypes>().Any(t => t is not (JsonTypes.None or JsonTypes.All) && spoken.HasFlag(t) && !logic.IsEmpty(demands, t)) ? spoken : possible;
     }
 
     /// <summary>The values that are as demanded.</summary>

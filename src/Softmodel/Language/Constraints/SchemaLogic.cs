@@ -657,6 +657,8 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
             if (IsEmpty(ItemsAt(i, all)))
                 return true;
         }
+        if (fact.Kind is FactKind.Holds && fact.Least > 0 && IsEmpty([fact.Value!.Value]))
+            return true;
         return fact.Kind is FactKind.At && (fact.Place >= most || IsEmpty(ItemsAt(fact.Place, all)));
     }
 
