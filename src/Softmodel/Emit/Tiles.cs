@@ -62,17 +62,20 @@ static class Tiles
             code.Append($"            Maths.Prefetch({start} + next);\n");
         for (var v = 0; v < kernel.Vectors; v++)
             code.Append($"            var w{v} = VX.Load({starts[v * lanes / PanelCode.Columns]}{(v * lanes % PanelCode.Columns is > 0 and var at ? $" + {at * 2}" : "")});\n");
-        // The sums of a row are added to while the products of the next are under way: a processor finds more to do at once.
-        for (var r = 0; r <= kernel.Rows; r++)
+        // With 32 registers, a row's sums are added to while the products of the next are under way: a processor finds more to do
+        // at once. 16 hold twelve sums, two vectors of weights, a row's pair and one product.
+        var behind = lanes == 16 ? 1 : 0;
+        for (var r = 0; r < kernel.Rows + behind; r++)
         {
             if (r < kernel.Rows)
             {
                 var (pointer, rows) = (r / RowsOfPointer == 0 ? "x" : $"x{r / RowsOfPointer}", r % RowsOfPointer);
                 code.Append($"            var pair{r} = VX.AsInt16(VX.Create(*(int*){(rows == 0 ? pointer : $"({pointer} + {(rows == 1 ? "" : $"{rows} * ")}row)")}));\n");
-                code.Append($"            VI {Each(v => $"{Product(r, v)} = Maths.PairSums(pair{r}, w{v})")};\n");
+                if (behind > 0)
+                    code.Append($"            VI {Each(v => $"{Product(r, v)} = Maths.PairSums(pair{r}, w{v})")};\n");
             }
-            for (var v = 0; v < kernel.Vectors && r > 0; v++)
-                code.Append($"            {Sum(r - 1, v)} += {Product(r - 1, v)};\n");
+            for (var (v, done) = (0, r - behind); v < kernel.Vectors && done >= 0; v++)
+                code.Append($"            {Sum(done, v)} += {(behind > 0 ? Product(done, v) : $"Maths.PairSums(pair{done}, w{v})")};\n");
         }
         code.Append("        }\n");
         for (var r = 0; r < kernel.Rows; r++)

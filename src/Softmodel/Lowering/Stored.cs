@@ -170,7 +170,7 @@ sealed class Stored
             // What is made of constants at run time is weights that are stored in fewer bits: decoded wherever they are read.
             _ when constants.Contains(value) => Widens(node) && !roots.All(r => r.Op is Op.Contract && (IsAlongColumns(r, 0) || IsAlongColumns(r, 1))),
             // Whole numbers are widened as they are multiplied, and become real ones as their sums are stored.
-            Op.Cast { To: ElementType.Int32 } when value.Shape.KnownCount is null && node.Inputs[0].Type.Element == ElementType.Int16 && roots.All(r => r.Op is Op.Contract) => false,
+            Op.Cast { To: ElementType.Int32 } when node.Inputs[0].Type.Element == ElementType.Int16 && roots.All(r => r.Op is Op.Contract) => false,
             _ when only is null => true,
             Op.Cast { To: ElementType.Float32 } when IsWholeSum(node.Inputs[0]) => Repeats(node, value, only),
             _ => Crosses(node, value, only) || Repeats(node, value, only),

@@ -70,7 +70,7 @@ static class Simplify
             if (graph.AllNodes().Count() == before && round > 0)
                 break;
         }
-        return graph;
+        return Rewriting.Apply(graph, fold, [.. rules, .. IntegersAsFloats.Rules]);
     }
 
     static bool Is(Op op, Function function) => op is Op.Map map && map.Function == function;

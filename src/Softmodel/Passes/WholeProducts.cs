@@ -21,7 +21,8 @@ sealed record WholeProduct(string Node, double WeightsDb, bool IsRefused);
 static class WholeProducts
 {
     // A panel of columns, and sums that are worth rounding a row for.
-    const int LeastColumns = 16, LeastDepth = 32;
+    public const int LeastColumns = 16;
+    const int LeastDepth = 32;
 
     /// <summary>The graph with products in whole numbers, and what became of each.</summary>
     /// <param name="graph">The graph; it is left as it is.</param>

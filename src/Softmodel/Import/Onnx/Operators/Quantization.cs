@@ -74,7 +74,7 @@ static class Quantization
     {
         Term Rows(Term t) => t.Rank == 1 && t.Shape.Count.Value != 1 ? t.Unsqueeze(1) : t.Shape.Count.Value == 1 ? t.Reshape(Shape.Scalar) : t;
         Term Columns(Term t) => t.Shape.Count.Value == 1 ? t.Reshape(Shape.Scalar) : t;
-        var product = Products.MatMul(Shifted(a, Rows(aZero)), Shifted(b, Columns(bZero))).Cast(ElementType.Float32);
+        var product = Products.MatMul(Paired(a, Rows(aZero)), Paired(b, Columns(bZero))).Cast(ElementType.Float32);
         return Requantize(product * (Rows(aScale) * Columns(bScale) / Rows(yScale)), Rows(yZero));
     }
 
