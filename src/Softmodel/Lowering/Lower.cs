@@ -354,7 +354,19 @@ sealed class Lower
         var axes = new[] { batch, group, channel }.Concat(places).ToArray();
         var term = Times(Surrounded(node, x, from, [.. op.Low], [.. op.High]), Pull(w, weight));
         return (axes, [batch, (Index)group * perGroup + channel, .. places.Select(a => (Index)a)],
-            new(Graphs.Reduction.Sum, [depth, .. taps], term, new(node.Output.Type.Element, axes)));
+            new(Graphs.Reduction.Sum, [depth, .. taps], term, new(node.Output.Type.Element, axes)) { Unpadded = plan.IsStored(x) && surrounded.ContainsKey(node) ? Guarded(x, from, [.. op.Low], [.. op.High]) : null });
+    }
+
+    /// <summary>An element of a convolution's operand, and zero where it lies outside.</summary>
+    Expr Guarded(Value x, Index[] at, int[] low, int[] high)
+    {
+        var value = Pull(x, at);
+        for (var i = low.Length - 1; i >= 0; i--)
+        {
+            if (low[i] > 0 || high[i] > 0)
+                value = Expr.Guard.Of(at[i + 2], x.Shape[i + 2], value, Zero(value.Type));
+        }
+        return value;
     }
 
     /// <summary>An element of a convolution's operand, which is stored with zeros around it unless it is stored already and none are needed.</summary>
@@ -369,12 +381,7 @@ sealed class Lower
             var from = axes.Select((a, i) => i < 2 ? (Index)a : (Index)a + (Dim)(-low[i - 2])).ToArray();
             var outer = within;
             within = [node];
-            var value = Pull(x, from);
-            for (var i = low.Length - 1; i >= 0; i--)
-            {
-                if (low[i] > 0 || high[i] > 0)
-                    value = Expr.Guard.Of(from[i + 2], x.Shape[i + 2], value, Zero(value.Type));
-            }
+            var value = Guarded(x, from, low, high);
             var buffer = NewBuffer($"{x.Name}_padded", Storage.Arena, x.Type.Element, shape.Count);
             steps.Add(new Step.Nest($"padding of {Names(node)}", axes, buffer, Views.Flat(shape, [.. axes.Select(a => (Index)a)]), value, null) { Nodes = within });
             within = outer;
