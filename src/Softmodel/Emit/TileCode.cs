@@ -59,7 +59,7 @@ sealed class TileCode
         return direct is null || made.IsFaster(direct, nest) ? made : direct;
     }
 
-    const double FilledOfUnknown = 0.75;
+    const double FilledOfUnknown = 0.75, FilledOfFew = 0.15;
 
     // Gathering an element costs about as much as multiplying it with so many rows.
     const double GatheredRows = 4;
@@ -68,7 +68,7 @@ sealed class TileCode
     bool IsFaster(TileCode direct, Step.Nest original)
     {
         // Of rows whose length is not known, those of the smaller maps are short.
-        double Filled(TileCode tile) => tile.column.Extent.Value is { } columns ? (double)columns / ((columns + tile.vectors * lanes - 1) / (tile.vectors * lanes) * tile.vectors * lanes)
+        double Filled(TileCode tile) => tile.column.Extent.Value < tile.vectors * lanes && tile.gather is null ? FilledOfFew : tile.column.Extent.Value is { } columns ? (double)columns / ((columns + tile.vectors * lanes - 1) / (tile.vectors * lanes) * tile.vectors * lanes)
             : tile.column.Extent.Equals(column.Extent) ? 1 : FilledOfUnknown;
         var rows = row.Extent.Value ?? 1000;
         // A copy of the operand is written and read from memory once.
@@ -385,8 +385,10 @@ sealed class TileCode
                 loops.Append($", {(axis is null ? "0" : writer.Code(byRow.Index.Stride(axis)))}");
         }
         var rest = panel is null ? $", {writer.Code(byRow.Index.Stride(row))}" : "";
-        var few = isFew ? $", {writer.Code(column.Extent)}" : "";
-        var kernel = new Tiles.Kernel(rows, vectors, panel, isFew);
+        // In scratch there is something beyond the last column.
+        var isShort = isFew && gather is null;
+        var few = isShort ? $", {writer.Code(column.Extent)}" : "";
+        var kernel = new Tiles.Kernel(rows, vectors, panel, isShort);
         Used.Add(kernel);
         return $"{kernel.Name}({x}, {w}{loops}{rest}{few}, {into});\n";
     }

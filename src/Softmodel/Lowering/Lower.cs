@@ -280,7 +280,7 @@ sealed class Lower
                     var loops = all.Where((_, i) => !reduce.Axes.Contains(i)).ToArray();
                     var inner = all.Where((_, i) => reduce.Axes.Contains(i)).ToArray();
                     var term = Pull(x, [.. all.Select(a => (Index)a)]);
-                    return (loops, [.. loops.Select(a => (Index)a)], new(reduce.Kind, inner, term, new(node.Output.Type.Element, loops)));
+                    return (loops, [.. loops.Select(a => (Index)a)], new(reduce.Kind, inner, term, new(node.Output.Type.Element, loops)) { IsWindow = producers.GetValueOrDefault(x)?.Op is Op.Unfold });
                 }
             case Op.ArgReduce arg:
                 {
@@ -354,7 +354,11 @@ sealed class Lower
         var axes = new[] { batch, group, channel }.Concat(places).ToArray();
         var term = Times(Surrounded(node, x, from, [.. op.Low], [.. op.High]), Pull(w, weight));
         return (axes, [batch, (Index)group * perGroup + channel, .. places.Select(a => (Index)a)],
-            new(Graphs.Reduction.Sum, [depth, .. taps], term, new(node.Output.Type.Element, axes)) { Unpadded = plan.IsStored(x) && surrounded.ContainsKey(node) ? Guarded(x, from, [.. op.Low], [.. op.High]) : null });
+            new(Graphs.Reduction.Sum, [depth, .. taps], term, new(node.Output.Type.Element, axes))
+            {
+                Unpadded = plan.IsStored(x) && surrounded.ContainsKey(node) ? Guarded(x, from, [.. op.Low], [.. op.High]) : null,
+                IsWindow = op.Strides.Any(s => s > 1) || (spatial > 1 && w.Shape.Dims.Skip(2).Any(d => d.Value != 1)),
+            });
     }
 
     /// <summary>An element of a convolution's operand, and zero where it lies outside.</summary>

@@ -90,6 +90,9 @@ sealed record Fold(Reduction Kind, Axis[] Axes, Expr Term, Expr.Accumulated Resu
     /// same element read from where it is stored without them. A kernel that reads it so leaves the copy out.
     /// </summary>
     public Expr? Unpadded { get; init; }
+
+    /// <summary>Whether it moves a window over maps, or along rows in steps, which a kernel of its own does best.</summary>
+    public bool IsWindow { get; init; }
 }
 
 /// <summary>A graph as kernels in an order, on buffers.</summary>
