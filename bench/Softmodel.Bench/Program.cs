@@ -5,6 +5,7 @@ using System.Text.Json;
 using Softmodel.Bench.Answers;
 using Softmodel.Bench.Coverage;
 using Softmodel.Bench.Fuzz;
+using Softmodel.Bench.Layers;
 using Softmodel.Bench.Pictures;
 using Softmodel.Bench.Readme;
 using Softmodel.Bench.Schemas;
@@ -55,6 +56,24 @@ coverage.SetAction(parsed =>
     }
 });
 
+var holding = new Option<string?>("--only") { Description = "Layers whose names hold this" };
+var threads = new Option<int>("--threads") { Description = "How many threads", DefaultValueFactory = _ => 1 };
+var rounds = new Option<int>("--runs") { Description = "How often each is timed", DefaultValueFactory = _ => 15 };
+var bits = new Option<int>("--vector-bits") { Description = "The width of vectors; by default the widest that the processor has", DefaultValueFactory = _ => 0 };
+var layers = new Command("layers", "Time layers of vision networks beside ONNX Runtime") { holding, threads, rounds, bits, asJson };
+layers.SetAction((parsed, cancel) =>
+{
+    var rows = LayerRun.Measure(parsed.GetValue(holding), parsed.GetValue(threads), parsed.GetValue(rounds), parsed.GetValue(bits), cancel);
+    if (parsed.GetValue(asJson))
+        Console.Out.WriteLine(JsonSerializer.Serialize(new { Rows = rows }, new JsonSerializerOptions(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }));
+    else
+    {
+        foreach (var row in rows)
+            Console.Out.WriteLine($"{row.OursMs,9:0.000} ms {row.PeerMs,9:0.000} ms {row.Speedup,6:0.00} {row.GflopsPerSecond,6:0.0} GFLOP/s {row.Difference,8:0.0e0}  {row.Name}");
+    }
+    return Task.CompletedTask;
+});
+
 var page = new Argument<string>("page") { Description = "The page in Markdown whose figures are written" };
 var measured = new Argument<string[]>("reports") { Description = "What commands wrote with --json", Arity = ArgumentArity.OneOrMore };
 var others = new Option<bool>("--keep") { Description = "Keep figures of which no report is given" };
@@ -96,4 +115,4 @@ schemas.SetAction(async (parsed, cancel) =>
     return report.Invalid.Length == 0 ? 0 : 1;
 });
 
-return await new RootCommand("Measurements of Softmodel that are no part of it.") { fuzz, answers, schemas, coverage, readme, speech }.Parse(args).InvokeAsync();
+return await new RootCommand("Measurements of Softmodel that are no part of it.") { fuzz, answers, schemas, coverage, readme, speech, layers }.Parse(args).InvokeAsync();

@@ -167,6 +167,29 @@ sealed record Limits(int Threads, double FlopsPerSecond, double BytesPerSecond)
     /// <returns>Null where sizes are found while it runs that the sizes of its outputs do not tell.</returns>
     public static double? Flops(LoweredProgram program, CompiledModel compiled, Workload work)
     {
+        var sizes = Sizes(program, compiled, work);
+        var flops = 0.0;
+        foreach (var nest in program.AllSteps().OfType<Step.Nest>())
+        {
+            if (Flops(nest, sizes) is not { } count)
+                return null;
+            flops += count;
+        }
+        return flops;
+    }
+
+    /// <summary>The same of one nest: 0 where it is no sum of products.</summary>
+    public static double? Flops(Step.Nest nest, IReadOnlyDictionary<string, long> sizes)
+    {
+        if (nest.Fold is not { Kind: Reduction.Sum, Arg: null, Term: Expr.Apply { Function: var function } } fold || function != Functions.Multiply)
+            return 0;
+        var count = Dim.Product(nest.Axes.Concat(fold.Axes).Select(a => a.Extent));
+        return count.Symbols.All(sizes.ContainsKey) ? 2.0 * count.Evaluate(s => sizes[s]) : null;
+    }
+
+    /// <summary>The sizes of a run, as far as those of its inputs and outputs tell them.</summary>
+    public static Dictionary<string, long> Sizes(LoweredProgram program, CompiledModel compiled, Workload work)
+    {
         var sizes = new Dictionary<string, long>(StringComparer.Ordinal);
         var arguments = program.Graph.Arguments.ToArray();
         foreach (var (i, axis, symbol, rest) in Graph.SizesToldBy(arguments))
@@ -176,17 +199,7 @@ sealed record Limits(int Threads, double FlopsPerSecond, double BytesPerSecond)
             for (var axis = 0; axis < output.Shape.Rank; axis++)
                 Solve(output.Shape[axis], compiled.Output(i).Sizes[axis], sizes);
         }
-        var flops = 0.0;
-        foreach (var nest in program.AllSteps().OfType<Step.Nest>())
-        {
-            if (nest.Fold is not { Kind: Reduction.Sum, Arg: null, Term: Expr.Apply { Function: var function } } fold || function != Functions.Multiply)
-                continue;
-            var count = Dim.Product(nest.Axes.Concat(fold.Axes).Select(a => a.Extent));
-            if (!count.Symbols.All(sizes.ContainsKey))
-                return null;
-            flops += 2.0 * count.Evaluate(s => sizes[s]);
-        }
-        return flops;
+        return sizes;
     }
 
     /// <summary>The one size that is not known in what is known to be so many, where it grows with it steadily.</summary>

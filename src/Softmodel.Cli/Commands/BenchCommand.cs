@@ -70,13 +70,14 @@ static class BenchCommand
         var cold = new Option<bool>("--cold") { Description = "Time a line of 5 words, or the first token of a language model, from the start of a process: a native program, and one in C# with ONNX Runtime or one with llama.cpp; and say how much memory they take." };
         var lengths = new Option<bool>("--lengths") { Description = "Time texts from half a second of sound to five minutes, streamed sentence by sentence; fit a line." };
         var limits = new Option<bool>("--limits") { Description = "Say how far the sums of products are from what the cores can do." };
+        var steps = new Option<bool>("--profile") { Description = "Time each step of the program instead: its share, and how far its sums of products are from what the cores can do." };
         var lines = new Option<string>("--texts") { Description = "For an embedding model, a file with the sentences, one to a line; by default 200 that are made up.", HelpName = "FILE" };
         var bits = new Option<int>("--vector-bits") { Description = "512, 256 or 128; by default the widest that the processor has.", DefaultValueFactory = _ => 0 };
         var inputs = ModelChoice.Inputs();
         var bar = new Option<double?>("--bar") { Description = "The least speedup of each model and number of threads, with --cold the least of their starts; exit code 1 below it." };
         var verb = new Verb("bench", "Time a compiled model and a peer in turns, on short and long inputs: ONNX Runtime, or llama.cpp for language models that are no exports.",
-            "bench tts-en --threads 1,2", "bench smollm2 --against llama.cpp", "bench tts-en piper-libritts --against onnxruntime --json", "bench --all", "bench tts-en --lengths", "bench tts-en --cold", "bench model.onnx --limits --bar 1.5")
-        { against, threads, runs, lengths, cold, limits, lines, bits, inputs, bar };
+            "bench tts-en --threads 1,2", "bench smollm2 --against llama.cpp", "bench tts-en piper-libritts --against onnxruntime --json", "bench --all", "bench tts-en --lengths", "bench tts-en --cold", "bench model.onnx --limits --bar 1.5", "bench model.onnx --profile --threads 1")
+        { against, threads, runs, lengths, cold, limits, steps, lines, bits, inputs, bar };
         choice.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
@@ -88,7 +89,7 @@ static class BenchCommand
             if (isCold && (parsed.GetValue(lengths) || parsed.GetValue(bits) != 0))
                 throw new UsageException("--cold goes neither with --lengths nor with --vector-bits: libraries have code for every width");
             var request = new Request(counts, rounds, isCold, parsed.GetValue(lengths), parsed.GetValue(bits), parsed.GetValue(lines), parsed.GetValue(inputs), parsed.GetRequiredValue(against),
-                parsed.GetValue(limits) ? [.. counts.Select(Limits.Measure)] : []);
+                parsed.GetValue(limits) || parsed.GetValue(steps) ? [.. counts.Select(Limits.Measure)] : [], parsed.GetValue(steps));
             var names = choice.Names(parsed);
             if (request.Inputs is not null && names.Length > 1)
                 throw new UsageException("--inputs is for one model");
@@ -112,6 +113,11 @@ static class BenchCommand
                     terminal.Say($"{name}: {(found is FailedModel one ? one.Error : "timed")} ({Array.IndexOf(names, name) + 1} of {names.Length})");
             }
             var least = parsed.GetValue(bar) ?? 0;
+            if (request.Profile && failed.Count == 0)
+            {
+                StepProfile.Show(terminal, all.Profiles);
+                return CommandLine.Done;
+            }
             if (failed.Count > 0 || all.Kinds > 1 || names.Length > 1 && !isCold && !request.Lengths)
                 return ShowAll(terminal, all, failed, request.Limits) && failed.Count == 0 && Summary.Of(all).All(s => s.Least >= least) ? CommandLine.Done : CommandLine.Failed;
             if (all.Starts.Count > 0)
@@ -140,7 +146,8 @@ static class BenchCommand
     /// <param name="Inputs">A folder with inputs of the user's, or null.</param>
     /// <param name="Against">What models are compared with; empty where it depends on the model.</param>
     /// <param name="Limits">What the machine can do, for each number of threads where that was asked for.</param>
-    sealed record Request(int[] Counts, int Rounds, bool IsCold, bool Lengths, int VectorBits, string? Lines, string? Inputs, string Against, Limits[] Limits)
+    /// <param name="Profile">Whether the steps of a program are timed instead.</param>
+    sealed record Request(int[] Counts, int Rounds, bool IsCold, bool Lengths, int VectorBits, string? Lines, string? Inputs, string Against, Limits[] Limits, bool Profile)
     {
         public CompileOptions Compile(int threads) => new() { Threads = threads, VectorBits = VectorBits };
 
@@ -160,6 +167,8 @@ static class BenchCommand
 
         public List<SentenceRow> Sentences { get; } = [];
 
+        public List<StepProfile> Profiles { get; } = [];
+
         public int Kinds => new[] { Languages.Count + Starts.Count, Sentences.Count, Rows.Count + Growths.Count }.Count(n => n > 0);
 
         public void Add(Measured other)
@@ -169,6 +178,7 @@ static class BenchCommand
             Languages.AddRange(other.Languages);
             Starts.AddRange(other.Starts);
             Sentences.AddRange(other.Sentences);
+            Profiles.AddRange(other.Profiles);
         }
     }
 
@@ -195,6 +205,8 @@ static class BenchCommand
             throw new UsageException(isLanguage ? $"{name} is a language model: it is compared with llama.cpp" : $"{name} is no language model, which llama.cpp could run: it is compared with onnxruntime");
         if (isLanguage || model.Options.KeepsPast)
         {
+            if (request.Profile)
+                throw new UsageException($"--profile is not there for language models such as {name}");
             if (request.IsCold && !isLanguage)
                 throw new UsageException($"--cold is there for language models that llama.cpp runs, and {name} is an ONNX export");
             if (request.Lengths)
@@ -208,7 +220,7 @@ static class BenchCommand
             }
             return;
         }
-        if (!request.IsCold && !request.Lengths && request.Inputs is null && !isExported && model.Vocabulary is not null && Encoder.Is(model.Inputs, model.Outputs))
+        if (!request.IsCold && !request.Lengths && !request.Profile && request.Inputs is null && !isExported && model.Vocabulary is not null && Encoder.Is(model.Inputs, model.Outputs))
         {
             string[] sentences = request.Lines is { } file ? [.. Lines(file)] : SentenceSpeed.Generated(200);
             foreach (var count in request.Counts)
@@ -232,6 +244,11 @@ static class BenchCommand
                 var form = request.Inputs is null ? VoiceForm.Of(compiled.Inputs.Select(i => i.Name)) : null;
                 foreach (var work in Works(name, model, peer, form, line, request, progress))
                 {
+                    if (request.Profile)
+                    {
+                        all.Profiles.Add(StepProfile.Measure(name, model, request.Compile(count), work, request.Rounds, request.LimitOf(count)!, cancel));
+                        continue;
+                    }
                     var row = Measure(name, model, compiled, peer, form, work, request.Rounds, request.LimitOf(count), progress, cancel);
                     all.Rows.Add(request.IsCold ? await Cold(row, model, compiled, peer, work, progress, cancel) : row);
                 }

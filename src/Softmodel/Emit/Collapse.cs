@@ -43,7 +43,7 @@ static class Collapse
         {
             var result = new Expr.Accumulated(old.Result.Type, Replace([.. old.Result.Axes]));
             rewriting.Replace(old.Result, result);
-            newFold = old with { Axes = Replace(old.Axes), Term = rewriting.Apply(old.Term), Result = result };
+            newFold = old with { Axes = Replace(old.Axes), Term = rewriting.Apply(old.Term), Result = result, Unpadded = null };
         }
         return nest with { Axes = Replace(nest.Axes), At = rewriting.Apply(nest.At), Value = rewriting.Apply(nest.Value), Fold = newFold };
 

@@ -11,7 +11,8 @@ namespace Softmodel.Emit;
 /// <param name="Source">The C#, for one width of vectors.</param>
 /// <param name="Weights">The tensors in the order in which the weights file holds them.</param>
 /// <param name="Kernels">The kernel that a step became, and the name of its method; several may share one.</param>
-sealed record ProgramSource(string Source, WeightLayout Weights, IReadOnlyDictionary<Step, (string Name, KernelCode Code)> Kernels);
+/// <param name="Timed">The steps that it times, where it does, in the order of <see cref="ProgramCode.TicksField"/>.</param>
+sealed record ProgramSource(string Source, WeightLayout Weights, IReadOnlyDictionary<Step, (string Name, KernelCode Code)> Kernels, IReadOnlyList<Step> Timed);
 
 /// <summary>Where each constant lies in the weights file.</summary>
 sealed record WeightLayout((Lowering.Buffer Buffer, long Offset)[] Items, long Length)
@@ -92,8 +93,13 @@ sealed class ProgramCode
     // More than these are set before the call.
     const int Arguments = 4;
 
+    /// <summary>The field of a program that times its steps: how long each has taken so far, in ticks of the stopwatch.</summary>
+    public const string TicksField = "Ticks";
+
+    readonly List<Step>? timed;
     readonly int width;
     readonly Dictionary<Step.Nest, TileCode> tiles = new(ReferenceEqualityComparer.Instance);
+    readonly Dictionary<Step.Nest, WindowCode> windows = new(ReferenceEqualityComparer.Instance);
     readonly Dictionary<Step.Nest, PanelCode> panels = new(ReferenceEqualityComparer.Instance);
     readonly HashSet<Step.Nest> packed = new(ReferenceEqualityComparer.Instance);
     readonly Dictionary<Step.Nest, ToomCookCode> fast = new(ReferenceEqualityComparer.Instance);
@@ -103,16 +109,19 @@ sealed class ProgramCode
     // Before an outermost step, where the weights end that the run is done with, and how many bytes they are.
     readonly Dictionary<Step, (long End, long All)> served = new(ReferenceEqualityComparer.Instance);
 
-    ProgramCode(LoweredProgram program, int width)
+    ProgramCode(LoweredProgram program, int width, bool isTimed)
     {
         this.width = width;
+        timed = isTimed ? [] : null;
         var within = program.AllSteps().OfType<Step.Fused>().SelectMany(g => g.Members).ToHashSet<Step>(ReferenceEqualityComparer.Instance);
         var nests = program.AllSteps().OfType<Step.Nest>().Where(n => !within.Contains(n)).ToArray();
         foreach (var nest in nests)
         {
             if (PanelCode.Of(nest, width) is { } panel)
                 panels[nest] = panel;
-            else if (TileCode.Of(nest, width) is { } tile)
+            else if (WindowCode.Of(nest, width) is { } window)
+                windows[nest] = window;
+            else if (TileCode.OfConvolution(nest, width) is { } tile)
                 tiles[nest] = tile;
         }
         // A constant that one kernel alone reads can lie in the order in which it reads it.
@@ -144,7 +153,7 @@ sealed class ProgramCode
         foreach (var (before, step) in Neighbours(program.Steps))
         {
             if (before is Step.Nest operand && step is Step.Nest nest && readers.GetValueOrDefault(operand.Target) == 2 && program.Outputs.All(o => o.Buffer != operand.Target)
-                && (fast.TryGetValue(nest, out var quick) ? quick.CanTake(operand) : packed.Contains(nest) ? tiles[nest].CanTake(operand) : null) is not null)
+                && ((tiles.TryGetValue(nest, out var tile) && tile.LeavesOut(nest, operand)) || (windows.TryGetValue(nest, out var window) && window.LeavesOut(operand)) || (fast.TryGetValue(nest, out var quick) ? quick.CanTake(operand) : packed.Contains(nest) ? tiles[nest].CanTake(operand) : null) is not null))
             {
                 operands.Add(nest, operand);
                 readers.Remove(operand.Target);
@@ -166,7 +175,10 @@ sealed class ProgramCode
     public static string SizeName(string symbol) => $"n_{symbol}";
 
     /// <summary>The C# of a program for vectors of 512, 256 or 128 bits.</summary>
-    public static ProgramSource Write(LoweredProgram program, int width) => new ProgramCode(program, width).Write();
+    /// <param name="program">The program.</param>
+    /// <param name="width">The bits of a vector.</param>
+    /// <param name="isTimed">Whether it says how long each of its steps takes.</param>
+    public static ProgramSource Write(LoweredProgram program, int width, bool isTimed = false) => new ProgramCode(program, width, isTimed).Write();
 
     ProgramSource Write()
     {
@@ -185,7 +197,7 @@ sealed class ProgramCode
         ToomCookMethods(code);
         PanelMethods(code);
         code.Append(Prelude());
-        return new(code.ToString(), weights, written);
+        return new(code.ToString(), weights, written, timed ?? []);
     }
 
     /// <summary>Weights are given back so many bytes at a time, or more.</summary>
@@ -354,6 +366,8 @@ sealed class ProgramCode
         }
         foreach (var (state, i) in program.States.Select((b, i) => (b, i)))
             code.Append($"        f->{state.Name} = ({KernelWriter.InMemory(state.Type)}*)States.Reserve({i}, {Room(state)});\n");
+        if (timed is not null)
+            code.Append("        last = System.Diagnostics.Stopwatch.GetTimestamp();\n");
         if (served.Count > 0)
             code.Append($"        var served = {read}L;\n");
         if (!mayFail)
@@ -371,6 +385,8 @@ sealed class ProgramCode
         code.Append("    }\n\n    void Run(delegate*<void*, int, void> kernel, int tasks, void* x0, void* x1 = null, void* x2 = null, void* x3 = null)\n    {\n        f->x0 = x0;\n        f->x1 = x1;\n        f->x2 = x2;\n        f->x3 = x3;\n        Workers.Run(kernel, f, tasks);\n    }\n");
         if (nodes.Count > 0)
             code.Append($"\n    static readonly string[] nodes =\n    [\n{string.Concat(nodes.Select(n => $"        {KernelWriter.Literal(n)},\n"))}    ];\n");
+        if (timed is not null)
+            code.Append($"\n    public readonly long[] {TicksField} = new long[{timed.Count}];\n    long last;\n\n    void Timed(int step)\n    {{\n        var now = System.Diagnostics.Stopwatch.GetTimestamp();\n        {TicksField}[step] += now - last;\n        last = now;\n    }}\n");
         for (var i = 0; i < memory.Segments.Length; i++)
             Layout(code, i);
         code.Append(checks);
@@ -439,6 +455,11 @@ sealed class ProgramCode
                         Kernel([nest], panel.Write(Shared), nest.Source, NameOf(nest.Source), Line);
                         break;
                     }
+                    if (windows.TryGetValue(nest, out var window))
+                    {
+                        Kernel(operands.TryGetValue(nest, out var before) ? [before, nest] : [nest], window.Write(), nest.Source, NameOf(nest.Source), Line);
+                        break;
+                    }
                     var (quick, operand) = (fast.GetValueOrDefault(nest), operands.GetValueOrDefault(nest));
                     if (quick?.IsShort is { } isShort)
                         Line($"if ({isShort})\n{space}{{");
@@ -464,6 +485,7 @@ sealed class ProgramCode
                     if (routine.Op is Op.ScatterElements or Op.ScatterND)
                         MayFail(routine.Source, Line);
                     Line(statement);
+                    Timed(step);
                     continue;
                 case Step.Bind bind:
                     for (var k = 0; k < bind.Symbols.Count; k++)
@@ -490,8 +512,18 @@ sealed class ProgramCode
                     break;
             }
             LayOut(step);
+            if (step is not (Step.If or Step.Loop or Step.Demanded))
+                Timed(step);
         }
         LayOutNow();
+
+        void Timed(Step step)
+        {
+            if (timed is null)
+                return;
+            Line($"Timed({timed.Count});");
+            timed.Add(step);
+        }
 
         void LayOut(Step step)
         {

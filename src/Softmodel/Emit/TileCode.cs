@@ -23,10 +23,11 @@ sealed class TileCode
     readonly Expr.Load byColumn, byRow;
     readonly int lanes, vectors, height;
     readonly Axis[] outer;
+    readonly ColumnGather? gather;
 
-    TileCode(Step.Nest nest, Axis column, Axis row, Expr.Load byColumn, Expr.Load byRow, int width)
+    TileCode(Step.Nest nest, Axis column, Axis row, Expr.Load byColumn, Expr.Load byRow, int width, ColumnGather? gather = null)
     {
-        (this.nest, this.column, this.row, this.byColumn, this.byRow) = (nest, column, row, byColumn, byRow);
+        (this.nest, this.column, this.row, this.byColumn, this.byRow, this.gather) = (nest, column, row, byColumn, byRow, gather);
         lanes = width / 32;
         // Sixteen registers hold 6 by 2 sums, two columns and one factor; thirty-two hold 12 by 2.
         var most = width == 512 ? Panel : Panel / 2;
@@ -35,7 +36,48 @@ sealed class TileCode
         var (columns, registers) = (column.Extent.Value ?? (long)column.Extent.Estimate() / 2, width == 512 ? 32 : 16);
         vectors = (int)Math.Clamp(Math.Min((registers - 1) / (height + 1), columns / lanes), column.Extent.Value <= lanes ? 1 : 2, MostVectors);
         outer = [.. nest.Axes.Where(a => a != column && a != row && a.Extent.Value != 1)];
+        if (gather is not null)
+            this.byColumn = ColumnGather.Spread(byColumn, column, gather.Depth, lanes, vectors * lanes);
     }
+
+    // Fewer rows do not pay for gathering.
+    const int LeastRows = 4;
+
+    /// <summary>The tile of a convolution whose columns are gathered, where that is the only way or the faster one; else the same as without.</summary>
+    /// <param name="nest">The nest as it was lowered.</param>
+    /// <param name="width">The bits of a vector.</param>
+    public static TileCode? OfConvolution(Step.Nest nest, int width)
+    {
+        var direct = Of(nest, width);
+        if (ToomCookCode.Of(nest, width) is not null || ColumnGather.Of(nest, width / 32) is not var (gathered, column, gather) || gathered.Fold!.Axes.Length > Tiles.Depth || column.Extent.Value < 4
+            || !Vectorization.CanVector(gathered.Value, column, gathered) || gathered.Fold.Term is not Expr.Apply { Operands: [Expr.Load byColumn, Expr.Load byRow] })
+            return direct;
+        var row = gathered.Axes.Where(a => a.Extent.Value != 1 && byRow.Axes.Contains(a) && !gather.Reads(a)).OrderByDescending(a => a.Extent.Value ?? long.MaxValue).FirstOrDefault();
+        if (row is null || row.Extent.Value < LeastRows)
+            return direct;
+        var made = new TileCode(gathered, column, row, byColumn, byRow, width, gather);
+        return direct is null || made.IsFaster(direct, nest) ? made : direct;
+    }
+
+    const double FilledOfUnknown = 0.75, FilledOfFew = 0.15;
+
+    // Gathering an element costs about as much as multiplying it with so many rows.
+    const double GatheredRows = 4;
+
+    /// <summary>Whether gathering costs less than the vectors that the other leaves empty, and the copy with zeros around it that it reads.</summary>
+    bool IsFaster(TileCode direct, Step.Nest original)
+    {
+        // Of rows whose length is not known, those of the smaller maps are short.
+        double Filled(TileCode tile) => tile.column.Extent.Value < tile.vectors * lanes && tile.gather is null ? FilledOfFew : tile.column.Extent.Value is { } columns ? (double)columns / ((columns + tile.vectors * lanes - 1) / (tile.vectors * lanes) * tile.vectors * lanes)
+            : tile.column.Extent.Equals(column.Extent) ? 1 : FilledOfUnknown;
+        var rows = row.Extent.Value ?? 1000;
+        // A copy of the operand is written and read from memory once.
+        var copied = original.Fold!.Unpadded is null ? 0 : 3 * GatheredRows / gather!.Depth * gather.Channels;
+        return (rows + GatheredRows) / Filled(this) < (rows + copied) / Filled(direct);
+    }
+
+    /// <summary>Whether what a nest before it writes is read from where it comes from: a copy with zeros around it.</summary>
+    public bool LeavesOut(Step.Nest original, Step.Nest before) => gather is not null && original.Fold!.Unpadded is not null && gather.Source != before.Target && original.Fold.Term.Loads.Contains(before.Target);
 
     /// <summary>The tile of a nest, or null where it is not such a sum.</summary>
     public static TileCode? Of(Step.Nest original, int width)
@@ -110,6 +152,8 @@ sealed class TileCode
     /// <param name="operand">The nest that computes the columns' factor, if the kernel does (see <see cref="CanTake"/>).</param>
     public KernelCode Write(bool isPacked, Step.Nest? operand = null)
     {
+        if (gather is not null)
+            return Gathered(isPacked, gather);
         if (operand is null || CanTake(operand) is not var (by, element))
             return Write([this], isPacked);
         // A block's part of the factor lies in the thread's scratch, each channel some cache lines from the one before.
@@ -134,6 +178,18 @@ sealed class TileCode
         return new(KernelWriter.Indent($"{KernelWriter.Taken(parameters, given)}{writer.Sizes}{Room}{split}{body}", 2), given, tasks);
     }
 
+    KernelCode Gathered(bool isPacked, ColumnGather gather)
+    {
+        var (step, parameters) = (vectors * lanes, new List<Lowering.Buffer>());
+        var block = ColumnGather.Block(gather.Depth, step);
+        var (writer, outers, rows, columns, _, body) = Loops(isPacked, parameters, (w, size) => gather.Write(w, size, step), $"{block}L");
+        var given = parameters.Where(b => b != gather.Within).ToList();
+        string Sizes(Func<Dim, string> code) => $"{code(outers)}, {code(rows)}, {code(columns)}, {gather.Depth}, {(isPacked ? Panel : height)}, {step}, {block}";
+        var split = Sizes(writer.Code);
+        return new(KernelWriter.Indent($"{KernelWriter.Taken(parameters, given)}{writer.Sizes}{Room}Columns.Of({split}, task, out var outer, out var first, out var firstEnd, out var start, out var end);\n{body}", 2), given,
+            $"Columns.Tasks({Sizes(Frame)})");
+    }
+
     // Operations for an element that are worth writing the factor to memory, as neighbouring blocks compute what both read; and
     // the fewest tiles of columns for all rows that a block has, or much of the factor would be computed more than once.
     const int MostWithin = 12, LeastTiles = 8;
@@ -145,7 +201,7 @@ sealed class TileCode
     public (Axis Channel, Axis Element)? CanTake(Step.Nest operand)
     {
         var folds = nest.Fold!.Axes;
-        if (Packable is null || operand.Target != byColumn.Buffer || operand.Fold is not null || NestCode.CostOf(operand) > MostWithin || operand.At.Offset.Value is not 0 || operand.At.Dynamic.Count > 0
+        if (gather is not null || Packable is null || operand.Target != byColumn.Buffer || operand.Fold is not null || NestCode.CostOf(operand) > MostWithin || operand.At.Offset.Value is not 0 || operand.At.Dynamic.Count > 0
             || outer.Length > 0 || nest.Value.Loads.Contains(operand.Target) || nest.At.Stride(column).Value != 1 || byColumn.Index.Offset.Value is not 0 || byColumn.Index.Terms.Any(t => t.Axis != column && !folds.Contains(t.Axis))
             || row.Extent.Value is not { } rows || TileSplitWork / (rows * folds.Aggregate(1L, (n, a) => n * a.Extent.Value!.Value)) < LeastTiles * vectors * lanes)
             return null;
@@ -191,7 +247,7 @@ sealed class TileCode
         $"TileSplit.Tasks({Frame(outers)}, {Frame(rows)}, {Frame(columns)}, {Frame(depth)}, {unit}, {step})");
 
     /// <summary>Whether another's kernel can be this one's too.</summary>
-    public bool CanJoin(TileCode other) => nest.Target == other.nest.Target && (vectors, height) == (other.vectors, other.height)
+    public bool CanJoin(TileCode other) => gather is null && other.gather is null && nest.Target == other.nest.Target && (vectors, height) == (other.vectors, other.height)
         && nest.At.Stride(column).Value > 1 && nest.At.Stride(column).Equals(other.nest.At.Stride(other.column))
         && row.Extent.Equals(other.row.Extent) && column.Extent.Equals(other.column.Extent)
         && outer.Select(a => a.Extent).SequenceEqual(other.outer.Select(a => a.Extent))
@@ -209,7 +265,7 @@ sealed class TileCode
     /// <summary>The statements that make room for the sums of a tile.</summary>
     string Room => $"var room = stackalloc float[{(height + 1) * vectors * lanes}];\nvar sums = (float*)((nint)(room + {lanes - 1}) & -{lanes * 4});\n";
 
-    (KernelWriter Writer, Dim Outers, Dim Rows, Dim Columns, Dim Depth, string Body) Loops(bool isPacked, List<Lowering.Buffer>? parameters, Func<KernelWriter, string, string>? before = null)
+    (KernelWriter Writer, Dim Outers, Dim Rows, Dim Columns, Dim Depth, string Body) Loops(bool isPacked, List<Lowering.Buffer>? parameters, Func<KernelWriter, string, string>? before = null, string? block = null)
     {
         var levels = new Dictionary<Axis, int>();
         foreach (var axis in outer)
@@ -246,7 +302,7 @@ sealed class TileCode
             body.Append(i > 0 ? $"var {outer[i].Name} = outer % {writer.Code(outer[i].Extent)};\nouter /= {writer.Code(outer[i].Extent)};\n" : $"var {outer[0].Name} = outer;\n");
         body.Append(outerScope.Text);
         // As many columns at a time as stay in the cache while all rows are computed.
-        body.Append($"var block = TileSplit.Columns({writer.Code(depth)}, {step});\n");
+        body.Append($"var block = {block ?? $"TileSplit.Columns({writer.Code(depth)}, {step})"};\n");
         body.Append($"for (; start < end; start += block)\n{{\n{KernelWriter.Indent($"var blockEnd = Math.Min(end, start + block);\n{before?.Invoke(writer, writer.Code(column.Extent))}{rows}", 1)}}}\n");
         return (writer, outerCount, row.Extent, column.Extent, depth, body.ToString());
     }
@@ -329,8 +385,10 @@ sealed class TileCode
                 loops.Append($", {(axis is null ? "0" : writer.Code(byRow.Index.Stride(axis)))}");
         }
         var rest = panel is null ? $", {writer.Code(byRow.Index.Stride(row))}" : "";
-        var few = isFew ? $", {writer.Code(column.Extent)}" : "";
-        var kernel = new Tiles.Kernel(rows, vectors, panel, isFew);
+        // In scratch there is something beyond the last column.
+        var isShort = isFew && gather is null;
+        var few = isShort ? $", {writer.Code(column.Extent)}" : "";
+        var kernel = new Tiles.Kernel(rows, vectors, panel, isShort);
         Used.Add(kernel);
         return $"{kernel.Name}({x}, {w}{loops}{rest}{few}, {into});\n";
     }

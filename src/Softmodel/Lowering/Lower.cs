@@ -280,7 +280,7 @@ sealed class Lower
                     var loops = all.Where((_, i) => !reduce.Axes.Contains(i)).ToArray();
                     var inner = all.Where((_, i) => reduce.Axes.Contains(i)).ToArray();
                     var term = Pull(x, [.. all.Select(a => (Index)a)]);
-                    return (loops, [.. loops.Select(a => (Index)a)], new(reduce.Kind, inner, term, new(node.Output.Type.Element, loops)));
+                    return (loops, [.. loops.Select(a => (Index)a)], new(reduce.Kind, inner, term, new(node.Output.Type.Element, loops)) { IsWindow = producers.GetValueOrDefault(x)?.Op is Op.Unfold });
                 }
             case Op.ArgReduce arg:
                 {
@@ -354,7 +354,23 @@ sealed class Lower
         var axes = new[] { batch, group, channel }.Concat(places).ToArray();
         var term = Times(Surrounded(node, x, from, [.. op.Low], [.. op.High]), Pull(w, weight));
         return (axes, [batch, (Index)group * perGroup + channel, .. places.Select(a => (Index)a)],
-            new(Graphs.Reduction.Sum, [depth, .. taps], term, new(node.Output.Type.Element, axes)));
+            new(Graphs.Reduction.Sum, [depth, .. taps], term, new(node.Output.Type.Element, axes))
+            {
+                Unpadded = plan.IsStored(x) && surrounded.ContainsKey(node) ? Guarded(x, from, [.. op.Low], [.. op.High]) : null,
+                IsWindow = op.Strides.Any(s => s > 1) || (spatial > 1 && w.Shape.Dims.Skip(2).Any(d => d.Value != 1)),
+            });
+    }
+
+    /// <summary>An element of a convolution's operand, and zero where it lies outside.</summary>
+    Expr Guarded(Value x, Index[] at, int[] low, int[] high)
+    {
+        var value = Pull(x, at);
+        for (var i = low.Length - 1; i >= 0; i--)
+        {
+            if (low[i] > 0 || high[i] > 0)
+                value = Expr.Guard.Of(at[i + 2], x.Shape[i + 2], value, Zero(value.Type));
+        }
+        return value;
     }
 
     /// <summary>An element of a convolution's operand, which is stored with zeros around it unless it is stored already and none are needed.</summary>
@@ -369,12 +385,7 @@ sealed class Lower
             var from = axes.Select((a, i) => i < 2 ? (Index)a : (Index)a + (Dim)(-low[i - 2])).ToArray();
             var outer = within;
             within = [node];
-            var value = Pull(x, from);
-            for (var i = low.Length - 1; i >= 0; i--)
-            {
-                if (low[i] > 0 || high[i] > 0)
-                    value = Expr.Guard.Of(from[i + 2], x.Shape[i + 2], value, Zero(value.Type));
-            }
+            var value = Guarded(x, from, low, high);
             var buffer = NewBuffer($"{x.Name}_padded", Storage.Arena, x.Type.Element, shape.Count);
             steps.Add(new Step.Nest($"padding of {Names(node)}", axes, buffer, Views.Flat(shape, [.. axes.Select(a => (Index)a)]), value, null) { Nodes = within });
             within = outer;

@@ -59,7 +59,7 @@ static class RowFusion
             yield return axes[^1..];
     }
 
-    static bool MayJoin(Step.Nest nest) => nest.At.Dynamic.Count == 0 && nest.Axes.All(a => a.Extent.Value == 1 || nest.At.Stride(a).Value != 0)
+    static bool MayJoin(Step.Nest nest) => nest.At.Dynamic.Count == 0 && nest.Fold is not { IsWindow: true } && nest.Axes.All(a => a.Extent.Value == 1 || nest.At.Stride(a).Value != 0)
         && !(nest.Fold?.Term is Expr.Apply { Operands: [var a, var b] } && a.Loads.Concat(b.Loads).Any(l => l.Storage == Storage.Weight && l.Count.Value > FewWeights));
 
     /// <summary>Some steps of which some are computed together.</summary>

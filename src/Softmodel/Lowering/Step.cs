@@ -83,7 +83,17 @@ sealed record Storeds(params (Buffer Buffer, Shape Shape)[] Items);
 /// <param name="Term">What is combined.</param>
 /// <param name="Result">The expression that stands for what it comes to.</param>
 /// <param name="Arg">For the position of the largest or smallest instead of it: whether the last of equals is taken.</param>
-sealed record Fold(Reduction Kind, Axis[] Axes, Expr Term, Expr.Accumulated Result, bool? Arg = null);
+sealed record Fold(Reduction Kind, Axis[] Axes, Expr Term, Expr.Accumulated Result, bool? Arg = null)
+{
+    /// <summary>
+    /// For the operand of a convolution that is stored with zeros around it, which is the first factor of <see cref="Term"/>: the
+    /// same element read from where it is stored without them. A kernel that reads it so leaves the copy out.
+    /// </summary>
+    public Expr? Unpadded { get; init; }
+
+    /// <summary>Whether it moves a window over maps, or along rows in steps, which a kernel of its own does best.</summary>
+    public bool IsWindow { get; init; }
+}
 
 /// <summary>A graph as kernels in an order, on buffers.</summary>
 /// <param name="Name">The name of the graph.</param>

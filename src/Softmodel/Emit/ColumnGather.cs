@@ -1,0 +1,128 @@
+using System.Text;
+using Softmodel.Graphs;
+using Softmodel.Lowering;
+using Softmodel.Runtime;
+using Index = Softmodel.Lowering.Index;
+
+namespace Softmodel.Emit;
+
+/// <summary>
+/// The columns of a convolution as a register tile wants them (im2col, a block at a time): those of all rows of a map one after
+/// the other, so that small maps fill vectors too, side by side whatever the stride, and zeros where they lie outside. A kernel
+/// gathers a block of them in the thread's scratch, and multiplies it with all rows of the weights.
+/// </summary>
+sealed class ColumnGather
+{
+    readonly Expr.Load source;
+    readonly Expr.Guard[] guards;
+    readonly Axis[] columns, folds;
+
+    ColumnGather(Expr.Load source, Expr.Guard[] guards, Axis[] columns, Axis[] folds, long depth)
+    {
+        (this.source, this.guards, this.columns, this.folds, Depth) = (source, guards, columns, folds, depth);
+        Within = new($"{source.Buffer.Name}_within", Storage.Arena, ElementType.Float32, depth);
+    }
+
+    /// <summary>How many terms the sum has.</summary>
+    public long Depth { get; }
+
+    /// <summary>What stands for the thread's scratch.</summary>
+    public Lowering.Buffer Within { get; }
+
+    /// <summary>The buffer that is gathered from.</summary>
+    public Lowering.Buffer Source => source.Buffer;
+
+    /// <summary>Whether what is gathered depends on a loop.</summary>
+    public bool Reads(Axis axis) => source.Axes.Contains(axis) || guards.Any(g => g.Index.Axes.Contains(axis));
+
+    /// <summary>The loops of the sum that are channels and not taps.</summary>
+    public long Channels => folds.Where(a => !guards.Any(g => g.Index.Axes.Contains(a))).Aggregate(1L, (n, a) => n * a.Extent.Value!.Value);
+
+    // In floats: what of a core's level 2 cache a block takes.
+    const int Cache = 1 << 16;
+
+    /// <summary>Columns of a block: whole tiles, and at least two, so that a panel of weights is used more than once.</summary>
+    public static long Block(long depth, long step) => Math.Max(2, Cache / depth / step) * step;
+
+    // From one term to the next: a block and a tile that begins before it, an odd number of cache lines, so that terms fall into different sets.
+    static long Pitch(long block, long step) => (block + step + 15) / 16 * 16 | 16;
+
+    /// <summary>The nest with its columns gathered, its loops over them merged, and that loop; null where it can't be.</summary>
+    /// <param name="nest">A nest as it was lowered.</param>
+    /// <param name="lanes">Numbers in a vector.</param>
+    public static (Step.Nest Nest, Axis Column, ColumnGather Gather)? Of(Step.Nest nest, int lanes)
+    {
+        if (nest.Fold is not { Kind: Reduction.Sum, Arg: null } fold || nest.Target.Type != ElementType.Float32
+            || fold.Term is not Expr.Apply { Type: ElementType.Float32, Operands: [Expr.Load operand, Expr.Load weights] } product || product.Function != Functions.Multiply
+            || weights.Index.Dynamic.Count > 0)
+            return null;
+        var guards = new List<Expr.Guard>();
+        var read = fold.Unpadded ?? operand;
+        for (; read is Expr.Guard { Outside: Expr.Number { Value: 0 } } guard; read = guard.Inside)
+            guards.Add(guard);
+        if (read is not Expr.Load { Index.Dynamic.Count: 0, Buffer.Type: ElementType.Float32 } source || guards.Any(g => g.Index.Dynamic.Count > 0))
+            return null;
+        var folds = fold.Axes.Where(a => a.Extent.Value != 1).ToArray();
+        var axes = nest.Axes.Where(a => a.Extent.Value != 1).ToArray();
+        if (Dim.Product(folds.Select(a => a.Extent)).Value is not (> 0 and <= 1 << 20 and var depth))
+            return null;
+        // As many of the innermost loops as lie one after the other in the result.
+        for (var count = Math.Min(2, axes.Length); count > 0; count--)
+        {
+            var columns = axes[^count..];
+            var strides = columns.Select(source.Index.Stride).ToArray();
+            if (columns.Any(weights.Axes.Contains) || strides.Any(s => s.Value is <= 0) || guards.Any(g => g.Index.Terms.Count(t => columns.Contains(t.Axis)) > 1 || g.Index.Terms.Any(t => columns.Contains(t.Axis) && t.Stride.Value is not > 0))
+                || columns.Any(c => guards.Count(g => g.Index.Stride(c).Value != 0) > 1))
+                continue;
+            var gather = new ColumnGather(source, [.. guards], columns, folds, depth);
+            var index = Index.Zero;
+            var size = (Dim)Pitch(Block(depth, lanes), lanes);
+            foreach (var axis in folds.Reverse())
+                (index, size) = (index + (Index)axis * size, size * axis.Extent);
+            var stride = Dim.One;
+            foreach (var axis in columns.Reverse())
+                (index, stride) = (index + (Index)axis * stride, stride * axis.Extent);
+            var load = new Expr.Load(gather.Within, index);
+            var gathered = Collapse.Axes(nest with { Fold = fold with { Term = new Expr.Apply(product.Function, [load, weights]), Unpadded = null } });
+            var column = gathered.Axes.FirstOrDefault(a => a.Name == columns[^1].Name);
+            if (column is not null && column.Extent.Equals(stride) && axes[..^count].All(gathered.Axes.Contains) && gathered.At.Stride(column).Value == 1)
+                return (gathered, column, gather);
+        }
+        return null;
+    }
+
+    /// <summary>The load of what was gathered, with as much room for a term as a block of whole tiles needs.</summary>
+    public static Expr.Load Spread(Expr.Load load, Axis column, long depth, int lanes, int step)
+    {
+        var (made, wanted) = (Pitch(Block(depth, lanes), lanes), Pitch(Block(depth, step), step));
+        var index = (Index)column;
+        foreach (var (axis, stride) in load.Index.Terms.Where(t => t.Axis != column))
+            index += (Index)axis * (stride.Value!.Value / made * wanted);
+        return new(load.Buffer, index);
+    }
+
+    /// <summary>The statements that gather a block of columns.</summary>
+    /// <param name="writer">The kernel.</param>
+    /// <param name="size">The C# of the number of columns.</param>
+    /// <param name="step">The columns of a tile.</param>
+    public string Write(KernelWriter writer, string size, int step)
+    {
+        var pitch = Pitch(Block(Depth, step), step);
+        var (row, column) = (columns.Length > 1 ? columns[0] : null, columns[^1]);
+        (string At, string Step, string Size) Inside(Axis? axis) => guards.FirstOrDefault(g => axis is not null && g.Index.Stride(axis).Value != 0) is { } guard
+            ? (writer.Code(guard.Index.AtStart(axis!)), writer.Code(guard.Index.Stride(axis!)), writer.Code(guard.Size)) : ("0", "0", "long.MaxValue");
+        var ((y, yStep, rows), (x, xStep, most)) = (Inside(row), Inside(column));
+        var others = guards.Where(g => !columns.Any(c => g.Index.Stride(c).Value != 0)).Select(g => $"(ulong)({writer.Code(g.Index)}) < (ulong){writer.Code(g.Size)}").ToArray();
+        if (others.Length > 0)
+            rows = $"{string.Join(" && ", others)} ? {rows} : 0";
+        var (from, to) = (writer.Pointer(source.Buffer), writer.Pointer(Within));
+        var text = $"Columns.Gather({from} + {writer.Code(source.Index.AtStart(columns))}, to, gathered, count, {(row is null ? "long.MaxValue" : writer.Code(column.Extent))}, {(row is null ? "0" : writer.Code(source.Index.Stride(row)))}, {writer.Code(source.Index.Stride(column))}, {y}, {yStep}, {rows}, {x}, {xStep}, {most}, 0);\nto += {pitch};\n";
+        foreach (var axis in folds.Reverse())
+            text = $"for (long {axis.Name} = 0; {axis.Name} < {writer.Code(axis.Extent)}; {axis.Name}++)\n{{\n{KernelWriter.Indent(text, 1)}}}\n";
+        var code = new StringBuilder("// A block's columns, and those of the last tile, which begins further left.\n");
+        code.Append($"var gathered = Math.Max(0, Math.Min(start, {size} - {step}));\n");
+        code.Append($"var count = Math.Min({size}, (blockEnd + {step - 1}) / {step} * {step}) - gathered;\n");
+        code.Append($"var scratch = Scratch.Floats({Depth * pitch + step});\n{{\n    var to = scratch;\n{KernelWriter.Indent(text, 1)}}}\n");
+        return code.Append($"var {to} = scratch - gathered;\n").ToString();
+    }
+}

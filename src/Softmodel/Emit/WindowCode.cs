@@ -1,0 +1,233 @@
+using System.Text;
+using Softmodel.Graphs;
+using Softmodel.Lowering;
+using Softmodel.Runtime;
+using Index = Softmodel.Lowering.Index;
+
+namespace Softmodel.Emit;
+
+/// <summary>
+/// Writes what moves a small window over each map for itself: pools and depthwise convolutions. Some rows of a map, with what
+/// stands for elements outside around them, are copied to the thread's scratch, so that no element of a window needs a condition;
+/// then the taps of a window are combined in vectors along the map's rows. Sums and extremes without weights are taken along
+/// the window's columns first, and then along its rows.
+/// </summary>
+sealed class WindowCode
+{
+    readonly Step.Nest nest;
+    readonly Fold fold;
+    readonly Expr.Load source;
+    readonly Expr.Load? weights;
+    readonly double outside;
+    readonly Expr.Guard? inRow, inColumn;
+    readonly Axis[] planes;
+    readonly Axis? row;
+    readonly Axis column;
+    readonly Taps? down;
+    readonly Taps across;
+    readonly int lanes;
+
+    /// <summary>How a window moves and reaches along an axis of the map.</summary>
+    /// <param name="Axis">The loop over its taps; null where it has but one.</param>
+    /// <param name="Unit">Elements of memory from one place that any window reads to the next.</param>
+    /// <param name="Stride">Such places from one window to the next.</param>
+    /// <param name="Dilation">Such places from one tap to the next.</param>
+    sealed record Taps(Axis? Axis, Dim Unit, int Stride, int Dilation)
+    {
+        public int Count => (int)(Axis?.Extent.Value ?? 1);
+
+        public int Reach => (Count - 1) * Dilation;
+
+        /// <summary>Null where the two distances have no small ratio.</summary>
+        public static Taps? Of(Axis? tap, Dim move, Index index)
+        {
+            if (tap is null)
+                return new(null, move, 1, 0);
+            for (var dilation = 1; dilation <= MostRatio; dilation++)
+            {
+                for (var stride = 1; stride <= MostRatio; stride++)
+                {
+                    if ((move * dilation).Equals(index.Stride(tap) * stride) && move.ExactQuotient(stride) is { } unit)
+                        return new(tap, unit, stride, dilation);
+                }
+            }
+            return null;
+        }
+
+        /// <summary>Whether a condition's position moves as the places do.</summary>
+        public bool Follows(Expr.Guard guard, Axis axis) => guard.Index.Dynamic.Count == 0 && guard.Index.Terms.All(t => t.Axis == axis || t.Axis == Axis)
+            && guard.Index.Stride(axis).Value is > 0 and var move && move % Stride == 0 && (Axis is null || guard.Index.Stride(Axis).Value == move / Stride * Dilation);
+    }
+
+    const int MostTaps = 64, MostRatio = 16;
+
+    WindowCode(Step.Nest nest, Fold fold, Expr.Load source, Expr.Load? weights, double outside, Expr.Guard? inRow, Expr.Guard? inColumn, Axis[] planes, Axis? row, Axis column, Taps? down, Taps across, int width) =>
+        (this.nest, this.fold, this.source, this.weights, this.outside, this.inRow, this.inColumn, this.planes, this.row, this.column, this.down, this.across, lanes)
+        = (nest, fold, source, weights, outside, inRow, inColumn, planes, row, column, down, across, width / 32);
+
+    /// <summary>The kernel's form of a nest, or null where it is no such window.</summary>
+    /// <param name="nest">The nest as it was lowered.</param>
+    /// <param name="width">The bits of a vector.</param>
+    public static WindowCode? Of(Step.Nest nest, int width)
+    {
+        if (nest.Fold is not { Kind: Reduction.Sum or Reduction.Max or Reduction.Min, Arg: null, Result.Type: ElementType.Float32 } fold || fold.Term.Type != ElementType.Float32)
+            return null;
+        var (read, weights) = (fold.Term, (Expr.Load?)null);
+        if (fold.Term is Expr.Apply { Operands: [Expr.Load operand, Expr.Load factor] } product && product.Function == Functions.Multiply && fold.Kind == Reduction.Sum)
+            (read, weights) = (fold.Unpadded ?? operand, factor);
+        var guards = new List<Expr.Guard>();
+        var outside = 0.0;
+        for (; read is Expr.Guard { Outside: Expr.Number number } guard; read = guard.Inside)
+        {
+            if (guards.Count > 0 && !outside.Equals(number.Value))
+                return null;
+            outside = number.Value;
+            guards.Add(guard);
+        }
+        if (read is not Expr.Load { Buffer.Type: ElementType.Float32, Index.Dynamic.Count: 0 } source)
+            return null;
+        var taps = fold.Axes.Where(a => a.Extent.Value != 1).ToArray();
+        var axes = nest.Axes.Where(a => a.Extent.Value != 1).ToArray();
+        if (taps.Length is 0 or > 2 || Dim.Product(taps.Select(a => a.Extent)).Value is not <= MostTaps || axes.Length == 0 || !taps.All(source.Axes.Contains))
+            return null;
+        var (column, row) = (axes[^1], axes.Length > 1 ? axes[^2] : null);
+        if (source.Index.Stride(column).Value is not (> 0 and <= MostRatio))
+            return null;
+        // A single tap axis belongs to the rows where it leads to another.
+        var last = taps.Length == 2 || guards.Any(g => g.Index.Stride(column).Value != 0 && g.Index.Stride(taps[0]).Value != 0) || source.Index.Stride(taps[^1]).Value <= MostRatio ? taps[^1] : null;
+        var first = taps.Length == 2 || last is null ? taps[0] : null;
+        // Without rows of windows, the rows of one are not neighbours.
+        if (row is null ? first is not null : source.Index.Stride(row).Value == 0)
+            return null;
+        if (Taps.Of(last, source.Index.Stride(column), source.Index) is not { } across || (row is not null && first is not null && Taps.Of(first, source.Index.Stride(row), source.Index) is null))
+            return null;
+        // One row of taps: each row of windows stands for itself, and may be a map of its own.
+        var down = row is null ? null : Taps.Of(first, source.Index.Stride(row), source.Index)!;
+        var inColumn = guards.FirstOrDefault(g => g.Index.Stride(column).Value != 0);
+        var inRow = row is null ? null : guards.FirstOrDefault(g => g != inColumn && g.Index.Stride(row).Value != 0);
+        if (guards.Any(g => g != inColumn && g != inRow) || (inColumn is not null && !across.Follows(inColumn, column)) || (inRow is not null && !down!.Follows(inRow, row!)))
+            return null;
+        // What neither overlaps nor has an edge is a reduction like others.
+        if (guards.Count == 0 && taps.Length < 2 && (across.Axis is null || across.Reach < across.Stride))
+            return null;
+        if (weights is not null && (weights.Index.Dynamic.Count > 0 || weights.Buffer.Type != ElementType.Float32 || weights.Axes.Contains(column) || (row is not null && weights.Axes.Contains(row)) || !weights.Axes.All(a => taps.Contains(a) || source.Axes.Contains(a))))
+            return null;
+        return new(nest, fold, source, weights, outside, inRow, inColumn, axes[..^(row is null ? 1 : 2)], row, column, down, across, width);
+    }
+
+    /// <summary>Whether what a nest before it writes is read from where it comes from: a copy with zeros around it.</summary>
+    public bool LeavesOut(Step.Nest before) => fold.Unpadded is not null && source.Buffer != before.Target && fold.Term.Loads.Contains(before.Target);
+
+    // In floats: what of a core's caches the rows of a map take, and the operations that are worth an element's copy there and back.
+    const int Cache = 1 << 14, Copies = 4;
+
+    /// <summary>The kernel.</summary>
+    public KernelCode Write()
+    {
+        var parameters = new List<Lowering.Buffer>();
+        var writer = new KernelWriter(planes.ToDictionary(a => a, _ => 1), null, 1, parameters);
+        var map = planes.Select((a, i) => (Axis: a, Map: new Axis($"{RowsCode.Outer}{i}", a.Extent))).ToDictionary(p => p.Axis, p => p.Map);
+        Index Placed(Index index)
+        {
+            Index placed = index.Offset;
+            foreach (var (axis, stride) in index.Terms.Where(t => map.ContainsKey(t.Axis)))
+                placed += (Index)map[axis] * stride;
+            return placed;
+        }
+        var own = row ?? column;
+        var (width, size) = (writer.Code(column.Extent), writer.Code(own.Extent));
+        // Places that the windows of a row read.
+        var places = row is null ? $"({RowsCode.Count} - 1) * {across.Stride} + {across.Reach + 1}" : $"({width} - 1) * {across.Stride} + {across.Reach + 1}";
+        var (x, sums) = (writer.Pointer(source.Buffer), new Lowering.Buffer("sums", Storage.Arena, ElementType.Float32, 1));
+        var body = new StringBuilder();
+        for (var i = planes.Length - 1; i >= 0; i--)
+            body.Append(i > 0 ? $"var {RowsCode.Outer}{i} = plane % {writer.Code(planes[i].Extent)};\nplane /= {writer.Code(planes[i].Extent)};\n" : $"var {RowsCode.Outer}0 = plane;\n");
+        body.Append($"long columns = {(row is null ? RowsCode.Count : width)}, places = {places};\n");
+        var rows = down is null ? "1" : $"(({RowsCode.Count} - 1) * {down.Stride} + {down.Reach + 1})";
+        var elements = row is null ? RowsCode.Count : $"{RowsCode.Count} * {width}";
+        body.Append($"var map = Scratch.Floats({rows} * places + places + {elements} + {lanes * (2 * across.Stride + 3)});\n");
+        body.Append($"var line = map + {rows} * places + {lanes * across.Stride};\nvar sums = line + places + {lanes};\n");
+        var (y, yStep, height) = inRow is null ? ("0", "0", "long.MaxValue") : (writer.Code(inRow.Index.Offset), writer.Code(inRow.Index.Stride(row!).Value!.Value / down!.Stride), writer.Code(inRow.Size));
+        var (place, placeStep, most) = inColumn is null ? ("0", "0", "long.MaxValue") : (writer.Code(inColumn.Index.Offset), writer.Code(inColumn.Index.Stride(column).Value!.Value / across.Stride), writer.Code(inColumn.Size));
+        body.Append(row is null
+            ? $"Columns.Gather({x} + {writer.Code(Placed(source.Index))} + {RowsCode.From} * {writer.Code(across.Unit * across.Stride)}, map, 0, places, long.MaxValue, 0, {writer.Code(across.Unit)}, 0, 0, long.MaxValue, {place}{(inColumn is null ? "" : $" + {RowsCode.From} * {across.Stride} * {placeStep}")}, {placeStep}, {most}, {Number(outside)});\n"
+            : $"Columns.Gather({x} + {writer.Code(Placed(source.Index))}, map, {RowsCode.From} * {down!.Stride} * places, {rows} * places, places, {writer.Code(down.Unit)}, {writer.Code(across.Unit)}, {y}, {yStep}, {height}, {place}, {placeStep}, {most}, {Number(outside)});\n");
+        body.Append(weights is null ? Extremes() : Products(writer, Placed));
+        // What becomes of the sums.
+        var along = row is null ? (Index)column : (Index)row * column.Extent + column;
+        var load = new Expr.Load(sums, along);
+        var rewriting = new ExprRewriting(i => i, _ => false);
+        rewriting.Replace(fold.Result, load);
+        var after = RowsCode.Restricted(nest with { Value = rewriting.Apply(nest.Value), Fold = null }, [.. planes, own]);
+        var text = NestCode.Whole(after, parameters, "after_");
+        body.Append($"var {writer.Pointer(sums)} = sums - {RowsCode.From}{(row is null ? "" : $" * {width}")};\n{{\n{KernelWriter.Indent(text, 1)}}}\n");
+        var count = Dim.Product(planes.Select(a => a.Extent));
+        var cost = (long)(weights is null ? across.Count + (down?.Count ?? 1) : across.Count * (down?.Count ?? 1)) + Copies + NestCode.CostOf(after);
+        var given = parameters.Where(b => b != sums).ToList();
+        string Sizes(Func<Dim, string> code) => row is null ? $"{code(count)}, {code(column.Extent)}, {cost}" : $"{code(count)} * {code(row.Extent)}, 1, {code(column.Extent)} * {cost}";
+        var loop = row is null
+            ? $"for (; at < atEnd; at++)\n{{\n    long plane = at, {RowsCode.From} = begin, {RowsCode.Count} = end - begin;\n{KernelWriter.Indent(body.ToString(), 1)}}}\n"
+            : $"var most = Math.Max(1, {Cache} / Math.Max(1, {down!.Stride * across.Stride} * {width}));\nwhile (at < atEnd)\n{{\n    long plane = at / {size}, {RowsCode.From} = at - plane * {size}, {RowsCode.Count} = Math.Min(most, Math.Min({size} - {RowsCode.From}, atEnd - at));\n    at += {RowsCode.Count};\n{KernelWriter.Indent(body.ToString(), 1)}}}\n";
+        var sizes = Sizes(writer.Code);
+        return new(KernelWriter.Indent($"{KernelWriter.Taken(parameters, given)}{writer.Sizes}Split.Of({sizes}, task, out var at, out var atEnd, out var begin, out var end);\n{loop}", 2), given, $"Split.Tasks({Sizes(size => size.IsKnown ? TileCode.Frame(size) : $"({TileCode.Frame(size)})")})");
+    }
+
+    static string Number(double value) => double.IsNegativeInfinity(value) ? "float.NegativeInfinity" : double.IsPositiveInfinity(value) ? "float.PositiveInfinity" : double.IsNaN(value) ? "float.NaN" : $"{(float)value:R}f";
+
+    string Load(string at) => across.Stride == 1 ? $"VX.Load({at})" : $"Maths.Gather({at}, {across.Stride})";
+
+    string Rows(string text) => row is null
+        ? $"{{\n    float* rows = map, to = sums;\n{KernelWriter.Indent(text, 1)}}}\n"
+        : $"for (var y = 0L; y < {RowsCode.Count}; y++)\n{{\n    float* rows = map + y * {down!.Stride} * places, to = sums + y * columns;\n{KernelWriter.Indent(text, 1)}}}\n";
+
+    /// <summary>The taps of a window times weights.</summary>
+    string Products(KernelWriter writer, Func<Index, Index> placed)
+    {
+        var text = new StringBuilder();
+        var w = writer.Pointer(weights!.Buffer);
+        text.Append($"var w = {w} + {writer.Code(placed(weights.Index))};\n");
+        var taps = (from ky in Enumerable.Range(0, down?.Count ?? 1) from kx in Enumerable.Range(0, across.Count) select (ky, kx)).ToArray();
+        for (var t = 0; t < taps.Length; t++)
+        {
+            Dim Stride(Axis? axis) => axis is null ? Dim.Zero : weights.Index.Stride(axis);
+            text.Append($"var w{t} = VX.Create(w[{writer.Code(Stride(down?.Axis) * taps[t].ky + Stride(across.Axis) * taps[t].kx)}]);\n");
+        }
+        var inner = new StringBuilder();
+        for (var ky = 0; ky < (down?.Count ?? 1); ky++)
+            inner.Append($"var row{ky} = rows{(ky > 0 ? $" + {ky * down!.Dilation} * places" : "")};\n");
+        inner.Append($"for (var x = 0L; x < columns; x += {lanes})\n{{\n");
+        for (var t = 0; t < taps.Length; t++)
+        {
+            var (ky, kx) = taps[t];
+            var at = $"row{ky} + x{(across.Stride > 1 ? $" * {across.Stride}" : "")}{(kx > 0 ? $" + {kx * across.Dilation}" : "")}";
+            inner.Append(t == 0 ? $"    var sum = w0 * {Load(at)};\n" : $"    sum = VX.FusedMultiplyAdd(w{t}, {Load(at)}, sum);\n");
+        }
+        inner.Append("    VX.Store(sum, to + x);\n}\n");
+        return text.Append(Rows(inner.ToString())).ToString();
+    }
+
+    /// <summary>The sum or extreme of a window, along its columns and then along its rows.</summary>
+    string Extremes()
+    {
+        string Combined(string a, string b) => fold.Kind == Reduction.Sum ? $"{a} + {b}" : $"VX.{fold.Kind}({a}, {b})";
+        var inner = new StringBuilder();
+        var from = "rows";
+        if (down is { Count: > 1 })
+        {
+            for (var ky = 1; ky < down.Count; ky++)
+                inner.Append($"var row{ky} = rows + {ky * down.Dilation} * places;\n");
+            inner.Append($"for (var x = 0L; x < places; x += {lanes})\n{{\n    var found = VX.Load(rows + x);\n");
+            for (var ky = 1; ky < down.Count; ky++)
+                inner.Append($"    found = {Combined("found", $"VX.Load(row{ky} + x)")};\n");
+            inner.Append("    VX.Store(found, line + x);\n}\n");
+            from = "line";
+        }
+        inner.Append($"for (var x = 0L; x < columns; x += {lanes})\n{{\n");
+        var at = $"{from} + x{(across.Stride > 1 ? $" * {across.Stride}" : "")}";
+        inner.Append($"    var found = {Load(at)};\n");
+        for (var kx = 1; kx < across.Count; kx++)
+            inner.Append($"    found = {Combined("found", Load($"{at} + {kx * across.Dilation}"))};\n");
+        inner.Append("    VX.Store(found, to + x);\n}\n");
+        return Rows(inner.ToString());
+    }
+}
