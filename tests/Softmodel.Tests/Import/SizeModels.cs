@@ -34,7 +34,7 @@ static class SizeModels
         var numbers = new List<string>();
         string Say(string op, string[] inputs, params (string, object)[] attributes)
         {
-            var result = model.Node(op, inputs, attributes);
+            var result = model.Nodes(op, inputs, op is "TopK" or "Split" ? 2 : 1, attributes)[0];
             text.Add($"{result} = {op}({string.Join(", ", inputs)}){string.Concat(attributes.Select(a => $" {a.Item1}={(a.Item2 is long[] l ? string.Join(",", l) : a.Item2)}"))}");
             return result;
         }

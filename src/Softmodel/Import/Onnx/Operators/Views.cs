@@ -271,25 +271,33 @@ static class Views
     {
         if (pads.Rank != 1 || pads.Shape.KnownCount != 2 * axes.Length)
             throw new SoftmodelException($"{2 * axes.Length} sizes of padding are expected, not {pads.Shape}");
-        var (low, high) = (Enumerable.Repeat(Dim.Zero, x.Rank).ToArray(), Enumerable.Repeat(Dim.Zero, x.Rank).ToArray());
+        var (low, high, before, after) = (Zeros(x.Rank), Zeros(x.Rank), Zeros(x.Rank), Zeros(x.Rank));
         for (var i = 0; i < axes.Length; i++)
         {
-            // Negative padding takes away.
-            (low[axes[i]], var before) = Padded(pads, i);
-            (high[axes[i]], var after) = Padded(pads, axes.Length + i);
-            x = x.Slice(axes[i], before, x.Shape[axes[i]] - before - after);
+            (low[axes[i]], before[axes[i]]) = Padded(pads, i);
+            (high[axes[i]], after[axes[i]]) = Padded(pads, axes.Length + i);
         }
-        if (low.Concat(high).All(d => d.Value == 0))
-            return x;
-        return x.Apply(new Op.Pad(mode switch
+        // Negative padding takes away: of the operand, unless there may be less than that, and what is put around it is all the same.
+        var isLast = mode == "constant" && axes.Any(a => !(x.Shape[a] - before[a] - after[a]).IsNeverNegativeFromOne);
+        if (!isLast)
+            x = Taken(x);
+        if (low.Concat(high).Any(d => d.Value != 0))
+            x = x.Apply(Around(), value.Cast(x.Element));
+        return isLast ? Taken(x) : x;
+
+        Term Taken(Term from) => axes.Aggregate(from, (y, a) => y.Slice(a, before[a], y.Shape[a] - before[a] - after[a]));
+
+        Op.Pad Around() => new(mode switch
         {
             "constant" => Padding.Constant,
             "reflect" => Padding.Reflect,
             "edge" => Padding.Edge,
             "wrap" => Padding.Wrap,
             _ => throw new SoftmodelException($"the mode '{mode}' is not supported"),
-        }, low, high), value.Cast(x.Element));
+        }, low, high);
     }
+
+    static Dim[] Zeros(int count) => [.. Enumerable.Repeat(Dim.Zero, count)];
 
     /// <summary>How many elements are put, and how many are taken away: one of them is 0.</summary>
     static (Dim Put, Dim Taken) Padded(Term pads, int i)
