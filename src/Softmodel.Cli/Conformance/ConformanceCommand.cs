@@ -7,12 +7,12 @@ internal static class ConformanceCommand
 {
     public static Command Create()
     {
-        var folder = new Argument<string>("folder") { Description = "A suite of ONNX backend tests, or a folder of suites." };
+        var folder = new Argument<string[]>("folder") { Description = "A suite of ONNX backend tests, or a folder of suites; several, too.", Arity = ArgumentArity.OneOrMore };
         var filter = new Option<string>("--filter") { Description = "Only cases whose names contain this.", DefaultValueFactory = _ => "" };
         var workers = Positive("--workers", "How many cases run at once.", Environment.ProcessorCount);
         var seconds = Positive("--seconds", "How long a case may take.", 60);
         var operators = new Option<string?>("--operators") { Description = "Write a table of operators in Markdown to this file." };
-        return new Verb("conformance", "Compile and run ONNX backend tests, and say which pass.", "conformance ../shared/onnx --json", "conformance ../shared/onnx/node --filter test_conv") { folder, filter, workers, seconds, operators }
+        return new Verb("conformance", "Compile and run ONNX backend tests, and say which pass.", "conformance ../shared/onnx --json", "conformance ../shared/onnx/node --filter test_conv", "conformance ../shared/faults/*") { folder, filter, workers, seconds, operators }
             .Does(async (parsed, terminal, cancel) =>
             {
                 var options = new ConformanceOptions(parsed.GetRequiredValue(folder), parsed.GetRequiredValue(filter), parsed.GetRequiredValue(workers), TimeSpan.FromSeconds(parsed.GetRequiredValue(seconds)));

@@ -3,12 +3,12 @@ using System.Collections.Concurrent;
 namespace Softmodel.Cli.Conformance;
 
 /// <summary>What to run.</summary>
-/// <param name="Folder">A suite or a folder of suites; see <see cref="Suites.Find"/>.</param>
+/// <param name="Folders">Suites or folders of suites; see <see cref="Suites.Find"/>.</param>
 /// <param name="Filter">Only cases whose names contain this.</param>
 /// <param name="Workers">How many cases run at once.</param>
 /// <param name="Limit">How long a case may take.</param>
 /// <param name="Every">One of so many of these is run.</param>
-internal sealed record ConformanceOptions(string Folder, string Filter, int Workers, TimeSpan Limit, int Every = 1);
+internal sealed record ConformanceOptions(string[] Folders, string Filter, int Workers, TimeSpan Limit, int Every = 1);
 
 /// <summary>How the cases of a suite came out, in their order.</summary>
 internal sealed record SuiteResult(string Name, CaseResult[] Cases)
@@ -30,11 +30,11 @@ internal static class ConformanceRun
     /// <exception cref="SoftmodelException">There are no cases.</exception>
     public static async Task<SuiteResult[]> Run(ConformanceOptions options, IProgress<(Suite Suite, CaseResult Result)>? progress, CancellationToken cancel)
     {
-        var suites = Suites.Find(options.Folder)
+        var suites = Suites.Find(options.Folders)
             .Select(s => s with { Cases = [.. s.Cases.Where(c => c.Name.Contains(options.Filter, StringComparison.Ordinal)).Where((_, i) => i % options.Every == 0)] })
             .Where(s => s.Cases.Length > 0).ToArray();
         if (suites.Length == 0)
-            throw new SoftmodelException($"{options.Folder}: no case has '{options.Filter}' in its name");
+            throw new SoftmodelException($"{string.Join(", ", options.Folders)}: no case has '{options.Filter}' in its name");
         var results = suites.Select(s => new CaseResult[s.Cases.Length]).ToArray();
         var open = new ConcurrentQueue<(int Suite, int Case)>(suites.SelectMany((s, i) => s.Cases.Select((_, j) => (i, j))));
         var folder = Directory.CreateTempSubdirectory("softmodel-conformance-");

@@ -25,16 +25,17 @@ internal static class Suites
     /// A folder of cases is one suite; a folder of such folders is a suite for each. A case is a folder with
     /// <c>model.onnx</c> and <c>test_data_set_N/{input,output}_M.pb</c>, or a light model <c>X.onnx</c> with <c>X_output_M.pb</c>.
     /// </summary>
-    /// <exception cref="SoftmodelException">There is no such folder, or no case in it.</exception>
-    public static Suite[] Find(string folder)
+    /// <exception cref="SoftmodelException">There is no such folder, or no case in any of them.</exception>
+    public static Suite[] Find(params string[] folders) => folders.SelectMany(Below).ToArray() is { Length: > 0 } suites ? suites
+        : throw new SoftmodelException($"{string.Join(", ", folders)}: there are no ONNX backend tests here (CASE/model.onnx with CASE/test_data_set_0)");
+
+    static Suite[] Below(string folder)
     {
         if (!Directory.Exists(folder))
             throw new SoftmodelException($"{folder}: there is no such folder; give one of ONNX backend tests");
         var whole = Read(folder);
-        Suite[] suites = whole.Cases.Length > 0 ? [whole]
+        return whole.Cases.Length > 0 ? [whole]
             : [.. Directory.GetDirectories(folder).Order(StringComparer.Ordinal).Select(Read).Where(s => s.Cases.Length > 0)];
-        return suites.Length > 0 ? suites
-            : throw new SoftmodelException($"{folder}: there are no ONNX backend tests here (CASE/model.onnx with CASE/test_data_set_0)");
     }
 
     static Suite Read(string folder)

@@ -217,7 +217,7 @@ sealed partial class PanelCode
         var stride = writer.Code(row is null ? Dim.Zero : read.Index.Stride(row));
         var x = $"{factor} + {start} + {name} * {stride}";
         var head = $"const long lane = 0;\nPanelSplit.Of({Split(rows)}, task, out var first, out var end);\nvar room = stackalloc float[{(most + 1) * Across}];\nvar sums = (float*)((nint)(room + {lanes - 1}) & -{lanes * 4});\n";
-        string Constants((string Text, Lowering.Buffer[] Constants) method) => string.Concat(method.Constants.Select(b => $"{writer.Pointer(b)} + panel * {PerPanel(b)}L, "));
+        string Given((string Text, Lowering.Buffer[] Constants) method) => "f, " + string.Concat(method.Constants.Select(b => $"{writer.Pointer(b)} + panel * {PerPanel(b)}L, "));
 
         if (hasPairs)
         {
@@ -235,7 +235,7 @@ sealed partial class PanelCode
         for (var r = row is null ? 1 : FewRows; r > 0; r--)
         {
             var method = Direct(r);
-            var part = $"{share($"Rows{r}", method.Text)}({Constants(method)}{x}, {stride}, sums);\n{Finish(writer, $"{r}", name)}";
+            var part = $"{share($"Rows{r}", method.Text)}({Given(method)}{x}, {stride}, sums);\n{Finish(writer, $"{r}", name)}";
             few.Append(row is null ? part : r == FewRows ? $"for (; {name} <= {rows} - {r}; {name} += {r})\n{{\n{KernelWriter.Indent(part, 1)}}}\n"
                 : $"if ({name} <= {rows} - {r})\n{{\n{KernelWriter.Indent(part, 1)}    {name} += {r};\n}}\n");
         }
@@ -249,7 +249,7 @@ sealed partial class PanelCode
         if (plain is null)
         {
             var decode = Decode();
-            before = $"{share("Decode", decode.Text)}({Constants(decode)}scratch);\n";
+            before = $"{share("Decode", decode.Text)}({Given(decode)}scratch);\n";
         }
         var tiles = new StringBuilder();
         for (var r = most; r > 0; r--)

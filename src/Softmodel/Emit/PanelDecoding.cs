@@ -266,7 +266,8 @@ sealed partial class PanelCode
 
     static (string Text, Lowering.Buffer[] Constants) Method(KernelWriter writer, string body, string parameters)
     {
-        var given = string.Join(", ", writer.Parameters.Select((b, i) => $"{KernelWriter.InMemory(b.Type)}* x{i}"));
-        return ($"({given}{(given.Length == 0 ? parameters[2..] : parameters)})\n{{\n{KernelWriter.Indent($"const long lane = 0;\n{writer.Sizes}{writer.Open[0].Text}{body}", 1)}}}\n", [.. writer.Parameters]);
+        // Sizes known only at run time, by which the other factor's terms lie apart, are in the frame.
+        var given = string.Concat(writer.Parameters.Select((b, i) => $", {KernelWriter.InMemory(b.Type)}* x{i}"));
+        return ($"(Frame* f{given}{parameters})\n{{\n{KernelWriter.Indent($"const long lane = 0;\n{writer.Sizes}{writer.Open[0].Text}{body}", 1)}}}\n", [.. writer.Parameters]);
     }
 }

@@ -13,7 +13,7 @@ namespace Softmodel.Emit;
 static class RowsCode
 {
     // Names that no size of a model has: its names are cut at double underscores where they come in.
-    public const string From = "row__from", Count = "row__count", Outer = "row__";
+    public const string Outer = Dim.Local, From = $"{Outer}from", Count = $"{Outer}count";
 
     /// <summary>Whether a symbol is a local variable of such a kernel.</summary>
     public static bool IsLocal(string symbol) => symbol.StartsWith(Outer, StringComparison.Ordinal);

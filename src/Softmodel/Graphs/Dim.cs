@@ -53,6 +53,12 @@ public sealed class Dim : IEquatable<Dim>
         name.Length > 0 && !char.IsAsciiDigit(name[0]) && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_')
         && name is not (Quotient or Maximum or Broadcasting);
 
+    /// <summary>What the names of sizes begin with that only emitted code knows, such as the number of a row.</summary>
+    internal const string Local = "row__";
+
+    /// <summary>Whether a size of a model can have the name.</summary>
+    internal static bool IsFree(string name) => IsSymbolName(name) && !name.StartsWith(Local, StringComparison.Ordinal);
+
     /// <summary>A number.</summary>
     public static implicit operator Dim(long value) => new(value == 0 ? [] : [new Term(value, [])]);
 

@@ -21,6 +21,7 @@ public sealed class GraphBuilder
     readonly Dictionary<(Op, EquatableArray<Value>), Value[]> done = [];
     readonly Dictionary<Value, Node> producers = [];
     readonly Dictionary<Value, EquatableArray<Dim>> contents = [];
+    readonly Dictionary<Value, EquatableArray<Dim>> named = [];
     readonly Dictionary<Value, Value> captured = [];
     readonly List<Value> captures = [];
     readonly Names names;
@@ -31,6 +32,7 @@ public sealed class GraphBuilder
         public int Streams;
         public HashSet<string> Taken { get; } = new(StringComparer.Ordinal);
         public HashSet<string> Positive { get; } = new(StringComparer.Ordinal);
+        public HashSet<string> Doubted { get; } = new(StringComparer.Ordinal);
     }
 
     /// <summary>Begins an empty graph.</summary>
@@ -83,6 +85,12 @@ public sealed class GraphBuilder
     /// <summary>Makes it a condition of the graph that symbols are at least 1.</summary>
     public void RequirePositive(IEnumerable<string> symbols) => names.Positive.UnionWith(symbols);
 
+    /// <summary>Notes sizes of which it matters whether they are 1, which is taken not to be so.</summary>
+    public void Doubt(IEnumerable<string> symbols) => names.Doubted.UnionWith(symbols);
+
+    /// <summary>The sizes of which it matters whether they are 1.</summary>
+    public IReadOnlyCollection<string> Doubted => names.Doubted;
+
     /// <summary>A number of a stream of random numbers that no other node has.</summary>
     public int FreshStream() => names.Streams++;
 
@@ -116,6 +124,18 @@ public sealed class GraphBuilder
 
     /// <summary>The elements of a small tensor of whole numbers or truth values as sizes; null where some depend on data.</summary>
     public IReadOnlyList<Dim>? Contents(Value value) => contents.TryGetValue(value, out var dims) ? dims : default(EquatableArray<Dim>?);
+
+    /// <summary>Gives names to the elements of a value, known only at run time and not negative, as sizes.</summary>
+    /// <param name="value">Whole numbers.</param>
+    /// <param name="count">How many.</param>
+    public EquatableArray<Dim> Name(Value value, int count)
+    {
+        if (named.TryGetValue(value, out var there))
+            return there;
+        var symbols = Enumerable.Range(0, count).Select(_ => FreshSymbol()).ToEquatable();
+        ApplyAll(new Op.Bind(symbols.Select(d => d.SymbolName!).ToEquatable()), value);
+        return named[value] = symbols;
+    }
 
     /// <summary>Adds a constant.</summary>
     public Value Constant(Tensor tensor) => Apply(new Op.Constant(tensor));
@@ -170,7 +190,7 @@ public sealed class GraphBuilder
         if (known.All(t => t is not null) && fold(op, known!) is { } tensors)
             return [.. tensors.Select(Constant)];
         if (types is [{ Shape: var shape, Element: var element }] && (element.IsInteger() || element == ElementType.Bool)
-            && shape.KnownCount <= MostContents && SymbolicElements(op, operands, shape) is { } dims)
+            && shape.KnownCount <= MostContents && Symbolic(op, operands, shape) is { } dims)
         {
             if (dims.All(d => d.IsKnown))
                 return [Constant(Tensor.Of(element, shape.Known!, dims.Select(d => d.Value!.Value).ToArray()))];
@@ -184,6 +204,19 @@ public sealed class GraphBuilder
         return null;
     }
 
+    // What leaves 64 bits on the way is computed at run time, where it wraps around as the model means it to.
+    EquatableArray<Dim>? Symbolic(Op op, EquatableArray<Value> operands, Shape shape)
+    {
+        try
+        {
+            return SymbolicElements(op, operands, shape);
+        }
+        catch (OverflowException)
+        {
+            return null;
+        }
+    }
+
     EquatableArray<Dim>? SymbolicElements(Op op, EquatableArray<Value> operands, Shape shape)
     {
         var sizes = operands.Select(v => contents.TryGetValue(v, out var c) ? (EquatableArray<Dim>?)c : null).ToArray();
@@ -195,15 +228,14 @@ public sealed class GraphBuilder
             return sizes[0];
         if (op is Op.Reduce { Kind: Reduction.Sum or Reduction.Product or Reduction.Max or Reduction.Min } reduce && operands[0].Rank == 1)
         {
-            var start = reduce.Kind == Reduction.Product ? Dim.One : Dim.Zero;
-            return reduce.Kind is Reduction.Max or Reduction.Min && sizes[0]!.Value.Count == 0 ? default(EquatableArray<Dim>?)
-                : [sizes[0]!.Value.Aggregate(start, (a, b) => reduce.Kind switch
-                {
-                    Reduction.Sum => a + b,
-                    Reduction.Product => a * b,
-                    Reduction.Max => Dim.Max(a, b),
-                    _ => Dim.Min(a, b),
-                })];
+            Func<Dim, Dim, Dim> combine = reduce.Kind switch
+            {
+                Reduction.Sum => (a, b) => a + b,
+                Reduction.Product => (a, b) => a * b,
+                Reduction.Max => Dim.Max,
+                _ => Dim.Min,
+            };
+            return sizes[0]!.Value.Count == 0 ? default(EquatableArray<Dim>?) : [sizes[0]!.Value.Aggregate(combine)];
         }
         // Moving elements about does the same to their positions, and those are numbers.
         var moved = op switch
@@ -309,7 +341,11 @@ static class SizeFunctions
         [Functions.Plus] = (a, b) => a + b,
         [Functions.Subtract] = (a, b) => a - b,
         [Functions.Multiply] = (a, b) => a * b,
-        [Functions.Divide] = (a, b) => b.Value is > 0 && a.IsNeverNegative ? Dim.FloorDiv(a, b) : a.IsNeverNegative && b.IsNeverNegative && b.Value is not 0 ? Dim.FloorDiv(a, b) : null,
+        [Functions.Divide] = (a, b) => b.Value is 0 ? null
+            : a.IsNeverNegative && b.IsNeverNegative ? Dim.FloorDiv(a, b)
+            // Rounded towards zero, as machines divide.
+            : b.Value is > 0 ? Dim.FloorDiv(Dim.Max(a, 0), b) - Dim.FloorDiv(Dim.Max(a * -1, 0), b)
+            : null,
         [Functions.Modulo] = (a, b) => b.Value is > 0 ? Dim.Mod(a, b) : null,
         [Functions.Power] = (a, b) => b.Value is >= 0 and <= MostPower and var n ? Dim.Product(Enumerable.Repeat(a, (int)n)) : null,
         [Functions.Maximum] = Dim.Max,

@@ -198,8 +198,9 @@ public readonly record struct Term(GraphBuilder Builder, Value Value)
         if (Shape.KnownCount is not { } count || count > 64)
             throw new SoftmodelException($"{Value} is used as sizes, but how many there are is not known");
         var builder = Builder;
-        var symbols = Enumerable.Range(0, (int)count).Select(_ => builder.FreshSymbol()).ToEquatable();
-        Builder.ApplyAll(new Op.Bind(symbols.Select(d => d.SymbolName!).ToEquatable()), Cast(ElementType.Int64).Value);
-        return symbols;
+        // Those that are known stay known beside others.
+        return Rank == 1 && builder.Producer(Value) is { Op: Op.Concat, Inputs: var parts }
+            ? parts.SelectMany(v => new Term(builder, v).AsSizes()).ToEquatable()
+            : builder.Name(Cast(ElementType.Int64).Value, (int)count);
     }
 }

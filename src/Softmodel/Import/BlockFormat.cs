@@ -66,6 +66,7 @@ internal sealed record BlockFormat(string Name, uint Number, int Elements, int S
         F32 = new("F32", 0, 1, 4, (t, b) => Plain(t, b, ElementType.Float32)),
         F16 = new("F16", 1, 1, 2, (t, b) => Plain(t, b, ElementType.Float16)),
         BF16 = new("BF16", 30, 1, 2, (t, b) => Plain(t, b, ElementType.BFloat16)),
+        F64 = new("F64", 28, 1, 8, (t, b) => Plain(t, b, ElementType.Float64)),
         Q4_0 = new("Q4_0", 2, 32, 18, (t, b) => (Nibbles(t, b, 2) - 8) * Scale(t, b, 0)),
         Q4_1 = new("Q4_1", 3, 32, 20, (t, b) => Nibbles(t, b, 4) * Scale(t, b, 0) + Scale(t, b, 2)),
         Q5_0 = new("Q5_0", 6, 32, 22, (t, b) => (Nibbles(t, b, 6, fifth: 2) - 16) * Scale(t, b, 0, 3)),
@@ -79,7 +80,7 @@ internal sealed record BlockFormat(string Name, uint Number, int Elements, int S
         IQ2_XXS = new("IQ2_XXS", 16, 256, 66, LatticeBlocks.TwoXxs);
 
     /// <summary>All of them.</summary>
-    public static readonly BlockFormat[] All = [F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ2_XXS];
+    public static readonly BlockFormat[] All = [F32, F16, BF16, F64, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ2_XXS];
 
     /// <summary>The format of a number in GGUF files; null where it is not read.</summary>
     public static BlockFormat? Of(uint number) => Array.Find(All, t => t.Number == number);

@@ -8,7 +8,8 @@ sealed class Stored
 {
     readonly HashSet<Value> kept = [];
     readonly Dictionary<Value, HashSet<Node>> readers = [];
-    readonly Dictionary<Node, Node> heavyOf = [];
+    // The reduction that the kernel of a node takes, and the node by the reduction.
+    readonly Dictionary<Node, Node> heavyOf = [], rootOf = [];
     readonly Dictionary<Value, bool> aligned = [];
     readonly Dictionary<Value, List<Node>> users = [];
     readonly Dictionary<Value, Node> producers;
@@ -28,7 +29,9 @@ sealed class Stored
     public Node? Heavy(Node root) => IsHeavy(root.Op) ? root : heavyOf.GetValueOrDefault(root);
 
     /// <summary>The node in whose kernel a reduction is computed.</summary>
-    public Node Root(Node heavy) => heavyOf.FirstOrDefault(p => p.Value == heavy).Key ?? heavy;
+    public Node Root(Node heavy) => rootOf.GetValueOrDefault(heavy, heavy);
+
+    bool Take(Node root, Node heavy) => heavyOf.TryAdd(root, heavy) && rootOf.TryAdd(heavy, root);
 
     public Stored(Graph graph)
     {
@@ -94,8 +97,19 @@ sealed class Stored
     }
 
     /// <summary>Whether what a reduction's kernel would go on to compute reads a padded tensor: vectors of it have ends then.</summary>
-    bool ReadsPadded(Value value) => !kept.Contains(value) && producers.TryGetValue(value, out var node)
-        && (node.Op is Op.Pad || ((Views.Is(node.Op) || node.Op is Op.Map or Op.Cast) && node.Inputs.Any(v => ReadsPadded(v))));
+    bool ReadsPadded(Value value)
+    {
+        if (kept.Contains(value) || unpadded.Contains(value) || !producers.TryGetValue(value, out var node))
+            return false;
+        if (node.Op is Op.Pad || ((Views.Is(node.Op) || node.Op is Op.Map or Op.Cast) && node.Inputs.Any(ReadsPadded)))
+            return true;
+        unpadded.Add(value);
+        return false;
+    }
+
+    // What is once found to read no padded tensor never will, since more and more is stored: without this, each value that
+    // is read twice would double the ways through a graph.
+    readonly HashSet<Value> unpadded = [];
 
     /// <summary>The nodes in whose kernels a value is read, if it is not stored.</summary>
     HashSet<Node> RootsOf(Value value)
@@ -134,7 +148,7 @@ sealed class Stored
         if (root is not { } found)
             return false;
         kept.Add(found.Node.Output);
-        heavyOf.Add(found.Node, heavy);
+        Take(found.Node, heavy);
         foreach (var changed in found.Within.Where(readers.ContainsKey).OrderByDescending(v => position[producers[v]]))
             readers[changed] = RootsOf(changed);
         return true;
@@ -166,7 +180,7 @@ sealed class Stored
             Op.Constant constant => constant.Value.Count > 1,
             Op.Reshape or Op.Transpose or Op.Broadcast or Op.Slice or Op.Unfold or Op.Iota or Op.SizeTensor => false,
             _ when IsOwn(node.Op) => true,
-            _ when IsHeavy(node.Op) => (only is null || IsHeavy(only.Op) || IsOwn(only.Op) || !aligned[value] || only.Inputs.Any(ReadsPadded) || !heavyOf.TryAdd(only, node)) && !StoreFurther(node),
+            _ when IsHeavy(node.Op) => (only is null || IsHeavy(only.Op) || IsOwn(only.Op) || !aligned[value] || only.Inputs.Any(ReadsPadded) || !Take(only, node)) && !StoreFurther(node),
             // What is made of constants at run time is weights that are stored in fewer bits: decoded wherever they are read.
             _ when constants.Contains(value) => Widens(node) && !roots.All(r => r.Op is Op.Contract && (IsAlongColumns(r, 0) || IsAlongColumns(r, 1))),
             // Whole numbers are widened as they are multiplied, and become real ones as their sums are stored.

@@ -7,7 +7,7 @@ namespace Softmodel.ModelTests.Conformance;
 public class ConformanceTests
 {
     static Task<SuiteResult[]> Run(string folder, string filter = "", int every = 1) =>
-        ConformanceRun.Run(new(Shared.Folder(folder), filter, Environment.ProcessorCount, TimeSpan.FromSeconds(60), every), null, TestContext.Current.CancellationToken);
+        ConformanceRun.Run(new([Shared.Folder(folder)], filter, Environment.ProcessorCount, TimeSpan.FromSeconds(60), every), null, TestContext.Current.CancellationToken);
 
     [Fact]
     public async Task Cases_of_simple_operators_pass()
@@ -38,6 +38,20 @@ public class ConformanceTests
     {
         var suite = Assert.Single(await Run("zoo"));
         Assert.Equal(51, suite.Cases.Length);
+        Assert.All(suite.Cases, c => Assert.True(c.Verdict == Verdict.Passed, $"{c.Name}: {c.Reason}"));
+    }
+
+    [Theory]
+    [InlineData("01-transposed-operand-does-not-compile")]
+    [InlineData("03-slice-from-negative-size")]
+    [InlineData("04-slice-start-at-run-time-negative")]
+    [InlineData("05-reducemin-of-sizes-is-zero")]
+    [InlineData("08-dim-names")]
+    [InlineData("10-recurrent-state-of-another-symbol")]
+    [InlineData("12-unused-text-refuses-model")]
+    public async Task What_was_found_from_outside_stays_mended(string fault)
+    {
+        var suite = Assert.Single(await Run($"faults/{fault}"));
         Assert.All(suite.Cases, c => Assert.True(c.Verdict == Verdict.Passed, $"{c.Name}: {c.Reason}"));
     }
 

@@ -75,23 +75,31 @@ static class Answers
         }
         using (session)
         {
-            var names = graph.Inputs.Select(v => v.Name).ToArray();
-            var values = inputs.Select(Given).ToArray();
             using var run = new RunOptions();
             try
             {
-                using var results = session.Run(run, names, values, [.. graph.OutputNames]);
-                return [.. results.Select(Copy)];
+                return Run(session, run, [.. graph.Inputs.Select(v => v.Name)], inputs, [.. graph.OutputNames]);
             }
             catch (OnnxRuntimeException e) when (e.Message.Contains("data type is not supported", StringComparison.Ordinal))
             {
                 return null;
             }
-            finally
-            {
-                foreach (var value in values)
-                    value.Dispose();
-            }
+        }
+    }
+
+    /// <summary>A run of a model in ONNX Runtime.</summary>
+    public static Tensor[] Run(InferenceSession session, RunOptions run, string[] names, Tensor[] inputs, string[] outputs)
+    {
+        var values = inputs.Select(Given).ToArray();
+        try
+        {
+            using var results = session.Run(run, names, values, outputs);
+            return [.. results.Select(Copy)];
+        }
+        finally
+        {
+            foreach (var value in values)
+                value.Dispose();
         }
     }
 

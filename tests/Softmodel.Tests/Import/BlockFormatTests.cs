@@ -51,6 +51,8 @@ public sealed class BlockFormatTests : IDisposable
                 BinaryPrimitives.WriteHalfLittleEndian(bytes.AsSpan(at + half), (Half)(random.NextSingle() * 4 - 2));
             if (name == "F32")
                 BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan(at), random.NextSingle() * 4 - 2);
+            if (name == "F64")
+                BinaryPrimitives.WriteDoubleLittleEndian(bytes.AsSpan(at), random.NextDouble() * 4 - 2);
             if (name == "BF16")
                 BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(at), (ushort)(BitConverter.SingleToUInt32Bits(random.NextSingle() * 4 - 2) >> 16));
         }
@@ -65,6 +67,7 @@ public sealed class BlockFormatTests : IDisposable
         switch (name)
         {
             case "F32": y[0] = BinaryPrimitives.ReadSingleLittleEndian(b); break;
+            case "F64": y[0] = (float)BinaryPrimitives.ReadDoubleLittleEndian(b); break;
             case "F16": y[0] = half(b, 0); break;
             case "BF16": y[0] = BitConverter.UInt32BitsToSingle((uint)BinaryPrimitives.ReadUInt16LittleEndian(b) << 16); break;
             case "Q4_0" or "Q4_1" or "Q5_0" or "Q5_1":

@@ -220,6 +220,55 @@ public sealed class CheckpointTests : IDisposable
         Assert.Contains("model.safetensors", Refusal(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("F64", 8, true)]
+    [InlineData("F32", 4, true)]
+    [InlineData("F16", 2, true)]
+    [InlineData("BF16", 2, true)]
+    [InlineData("I64", 8, false)]
+    [InlineData("I32", 4, false)]
+    [InlineData("I16", 2, false)]
+    [InlineData("I8", 1, false)]
+    [InlineData("U64", 8, false)]
+    [InlineData("U32", 4, false)]
+    [InlineData("U16", 2, false)]
+    [InlineData("U8", 1, false)]
+    [InlineData("BOOL", 1, false)]
+    [InlineData("F8_E4M3", 1, false)]
+    [InlineData("F8_E5M2", 1, false)]
+    [InlineData("F4", 1, false)]
+    [InlineData("Q9", 1, false)]
+    public void A_weight_of_any_type_is_read_or_refused_by_its_type(string type, int size, bool isRead)
+    {
+        Sound();
+        void Save(string which)
+        {
+            var (header, at) = (new JsonObject(), 0L);
+            foreach (var (name, dims) in weights.Append(("more", [3])))
+            {
+                var isOf = which is "all" || which == name;
+                var length = dims.Aggregate(isOf ? (long)size : 4, (a, b) => a * b);
+                header[name] = new JsonObject { ["dtype"] = isOf ? type : "F32", ["shape"] = new JsonArray([.. dims.Select(d => JsonValue.Create(d))]), ["data_offsets"] = new JsonArray(at, at + length) };
+                at += length;
+            }
+            File.WriteAllBytes(Path.Combine(folder, "model.safetensors"), Safetensors(header.ToJsonString(), (int)at));
+        }
+        foreach (var which in (string[])["all", "model.norm.weight", "model.layers.0.mlp.up_proj.weight"])
+        {
+            Save(which);
+            if (isRead)
+                Import();
+            else
+                Assert.Contains($"is of type {type}", Refusal(), StringComparison.Ordinal);
+        }
+        // What nothing reads may be of any type that is known.
+        Save("more");
+        if (type is "F4" or "Q9")
+            Assert.Contains($"is of type {type}", Refusal(), StringComparison.Ordinal);
+        else
+            Import();
+    }
+
     [Fact]
     public void Safetensors_that_end_early_are_refused_wherever_they_end()
     {

@@ -5,6 +5,18 @@ namespace Softmodel.Tests.Lowering;
 
 public class StoredTests
 {
+    [Fact]
+    public void What_is_read_twice_again_and_again_is_decided_once()
+    {
+        // Each of these doubles the ways from the sum to what it is computed of.
+        var text = new System.Text.StringBuilder("graph blocks\n  input x: Float32[1,4,T]\n  v: Float32[4,4,1] = constant {1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16}\n  a0: Float32[1,4,T] = tanh(x)\n");
+        const int Times = 200;
+        for (var i = 0; i < Times; i++)
+            text.Append($"  b{i}: Float32[1,4,T] = tanh(a{i})\n  a{i + 1}: Float32[1,4,T] = add(a{i}, b{i})\n");
+        text.Append($"  c: Float32[1,4,T] = convolve(a{Times}, v) strides=[1] dilations=[1] low=[0] high=[0] groups=1   # sum\n  d: Float32[1,4,T] = add(c, a{Times})\n  output d = d\nend\n");
+        Assert.Single(Sums(text.ToString()));
+    }
+
     static string[] Sums(string text) => [.. Lower.Program(GraphText.Read(text)).AllSteps().OfType<Step.Nest>().Where(n => n.Fold is not null).Select(n => n.Source)];
 
     [Fact]

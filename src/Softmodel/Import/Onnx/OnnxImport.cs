@@ -1,4 +1,3 @@
-using System.Globalization;
 using Softmodel.Graphs;
 using Softmodel.Runtime;
 
@@ -17,24 +16,36 @@ internal static class OnnxImport
     /// <exception cref="SoftmodelException">The model's inputs or outputs are not tensors.</exception>
     public static Graph Read(OnnxModel model, Folding folding, IReadOnlyDictionary<string, long>? sizes = null, IReadOnlyDictionary<string, long[]>? shapes = null, IReadOnlyDictionary<string, Tensor>? known = null)
     {
+        var (imported, faults, doubted) = Attempt(model, folding, sizes, shapes, known, []);
+        // Where the number of axes depends on which sizes are 1, what follows may take only one of the numbers.
+        string[] doubts = [.. doubted.Order(StringComparer.Ordinal)];
+        foreach (var ones in doubts.Take(MostDoubts).Select(d => (string[])[d]).Append(doubts).Where(o => imported is null && o.Length > 0))
+            imported = Attempt(model, folding, sizes, shapes, known, ones).Graph;
+        return imported ?? throw new OnnxImportException(model.Path, faults);
+    }
+
+    const int MostDoubts = 8;
+
+    /// <summary>The graph, or what could not be imported; and the sizes of which it would matter whether they are 1.</summary>
+    static (Graph? Graph, IReadOnlyList<ImportFault> Faults, IReadOnlyCollection<string> Doubted) Attempt(OnnxModel model, Folding folding, IReadOnlyDictionary<string, long>? sizes, IReadOnlyDictionary<string, long[]>? shapes, IReadOnlyDictionary<string, Tensor>? known, string[] ones)
+    {
         var graph = model.Graph;
         var faults = new List<ImportFault>();
         var builder = new GraphBuilder(graph.Name, folding);
         var scope = new OnnxScope(new(model, folding, faults), builder, model.Opsets);
         scope.Constants(graph);
-        sizes = WithNamed(graph.Inputs, sizes, shapes);
-        var alone = Alone(graph.Inputs);
+        var open = new OnnxSizes(graph.Inputs, builder, WithNamed(graph.Inputs, sizes, shapes), ones);
         foreach (var input in graph.Inputs.Where(i => !graph.Initializers.ContainsKey(i.Name) && !graph.SparseInitializers.ContainsKey(i.Name)))
         {
-            var value = known is not null && known.TryGetValue(input.Name, out var tensor) ? builder.Constant(tensor) : builder.Input(input.Name, TypeOf(input, builder, alone, sizes, shapes));
+            var value = known is not null && known.TryGetValue(input.Name, out var tensor) ? builder.Constant(tensor) : builder.Input(input.Name, TypeOf(input, open, shapes));
             scope.Define(input.Name, new(builder, value));
         }
-        scope.Run(graph.Nodes);
+        scope.Run(OnnxNames.Live(graph.Nodes, graph.Outputs.Select(o => o.Name)));
         if (faults.Count > 0)
-            throw new OnnxImportException(model.Path, faults);
+            return (null, faults, builder.Doubted);
         builder.Source = "outputs";
         var outputs = graph.Outputs.Select(o => Declared(scope[o.Name]!.Value, o)).ToArray();
-        return builder.Build(outputs, graph.Outputs.Select(o => o.Name));
+        return (builder.Build(outputs, graph.Outputs.Select(o => o.Name)), faults, builder.Doubted);
     }
 
     /// <summary>The tensors for inputs that always have the same numbers.</summary>
@@ -46,13 +57,12 @@ internal static class OnnxImport
     public static Dictionary<string, Tensor> Known(OnnxModel model, IReadOnlyDictionary<string, double[]> values, IReadOnlyDictionary<string, long>? sizes = null, IReadOnlyDictionary<string, long[]>? shapes = null)
     {
         var inputs = model.Graph.Inputs.Where(i => !model.Graph.Initializers.ContainsKey(i.Name)).ToArray();
-        var known = WithNamed(inputs, sizes, shapes);
-        var alone = Alone(inputs);
+        var open = new OnnxSizes(inputs, new GraphBuilder("", (_, _) => null), WithNamed(inputs, sizes, shapes), []);
         Tensor Of(string name, double[] numbers)
         {
             var input = inputs.FirstOrDefault(i => i.Name == name)
                 ?? throw new SoftmodelException($"{model.Path}: values were given for an input '{name}'; the inputs are {string.Join(", ", inputs.Select(i => i.Name))}");
-            var type = TypeOf(input, new GraphBuilder("", (_, _) => null), alone, known, shapes);
+            var type = TypeOf(input, open, shapes);
             if (type.Shape.Known is not { } dims)
                 throw new SoftmodelException($"input '{name}' is {type}: give its shape along with its values");
             var count = Tensor.CountOf(dims);
@@ -65,7 +75,7 @@ internal static class OnnxImport
         return values.ToDictionary(v => v.Key, v => Of(v.Key, v.Value), StringComparer.Ordinal);
     }
 
-    static TensorType TypeOf(OnnxValue input, GraphBuilder builder, IReadOnlySet<string> alone, IReadOnlyDictionary<string, long>? sizes, IReadOnlyDictionary<string, long[]>? shapes)
+    static TensorType TypeOf(OnnxValue input, OnnxSizes open, IReadOnlyDictionary<string, long[]>? shapes)
     {
         if (input.Type is not { Kind: OnnxTypeKind.Tensor } type)
             throw new SoftmodelException($"input '{input.Name}' is not a tensor but {input.Type?.Kind.ToString() ?? "of no declared type"}, which is not supported");
@@ -77,11 +87,8 @@ internal static class OnnxImport
             return given is not null ? new(element, Shape.Of(given)) : throw new SoftmodelException($"input '{input.Name}' has no declared number of axes; give its sizes");
         if (given is not null && (given.Length != dims.Count || dims.Zip(given).Any(d => d.First.Value is { } declared && declared != d.Second)))
             throw new SoftmodelException($"input '{input.Name}' was given the shape [{string.Join(",", given)}], but the model declares [{string.Join(",", dims.Select(d => d.Value?.ToString() ?? d.Symbol ?? "?"))}]");
-        return new(element, given is not null ? Shape.Of(given) : new(dims.Select(d => SizeOf(d, builder, sizes, alone)).ToEquatable()));
+        return new(element, given is not null ? Shape.Of(given) : new(dims.Select(open.Of).ToEquatable()));
     }
-
-    /// <summary>The symbols that are the whole size of an axis of some input.</summary>
-    static HashSet<string> Alone(IReadOnlyList<OnnxValue> inputs) => [.. inputs.SelectMany(i => i.Type?.Dims ?? []).Select(d => d.Symbol).OfType<string>()];
 
     /// <summary>The sizes that are known with those that shapes give to a symbol: it is the same size wherever it stands.</summary>
     static Dictionary<string, long> WithNamed(IReadOnlyList<OnnxValue> inputs, IReadOnlyDictionary<string, long>? sizes, IReadOnlyDictionary<string, long[]>? shapes)
@@ -95,28 +102,6 @@ internal static class OnnxImport
                 all.TryAdd(dim.Symbol!, size);
         }
         return all;
-    }
-
-    static Dim SizeOf(OnnxDim dim, GraphBuilder builder, IReadOnlyDictionary<string, long>? sizes, IReadOnlySet<string> alone)
-    {
-        if (dim.Value is { } value)
-            return value;
-        if (string.IsNullOrEmpty(dim.Symbol))
-            return builder.FreshSymbol();
-        // Exporters of language models write a sum of symbols as the length of a mask. It is taken as one where the other inputs
-        // tell the rest of it.
-        var parts = dim.Symbol.Split('+', StringSplitOptions.TrimEntries);
-        var isSum = parts.Length > 1 && parts.All(p => p.Length > 0 && p.All(c => char.IsAsciiLetterOrDigit(c) || c == '_')) && sizes?.ContainsKey(dim.Symbol) != true
-            && parts.Count(p => !char.IsAsciiDigit(p[0]) && !alone.Contains(p) && sizes?.ContainsKey(p) != true) <= 1;
-        return isSum ? parts.Select(p => long.TryParse(p, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : Named(p)).Aggregate((a, b) => a + b) : Named(dim.Symbol);
-
-        Dim Named(string symbol)
-        {
-            if (sizes is not null && sizes.TryGetValue(symbol, out var given))
-                return given;
-            var name = string.Concat(symbol.Select(c => char.IsAsciiLetterOrDigit(c) ? c : '_'));
-            return Dim.Symbol(char.IsAsciiDigit(name[0]) || name is "floordiv" or "max" or "broadcast" ? $"n_{name}" : name);
-        }
     }
 
     // The graph computes in 32 bits; what a model promises in 16 is rounded at its end.

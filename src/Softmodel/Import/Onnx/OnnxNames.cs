@@ -40,6 +40,21 @@ internal static class OnnxNames
         }
     }
 
+    /// <summary>The nodes on which some results depend, in the same order: what nothing reads need not be known here.</summary>
+    public static IReadOnlyList<OnnxNode> Live(IReadOnlyList<OnnxNode> nodes, IEnumerable<string> results)
+    {
+        var (needed, live) = (results.ToHashSet(StringComparer.Ordinal), new List<OnnxNode>());
+        foreach (var node in nodes.Reverse())
+        {
+            if (!node.Outputs.Any(needed.Contains))
+                continue;
+            live.Add(node);
+            needed.UnionWith(Needs(node));
+        }
+        live.Reverse();
+        return live;
+    }
+
     const string Damaged = "the file is damaged or its exporter is at fault: fetch or export it again";
     const int DeepestCall = 64;
 

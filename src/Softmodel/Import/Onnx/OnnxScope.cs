@@ -53,6 +53,8 @@ internal sealed class OnnxScope
     {
         get
         {
+            if (unread.Remove(name, out var fault))
+                context.Faults.Add(fault);
             if (values.TryGetValue(name, out var value))
                 return value;
             if (outer is null)
@@ -78,6 +80,9 @@ internal sealed class OnnxScope
             Try(name, () => Define(name, new(Builder, Builder.Constant(tensor.ToDense().ToTensor()))));
     }
 
+    // Initializers that could not be taken: faults once something reads them.
+    readonly Dictionary<string, ImportFault> unread = new(StringComparer.Ordinal);
+
     void Try(string name, Action define)
     {
         try
@@ -87,7 +92,7 @@ internal sealed class OnnxScope
         catch (SoftmodelException e)
         {
             values[name] = null;
-            context.Faults.Add(new($"initializer '{name}'", "initializer", e.Message));
+            unread[name] = new($"initializer '{name}'", "initializer", e.Message);
         }
     }
 
@@ -171,7 +176,7 @@ internal sealed class OnnxScope
         }
         // An input left out is empty inside, too.
         var absent = function.Inputs.Where(n => !inner.values.ContainsKey(n)).ToHashSet(StringComparer.Ordinal);
-        inner.Run([.. function.Nodes.Select(n => n with { Inputs = [.. n.Inputs.Select(i => absent.Contains(i) ? "" : i)] })]);
+        inner.Run([.. OnnxNames.Live(function.Nodes, function.Outputs).Select(n => n with { Inputs = [.. n.Inputs.Select(i => absent.Contains(i) ? "" : i)] })]);
         var results = function.Outputs.Select(o => inner[o]).ToArray();
         return results.Any(r => r is null) ? null : [.. results.Select(r => r!.Value)];
     }

@@ -12,7 +12,7 @@ internal sealed class SafetensorsFile : IDisposable
 
     SafetensorsFile(MappedFile file, IReadOnlyDictionary<string, Weight> tensors) => (this.file, Tensors) = (file, tensors);
 
-    /// <summary>The tensors of real numbers, by their names.</summary>
+    /// <summary>The tensors, by their names. Those of types that no model computes with are refused when they are decoded.</summary>
     public IReadOnlyDictionary<string, Weight> Tensors { get; }
 
     /// <summary>Opens and checks a file.</summary>
@@ -30,7 +30,7 @@ internal sealed class SafetensorsFile : IDisposable
             using var header = JsonDocument.Parse(file.Slice(8, (int)length));
             foreach (var entry in header.RootElement.EnumerateObject().Where(e => e.Name != "__metadata__"))
             {
-                if (Tensor(path, entry, file, start) is { } tensor && !tensors.TryAdd(entry.Name, tensor))
+                if (!tensors.TryAdd(entry.Name, Tensor(path, entry, file, start)))
                     throw new SoftmodelException($"{path}: the tensor '{entry.Name}' is there twice");
             }
             return new(file, tensors);
@@ -47,27 +47,34 @@ internal sealed class SafetensorsFile : IDisposable
         }
     }
 
-    static Weight? Tensor(string path, JsonProperty entry, MappedFile file, long start)
+    // Positions and the like are whole numbers, which no builder needs; those of weights mean nothing without their scales.
+    static readonly Dictionary<string, int> unread = new(StringComparer.Ordinal)
     {
-        SoftmodelException Fault(string what) => new($"{path}: tensor '{entry.Name}' {what}");
-        var format = entry.Value.GetProperty("dtype").GetString() switch
+        ["I64"] = 8, ["U64"] = 8, ["C64"] = 8, ["I32"] = 4, ["U32"] = 4, ["I16"] = 2, ["U16"] = 2, ["I8"] = 1, ["U8"] = 1, ["BOOL"] = 1,
+        ["F8_E4M3"] = 1, ["F8_E5M2"] = 1, ["F8_E8M0"] = 1, ["F8_E4M3FNUZ"] = 1, ["F8_E5M2FNUZ"] = 1,
+    };
+
+    static Weight Tensor(string path, JsonProperty entry, MappedFile file, long start)
+    {
+        var (name, type) = (entry.Name, entry.Value.GetProperty("dtype").GetString() ?? "");
+        SoftmodelException Fault(string what) => new($"{path}: tensor '{name}' {what}");
+        SoftmodelException Unread() => Fault($"is of type {type}, which is not read here; F64, F32, F16 and BF16 are: convert it");
+        var format = type switch
         {
+            "F64" => BlockFormat.F64,
             "F32" => BlockFormat.F32,
             "F16" => BlockFormat.F16,
             "BF16" => BlockFormat.BF16,
-            // Positions and the like are whole numbers, which no builder needs.
-            "I64" or "I32" or "I16" or "I8" or "U8" or "BOOL" or "F64" => null,
-            var other => throw Fault($"is of type {other}, which is not known here; F32, F16 and BF16 are read"),
+            _ when unread.TryGetValue(type, out var size) => new(type, uint.MaxValue, 1, size, (_, _) => throw Unread()),
+            _ => throw Unread(),
         };
-        if (format is null)
-            return null;
         long[] dims = [.. entry.Value.GetProperty("shape").EnumerateArray().Take(MostAxes + 1).Select(d => d.GetInt64())];
         long[] ends = [.. entry.Value.GetProperty("data_offsets").EnumerateArray().Take(3).Select(d => d.GetInt64())];
         if (dims.Length > MostAxes || dims.Any(d => d < 0) || dims.Aggregate((Int128)1, (a, b) => Int128.Min(a * b, Int128.MaxValue >> 64)) > int.MaxValue)
             throw Fault($"has the sizes [{string.Join(",", dims)}], which are too large or negative");
         if (ends is not [var from, var to] || from < 0 || to < from || to > file.Length - start || to - from != format.Bytes(dims))
             throw Fault($"has {format.Bytes(dims)} bytes by its sizes, and is said to lie from {string.Join(" to ", ends)} of {file.Length - start}; fetch the file again");
-        return new(entry.Name, format, dims, file.Slice(start + from, (int)(to - from)));
+        return new(name, format, dims, file.Slice(start + from, (int)(to - from)));
     }
 
     /// <summary>Unmaps the file; the tensors can't be used any more.</summary>

@@ -72,7 +72,7 @@ static class ControlFlow
         var scope = call.Open(body, builder);
         for (var i = 0; i < operands.Length; i++)
             scope.Define(body.Inputs[i].Name, operands[i]);
-        scope.Run(body.Nodes);
+        scope.Run(OnnxNames.Live(body.Nodes, body.Outputs.Select(o => o.Name)));
         var results = body.Outputs.Select(o => scope[o.Name]).ToArray();
         return results.Any(r => r is null) ? null : [.. results.Select(r => r!.Value)];
     }

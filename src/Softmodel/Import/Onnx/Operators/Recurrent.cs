@@ -90,8 +90,9 @@ static class Recurrent
             if (b is { } biases)
                 inputs += Of(biases).Slice(0, 0, size);
             var bias = b is { } both ? Of(both).Slice(0, size, size) : x.Scalar(0).Broadcast(new(size));
+            // A batch that is named otherwise, or not at all, is as large in any case.
             var start = initial.Select(s => s is not { } given ? x.Scalar(0).Broadcast(new(batch, hidden))
-                : batchFirst ? given.Slice(1, number, 1).Squeeze(1) : Of(given)).ToArray();
+                : (batchFirst ? given.Slice(1, number, 1).Squeeze(1) : Of(given)).Reshape(new(batch, hidden))).ToArray();
             var ours = functions[(number * activations.Length)..((number + 1) * activations.Length)];
             var results = ControlFlow.Loop(x.Builder, call.Size(length), null, start, (time, state) =>
             {
@@ -101,7 +102,7 @@ static class Recurrent
                 if (lengths is not { } given)
                     return new(next, [next[0]]);
                 var at = isReversed ? In(call.Size(length - 1)) - time : time;
-                var isWithin = (at < In(given).Cast(ElementType.Int64)).Unsqueeze(1);
+                var isWithin = (at < In(given.Reshape(new(batch))).Cast(ElementType.Int64)).Unsqueeze(1);
                 next = [.. next.Select((s, k) => isWithin.Select(s, state[k]))];
                 return new(next, [isWithin.Select(next[0], next[0].Scalar(0))]);
             });

@@ -1,4 +1,5 @@
 using Softmodel.Graphs;
+using Softmodel.Runtime;
 
 namespace Softmodel.Import.Onnx.Operators;
 
@@ -12,9 +13,14 @@ static class Views
     static Term Unsqueeze(Term x, Term axes) => Unsqueeze(x, Axes.Numbers(axes, "the axes"));
 
     [Operator("Squeeze", since: 1)]
-    static Term Squeeze(Term x, long[]? axes = null) => axes is not null
-        ? x.Squeeze(Axes.Of(axes, x.Rank))
-        : x.Squeeze([.. Enumerable.Range(0, x.Rank).Where(i => x.Shape[i].Value == 1)]);
+    static Term Squeeze(Term x, long[]? axes = null)
+    {
+        if (axes is not null)
+            return x.Squeeze(Axes.Of(axes, x.Rank));
+        // Axes of an open size stay: how many there are can't be left to the run.
+        x.Builder.Doubt(x.Shape.Dims.Select(d => d.SymbolName).OfType<string>());
+        return x.Squeeze([.. Enumerable.Range(0, x.Rank).Where(i => x.Shape[i].Value == 1)]);
+    }
 
     [Operator("Squeeze", since: 13)]
     static Term Squeeze(Term x, Term? axes) => Squeeze(x, axes is { } given ? Axes.Numbers(given, "the axes") : null);
@@ -162,17 +168,17 @@ static class Views
 
     [Operator("Slice", since: 1)]
     static Term Slice(Term x, long[] starts, long[] ends, long[]? axes = null) =>
-        Slice(x, [.. starts.Select(i => (Dim)i)], [.. ends.Select(i => (Dim)i)], axes, null);
+        Slice(x, x.Constant(Tensor.Vector(starts)), x.Constant(Tensor.Vector(ends)), axes, null);
 
     [Operator("Slice", since: 10)]
     static Term Slice(Term x, Term starts, Term ends, Term? axes, Term? steps) =>
-        Slice(x, starts.AsSizes(), ends.AsSizes(), axes is { } a ? Axes.Numbers(a, "the axes") : null, steps is { } s ? Axes.Numbers(s, "the steps") : null);
+        Slice(x, starts, ends, axes is { } a ? Axes.Numbers(a, "the axes") : null, steps is { } s ? Axes.Numbers(s, "the steps") : null);
 
-    static Term Slice(Term x, IReadOnlyList<Dim> starts, IReadOnlyList<Dim> ends, long[]? axes, long[]? steps)
+    static Term Slice(Term x, Term starts, Term ends, long[]? axes, long[]? steps)
     {
-        if (starts.Count != ends.Count || (axes ?? steps ?? []).Length > starts.Count)
-            throw new SoftmodelException("starts, ends, axes and steps are not as many");
-        var at = Axes.Of(axes ?? [.. Enumerable.Range(0, starts.Count)], x.Rank);
+        if (starts.Rank != 1 || starts.Shape.KnownCount is not { } count || ends.Shape.KnownCount != count || (axes ?? steps ?? new long[count]).Length != count || (steps ?? axes ?? new long[count]).Length != count)
+            throw new SoftmodelException("starts, ends, axes and steps are not as many, or how many there are is not known");
+        var at = Axes.Of(axes ?? [.. Enumerable.Range(0, (int)count)], x.Rank);
         for (var i = 0; i < at.Length; i++)
         {
             var (axis, step) = (at[i], steps?[i] ?? 1);
@@ -180,39 +186,64 @@ static class Views
                 throw new SoftmodelException("a step of 0 never ends");
             var size = x.Shape[axis];
             step = Math.Clamp(step, -int.MaxValue, int.MaxValue);
-            if (step > 0)
-            {
-                var (from, to) = (Bound(x.Builder, starts[i], size, 0, size), Bound(x.Builder, ends[i], size, 0, size));
-                x = x.Slice(axis, from, Length(x.Builder, to - from, step), (int)step);
-            }
-            else
-            {
-                // Downwards the end is the first element not taken, which before the first one is -1.
-                var (from, to) = (Bound(x.Builder, starts[i], size, -1, size - 1), Bound(x.Builder, ends[i], size, -1, size - 1));
-                x = x.Slice(axis, from, Length(x.Builder, from - to, -step), (int)step);
-            }
+            // Downwards the end is the first element not taken, which before the first one is -1; the start is never before it.
+            var high = step > 0 ? size : size - 1;
+            var (from, to) = (Bound(starts, i, size, step > 0 ? 0 : Dim.Min(high, 0), high), Bound(ends, i, size, step > 0 ? 0 : -1, high));
+            var distance = step > 0 ? to.At - from.At : from.At - to.At;
+            var taken = from.IsExact || to.IsExact ? Dim.Max(distance, 0) : AtLeast(x.Builder, distance, 0);
+            x = x.Slice(axis, from.At, Math.Abs(step) == 1 ? taken : Dim.CeilDiv(taken, Math.Abs(step)), (int)step);
         }
         return x;
-    }
-
-    static Dim Length(GraphBuilder builder, Dim distance, long step)
-    {
-        var least = AtLeast(builder, distance, 0);
-        return step == 1 ? least : Dim.CeilDiv(least, step);
     }
 
     // Beyond any real size: what exporters write for "to the end".
     const long Huge = int.MaxValue - 1;
 
     /// <summary>A position as operators write it, from the end where negative, kept within bounds.</summary>
-    static Dim Bound(GraphBuilder builder, Dim at, Dim size, Dim low, Dim high)
+    /// <returns>The position, and whether it is so for empty axes, too: then nothing that follows may demand that there are none.</returns>
+    static (Dim At, bool IsExact) Bound(Term positions, int i, Dim size, Dim low, Dim high)
     {
+        var builder = positions.Builder;
+        if (Part(positions, i) is not { Contents: [var at] } part)
+        {
+            Term Of(Dim dim) => new(builder, builder.Sizes((Dim[])[dim], new Shape(1)));
+            var given = Part(positions, i).Cast(ElementType.Int64);
+            var within = (given < 0).Select(given + Of(size), given).Max(Of(low)).Min(Of(high));
+            return ((within - Of(low)).AsSizes()[0] + low, true);
+        }
         if (at.Value >= Huge)
-            return high;
+            return (high, false);
         if (at.Value <= -Huge)
-            return low;
-        var counted = at.Value < 0 ? size + at : at;
-        return AtLeast(builder, high - AtLeast(builder, high - counted, 0), low);
+            return (low, false);
+        if (at.IsNeverNegative || (-1 - at).IsNeverNegative || IsLength(at))
+        {
+            if (!at.IsNeverNegative && !at.IsKnown && at.IsNeverNegativeFromOne)
+                builder.RequirePositive(at.Symbols);
+            var counted = (-1 - at).IsNeverNegative ? size + at : at;
+            return (AtLeast(builder, high - AtLeast(builder, high - counted, 0), low), false);
+        }
+        // The axis is added where the position is below 0: once, and not for 0, where it is not.
+        var once = Dim.Min(Dim.Max(at * -1, 0), 1);
+        return (Dim.Max(Dim.Min(at + size * once, high), low), true);
+
+        // The last of an axis: negative only where that is empty.
+        static bool IsLength(Dim at) => at.Symbols.Take(2).Count() == 1 && at.IsNeverNegativeFromOne;
+    }
+
+    /// <summary>One element of a vector, as a vector; of one that is put together it is that of the part.</summary>
+    static Term Part(Term vector, int i)
+    {
+        if (vector.Contents is null && vector.Builder.Producer(vector.Value) is { Op: Op.Concat, Inputs: var parts })
+        {
+            var first = 0L;
+            foreach (var part in parts.Select(v => new Term(vector.Builder, v)).TakeWhile(p => p.Shape.KnownCount is not null))
+            {
+                if (i - first < part.Shape.KnownCount)
+                    return Part(part, (int)(i - first));
+                first += part.Shape.KnownCount!.Value;
+            }
+        }
+        return vector.Slice(0, i, 1);
     }
 
     /// <summary>
@@ -230,42 +261,51 @@ static class Views
 
     [Operator("Pad", since: 2)]
     static Term Pad(Term x, long[] pads, string mode = "constant", float value = 0) =>
-        Pad(x, [.. pads.Select(p => (Dim)p)], mode, x.Scalar(value));
+        Pad(x, x.Constant(Tensor.Vector(pads)), Axes.All(x.Rank), mode, x.Scalar(value));
 
     [Operator("Pad", since: 11)]
-    static Term Pad(Term x, Term pads, Term? value, Term? axes, string mode = "constant")
-    {
-        var given = pads.AsSizes();
-        var at = axes is { } a ? Axes.Of(Axes.Numbers(a, "the axes"), x.Rank) : [.. Enumerable.Range(0, x.Rank)];
-        if (given.Count != 2 * at.Length)
-            throw new SoftmodelException($"{2 * at.Length} sizes of padding are expected, not {given.Count}");
-        var all = Enumerable.Repeat(Dim.Zero, 2 * x.Rank).ToArray();
-        for (var i = 0; i < at.Length; i++)
-            (all[at[i]], all[x.Rank + at[i]]) = (given[i], given[at.Length + i]);
-        return Pad(x, all, mode, value is { } v ? v.Reshape(Shape.Scalar) : x.Scalar(0));
-    }
+    static Term Pad(Term x, Term pads, Term? value, Term? axes, string mode = "constant") =>
+        Pad(x, pads, axes is { } a ? Axes.Of(Axes.Numbers(a, "the axes"), x.Rank) : Axes.All(x.Rank), mode, value is { } v ? v.Reshape(Shape.Scalar) : x.Scalar(0));
 
-    static Term Pad(Term x, Dim[] pads, string mode, Term value)
+    static Term Pad(Term x, Term pads, int[] axes, string mode, Term value)
     {
-        if (pads.Length != 2 * x.Rank)
-            throw new SoftmodelException($"{2 * x.Rank} sizes of padding are expected, not {pads.Length}");
-        var (low, high) = (pads[..x.Rank], pads[x.Rank..]);
-        // Negative padding takes away.
-        for (var i = 0; i < x.Rank; i++)
+        if (pads.Rank != 1 || pads.Shape.KnownCount != 2 * axes.Length)
+            throw new SoftmodelException($"{2 * axes.Length} sizes of padding are expected, not {pads.Shape}");
+        var (low, high, before, after) = (Zeros(x.Rank), Zeros(x.Rank), Zeros(x.Rank), Zeros(x.Rank));
+        for (var i = 0; i < axes.Length; i++)
         {
-            var (before, after) = (low[i].Value < 0 ? -low[i].Value!.Value : 0, high[i].Value < 0 ? -high[i].Value!.Value : 0);
-            x = x.Slice(i, before, x.Shape[i] - before - after);
-            (low[i], high[i]) = (before > 0 ? 0 : low[i], after > 0 ? 0 : high[i]);
+            (low[axes[i]], before[axes[i]]) = Padded(pads, i);
+            (high[axes[i]], after[axes[i]]) = Padded(pads, axes.Length + i);
         }
-        if (low.Concat(high).All(d => d.Value == 0))
-            return x;
-        return x.Apply(new Op.Pad(mode switch
+        // Negative padding takes away: of the operand, unless there may be less than that, and what is put around it is all the same.
+        var isLast = mode == "constant" && axes.Any(a => !(x.Shape[a] - before[a] - after[a]).IsNeverNegativeFromOne);
+        if (!isLast)
+            x = Taken(x);
+        if (low.Concat(high).Any(d => d.Value != 0))
+            x = x.Apply(Around(), value.Cast(x.Element));
+        return isLast ? Taken(x) : x;
+
+        Term Taken(Term from) => axes.Aggregate(from, (y, a) => y.Slice(a, before[a], y.Shape[a] - before[a] - after[a]));
+
+        Op.Pad Around() => new(mode switch
         {
             "constant" => Padding.Constant,
             "reflect" => Padding.Reflect,
             "edge" => Padding.Edge,
             "wrap" => Padding.Wrap,
             _ => throw new SoftmodelException($"the mode '{mode}' is not supported"),
-        }, low, high), value.Cast(x.Element));
+        }, low, high);
+    }
+
+    static Dim[] Zeros(int count) => [.. Enumerable.Repeat(Dim.Zero, count)];
+
+    /// <summary>How many elements are put, and how many are taken away: one of them is 0.</summary>
+    static (Dim Put, Dim Taken) Padded(Term pads, int i)
+    {
+        var part = Part(pads, i);
+        if (part.Contents is not [var size])
+            return (part.Max(0).AsSizes()[0], (-part).Max(0).AsSizes()[0]);
+        var put = Dim.Max(size, 0);
+        return (put, put - size);
     }
 }
