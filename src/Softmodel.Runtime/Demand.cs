@@ -13,6 +13,8 @@ public enum Demand
     Fits,
     /// <summary>From the first on, as many as the second says in steps of the third, all lie below the fourth; or there are none.</summary>
     Within,
+    /// <summary>The first is not the second: an axis that stays, as one of size 1 would not.</summary>
+    Several,
     /// <summary>The first is 0, or the second is not: elements are made of others.</summary>
     Made,
 }

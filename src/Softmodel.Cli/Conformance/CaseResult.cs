@@ -20,7 +20,7 @@ internal enum Verdict
 /// <param name="Reason">Why it did not pass; empty where it did.</param>
 /// <param name="Operators">The operators in the model, as <c>Conv</c> or <c>ai.onnx.ml.Scaler</c>, in order of appearance.</param>
 /// <param name="Blamed">The operators that could not be imported.</param>
-/// <param name="Known">Inputs that had to be known at build time, such as the axes of a sum; the model was compiled for their values.</param>
+/// <param name="Known">Inputs that had to be known at build time, such as the axes of a sum, or of which the sizes had to be; the model was compiled for them.</param>
 /// <param name="OnlySizes">Whether only types and sizes are as expected, the values being random.</param>
 /// <param name="Milliseconds">What it took.</param>
 internal sealed record CaseResult(string Name, Verdict Verdict, string Stage, string Reason, string[] Operators, string[] Blamed, string[] Known, bool OnlySizes, double Milliseconds);

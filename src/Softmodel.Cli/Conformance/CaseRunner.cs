@@ -20,10 +20,10 @@ internal static class CaseRunner
         var clock = Stopwatch.StartNew();
         var weights = Path.Combine(folder, $"{Guid.NewGuid():N}.weights");
         var stage = "read";
-        string[] operators = [], fixedInputs = [];
+        string[] operators = [], fixedInputs = [], shaped = [];
         OnnxGraph? read = null;
         CaseResult End(Verdict verdict, string reason = "", string[]? blamed = null, bool onlySizes = false) =>
-            new(work.Name, verdict, stage, reason, operators, blamed ?? [], fixedInputs, onlySizes, clock.Elapsed.TotalMilliseconds);
+            new(work.Name, verdict, stage, reason, operators, blamed ?? [], [.. fixedInputs, .. shaped], onlySizes, clock.Elapsed.TotalMilliseconds);
         // What has no outputs is to be refused, and the refusal is to say where.
         var isRefused = work.Data.Length > 0 && work.Data.All(d => d.Outputs.Length == 0);
         CaseResult Refused(string message) => read is null || Names(read).Any(n => message.Contains(n, StringComparison.Ordinal)) ? End(Verdict.Passed, message)
@@ -53,6 +53,13 @@ internal static class CaseRunner
                 var known = given.Where(p => IsSetting(p.Value)).ToDictionary();
                 graph = OnnxImport.Read(file.Model, Evaluator.Fold, shapes: shapes, known: known);
                 fixedInputs = [.. known.Keys];
+            }
+
+            // Where a size decides how many axes there are, it has to be known.
+            if (data.Length == 1 && fixedInputs.Length == 0 && graph.AllNodes().Any(n => n.Op is Op.Reshape { Several.Count: > 0 }))
+            {
+                graph = OnnxImport.Read(file.Model, Evaluator.Fold, shapes: given.ToDictionary(g => g.Key, g => g.Value.Dims.ToArray()));
+                shaped = [.. given.Keys];
             }
 
             stage = "compile";

@@ -388,7 +388,7 @@ static class OpSizes
         Op.SizeTensor s => new Op.SizeTensor(Each(s.Values, symbol), s.Shape),
         Op.Iota iota => new Op.Iota(iota.Size.Substitute(symbol)),
         Op.Random random => random with { Shape = random.Shape.Substitute(symbol) },
-        Op.Reshape reshape => new Op.Reshape(reshape.Shape.Substitute(symbol)),
+        Op.Reshape reshape => reshape with { Shape = reshape.Shape.Substitute(symbol) },
         Op.Broadcast broadcast => new Op.Broadcast(broadcast.Shape.Substitute(symbol)),
         Op.Slice slice => slice with { Starts = Each(slice.Starts, symbol), Sizes = Each(slice.Sizes, symbol) },
         Op.Pad pad => pad with { Low = Each(pad.Low, symbol), High = Each(pad.High, symbol) },

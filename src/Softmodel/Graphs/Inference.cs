@@ -70,7 +70,7 @@ static class Inference
             Op.Contract contract => [Contract(contract.Equation, operands[0], operands[1], demands)],
             Op.Convolve convolve => [Convolve(convolve, operands[0], operands[1], demands)],
             Op.ConvolveTransposed convolve => [ConvolveTransposed(convolve, operands[0], operands[1], demands)],
-            Op.Reshape reshape => [Reshape(reshape.Shape, x, demands)],
+            Op.Reshape reshape => [Reshape(reshape, x, demands)],
             Op.Transpose transpose => [x with { Shape = shape.Permute(Permutation(transpose.Order, shape)) }],
             Op.Broadcast broadcast => [x with { Shape = Stretch(shape, broadcast.Shape, demands) }],
             Op.Slice slice => [x with { Shape = Slice(slice, shape, demands) }],
@@ -190,8 +190,11 @@ static class Inference
         return spatial;
     }
 
-    static TensorType Reshape(Shape shape, TensorType x, Demands demands)
+    static TensorType Reshape(Op.Reshape op, TensorType x, Demands demands)
     {
+        var shape = op.Shape;
+        foreach (var axis in op.Several)
+            demands.Require(Demand.Several, $"axis {axis} has {{0}} element, so that the model would have other axes from here on: compile it for that size (--size, --shape)", x.Shape[Axis(axis, x.Shape)], 1);
         for (var axis = 0; axis < shape.Rank; axis++)
             demands.NotNegative(shape[axis], axis);
         demands.Require(Demand.Equal, $"{{0}} elements cannot be viewed as {shape}, which has {{1}}", x.Shape.Count, shape.Count);

@@ -60,8 +60,8 @@ public abstract record Op
     /// </summary>
     public sealed record ConvolveTransposed(EquatableArray<int> Strides, EquatableArray<int> Dilations, EquatableArray<int> Low, EquatableArray<int> High, EquatableArray<int> Extra, int Groups) : Op;
 
-    /// <summary>The same elements in the same order under other sizes.</summary>
-    public sealed record Reshape(Shape Shape) : Op;
+    /// <summary>The same elements in the same order under other sizes. Several are axes of the operand that do not have size 1: else the model would mean other axes.</summary>
+    public sealed record Reshape(Shape Shape, EquatableArray<int> Several = default) : Op;
 
     /// <summary>Axis i of the result is axis Order[i] of the operand.</summary>
     public sealed record Transpose(EquatableArray<int> Order) : Op;

@@ -10,7 +10,8 @@ namespace Softmodel.Graphs;
 /// </summary>
 static class OpForms
 {
-    sealed record Form(ConstructorInfo Constructor, (string Name, PropertyInfo Property)[] Attributes);
+    // What an operation seldom has is written only where it does.
+    sealed record Form(ConstructorInfo Constructor, (string Name, PropertyInfo Property, bool IsOptional)[] Attributes);
 
     static readonly Dictionary<Type, (Func<object, string> Write, Func<string, object> Read)> values = new()
     {
@@ -38,7 +39,7 @@ static class OpForms
     static Form FormOf(Type type)
     {
         var constructor = type.GetConstructors().Single();
-        return new(constructor, [.. constructor.GetParameters().Select(p => (char.ToLowerInvariant(p.Name![0]) + p.Name[1..], type.GetProperty(p.Name)!))]);
+        return new(constructor, [.. constructor.GetParameters().Select(p => (char.ToLowerInvariant(p.Name![0]) + p.Name[1..], type.GetProperty(p.Name)!, p.HasDefaultValue))]);
     }
 
     static string NameOf(Type type) => string.Concat(type.Name.Select((c, i) => char.IsUpper(c) && i > 0 && char.IsLower(type.Name[i - 1]) ? $"_{c}" : $"{c}")).ToLowerInvariant();
@@ -48,7 +49,7 @@ static class OpForms
 
     /// <summary>The attributes of an operation, each as <c> key=value</c>; graphs within it are not among them.</summary>
     public static string Attributes(Op op) => op is Op.Map or Op.Constant ? "" : string.Concat(forms[NameOf(op.GetType())].Attributes
-        .Where(a => a.Property.PropertyType != typeof(Graph))
+        .Where(a => a.Property.PropertyType != typeof(Graph) && !(a.IsOptional && a.Property.GetValue(op)!.Equals(Activator.CreateInstance(a.Property.PropertyType))))
         .Select(a => $" {a.Name}={values[a.Property.PropertyType].Write(a.Property.GetValue(op)!)}"));
 
     /// <summary>How many graphs the operation of a name has within it.</summary>
@@ -66,6 +67,7 @@ static class OpForms
         var arguments = form.Attributes.Select(a =>
             a.Property.PropertyType == typeof(Graph) ? bodies[body++]
             : attributes.TryGetValue(a.Name, out var text) ? values[a.Property.PropertyType].Read(text)
+            : a.IsOptional ? Activator.CreateInstance(a.Property.PropertyType)!
             : throw new FormatException($"{name} lacks its attribute '{a.Name}'")).ToArray();
         return (Op)form.Constructor.Invoke(arguments);
     }

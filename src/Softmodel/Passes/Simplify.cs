@@ -33,8 +33,8 @@ static class Simplify
         (_, op, x) => op is Op.Cast cast && cast.To == x[0].Element ? x[0] : null,
         (b, op, x) => op is Op.Cast { To: var to } && Made(b, x[0]) is (Op.Cast, [var y]) && y.Element == ElementType.Bool && x[0].Element != ElementType.Bool ? y.Cast(to) : null,
         // moves that move nothing, and two moves that are one
-        (_, op, x) => op is Op.Reshape reshape && reshape.Shape == x[0].Shape ? x[0] : null,
-        (b, op, x) => op is Op.Reshape reshape && Made(b, x[0]) is (Op.Reshape, [var y]) ? y.Reshape(reshape.Shape) : null,
+        (_, op, x) => op is Op.Reshape { Several.Count: 0 } reshape && reshape.Shape == x[0].Shape ? x[0] : null,
+        (b, op, x) => op is Op.Reshape { Several.Count: 0 } reshape && Made(b, x[0]) is (Op.Reshape { Several.Count: 0 }, [var y]) ? y.Reshape(reshape.Shape) : null,
         (_, op, x) => op is Op.Transpose t && t.Order.SequenceEqual(Enumerable.Range(0, t.Order.Count)) ? x[0] : null,
         (b, op, x) => op is Op.Transpose t && Made(b, x[0]) is (Op.Transpose s, [var y]) ? y.Transpose([.. t.Order.Select(i => s.Order[i])]) : null,
         (_, op, x) => op is Op.Transpose t && KeepsOrder(t, x[0].Shape) ? x[0].Reshape(x[0].Shape.Permute(t.Order)) : null,

@@ -15,7 +15,7 @@ static class Zeros
             ? y.Pad(Sum(inner.Low, outer.Low), Sum(inner.High, outer.High)) : null,
         (b, op, x) => op is Op.Transpose transpose && Padded(b, x[0]) is var (pad, y)
             ? y.Transpose([.. transpose.Order]).Pad(Order(pad.Low, transpose.Order), Order(pad.High, transpose.Order)) : null,
-        (b, op, x) => op is Op.Reshape reshape && Padded(b, x[0]) is var (pad, y) ? Reshaped(reshape.Shape, x[0].Shape, pad, y) : null,
+        (b, op, x) => op is Op.Reshape { Several.Count: 0 } reshape && Padded(b, x[0]) is var (pad, y) ? Reshaped(reshape.Shape, x[0].Shape, pad, y) : null,
         (b, op, x) => op is Op.Slice slice && Padded(b, x[0]) is var (pad, y) ? Sliced(b, slice, pad, y) : null,
         (b, op, x) => op is Op.Contract contract && Padded(b, x[0]) is var (pad, y) ? Contracted(contract, 0, pad, y, x[1]) : null,
         (b, op, x) => op is Op.Contract contract && Padded(b, x[1]) is var (pad, y) ? Contracted(contract, 1, pad, y, x[0]) : null,

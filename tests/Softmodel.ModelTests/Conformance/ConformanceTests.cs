@@ -47,6 +47,7 @@ public class ConformanceTests
     [InlineData("04-slice-start-at-run-time-negative")]
     [InlineData("05-reducemin-of-sizes-is-zero")]
     [InlineData("08-dim-names")]
+    [InlineData("09-squeeze-without-axes")]
     [InlineData("10-recurrent-state-of-another-symbol")]
     [InlineData("12-unused-text-refuses-model")]
     public async Task What_was_found_from_outside_stays_mended(string fault)

@@ -212,6 +212,75 @@ public class OnnxImportTests
     }
 
     [Fact]
+    public void Squeeze_without_axes_takes_what_is_1_or_says_that_it_must_be_known()
+    {
+        foreach (var seed in Seeds(120))
+        {
+            var random = new Random(seed);
+            object[] dims = [.. Enumerable.Range(0, random.Next(1, 5)).Select(i => (object)(random.Next(3) switch { 0 => 1, 1 => $"N{i}", _ => random.Next(1, 4) }))];
+            long[] sizes = [.. dims.Select(d => d is string ? random.Next(2) == 0 ? 1 : (long)random.Next(0, 4) : Convert.ToInt64(d))];
+            var model = new OnnxModels { Opset = random.Next(2) == 0 ? 11 : 18 };
+            model.Input("x", DataType.Float, dims);
+            var squeezed = model.Node("Squeeze", [random.Next(2) == 0 ? "x" : model.Node("Relu", ["x"])]);
+            var file = model.File((random.Next(2) == 0 ? squeezed : model.Node("Neg", [squeezed]), DataType.Float), (model.Node("Shape", [squeezed]), DataType.Int64));
+            Tensor[] inputs = [Answers.Ramp(sizes)];
+            var (expected, why) = OnnxModels.Expected(file, ("x", inputs[0]));
+            Assert.True(expected is not null, why);
+            Tensor[] Run(Graph graph) => seed % 20 == 0 ? Answers.Compiled(graph, inputs, 512, 1) : Evaluator.Run(graph, inputs);
+            Assert.Equal("", OnnxModels.Imported(file, g => OnnxModels.Difference(expected, Run(g)), shapes: new Dictionary<string, long[]> { ["x"] = sizes }));
+            if (dims.Zip(sizes).Any(d => d.First is string && d.Second == 1))
+            {
+                var refusal = Assert.ThrowsAny<Exception>(() => OnnxModels.Imported(file, Run));
+                Assert.Contains("Squeeze '", refusal.Message, StringComparison.Ordinal);
+                Assert.Contains("--size", refusal.Message, StringComparison.Ordinal);
+            }
+            else
+                Assert.Equal("", OnnxModels.Imported(file, g => OnnxModels.Difference(expected, Run(g))));
+        }
+    }
+
+    [Fact]
+    public void Squeeze_without_axes_takes_as_many_axes_as_what_follows_needs()
+    {
+        var model = new OnnxModels();
+        model.Input("mask", DataType.Float, "batch", 1, "height", "width");
+        var rows = model.Node("ReduceMean", [model.Node("Squeeze", ["mask"]), model.Numbers(1)], ("keepdims", 0));
+        var found = model.Node("Transpose", [model.Node("NonZero", [rows])]);
+        var places = model.Node("Range", [model.Number(0), model.Node("Squeeze", [model.Node("Shape", [rows])]), model.Number(1)]);
+        var file = model.File((model.Node("GatherND", [places, found]), DataType.Int64));
+        Same(file, true, ("mask", Answers.Ramp(1, 1, 5, 3)));
+        Assert.Equal("[1,1,height,width]", OnnxModels.Imported(file, g => g.Inputs[0].Shape.ToString()));
+    }
+
+    [Fact]
+    public void What_a_loop_carries_may_be_named_otherwise_than_what_it_meets()
+    {
+        var model = new OnnxModels();
+        ValueInfoProto Float(string name, DataType type = DataType.Float) => new() { Name = name, Type = new() { TensorType = new() { ElemType = (int)type } } };
+        model.Input("x", DataType.Float, "B", 3);
+        model.Input("h", DataType.Float, "N", 3);
+        model.Input("turns", DataType.Int64);
+        var body = new GraphProto
+        {
+            Name = "body",
+            Input = { Float("i", DataType.Int64), Float("go", DataType.Bool), Float("before") },
+            Node =
+            {
+                new NodeProto { OpType = "Add", Name = "meet", Input = { "before", "x" }, Output = { "sum" } },
+                new NodeProto { OpType = "Tanh", Input = { "sum" }, Output = { "after" } },
+                new NodeProto { OpType = "Identity", Input = { "go" }, Output = { "on" } },
+            },
+            Output = { Float("on", DataType.Bool), Float("after") },
+        };
+        var file = model.File((model.Node("Loop", ["turns", "", "h"], ("body", body)), DataType.Float));
+        Tensor[] Sizes(long batch, long states) => [Answers.Ramp(batch, 3), Answers.Ramp(states, 3), Tensor.Scalar(4L)];
+        foreach (var (batch, states, isCompiled) in ((long, long, bool)[])[(2, 2, true), (1, 3, true), (5, 5, false)])
+            Same(file, isCompiled, [.. ((string[])["x", "h", "turns"]).Zip(Sizes(batch, states))]);
+        Assert.ThrowsAny<Exception>(() => OnnxModels.Imported(file, g => Answers.Compiled(g, Sizes(2, 3), 512, 1)));
+        Assert.ThrowsAny<Exception>(() => OnnxModels.Imported(file, g => Evaluator.Run(g, Sizes(2, 3))));
+    }
+
+    [Fact]
     public void A_state_of_another_batch_is_refused()
     {
         var model = new OnnxModels();

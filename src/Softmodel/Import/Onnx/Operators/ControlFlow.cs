@@ -34,15 +34,20 @@ static class ControlFlow
         if (!result.Carried.Select(x => x.Type).SequenceEqual(initial.Select(x => x.Type))
             && trips.Contents is [{ Value: > 0 and <= MostUnrolled and var number }] && first.Known?.IsAll(1) == true)
             return Unrolled(builder, (int)number, initial, turn);
+        // Sizes that may be others by their names are demanded not to be.
+        Term[] left = [.. result.Carried.Zip(initial, (x, first) => x.Type != first.Type && CanBe(x.Type, first.Type) ? x.Reshape(first.Shape) : x)];
         Value[] operands = [trips.Value, first.Value, .. initial.Select(x => x.Value), .. body.Captures];
         // The number of iterations is known where only it ends the loop; a symbol must be one that comes in with an operand.
         var isCounted = goOn.Known?.IsAll(1) == true && first.Known?.IsAll(1) == true;
         var count = isCounted && trips.Contents is [var known] && known.Symbols.All(s => operands.Any(v => v.Shape.Dims.Any(d => d.Symbols.Contains(s))))
             ? Dim.Max(known, 0)
             : builder.FreshSymbol("turns");
-        var graph = body.Build([goOn.Value, .. result.Carried.Select(x => x.Value), .. result.Stacked.Select(x => x.Value)]);
+        var graph = body.Build([goOn.Value, .. left.Select(x => x.Value), .. result.Stacked.Select(x => x.Value)]);
         return [.. builder.ApplyAll(new Op.Loop(graph, initial.Length, count), operands).Select(v => new Term(builder, v))];
     }
+
+    static bool CanBe(TensorType a, TensorType b) => a.Element == b.Element && a.Shape.Rank == b.Shape.Rank
+        && a.Shape.Dims.Zip(b.Shape.Dims, (x, y) => !(x - y - 1).IsNeverNegative && !(y - x - 1).IsNeverNegative).All(may => may);
 
     const int MostUnrolled = 256;
 

@@ -17,9 +17,11 @@ static class Views
     {
         if (axes is not null)
             return x.Squeeze(Axes.Of(axes, x.Rank));
-        // Axes of an open size stay: how many there are can't be left to the run.
+        // Axes of an open size stay, and are demanded not to be 1: how many axes there are can't be left to the run.
         x.Builder.Doubt(x.Shape.Dims.Select(d => d.SymbolName).OfType<string>());
-        return x.Squeeze([.. Enumerable.Range(0, x.Rank).Where(i => x.Shape[i].Value == 1)]);
+        int[] open = [.. Axes.All(x.Rank).Where(i => !x.Shape[i].IsKnown)];
+        int[] ones = [.. Axes.All(x.Rank).Where(i => x.Shape[i].Value == 1)];
+        return open.Length == 0 ? x.Squeeze(ones) : x.Apply(new Op.Reshape(x.Shape.Without(ones), open));
     }
 
     [Operator("Squeeze", since: 13)]
