@@ -27,6 +27,8 @@ static class ControlFlow
         body.Source = builder.Source;
         if (turn(iteration, carried) is not { } result)
             return null;
+        if (result.Carried.Length == carried.Length)
+            result = result with { Carried = [.. result.Carried.Zip(carried, AsLarge)] };
         var always = Tensor.Scalar(true);
         var goOn = (result.GoOn ?? iteration.Constant(always)).Reshape(Shape.Scalar);
         var first = (begin ?? new(builder, builder.Constant(always))).Reshape(Shape.Scalar);
@@ -42,6 +44,16 @@ static class ControlFlow
             : builder.FreshSymbol("turns");
         var graph = body.Build([goOn.Value, .. result.Carried.Select(x => x.Value), .. result.Stacked.Select(x => x.Value)]);
         return [.. builder.ApplyAll(new Op.Loop(graph, initial.Length, count), operands).Select(v => new Term(builder, v))];
+    }
+
+    /// <summary>
+    /// A value with the shape of another one where only broadcasting, of which open sizes do not say what it stretches, kept them
+    /// from being the same: a run in which they are not refuses it.
+    /// </summary>
+    static Term AsLarge(Term x, Term like)
+    {
+        bool Fits(Dim a, Dim b) => a.Equals(b) || (!(a.IsKnown && b.IsKnown) && Dim.Broadcast(a, b) is var both && (both.Equals(a) || both.Equals(b)));
+        return x.Element == like.Element && x.Rank == like.Rank && x.Shape.Dims.Zip(like.Shape.Dims).All(d => Fits(d.First, d.Second)) ? x.Reshape(like.Shape) : x;
     }
 
     const int MostUnrolled = 256;
