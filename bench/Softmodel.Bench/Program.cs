@@ -4,15 +4,22 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using Softmodel.Bench.Answers;
 using Softmodel.Bench.Coverage;
+using Softmodel.Bench.Differential;
 using Softmodel.Bench.Fuzz;
 using Softmodel.Bench.Layers;
 using Softmodel.Bench.Pictures;
 using Softmodel.Bench.Readme;
 using Softmodel.Bench.Schemas;
 
-if (args is [FuzzWorker.Command, var given, var first, var step, var folder])
+if (args is [FuzzWorker.Command, var given, var begin, var step, var folder])
 {
-    FuzzWorker.Serve(JsonSerializer.Deserialize<FuzzOptions>(given)!, long.Parse(first, CultureInfo.InvariantCulture), long.Parse(step, CultureInfo.InvariantCulture), folder);
+    FuzzWorker.Serve(JsonSerializer.Deserialize<FuzzOptions>(given)!, long.Parse(begin, CultureInfo.InvariantCulture), long.Parse(step, CultureInfo.InvariantCulture), folder);
+    return 0;
+}
+
+if (args is [DifferentialRun.Command, var drawn, var place])
+{
+    DifferentialRun.Serve(JsonSerializer.Deserialize<DifferentialOptions>(drawn)!, place);
     return 0;
 }
 
@@ -38,6 +45,43 @@ fuzz.SetAction(async (parsed, cancel) =>
     var report = await FuzzRun.Run(options, parsed.GetRequiredValue(workers), cancel);
     Console.Out.WriteLine(JsonSerializer.Serialize(report, new JsonSerializerOptions(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }));
     return report.Faults.Length == 0 ? 0 : 1;
+});
+
+var models = new Option<long>("--count") { Description = "How many models", DefaultValueFactory = _ => 5_000 };
+var first = new Option<int>("--seed") { Description = "The same seed gives the same models", DefaultValueFactory = _ => 1 };
+var only = new Option<string[]>("--operator") { Description = "Only models of these rows of the table, such as Resize", AllowMultipleArgumentsPerToken = true };
+var processes = new Option<int>("--workers") { Description = "How many processes", DefaultValueFactory = _ => Environment.ProcessorCount };
+var share = new Option<int>("--compile-every") { Description = "One of so many models is compiled and run; the others are evaluated", DefaultValueFactory = _ => 1 };
+var cases = new Option<long[]>("--case") { Description = "Only these of the models", AllowMultipleArgumentsPerToken = true };
+var written = new Option<long?>("--write") { Description = "Only write the model of this case, as model.onnx with its inputs beside it, and say what it is" };
+var listed = new Option<bool>("--rows") { Description = "Only list the rows" };
+var whole = new Option<bool>("--json") { Description = "Write one JSON object" };
+var differential = new Command("differential", "Compare drawn models of every operator with ONNX Runtime and the reference evaluator") { models, first, only, processes, share, cases, written, listed, whole };
+differential.SetAction(async (parsed, cancel) =>
+{
+    var options = new DifferentialOptions(parsed.GetRequiredValue(models), parsed.GetRequiredValue(first), parsed.GetValue(only) ?? [], parsed.GetRequiredValue(share), parsed.GetValue(cases) ?? []);
+    if (parsed.GetValue(listed))
+    {
+        Console.Out.WriteLine(string.Join('\n', options.Rows().Select(r => r.Name)));
+        return 0;
+    }
+    if (parsed.GetValue(written) is { } index)
+    {
+        DifferentialText.Write(options, index, Console.Out);
+        return 0;
+    }
+    var report = await DifferentialRun.Run(options, parsed.GetRequiredValue(processes), (done, line) =>
+    {
+        if (line.IsDisagreement && Explanation.Of(line) is null)
+            Console.Error.WriteLine($"{line.Outcome} {line.Operator} {line.Index}: {line.Text}\n    {line.Model}");
+        if (done % 250 == 0)
+            Console.Error.WriteLine($"{done} of {options.Count}");
+    }, cancel);
+    if (parsed.GetValue(whole))
+        Console.Out.WriteLine(JsonSerializer.Serialize(report, new JsonSerializerOptions(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }));
+    else
+        DifferentialText.Write(report, Console.Out);
+    return report.Unexplained == 0 ? 0 : 1;
 });
 
 var reports = new Argument<string[]>("reports") { Description = "Reports in Cobertura's format, of one or several test runs", Arity = ArgumentArity.OneOrMore };
@@ -115,4 +159,4 @@ schemas.SetAction(async (parsed, cancel) =>
     return report.Invalid.Length == 0 ? 0 : 1;
 });
 
-return await new RootCommand("Measurements of Softmodel that are no part of it.") { fuzz, answers, schemas, coverage, readme, speech, layers }.Parse(args).InvokeAsync();
+return await new RootCommand("Measurements of Softmodel that are no part of it.") { fuzz, answers, schemas, coverage, readme, speech, layers, differential }.Parse(args).InvokeAsync();

@@ -10,7 +10,7 @@ namespace Softmodel.Cli.Commands;
 sealed record FailedModel(string Model, string Error)
 {
     /// <summary>That it is not right.</summary>
-    public bool Ok => false;
+    public bool Ok { get; } = false;
 }
 
 /// <summary>The argument and options that name a model, or several, and say what is known of its inputs.</summary>

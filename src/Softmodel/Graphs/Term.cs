@@ -33,7 +33,15 @@ public readonly record struct Term(GraphBuilder Builder, Value Value)
     }
 
     /// <summary>A scalar of this term's element type.</summary>
-    public Term Scalar(double value) => new(Builder, Builder.Constant(Tensor.Scalar(Element, value)));
+    /// <exception cref="SoftmodelException">The type holds whole numbers, and this is none of them.</exception>
+    public Term Scalar(double value) => Element.IsFloat() || IsWhole(value, Element) ? new(Builder, Builder.Constant(Tensor.Scalar(Element, value)))
+        : throw new SoftmodelException($"{value:R} is no number of type {Element}");
+
+    static bool IsWhole(double value, ElementType type)
+    {
+        var most = type == ElementType.Bool ? 2 : Math.Pow(2, 8 * type.Size() - (type.IsSigned() ? 1 : 0));
+        return value == Math.Floor(value) && value < most && value >= (type.IsSigned() ? -most : 0);
+    }
 
     /// <summary>A constant in the same graph.</summary>
     public Term Constant(Tensor tensor) => new(Builder, Builder.Constant(tensor));

@@ -1,4 +1,5 @@
 using Softmodel.Graphs;
+using Softmodel.Runtime;
 
 namespace Softmodel.Import.Onnx.Operators;
 
@@ -63,6 +64,9 @@ static class Activations
     static Term Mish(Term x) => x * Tanh(Softplus(x));
 
     [Operator("Shrink", since: 9)]
-    static Term Shrink(Term x, float bias = 0, float lambd = 0.5f) =>
-        (x < -lambd).Select(x + bias, (x > lambd).Select(x - bias, x.Scalar(0)));
+    static Term Shrink(Term x, float bias = 0, float lambd = 0.5f)
+    {
+        var real = x.Element.IsFloat() ? x : x.Cast(ElementType.Float64);
+        return (real < -lambd).Select(real + bias, (real > lambd).Select(real - bias, real.Scalar(0))).Cast(x.Element);
+    }
 }

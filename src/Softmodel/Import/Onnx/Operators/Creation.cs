@@ -38,9 +38,11 @@ static class Creation
     {
         var (begin, step) = (Single(start), Single(delta));
         var (fromZero, byOne) = (start.Known?.IsAll(0) == true, delta.Known?.IsAll(1) == true);
-        var distance = fromZero ? Single(limit) : Single(limit) - begin;
+        // In 64 bits, as in 32 a real number may round to the whole one that it is a little more than.
+        Term Exact(Term x) => start.Element.IsFloat() ? x.Cast(ElementType.Float64) : x;
+        var distance = fromZero ? Exact(Single(limit)) : Exact(Single(limit)) - Exact(begin);
         var count = start.Element.IsFloat()
-            ? (byOne ? distance : distance / step).Map(Functions.Ceiling).Cast(ElementType.Int64)
+            ? (byOne ? distance : distance / Exact(step)).Map(Functions.Ceiling).Cast(ElementType.Int64)
             : byOne ? distance.Cast(ElementType.Int64) : CeilingQuotient(distance.Cast(ElementType.Int64), step.Cast(ElementType.Int64));
         var size = count.Max(0).Reshape(new(Dim.One)).AsSizes()[0];
         var index = call.Source(new Op.Iota(size)).Cast(start.Element);

@@ -23,7 +23,7 @@ static class Detection
         var best = left.Apply(new Op.ArgReduce(true, 2, false));
         var isFound = left.Reduce(Reduction.Max, [2]) > Seen(least);
         var isNear = Seen(overlaps).Apply(new Op.GatherND(1), best.Unsqueeze(2)) | new Term(inner, inner.Apply(new Op.Iota(count))).EqualTo(best.Unsqueeze(2));
-        var next = isNear.Select(left.Scalar(double.NegativeInfinity), left);
+        var next = isNear.Select(left.Scalar(double.NegativeInfinity), left).Reshape(left.Shape);
         var body = inner.Build([left.Constant(Tensor.Scalar(ElementType.Bool, 1)).Value, next.Value, best.Value, isFound.Value]);
 
         var stacks = call.Builder.ApplyAll(new Op.Loop(body, 1, rounds),

@@ -31,7 +31,7 @@ static class Pooling
         for (var i = axes - 1; i >= 0; i--)
         {
             var tap = (within / inner).Map(Functions.Modulo, within.Scalar(window.Kernel[i]));
-            var at = Count(i + 2, windows.Shape[i + 2]) * window.Strides[i] + tap * window.Dilations[i] - window.Low[i];
+            var at = Count(i + 2, windows.Shape[i + 2]) * window.Strides[i] + tap * window.Dilations[i] - call.Size(window.Low[i]);
             (position, inner) = (position + at * call.Size(strides[i]), inner * window.Kernel[i]);
         }
         return position;
@@ -44,14 +44,14 @@ static class Pooling
         var plain = Products.Window.Of(x.Shape, kernelShape, strides, dilations, pads, autoPad);
         var window = Fitted(x.Shape, plain, ceilMode);
         var sum = Windows(x, window, x.Scalar(0)).Reduce(Reduction.Sum, WithinWindow(x.Rank));
-        var isPadded = plain.Low.Concat(plain.High).Any(p => p > 0);
+        var isPadded = plain.Low.Concat(plain.High).Any(p => p.Value != 0);
         if (!ceilMode && (countIncludePad || !isPadded))
             return sum * (1.0 / kernelShape.Aggregate(1L, (a, b) => a * b));
         // How many elements lie in a window is the product of how many do along each axis.
         var count = x.Scalar(1);
         for (var i = 0; i < kernelShape.Length; i++)
         {
-            var (low, high) = countIncludePad ? (plain.Low[i], plain.High[i]) : (0, 0);
+            var (low, high) = countIncludePad ? (plain.Low[i], plain.High[i]) : (Dim.Zero, Dim.Zero);
             var ones = x.Scalar(1).Broadcast(new(x.Shape[i + 2] + low + high)).Pad([window.Low[i] - low], [window.High[i] - high]);
             count *= ones.Apply(new Op.Unfold(0, window.Kernel[i], window.Strides[i], window.Dilations[i])).Reduce(Reduction.Sum, [1])
                 .Unsqueeze([.. Enumerable.Range(1, kernelShape.Length - 1 - i)]);
@@ -115,9 +115,8 @@ static class Pooling
     /// <summary>The windows of an operand: its axes, then those of the window.</summary>
     static Term Windows(Term x, Products.Window window, Term outside)
     {
-        Dim[] Sizes(int[] pads) => [0, 0, .. pads.Select(p => (Dim)p)];
-        if (window.Low.Concat(window.High).Any(p => p != 0))
-            x = x.Apply(new Op.Pad(Padding.Constant, Sizes(window.Low), Sizes(window.High)), outside);
+        if (window.Low.Concat(window.High).Any(p => p.Value != 0))
+            x = x.Apply(new Op.Pad(Padding.Constant, Products.Window.Around(window.Low), Products.Window.Around(window.High)), outside);
         for (var i = 0; i < window.Kernel.Length; i++)
             x = x.Apply(new Op.Unfold(i + 2, window.Kernel[i], window.Strides[i], window.Dilations[i]));
         return x;
@@ -131,13 +130,13 @@ static class Pooling
     {
         if (!ceilMode)
             return window;
-        var high = new int[window.Kernel.Length];
+        var high = new Dim[window.Kernel.Length];
         for (var i = 0; i < high.Length; i++)
         {
-            var size = shape[i + 2].Value ?? throw new SoftmodelException("ceil_mode needs sizes known at build time");
             var (span, stride, low) = ((window.Kernel[i] - 1) * window.Dilations[i] + 1, window.Strides[i], window.Low[i]);
-            var places = Math.Min((size + low + window.High[i] - span + stride - 1) / stride, (size + low - 1) / stride) + 1;
-            high[i] = checked((int)((places - 1) * stride + span - size - low));
+            var padded = shape[i + 2] + low;
+            var last = Dim.Min(Dim.CeilDiv(padded + window.High[i] - span, stride), Dim.FloorDiv(padded - 1, stride));
+            high[i] = Dim.Max(last * stride + span - padded, 0);
         }
         return window with { High = high };
     }

@@ -1,4 +1,5 @@
 using Softmodel.Graphs;
+using Softmodel.Runtime;
 
 namespace Softmodel.Import.Onnx.Operators;
 
@@ -53,13 +54,25 @@ static class Products
     internal static Term Gemm(Term a, Term b, Term? c, float alpha = 1, float beta = 1, bool transA = false, bool transB = false)
     {
         var product = a.Contract($"{(transA ? "ki" : "ik")},{(transB ? "jk" : "kj")}->ij", b);
-        var scaled = alpha == 1 ? product : product * alpha;
-        return c is not { } bias || beta == 0 ? scaled : scaled + (beta == 1 ? bias : bias * beta);
+        var scaled = Times(product, alpha);
+        return c is not { } bias || beta == 0 ? scaled : scaled + Times(bias, beta);
     }
 
-    /// <summary>How a window moves over the spatial axes of an operand [N,C,...].</summary>
-    internal readonly record struct Window(int[] Kernel, int[] Strides, int[] Dilations, int[] Low, int[] High)
+    // Whole numbers may have a factor that is none.
+    static Term Times(Term x, float factor) => factor == 1 ? x : x.Element.IsFloat() ? x * factor : (x.Cast(ElementType.Float64) * factor).Cast(x.Element);
+
+    /// <summary>How a window moves over the spatial axes of an operand [N,C,...]; the padding may depend on sizes that are open.</summary>
+    internal readonly record struct Window(int[] Kernel, int[] Strides, int[] Dilations, Dim[] Low, Dim[] High)
     {
+        /// <summary>The padding where it does not depend on any size.</summary>
+        public (int[] Low, int[] High) Fixed => ([.. Low.Select(Number)], [.. High.Select(Number)]);
+
+        static int Number(Dim pad) => pad.Value is { } known ? checked((int)known) : throw new SoftmodelException("its padding depends on a size that must be known at build time");
+
+        /// <summary>The numbers as sizes, for the two axes before the spatial ones as well.</summary>
+        public static EquatableArray<Dim> Around(Dim[] pads) => [0, 0, .. pads];
+
+
         /// <summary>From the attributes of a convolution or a pooling.</summary>
         /// <exception cref="SoftmodelException">They do not fit the operand.</exception>
         public static Window Of(Shape shape, int[] kernel, int[]? strides, int[]? dilations, int[]? pads, string autoPad)
@@ -72,19 +85,18 @@ static class Products
                 : throw new SoftmodelException($"{what} are [{string.Join(",", given)}]; {count} numbers from {(what == "pads" ? 0 : 1)} up are expected");
             var (step, dilation, both) = (Each(strides, axes, "strides"), Each(dilations, axes, "dilations"), Each(pads, 2 * axes, "pads"));
             if (autoPad is "" or "NOTSET")
-                return new(kernel, step, dilation, both[..axes], both[axes..]);
+                return new(kernel, step, dilation, [.. both[..axes].Select(p => (Dim)p)], [.. both[axes..].Select(p => (Dim)p)]);
             if (autoPad == "VALID")
-                return new(kernel, step, dilation, new int[axes], new int[axes]);
+                return new(kernel, step, dilation, [.. kernel.Select(_ => Dim.Zero)], [.. kernel.Select(_ => Dim.Zero)]);
             if (autoPad is not ("SAME_UPPER" or "SAME_LOWER"))
                 throw new SoftmodelException($"auto_pad '{autoPad}' is not supported");
-            var (low, high) = (new int[axes], new int[axes]);
+            var (low, high) = (new Dim[axes], new Dim[axes]);
             for (var i = 0; i < axes; i++)
             {
-                var span = (kernel[i] - 1) * dilation[i] + 1;
-                var total = step[i] == 1 ? span - 1
-                    : shape[i + 2].Value is { } size ? (int)Math.Max(0, ((size + step[i] - 1) / step[i] - 1) * step[i] + span - size)
-                    : throw new SoftmodelException($"auto_pad '{autoPad}' with a stride needs a size known at build time");
-                (low[i], high[i]) = autoPad == "SAME_UPPER" ? (total / 2, total - total / 2) : (total - total / 2, total / 2);
+                var (span, size) = ((kernel[i] - 1) * dilation[i] + 1, shape[i + 2]);
+                var total = step[i] == 1 ? span - 1 : Dim.Max((Dim.CeilDiv(size, step[i]) - 1) * step[i] + span - size, 0);
+                var half = Dim.FloorDiv(total, 2);
+                (low[i], high[i]) = autoPad == "SAME_UPPER" ? (half, total - half) : (total - half, half);
             }
             return new(kernel, step, dilation, low, high);
         }
@@ -107,7 +119,13 @@ static class Products
     internal static Term Conv(Term x, Term w, Term? b, int[]? kernelShape = null, int[]? strides = null, int[]? dilations = null, int[]? pads = null, string autoPad = "NOTSET", int group = 1)
     {
         var window = Window.Of(x.Shape, KernelOf(w, kernelShape), strides, dilations, pads, autoPad);
-        return Bias(x.Apply(new Op.Convolve(window.Strides, window.Dilations, window.Low, window.High, group), w), b);
+        if (!window.Low.Concat(window.High).All(p => p.IsKnown))
+        {
+            x = x.Pad(Window.Around(window.Low), Window.Around(window.High));
+            window = window with { Low = [.. window.Low.Select(_ => Dim.Zero)], High = [.. window.High.Select(_ => Dim.Zero)] };
+        }
+        var (low, high) = window.Fixed;
+        return Bias(x.Apply(new Op.Convolve(window.Strides, window.Dilations, low, high, group), w), b);
     }
 
     [Operator("ConvTranspose")]
@@ -117,7 +135,7 @@ static class Products
         var kernel = KernelOf(w, kernelShape);
         var window = Window.Of(x.Shape, kernel, strides, dilations, pads, outputShape is null && autoPad == "VALID" ? "VALID" : "NOTSET");
         var extra = outputPadding ?? new int[kernel.Length];
-        var (low, high) = (window.Low.ToArray(), window.High.ToArray());
+        var (low, high) = window.Fixed;
         for (var i = 0; i < kernel.Length && (outputShape is not null || autoPad.StartsWith("SAME", StringComparison.Ordinal)); i++)
         {
             // The padding is what makes the result as large as asked for; what cannot be halved goes to one end.
@@ -144,36 +162,17 @@ static class Products
         var channels = x.Shape[1].Value / taps ?? throw new SoftmodelException("the number of channels must be known at build time");
         int[] kernel = [.. block.Select(b => checked((int)b))];
         var window = Window.Of(Shape.Of([1, 1, .. image]), kernel, strides, dilations, pads, "NOTSET");
+        var (low, high) = window.Fixed;
         var (places, extra) = (new Dim[spatial], new int[spatial]);
         for (var i = 0; i < spatial; i++)
         {
-            var room = image[i] + window.Low[i] + window.High[i] - (kernel[i] - 1) * window.Dilations[i] - 1;
+            var room = image[i] + low[i] + high[i] - (kernel[i] - 1) * window.Dilations[i] - 1;
             (places[i], extra[i]) = (room / window.Strides[i] + 1, checked((int)(room % window.Strides[i])));
         }
         var (row, column) = (call.Source(new Op.Iota(channels * taps)).Unsqueeze(1), call.Source(new Op.Iota(taps)));
         var ones = row.Map(Functions.Modulo, row.Scalar(taps)).EqualTo(column).Cast(x.Element).Reshape(Shape.Of([channels * taps, 1, .. block]));
         return x.Reshape(new([x.Shape[0], x.Shape[1], .. places]))
-            .Apply(new Op.ConvolveTransposed(window.Strides, window.Dilations, window.Low, window.High, extra, checked((int)channels)), ones);
-    }
-
-    [Operator("CausalConvWithState", since: 27)]
-    static Term[] CausalConvWithState(OnnxCall call, Term x, Term w, Term? b, Term? pastState, string activation = "none")
-    {
-        var kernel = KernelOf(w, null);
-        var channels = x.Shape[1].Value ?? throw new SoftmodelException("the number of channels must be known at build time");
-        var before = pastState ?? x.Scalar(0).Broadcast(new(x.Shape[0], x.Shape[1], kernel[0] - 1));
-        var whole = before.Concat(2, x);
-        var y = Bias(whole.Apply(new Op.Convolve([1], [1], [0], [0], checked((int)channels)), w), b);
-        return
-        [
-            activation switch
-            {
-                "none" => y,
-                "silu" or "swish" => y * Activations.Sigmoid(y),
-                _ => throw new SoftmodelException($"the activation '{activation}' is not supported"),
-            },
-            whole.Slice(2, x.Shape[2], kernel[0] - 1),
-        ];
+            .Apply(new Op.ConvolveTransposed(window.Strides, window.Dilations, low, high, extra, checked((int)channels)), ones);
     }
 
     /// <summary>

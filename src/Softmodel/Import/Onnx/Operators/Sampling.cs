@@ -101,7 +101,10 @@ static class Sampling
         }
         var read = At(call, x, places);
         var seen = inside is { } visible ? visible.Select(read, x.Scalar(0)) : read;
-        return weight is { } shares ? (seen * shares.Cast(x.Element)).Reduce(Reduction.Sum, [.. Enumerable.Range(rank, spatial)]) : seen;
+        if (weight is not { } shares)
+            return seen;
+        var real = x.Element.IsFloat() ? seen : seen.Cast(ElementType.Float32);
+        return (real * shares.Cast(real.Element)).Reduce(Reduction.Sum, [.. Enumerable.Range(rank, spatial)]).Cast(x.Element);
     }
 
     /// <summary>Places folded back at the centres of the outermost elements, or at their edges.</summary>
@@ -174,6 +177,7 @@ static class Sampling
         var window = Products.Window.Of(x.Shape, kernel, strides, dilations, pads, "NOTSET");
         var (spatial, taps) = (kernel.Length, kernel.Aggregate(1L, (p, q) => p * q));
         var perGroup = Dim.FloorDiv(x.Shape[1], offsetGroup);
+        var (low, _) = window.Fixed;
         var result = offset.Shape.Dims.Skip(2).ToArray();
         var moves = offset.Reshape(new([x.Shape[0], offsetGroup, taps, spatial, .. result]));
         // Axes: batch, offset group, channel, tap, the result's, and two elements around each position.
@@ -185,7 +189,7 @@ static class Sampling
         for (var i = 0; i < spatial; i++)
         {
             inner /= kernel[i];
-            var tap = (call.Source(new Op.Iota(taps)) / inner).Map(Functions.Modulo, call.Size(kernel[i])) * window.Dilations[i] - window.Low[i];
+            var tap = (call.Source(new Op.Iota(taps)) / inner).Map(Functions.Modulo, call.Size(kernel[i])) * window.Dilations[i] - low[i];
             var start = Indexing.Along(tap, 3, 4 + spatial) + Indexing.Along(call.Source(new Op.Iota(result[i])) * window.Strides[i], 4 + i, 4 + spatial);
             var position = moves.Slice(3, i, 1).Squeeze(3).Unsqueeze(2) + start.Cast(x.Element);
             var (place, weight) = Interpolation.Of("linear").Around(call, position, 4 + spatial);
@@ -213,7 +217,7 @@ static class Sampling
     /// <param name="Outside">What is beyond the operand, where a region of it is resized.</param>
     readonly record struct Resizing(string Mode, string Coordinates, string Rounding, double Slope = -0.75, bool ExcludesOutside = false, bool Antialias = false, double Outside = 0);
 
-    static readonly Resizing stretched = new("nearest", "asymmetric", "floor");
+    static readonly Resizing stretched = new("nearest", "asymmetric", "simple");
 
     [Operator("Upsample", since: 7)]
     static Term Upsample(OnnxCall call, Term x, float[] scales, string mode = "nearest") =>
@@ -234,68 +238,72 @@ static class Sampling
             return Scaled(call, x, scales ?? throw new SoftmodelException("neither scales nor sizes are given"), roi, at, how);
         if (keepAspectRatioPolicy == "stretch")
             return Sized(call, x, wanted.AsSizes(), null, roi, at, how);
-        var present = call.Sizes([.. at.Select(a => x.Shape[a])]).Cast(ElementType.Float64);
-        var each = wanted.Cast(ElementType.Float64) / present;
+        var present = call.Sizes([.. at.Select(a => x.Shape[a])]).Cast(ElementType.Float32);
+        var each = wanted.Cast(ElementType.Float32) / present;
         var scale = each.Reduce(keepAspectRatioPolicy == "not_larger" ? Reduction.Min : Reduction.Max, [0]);
         return Sized(call, x, (scale * present + 0.5).Map(Functions.Floor).Cast(ElementType.Int64).AsSizes(), scale.Broadcast(each.Shape), roi, at, how);
     }
 
     static Term Scaled(OnnxCall call, Term x, Term scales, Term? roi, int[] axes, Resizing how)
     {
-        var exact = scales.Cast(ElementType.Float64);
         var sizes = new Dim[axes.Length];
         for (var i = 0; i < sizes.Length; i++)
         {
-            var (size, one) = (x.Shape[axes[i]], exact.Slice(0, i, 1));
+            var (size, one) = (x.Shape[axes[i]], scales.Slice(0, i, 1));
             sizes[i] = one.Known?.Real(0) is { } scale && scale * 64 == Math.Floor(scale * 64) ? Dim.FloorDiv(size * (long)(scale * 64), 64)
-                : (call.Sizes(size).Cast(ElementType.Float64) * one).Map(Functions.Floor).Cast(ElementType.Int64).AsSizes()[0];
+                : (call.Sizes(size).Cast(ElementType.Float32) * one).Map(Functions.Floor).Cast(ElementType.Int64).AsSizes()[0];
         }
-        return Sized(call, x, sizes, exact, roi, axes, how);
+        return Sized(call, x, sizes, scales, roi, axes, how);
     }
 
     static Term Sized(OnnxCall call, Term x, IReadOnlyList<Dim> sizes, Term? scales, Term? roi, int[] axes, Resizing how)
     {
         if (sizes.Count != axes.Length)
             throw new SoftmodelException($"{sizes.Count} sizes or scales are given for {axes.Length} axes");
+        var element = x.Element;
+        // What lies between whole numbers is no whole number until all axes are done.
+        if (how.Mode != "nearest" && !element.IsFloat())
+            x = x.Cast(ElementType.Float32);
         for (var i = 0; i < axes.Length; i++)
         {
             var isCropped = how.Coordinates == "tf_crop_and_resize";
             if (sizes[i].Equals(x.Shape[axes[i]]) && !isCropped && (scales is not { } s || s.Slice(0, i, 1).Known?.IsAll(1) == true))
                 continue;
-            var present = call.Size(x.Shape[axes[i]]).Cast(ElementType.Float64);
-            var scale = scales is { } given ? given.Slice(0, i, 1).Reshape(Shape.Scalar) : call.Size(sizes[i]).Cast(ElementType.Float64) / present;
-            Term Bound(int at) => (roi ?? throw new SoftmodelException("the region 'roi' is missing")).Slice(0, at, 1).Reshape(Shape.Scalar).Cast(ElementType.Float64);
+            var present = call.Size(x.Shape[axes[i]]).Cast(ElementType.Float32);
+            var scale = scales is { } given ? given.Slice(0, i, 1).Reshape(Shape.Scalar) : call.Size(sizes[i]).Cast(ElementType.Float32) / present;
+            Term Bound(int at) => (roi ?? throw new SoftmodelException("the region 'roi' is missing")).Slice(0, at, 1).Reshape(Shape.Scalar).Cast(ElementType.Float32);
             var position = Position(call, sizes[i], present, scale, how.Coordinates, isCropped ? (Bound(i), Bound(axes.Length + i)) : null);
             var resized = Resized(call, x, axes[i], position, scale, how);
             if (isCropped)
                 resized = Indexing.Along(position >= 0 & position <= present - 1, axes[i], x.Rank).Select(resized, x.Scalar(how.Outside));
             x = resized;
         }
-        return x;
+        return x.Cast(element);
     }
 
-    /// <summary>Where in the operand each element of the result lies.</summary>
+    /// <summary>Where in the operand each element of the result lies, in 32 bits: so the standard's inference of shapes and ONNX Runtime round, and a nearest element or a size depends on it.</summary>
     static Term Position(OnnxCall call, Dim size, Term present, Term scale, string coordinates, (Term Start, Term End)? region)
     {
-        var i = call.Source(new Op.Iota(size)).Cast(ElementType.Float64);
+        var i = call.Source(new Op.Iota(size)).Cast(ElementType.Float32);
         var length = scale * present;
-        var (one, last) = (length.EqualTo(1), present - 1);
+        // A size that is scaled may have a fraction. The corners are aligned with it, as the standard's tests expect; all else asks for the whole result.
+        var (whole, last) = (call.Size(size).Cast(ElementType.Float32), present - 1);
         var centred = (i + 0.5) / scale - 0.5;
         switch (coordinates)
         {
             case "half_pixel":
                 return centred;
             case "pytorch_half_pixel":
-                return (length > 1).Select(centred, i.Scalar(0));
+                return (whole > 1).Select(centred, i.Scalar(0));
             case "half_pixel_symmetric":
-                return present / 2 * (1 - call.Size(size).Cast(ElementType.Float64) / length) + centred;
+                return present / 2 * (1 - whole / length) + centred;
             case "asymmetric":
                 return i / scale;
             case "align_corners":
-                return one.Select(i.Scalar(0), i * last / (length - 1));
+                return length.EqualTo(1).Select(i.Scalar(0), i * last / (length - 1));
             case "tf_crop_and_resize":
                 var (start, end) = region!.Value;
-                return one.Select((start + end) * last / 2, start * last + i * (end - start) * last / (length - 1));
+                return (whole > 1).Select(start * last + i * (end - start) * last / (whole - 1), (start + end) * last / 2);
             default:
                 throw new SoftmodelException($"the coordinates '{coordinates}' are not supported");
         }
@@ -305,7 +313,7 @@ static class Sampling
     {
         var size = x.Shape[axis];
         if (how.Mode == "nearest")
-            return x.Gather(Clamped(call, Nearest(position, how.Rounding).Cast(ElementType.Int64), size), axis);
+            return x.Gather(Clamped(call, Nearest(position, scale, how.Rounding).Cast(ElementType.Int64), size), axis);
         if (how.Antialias && scale.Known is null)
             throw new SoftmodelException("with antialias the scales must be known at build time");
         var (place, weight) = Interpolation.Of(how.Mode, how.Slope, how.Antialias ? scale.Known!.Real(0) : 1).Around(call, position, 1);
@@ -317,11 +325,13 @@ static class Sampling
         return (x.Gather(Clamped(call, place, size), axis) * share).Reduce(Reduction.Sum, [axis + 1]);
     }
 
-    static Term Nearest(Term position, string rounding) => rounding switch
+    // As it was before version 11: of the elements that are left out, those before.
+    static Term Nearest(Term position, Term scale, string rounding) => rounding switch
     {
         "round_prefer_floor" => (position - 0.5).Map(Functions.Ceiling),
         "round_prefer_ceil" => (position + 0.5).Map(Functions.Floor),
-        "floor" or "simple" => position.Map(Functions.Floor),
+        "floor" => position.Map(Functions.Floor),
+        "simple" => (scale < 1).Select(position.Map(Functions.Ceiling), position.Map(Functions.Floor)),
         "ceil" => position.Map(Functions.Ceiling),
         _ => throw new SoftmodelException($"the rounding '{rounding}' is not supported"),
     };

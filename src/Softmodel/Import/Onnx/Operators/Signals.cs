@@ -37,11 +37,19 @@ static class Signals
     {
         var (last, at) = (x.Rank - 1, Axes.Of(axis, x.Rank));
         var (isReal, size) = (x.Shape[last].Value == 1, x.Shape[at]);
-        Term Part(int i) => x.Slice(last, i, 1).Squeeze(last);
+        Term Part(int i) => Signals.Part(x, i);
         var toReal = inverse && onesided;
         var length = dftLength is { } given ? Count(given) : toReal ? 2 * size - 2 : size;
         var (real, imaginary) = Fourier(call, Part(0), isReal ? null : Part(1), at, length, onesided && !inverse ? Dim.FloorDiv(length, 2) + 1 : length, inverse, toReal);
         return toReal ? real.Unsqueeze(last) : real.Unsqueeze(last).Concat(last, imaginary.Unsqueeze(last));
+    }
+
+    /// <summary>The real or the imaginary parts of numbers that lie along the last axis; where there may be no imaginary ones they are 0.</summary>
+    static Term Part(Term x, int i)
+    {
+        var last = x.Rank - 1;
+        var both = i == 0 || x.Shape[last].IsKnown ? x : x.Pad([.. x.Shape.Dims.Select(_ => Dim.Zero)], [.. x.Shape.Dims.Select((_, k) => k == last ? Dim.One : Dim.Zero)]);
+        return both.Slice(last, i, 1).Squeeze(last);
     }
 
     [Operator("DFT", since: 20)]
@@ -85,7 +93,7 @@ static class Signals
             : window?.Shape[0].Value ?? throw new SoftmodelException("the length of frames must be known at build time");
         Term Frames(int part)
         {
-            var frames = (signal.Rank == 3 ? signal.Slice(2, part, 1).Squeeze(2) : signal).Apply(new Op.Unfold(1, checked((int)size), step, 1));
+            var frames = (signal.Rank == 3 ? Part(signal, part) : signal).Apply(new Op.Unfold(1, checked((int)size), step, 1));
             return window is { } shape ? frames * shape : frames;
         }
         var isReal = signal.Rank == 2 || signal.Shape[2].Value == 1;
