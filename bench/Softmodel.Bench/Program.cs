@@ -5,11 +5,13 @@ using System.Text.Json;
 using Softmodel.Bench.Answers;
 using Softmodel.Bench.Coverage;
 using Softmodel.Bench.Differential;
+using Softmodel.Bench.Flips;
 using Softmodel.Bench.Fuzz;
 using Softmodel.Bench.Layers;
 using Softmodel.Bench.Pictures;
 using Softmodel.Bench.Readme;
 using Softmodel.Bench.Schemas;
+using Softmodel.Bench.Words;
 
 if (args is [FuzzWorker.Command, var given, var begin, var step, var folder])
 {
@@ -159,4 +161,30 @@ schemas.SetAction(async (parsed, cancel) =>
     return report.Invalid.Length == 0 ? 0 : 1;
 });
 
-return await new RootCommand("Measurements of Softmodel that are no part of it.") { fuzz, answers, schemas, coverage, readme, speech, layers, differential }.Parse(args).InvokeAsync();
+var flipped = new Option<int>("--count") { Description = "How many files of each kind", DefaultValueFactory = _ => 1000 };
+var library = new Option<string?>("--library") { Description = "A folder that softmodel build has filled, whose weights are damaged too" };
+var timed = new Option<string[]>("--time") { Description = "Files of which it is told what looking at them costs at a start", AllowMultipleArgumentsPerToken = true };
+var flips = new Command("flips", "Damage files of the cache and weights of native libraries, use them, and count what is noticed") { flipped, seed, library, timed, asJson };
+flips.SetAction((parsed, cancel) => Task.Run(() =>
+{
+    var report = FlipRun.Run(parsed.GetRequiredValue(flipped), parsed.GetRequiredValue(seed), parsed.GetValue(library), parsed.GetValue(timed) ?? [], cancel);
+    if (parsed.GetValue(asJson))
+        Console.Out.WriteLine(JsonSerializer.Serialize(report, new JsonSerializerOptions { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }));
+    else
+    {
+        Console.Out.WriteLine("   cases  healed refused ignored    used");
+        foreach (var kind in report.Kinds)
+            Console.Out.WriteLine($"{kind.Cases,8}{kind.Healed,8}{kind.Refused,8}{kind.Ignored,8}{kind.Used,8}  {kind.Kind}");
+        foreach (var cost in report.StartMs)
+            Console.Out.WriteLine($"{cost.File}, {cost.Bytes:N0} bytes: checksum {cost.ChecksumMs} ms, SHA-256 {cost.HashMs} ms, untouched {cost.IdentityMs} ms");
+        foreach (var fault in report.Faults)
+            Console.Error.WriteLine(fault);
+    }
+    return report.Kinds.All(k => k.Used == 0) ? 0 : 1;
+}, cancel));
+
+var words = new Argument<string>("file") { Description = "The file to write: src/Softmodel/Emit/Native/c-words.txt" };
+var cWords = new Command("c-words", "Write the words with which the names of a native library must not begin, as gcc and the headers here know them") { words };
+cWords.SetAction(async (parsed, cancel) => await File.WriteAllTextAsync(parsed.GetRequiredValue(words), string.Concat((await CWords.Find(cancel)).Chunk(12).Select(line => $"{string.Join(' ', line)}\n")), cancel));
+
+return await new RootCommand("Measurements of Softmodel that are no part of it.") { fuzz, answers, schemas, coverage, readme, speech, layers, differential, flips, cWords }.Parse(args).InvokeAsync();

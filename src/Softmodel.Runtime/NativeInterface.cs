@@ -63,13 +63,17 @@ public static unsafe class NativeInterface
     /// <param name="weights">The weights file, mapped into memory and never written to, which must stay until the model is destroyed.</param>
     /// <param name="length">The bytes of it.</param>
     /// <param name="hash">The hash of the weights that the model was compiled with.</param>
+    /// <param name="verify">Whether all weights are read and compared with their checksum, and not their header alone.</param>
     /// <param name="handle">Receives the model.</param>
     /// <param name="message">Receives the error.</param>
-    public static int Create(delegate*<WeightsFile, CompiledModel> make, byte* weights, long length, ReadOnlySpan<byte> hash, nint* handle, NativeMessage message)
+    public static int Create(delegate*<WeightsFile, CompiledModel> make, byte* weights, long length, ReadOnlySpan<byte> hash, bool verify, nint* handle, NativeMessage message)
     {
         try
         {
-            var model = make(WeightsFile.At(weights, length, hash, isMapped: true));
+            var file = WeightsFile.At(weights, length, hash, isMapped: true);
+            if (verify)
+                file.Verify();
+            var model = make(file);
             *handle = GCHandle.ToIntPtr(GCHandle.Alloc(new Handle(model)));
             return 0;
         }

@@ -8,7 +8,7 @@ namespace Softmodel.Runtime;
 /// <summary>
 /// The weights of a compiled model, mapped from a file or lying in memory, read only. The file is a header of
 /// <see cref="HeaderLength"/> bytes (the letters <c>SOFTMODL</c>, a 32-bit version, 4 bytes of zero, the 64-bit length of
-/// the content, the SHA-256 of the content, 8 bytes of zero; numbers little-endian) and the content.
+/// the content, the SHA-256 of the content, a 64-bit checksum of it; numbers little-endian) and the content.
 /// </summary>
 public sealed unsafe partial class WeightsFile : IDisposable
 {
@@ -16,9 +16,12 @@ public sealed unsafe partial class WeightsFile : IDisposable
     public const int HeaderLength = 64;
 
     /// <summary>The version that this code reads and writes.</summary>
-    public const int Version = 1;
+    public const int Version = 2;
 
-    const int HashAt = 24, HashLength = 32;
+    const int HashAt = 24, HashLength = 32, ChecksumAt = HashAt + HashLength;
+
+    // What is checked or hashed at once: few enough bytes to stay in a core's cache, and a multiple of a page.
+    const int Piece = 1 << 20;
 
     static ReadOnlySpan<byte> Magic => "SOFTMODL"u8;
 
@@ -55,24 +58,70 @@ public sealed unsafe partial class WeightsFile : IDisposable
     /// </exception>
     public static WeightsFile Open(string path, ReadOnlySpan<byte> hash = default)
     {
-        MemoryMappedFile? file = null;
+        FileStream file;
+        try
+        {
+            file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 0);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Refused(path, e.Message);
+        }
+        return Open(file, hash);
+    }
+
+    /// <summary>Maps a file that is open, and takes it over.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="hash">The SHA-256 of the content that the model was compiled with, or empty for any.</param>
+    /// <inheritdoc cref="Open(string, ReadOnlySpan{byte})" path="/exception"/>
+    public static WeightsFile Open(FileStream file, ReadOnlySpan<byte> hash = default)
+    {
+        MemoryMappedFile? mapped = null;
         MemoryMappedViewAccessor? view = null;
         try
         {
-            var length = new FileInfo(path).Length;
+            var length = file.Length;
             if (length < HeaderLength)
-                throw Refused(path, $"it has {length} bytes, fewer than a header");
-            file = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
-            view = file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
+                throw Refused(file.Name, $"it has {length} bytes, fewer than a header");
+            mapped = MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
+            view = mapped.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
             byte* start = null;
             view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
-            return new WeightsFile(file, view, start, length, hash, path);
+            return new WeightsFile(mapped, view, start, length, hash, file.Name);
         }
         catch (Exception e)
         {
             view?.Dispose();
-            file?.Dispose();
-            throw e is IOException or UnauthorizedAccessException ? Refused(path, e.Message) : e;
+            mapped?.Dispose();
+            file.Dispose();
+            throw e is IOException or UnauthorizedAccessException ? Refused(file.Name, e.Message) : e;
+        }
+    }
+
+    /// <summary>Weights in a file without a name, which only this process can read, and which is gone when they are disposed of.</summary>
+    /// <param name="content">Writes the content to a stream.</param>
+    /// <exception cref="IOException">There is no room for it.</exception>
+    public static WeightsFile Nameless(Action<Stream> content)
+    {
+        var path = Path.Combine(Path.GetTempPath(), $"softmodel-{Guid.NewGuid():N}.weights");
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = FileShare.ReadWrite | FileShare.Delete };
+        if (OperatingSystem.IsWindows())
+            options.Options = FileOptions.DeleteOnClose;
+        else
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        var file = new FileStream(path, options);
+        try
+        {
+            if (!OperatingSystem.IsWindows())
+                File.Delete(path);
+            var hash = Write(file, content);
+            file.Flush();
+            return Open(file, hash);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
         }
     }
 
@@ -81,14 +130,14 @@ public sealed unsafe partial class WeightsFile : IDisposable
     /// <param name="length">The bytes of header and content.</param>
     /// <param name="hash">The SHA-256 of the content that the model was compiled with, or empty for any.</param>
     /// <param name="isMapped">Whether the memory is a file's, mapped and never written to, so that <see cref="GiveBack"/> may give its pages back.</param>
-    /// <inheritdoc cref="Open" path="/exception"/>
+    /// <inheritdoc cref="Open(string, ReadOnlySpan{byte})" path="/exception"/>
     public static WeightsFile At(byte* start, long length, ReadOnlySpan<byte> hash = default, bool isMapped = false)
     {
         if (start is null || (nint)start % Arena.Alignment != 0)
-            throw Refused("in memory", $"they are not aligned to {Arena.Alignment} bytes");
+            throw Refused("", $"they are not aligned to {Arena.Alignment} bytes");
         if (length < HeaderLength)
-            throw Refused("in memory", $"they have {length} bytes, fewer than a header");
-        return new WeightsFile(start, length, isMapped, hash, "in memory");
+            throw Refused("", $"they have {length} bytes, fewer than a header");
+        return new WeightsFile(start, length, isMapped, hash, "");
     }
 
     /// <summary>The first byte of the content; null after <see cref="Dispose"/> and for a model without weights.</summary>
@@ -100,16 +149,23 @@ public sealed unsafe partial class WeightsFile : IDisposable
     /// <summary>The SHA-256 of the content, as the header tells it.</summary>
     public ReadOnlySpan<byte> Hash => start is null ? default : new ReadOnlySpan<byte>(start + HashAt, HashLength);
 
-    /// <summary>Reads the whole content and compares it with its hash.</summary>
+    /// <summary>
+    /// Reads the whole content and compares it with its checksum, about as fast as memory is read. What has been read is given
+    /// back, so that it does not count as this process's memory.
+    /// </summary>
     /// <exception cref="ModelException">They differ: the content has been damaged.</exception>
     public void Verify()
     {
         if (start is null)
             return;
-        using var sha = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        for (var at = 0L; at < Length; at += 1 << 20)
-            sha.AppendData(new ReadOnlySpan<byte>(Pointer + at, (int)Math.Min(1 << 20, Length - at)));
-        if (!sha.GetHashAndReset().AsSpan().SequenceEqual(Hash))
+        var sum = new Checksum();
+        for (var at = 0L; at < Length; at += Piece)
+        {
+            var end = Math.Min(at + Piece, Length);
+            sum.Add(new ReadOnlySpan<byte>(Pointer + at, (int)(end - at)));
+            GiveBack(at, end);
+        }
+        if (sum.Value != BinaryPrimitives.ReadUInt64LittleEndian(new ReadOnlySpan<byte>(start + ChecksumAt, sizeof(ulong))))
             throw Refused("", "their content is damaged");
     }
 
@@ -138,16 +194,14 @@ public sealed unsafe partial class WeightsFile : IDisposable
     [LibraryImport("libc", EntryPoint = "madvise")]
     private static partial int Advise(void* start, nuint length, int advice);
 
-    /// <summary>The header that goes before a content.</summary>
-    /// <param name="length">The bytes of the content.</param>
-    /// <param name="hash">Its SHA-256.</param>
-    public static byte[] Header(long length, ReadOnlySpan<byte> hash)
+    static byte[] Header(long length, ReadOnlySpan<byte> hash, ulong checksum)
     {
         var header = new byte[HeaderLength];
         Magic.CopyTo(header);
         BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(8), Version);
         BinaryPrimitives.WriteInt64LittleEndian(header.AsSpan(16), length);
-        hash[..HashLength].CopyTo(header.AsSpan(HashAt));
+        hash.CopyTo(header.AsSpan(HashAt));
+        BinaryPrimitives.WriteUInt64LittleEndian(header.AsSpan(ChecksumAt), checksum);
         return header;
     }
 
@@ -160,13 +214,7 @@ public sealed unsafe partial class WeightsFile : IDisposable
         using var file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite);
         try
         {
-            file.Write(new byte[HeaderLength]);
-            content(file);
-            file.Position = HeaderLength;
-            var hash = SHA256.HashData(file);
-            file.Position = 0;
-            file.Write(Header(file.Length - HeaderLength, hash));
-            return hash;
+            return Write(file, content);
         }
         catch
         {
@@ -176,6 +224,25 @@ public sealed unsafe partial class WeightsFile : IDisposable
         }
     }
 
+    static byte[] Write(FileStream file, Action<Stream> content)
+    {
+        file.Write(new byte[HeaderLength]);
+        content(file);
+        file.Position = HeaderLength;
+        using var sha = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var sum = new Checksum();
+        var piece = new byte[Piece];
+        for (int count; (count = file.ReadAtLeast(piece, Piece, throwOnEndOfStream: false)) > 0;)
+        {
+            sha.AppendData(piece, 0, count);
+            sum.Add(piece.AsSpan(0, count));
+        }
+        var hash = sha.GetHashAndReset();
+        file.Position = 0;
+        file.Write(Header(file.Length - HeaderLength, hash, sum.Value));
+        return hash;
+    }
+
     static void Validate(byte* start, long length, ReadOnlySpan<byte> hash, string name)
     {
         var header = new ReadOnlySpan<byte>(start, HeaderLength);
@@ -183,6 +250,8 @@ public sealed unsafe partial class WeightsFile : IDisposable
             throw Refused(name, "they do not begin as weights do");
         if (BinaryPrimitives.ReadInt32LittleEndian(header[8..]) is var version && version != Version)
             throw Refused(name, $"they have version {version}, and this program reads version {Version}");
+        if (BinaryPrimitives.ReadInt32LittleEndian(header[12..]) != 0)
+            throw Refused(name, "their header is damaged");
         if (BinaryPrimitives.ReadInt64LittleEndian(header[16..]) is var content && content != length - HeaderLength)
             throw Refused(name, $"they should have {content} bytes after the header, and have {length - HeaderLength}");
         if (hash.Length > 0 && !hash.SequenceEqual(header.Slice(HashAt, HashLength)))

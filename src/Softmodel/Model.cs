@@ -183,6 +183,19 @@ public sealed class Model : IDisposable
         return new(resolved.MainFile, name, text, known is null ? options : options.Over(known, file), resolved.Find("tokens")) { Cases = file?.Cases ?? [] };
     }
 
+    /// <summary>All files that it is read from.</summary>
+    internal IReadOnlyList<string> Files => [Path, .. Checkpoint.More(Path), .. ExternalFiles.Select(f => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(Path)!, f))];
+
+    /// <summary>Files with weights that an ONNX file names, by their paths from its folder.</summary>
+    internal IReadOnlyList<string> ExternalFiles
+    {
+        get
+        {
+            lock (gate)
+                return IsLanguageModel ? [] : [.. (file ??= OnnxFile.Open(Path)).ExternalFiles];
+        }
+    }
+
     /// <summary>The model in core operations, as the importer made it.</summary>
     /// <exception cref="SoftmodelException">The file is damaged, or holds what can't be imported: all of it is named.</exception>
     public Graph Imported
@@ -246,16 +259,26 @@ public sealed class Model : IDisposable
         if (width is not (128 or 256 or 512))
             throw new SoftmodelException($"vectors have 128, 256 or 512 bits, not {width}");
         var folder = compile.UseCache ? StoreSettings.FromEnvironment().Cache : null;
-        var hashes = Checkpoint.More(Path).Prepend(Path).Select(p => FileHashes.Of(p, folder, cancel));
-        var compiled = new CompileCache(folder).Get($"{string.Join(" ", hashes)} {options.Key} {width}", width, () =>
+        var hashes = Checkpoint.More(Path).Prepend(Path).Select(p => FileHashes.Of(p, folder, cancel)).ToArray();
+        var beside = Directory.Exists(Path) ? Path : System.IO.Path.GetDirectoryName(Path)!;
+        var compiled = new CompileCache(folder).Get($"{string.Join(" ", hashes)} {options.Key} {width}", Name, beside, width, () =>
         {
             progress?.Report("importing");
+            // What was remembered of the files sufficed to find a program; what one is made of is read in whole.
+            foreach (var (path, hash) in Checkpoint.More(Path).Prepend(Path).Zip(hashes))
+            {
+                if (FileHashes.Of(path, null, cancel) != hash)
+                {
+                    FileHashes.Forget(path, folder);
+                    throw new SoftmodelException($"'{path}' has changed since it was last used, though its time has not: it may be damaged; run this again if it should be as it is, and what was fetched is then fetched again");
+                }
+            }
             var program = Program;
             cancel.ThrowIfCancellationRequested();
             progress?.Report("writing C#");
             var code = ProgramCode.Write(program, width);
             progress?.Report("compiling C#");
-            return (InProcess.Assemble(code.Source, cancel), code.Weights);
+            return new(InProcess.Assemble(code.Source, cancel), code.Weights, ExternalFiles);
         }, cancel);
         compiled.Threads = compile.Threads == 0 ? Environment.ProcessorCount : compile.Threads;
         return compiled;
@@ -283,6 +306,8 @@ public sealed class Model : IDisposable
     internal Task<NativeResult> BuildAsync(string folder, NativeOptions? build, IReadOnlyList<(string Extension, Action<Stream> Write)> beside, IProgress<string>? progress, CancellationToken cancel) =>
         Task.Run(() =>
         {
+            if (build?.Name is { } given && CName.Fault(given) is { } fault)
+                throw new SoftmodelException(fault);
             progress?.Report("importing");
             var program = Program;
             var codes = new Dictionary<int, ProgramSource>();
@@ -294,6 +319,7 @@ public sealed class Model : IDisposable
             var native = new NativeModel(Name, width => Code(width).Source, stream => Code(256).Weights.Write(stream), Inputs, Outputs, Licence)
             {
                 Beside = beside,
+                Prefix = build?.Name ?? CName.Of(Name),
             };
             return NativeBuild.Run(native, folder, build ?? new(), progress, cancel);
         }, cancel);

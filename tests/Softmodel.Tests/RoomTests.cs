@@ -16,7 +16,7 @@ public class RoomTests
         ("Softmodel.Export", ["Softmodel.Import", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Passes", ["Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Lowering", ["Softmodel.Graphs", "Softmodel.Runtime"]),
-        ("Softmodel.Emit", ["Softmodel.Lowering", "Softmodel.Graphs", "Softmodel.Runtime"]),
+        ("Softmodel.Emit", ["Softmodel.Lowering", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Report", ["Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel", ["Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Passes", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Speech", ["Softmodel", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Passes", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),

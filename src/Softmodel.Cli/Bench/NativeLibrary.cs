@@ -32,39 +32,34 @@ sealed record NativeLibrary(string Folder, string Prefix, long CodeBytes, long W
         // A compiler that was built anew may write another one.
         var versions = $"{typeof(NativeBuild).Assembly.ManifestModule.ModuleVersionId} {typeof(CompiledModel).Assembly.ManifestModule.ModuleVersionId}";
         var cache = StoreSettings.FromEnvironment().Cache;
-        var key = SHA256.HashData(Encoding.UTF8.GetBytes($"{versions} {FileHashes.Of(model.Path, cache, cancel)} {model.Options.Key} {model.Name}"));
-        var folder = System.IO.Path.Combine(cache, "native", Convert.ToHexStringLower(key)[..32]);
+        var folders = System.IO.Path.Combine(cache, "native");
         await oneBuild.WaitAsync(cancel);
         try
         {
-            if (!Directory.Exists(folder))
-                await Build(model, folder, progress, cancel);
+            if (!OwnFolder.Make(folders))
+                throw new SoftmodelException($"'{folders}' is another user's, or others can write to it: no library is loaded from there; name a folder of your own in SOFTMODEL_CACHE");
+            var key = $"{versions} {string.Join(" ", model.Files.Select(f => FileHashes.Of(f, cache, cancel)))} {model.Options.Key} {model.Name}";
+            var folder = System.IO.Path.Combine(folders, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))[..32]);
+            return await Task.Run(() => KeptFolder.Get(folder, key, $"library of {model.Name}", manifest => Open(manifest, cache, cancel),
+                stage => model.BuildAsync(stage, new(), progress, cancel).GetAwaiter().GetResult(), cancel), cancel);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SoftmodelException($"{folders}: a library can't be kept there ({e.Message}); free space, or name another folder in SOFTMODEL_CACHE", e);
         }
         finally
         {
             oneBuild.Release();
         }
-        using var description = JsonDocument.Parse(await File.ReadAllBytesAsync(System.IO.Path.Combine(folder, "MODEL.json"), cancel));
-        var bytes = description.RootElement.GetProperty("bytes");
-        return new(folder, description.RootElement.GetProperty("prefix").GetString()!, bytes.GetProperty("code").GetInt64(), bytes.GetProperty("weights").GetInt64());
     }
 
-    static async Task Build(Model model, string folder, IProgress<string>? progress, CancellationToken cancel)
+    /// <summary>The library in a folder of the cache, after all files there have been looked at.</summary>
+    /// <exception cref="DamageException">One is not as it was written.</exception>
+    public static NativeLibrary Open(Manifest manifest, string cache, CancellationToken cancel)
     {
-        var stage = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(folder)!, $".{System.IO.Path.GetFileName(folder)}-{Guid.NewGuid():N}");
-        try
-        {
-            await model.BuildAsync(stage, new(), progress, cancel);
-            Directory.Move(stage, folder);
-        }
-        catch (IOException) when (Directory.Exists(folder))
-        {
-            // Another process was quicker: its library is the same.
-        }
-        finally
-        {
-            if (Directory.Exists(stage))
-                Directory.Delete(stage, recursive: true);
-        }
+        manifest.Check(cache, cancel);
+        using var description = JsonDocument.Parse(manifest.Bytes("MODEL.json"));
+        var bytes = description.RootElement.GetProperty("bytes");
+        return new(manifest.Folder, description.RootElement.GetProperty("prefix").GetString()!, bytes.GetProperty("code").GetInt64(), bytes.GetProperty("weights").GetInt64());
     }
 }

@@ -33,7 +33,7 @@ sealed record ProgramAlone(string Name, ProcessStartInfo Start)
         using (var text = Assembly.GetExecutingAssembly().GetManifestResourceStream("Softmodel.Cli.Bench.alone.c")!)
         using (var file = File.Create(source))
             await text.CopyToAsync(file, cancel);
-        await Tool.Run(Tool.Find("gcc", "clang", "cc"), ["-O2", "-std=gnu11", $"-I{library.Folder}", "-include", $"{library.Prefix}.h", $"-DMODEL={library.Prefix}", source, library.Path, $"-Wl,-rpath,{library.Folder}", "-o", program], folder.Path, cancel);
+        await Tool.Run(Tool.Find("gcc", "clang", "cc"), ["-O2", "-std=gnu11", "-iquote", library.Folder, "-include", $"{library.Prefix}.h", $"-DMODEL={library.Prefix}", source, library.Path, $"-Wl,-rpath,{library.Folder}", "-o", program], folder.Path, cancel);
         return new("a program in C with the library of softmodel build", Redirected(new(program, [library.Weights, Number(threads), inputs])));
     }
 

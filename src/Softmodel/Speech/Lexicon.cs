@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Softmodel.Sources;
 
 namespace Softmodel.Speech;
 
@@ -10,14 +11,16 @@ namespace Softmodel.Speech;
 /// <see cref="BlockSize"/>, each word without the letters that it shares with the one before.
 /// </summary>
 /// <remarks>
-/// The form, numbers little-endian: the letters <c>SMLEXICN</c>, a 32-bit version, the SHA-256 of what follows; 32-bit
+/// The form, numbers little-endian: the letters <c>SMLEXICN</c>, a 32-bit version; 32-bit
 /// numbers of phones, words and blocks; each phone as a length and letters; the 32-bit place of each block's first
 /// word from the beginning; the words. A word is the number of letters shared (0 for a block's first), the number of
 /// other letters, these letters, the number of phones, and one byte for each. All lengths are single bytes.
 /// </remarks>
 sealed class Lexicon
 {
-    const int Version = 1, BlockSize = 16, HashAt = 12, ContentAt = HashAt + SHA256.HashSizeInBytes;
+    const int Version = 2, BlockSize = 16, ContentAt = 12;
+
+    const string File = "words";
 
     static ReadOnlySpan<byte> Magic => "SMLEXICN"u8;
 
@@ -42,66 +45,39 @@ sealed class Lexicon
     /// <summary>How many words there are.</summary>
     public int Count { get; }
 
-    /// <summary>The dictionary in some bytes.</summary>
-    /// <exception cref="SoftmodelException">They are not one, or are damaged.</exception>
-    public static Lexicon From(ReadOnlyMemory<byte> bytes)
-    {
-        var span = bytes.Span;
-        if (span.Length < ContentAt + 12 || !span.StartsWith(Magic))
-            throw new SoftmodelException("these bytes are no lexicon");
-        if (BinaryPrimitives.ReadInt32LittleEndian(span[8..]) is var version && version != Version)
-            throw new SoftmodelException($"the lexicon has version {version}, and this program reads version {Version}");
-        if (!SHA256.HashData(span[ContentAt..]).AsSpan().SequenceEqual(span[HashAt..ContentAt]))
-            throw new SoftmodelException("the lexicon is damaged");
-        return new(bytes);
-    }
-
-    /// <summary>The dictionary of a JSON file, from the binary form of it that is kept in a folder and made there when it is missing.</summary>
+    /// <summary>The dictionary of a JSON file, from the binary form of it that is kept in the cache and made there when it is missing.</summary>
     /// <param name="json">One object: a list of phones for each word.</param>
-    /// <param name="folder">Where the binary form is kept.</param>
+    /// <param name="cache">The folder of all caches.</param>
+    /// <param name="cancel">Stops it.</param>
     /// <exception cref="SoftmodelException">The file is missing or damaged.</exception>
-    public static Lexicon Open(string json, string folder)
+    public static Lexicon Open(string json, string cache, CancellationToken cancel = default)
     {
-        var file = new FileInfo(json);
-        if (!file.Exists)
-            throw new SoftmodelException($"there is no lexicon '{json}'");
-        var identity = $"{file.FullName} {file.Length} {file.LastWriteTimeUtc.Ticks} {Version}";
-        var kept = Path.Combine(folder, $"{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(identity)))[..32]}.lexicon");
+        var folders = Path.Combine(cache, "lexicons");
         try
         {
-            if (File.Exists(kept))
-                return From(File.ReadAllBytes(kept));
-        }
-        catch (Exception e) when (e is SoftmodelException or IOException or UnauthorizedAccessException)
-        {
-            // It is made anew below.
-        }
-        byte[] made;
-        try
-        {
-            made = Pack(File.ReadAllBytes(json));
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or IOException or UnauthorizedAccessException or SoftmodelException)
-        {
-            throw new SoftmodelException($"the lexicon '{json}' can't be read: {e.Message}", e);
-        }
-        Keep(made, kept);
-        return From(made);
-    }
-
-    static void Keep(byte[] bytes, string path)
-    {
-        var stage = $"{path}.{Guid.NewGuid():N}";
-        try
-        {
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            File.WriteAllBytes(stage, bytes);
-            File.Move(stage, path, overwrite: true);
+            if (OwnFolder.Make(folders))
+            {
+                var key = $"{FileHashes.Of(json, cache, cancel)} {Version}";
+                return KeptFolder.Get(Path.Combine(folders, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))[..32]), key, $"lexicon of {Path.GetFileName(json)}",
+                    manifest => new Lexicon(manifest.Bytes(File)), stage => OwnFolder.Write(Path.Combine(stage, File), Packed(json)), cancel);
+            }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // Without a cache the lexicon is only slower to open.
-            File.Delete(stage);
+        }
+        return new(Packed(json));
+    }
+
+    static byte[] Packed(string json)
+    {
+        try
+        {
+            return Pack(System.IO.File.ReadAllBytes(json));
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or IOException or UnauthorizedAccessException or SoftmodelException)
+        {
+            throw new SoftmodelException($"the lexicon '{json}' can't be read: {e.Message}", e);
         }
     }
 
@@ -169,7 +145,6 @@ sealed class Lexicon
         var header = new byte[ContentAt];
         Magic.CopyTo(header);
         BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(8), Version);
-        SHA256.HashData(content.ToArray(), header.AsSpan(HashAt));
         return [.. header, .. content.ToArray()];
     }
 

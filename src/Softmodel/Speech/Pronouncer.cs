@@ -38,11 +38,11 @@ sealed class Pronouncer : IDisposable
         {
             var vocabulary = Vocabulary.Read(File.ReadAllBytes(path));
             var width = InProcess.Width;
-            var model = new CompileCache(cache).Get($"{FileHashes.Of(path, cache, cancel)} {width}", width, () =>
+            var model = new CompileCache(cache).Get($"{FileHashes.Of(path, cache, cancel)} {width}", Path.GetFileName(path), Path.GetDirectoryName(Path.GetFullPath(path))!, width, () =>
             {
                 var graph = Simplify.Apply(Network(Weights.Read(path)), Evaluator.Fold);
                 var code = ProgramCode.Write(Lower.Program(graph), width);
-                return (InProcess.Assemble(code.Source, cancel), code.Weights);
+                return new(InProcess.Assemble(code.Source, cancel), code.Weights, []);
             }, cancel);
             return new(model, vocabulary);
         }

@@ -70,7 +70,7 @@ public sealed class Voice : IDisposable
         if (profile.Alphabet == Alphabet.Ipa)
             return (new Espeak(profile.Espeak).Phonemize, null);
         var cache = StoreSettings.FromEnvironment().Cache;
-        var lexicon = Lexicon.Open(resolved.File("lexicon"), Path.Combine(cache, "lexicons"));
+        var lexicon = Lexicon.Open(resolved.File("lexicon"), cache, cancel);
         var pronouncer = Pronouncer.Load(resolved.File("g2p"), cache, cancel);
         return (new Arpabet(lexicon, pronouncer.Pronounce).Phonemize, pronouncer);
     }

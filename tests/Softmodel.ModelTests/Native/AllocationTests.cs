@@ -70,7 +70,7 @@ public sealed unsafe class AllocationTests : IDisposable
     nint Create()
     {
         nint handle;
-        Assert.Equal(0, NativeInterface.Create(&Make, (byte*)weights, WeightsFile.HeaderLength, default, &handle, default));
+        Assert.Equal(0, NativeInterface.Create(&Make, (byte*)weights, WeightsFile.HeaderLength, default, true, &handle, default));
         return handle;
     }
 
@@ -80,7 +80,10 @@ public sealed unsafe class AllocationTests : IDisposable
     public void A_call_from_C_allocates_nothing(int threads)
     {
         var (compiled, tensors) = Voice(threads);
-        WeightsFile.Header(0, new byte[32]).CopyTo(new Span<byte>(weights, WeightsFile.HeaderLength));
+        var none = Path.Combine(Path.GetTempPath(), $"softmodel-{Guid.NewGuid():N}.weights");
+        WeightsFile.Write(none, _ => { });
+        File.ReadAllBytes(none).CopyTo(new Span<byte>(weights, WeightsFile.HeaderLength));
+        File.Delete(none);
         made = compiled;
         var handle = Create();
         var pins = new MemoryHandle[tensors.Length];

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Text.Json;
+using Softmodel.Bench.Flips;
 using Softmodel.Emit.Native;
 using Softmodel.Runtime;
 
@@ -145,6 +146,9 @@ public sealed class NativeBuildTests(NativeLibraryFixture fixture, ITestOutputHe
     public async Task C_callers_who_err_are_told_and_nothing_breaks()
     {
         var folder = Path.GetDirectoryName((await fixture.Built(embedded: false)).Library)!;
+        var flipped = File.ReadAllBytes(Path.Combine(folder, "sample_model.weights"));
+        flipped[^5000] ^= 16;
+        File.WriteAllBytes(Path.Combine(folder, "flipped"), flipped);
         File.WriteAllText(Path.Combine(folder, "wrong.c"), """
             #include "sample_model.h"
             #include <stdio.h>
@@ -158,6 +162,9 @@ public sealed class NativeBuildTests(NativeLibraryFixture fixture, ITestOutputHe
                 int64_t row = 0, many[65] = { 0 };
                 SAY(sample_model_create("nowhere", &model));
                 SAY(sample_model_create("sample.c", &model));
+                SAY(sample_model_create("flipped", &model));
+                SAY(sample_model_create_unchecked("flipped", &model));
+                SAY(sample_model_destroy(model));
                 SAY(sample_model_create(NULL, NULL));
                 SAY(sample_model_run(NULL, NULL, 0));
                 SAY(sample_model_create(NULL, &model));
@@ -189,7 +196,10 @@ public sealed class NativeBuildTests(NativeLibraryFixture fixture, ITestOutputHe
         var lines = Run(folder, "512", Path.Combine(folder, "wrong")).Split('\n');
         string[] expected = [
             "5 the weights can't be opened: No such file or directory: nowhere",
-            "5 the weights 'in memory' can't be used: they do not begin as weights do",
+            "5 the weights can't be used: they do not begin as weights do",
+            "5 the weights can't be used: their content is damaged",
+            "0 ",
+            "0 ",
             "1 there is nowhere to put the model",
             "1 the model is null",
             "0 ",
@@ -212,6 +222,16 @@ public sealed class NativeBuildTests(NativeLibraryFixture fixture, ITestOutputHe
         Assert.Equal(expected.Length, lines.Length);
         foreach (var (line, start) in lines.Zip(expected))
             Assert.StartsWith(start, line);
+    }
+
+    [Fact]
+    public async Task Damaged_weights_are_refused()
+    {
+        var folder = Path.GetDirectoryName((await fixture.Built(embedded: false)).Library)!;
+        var faults = new List<string>();
+        var fate = FlipRun.Built(folder, Shared.AreAllCases ? 1000 : 100, 5, faults, TestContext.Current.CancellationToken);
+        Assert.Empty(faults);
+        Assert.Equal(fate.Cases, fate.Refused);
     }
 
     [Fact]

@@ -172,14 +172,14 @@ public sealed class VoiceLibraryTests(ITestOutputHelper output) : IDisposable
             """);
         using var text = new StreamReader(typeof(NativeLibrary).Assembly.GetManifestResourceStream("Softmodel.Cli.Bench.alone.c")!);
         var source = await text.ReadToEndAsync(TestContext.Current.CancellationToken);
-        const string run = "check(OF(run)(model, inputs, OF(input_count)()));";
+        const string run = "stopOn(Of_MODEL(run)(model, inputs, Of_MODEL(input_count)()));";
         Assert.Contains(run, source);
         source = source.Replace(run, """
             extern volatile int allocations;
             int runs = 0, quiet = 0, before = allocations;
             for (; runs < 400 && quiet < 25; runs++) {
                 int now = allocations;
-                check(OF(run)(model, inputs, OF(input_count)()));
+                stopOn(Of_MODEL(run)(model, inputs, Of_MODEL(input_count)()));
                 quiet = allocations == now ? quiet + 1 : 0;
             }
             fprintf(stderr, "%d %d %d\n", allocations - before, runs, quiet);

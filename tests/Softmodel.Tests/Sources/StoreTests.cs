@@ -94,6 +94,55 @@ public sealed class StoreTests : IDisposable
         Assert.Equal(2, Calls);
     }
 
+    [Theory]
+    [InlineData("source.json", 2)]
+    [InlineData("licences/some/LICENSE", 2)]
+    [InlineData("licences/some/package.json", 2)]
+    [InlineData("manifest", 1)]
+    public async Task A_bit_in_what_lies_beside_the_model_is_noticed(string file, int calls)
+    {
+        Publish(("package/m.onnx", "network"), ("package/LICENSE", "be good"));
+        var first = await Resolve("npm:some@1.0.0", cancel: Cancel);
+        var path = Path.Combine(first.Folder, file);
+        var whole = await File.ReadAllBytesAsync(path, Cancel);
+        for (var at = whole.Length / 2; at < whole.Length; at += Math.Max(1, whole.Length / 2 - 1))
+        {
+            var told = new List<string>();
+            Repairs.Told += told.Add;
+            var damaged = whole.ToArray();
+            damaged[at] ^= 4;
+            await File.WriteAllBytesAsync(path, damaged, Cancel);
+            var second = await Resolve("npm:some@1.0.0", cancel: Cancel);
+            Repairs.Told -= told.Add;
+            Assert.Equal("be good", await File.ReadAllTextAsync(second.Licence.TextFile!, Cancel));
+            Assert.Equal(whole, await File.ReadAllBytesAsync(path, Cancel));
+            Assert.Contains(told, t => t.Contains($"'{file}' of npm:some@1.0.0 in the cache was damaged", StringComparison.Ordinal));
+        }
+        Assert.Equal(calls == 1 ? 1 : 3, Calls);
+    }
+
+    [Fact]
+    public async Task What_is_damaged_and_cannot_be_fetched_is_named()
+    {
+        Publish(("package/m.onnx", "network"));
+        var first = await Resolve("npm:some@1.0.0#m.onnx", cancel: Cancel);
+        await File.WriteAllTextAsync(first.MainFile, "netwurk", Cancel);
+        Client("echo '{ \"error\": { \"code\": \"ENOTFOUND\" } }'; exit 1");
+        Assert.Contains("'m.onnx' of npm:some@1.0.0#m.onnx in the cache is damaged", await Refused("npm:some@1.0.0#m.onnx"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_model_that_an_older_version_fetched_is_listed_and_not_fetched_again()
+    {
+        Publish(("package/m.onnx", "network"));
+        var first = await Resolve("npm:some@1.0.0#m.onnx", cancel: Cancel);
+        var list = Path.Combine(first.Folder, Manifest.Name);
+        File.Delete(list);
+        await Resolve("npm:some@1.0.0#m.onnx", cancel: Cancel);
+        Assert.True(File.Exists(list));
+        Assert.Equal(1, Calls);
+    }
+
     [Fact]
     public async Task Twenty_at_once_fetch_once()
     {

@@ -28,7 +28,7 @@ static class NativeBuild
         ["linux-arm64"] = new("aarch64", [new(128, "armv8-a")]),
     };
 
-    static readonly string[] exports = ["image_create", "image_destroy", "image_set", "image_run", "image_output"];
+    static readonly string[] exports = ["SoftmodelImage_create", "SoftmodelImage_destroy", "SoftmodelImage_set", "SoftmodelImage_run", "SoftmodelImage_output"];
 
     // What the runtime finds by the borders of a section, of which there is one for each image.
     static readonly string[] sections = ["__modules", "__managedcode", "__unbox"];
@@ -58,11 +58,11 @@ static class NativeBuild
             Tool.Find(prefix + tool);
         CCompiler(prefix);
         folder = Path.GetFullPath(folder);
-        var work = Path.Combine(Path.GetTempPath(), $"softmodel-{Guid.NewGuid():N}");
+        // A folder that nobody else can write to: what lies in it becomes code.
+        var work = Directory.CreateTempSubdirectory("softmodel-").FullName;
         var stage = Path.Combine(Path.GetDirectoryName(folder)!, $".{Path.GetFileName(folder)}-{Guid.NewGuid():N}");
         try
         {
-            Directory.CreateDirectory(work);
             Directory.CreateDirectory(stage);
             var library = $"lib{model.Prefix}.so";
             var weights = Path.Combine(stage, $"{model.Prefix}.weights");
@@ -166,16 +166,16 @@ static class NativeBuild
             await System.IO.File.WriteAllTextAsync(File("weights.s"), $"""
                 .section .rodata
                 .balign {Arena.Alignment}
-                .global softmodel_weights, softmodel_weights_end
-                softmodel_weights: .incbin "{Path.GetFileName(embedded)}"
-                softmodel_weights_end: .byte 0
+                .global SoftmodelWeights, SoftmodelWeightsEnd
+                SoftmodelWeights: .incbin "{Path.GetFileName(embedded)}"
+                SoftmodelWeightsEnd: .byte 0
                 .section .note.GNU-stack,"",%progbits
 
                 """, cancel);
         }
         // The runtime within the library can't be unloaded: closing the library leaves it where it is.
         await Tool.Run(CCompiler(prefix), [
-            "-O2", "-fPIC", "-shared", "-fvisibility=hidden", $"-I{headers}", $"-Wa,-I{headers}", "-o", library, File("shim.c"),
+            "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-iquote", headers, $"-Wa,-I{headers}", "-o", library, File("shim.c"),
             .. embedded is null ? [] : new[] { File("weights.s") },
             .. machine.Images.Select(i => File($"{i.Width}.o")),
             $"-Wl,--version-script={File("exports")}", $"-Wl,-soname,{Path.GetFileName(library)}",

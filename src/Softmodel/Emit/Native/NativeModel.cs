@@ -20,21 +20,18 @@ sealed record NativeModel(
     /// <summary>Files that lie beside the library, by what follows the prefix in their names.</summary>
     public IReadOnlyList<(string Extension, Action<Stream> Write)> Beside { get; init; } = [];
 
-    /// <summary>What names of functions, types and files begin with: the name with everything but letters, digits and underscores replaced.</summary>
-    public string Prefix
-    {
-        get
-        {
-            var prefix = string.Concat(Name.Select(c => char.IsAsciiLetterOrDigit(c) ? char.ToLowerInvariant(c) : '_')).Trim('_');
-            return prefix.Length == 0 || char.IsAsciiDigit(prefix[0]) ? "model_" + prefix : prefix;
-        }
-    }
+    /// <summary>What names of functions, types and files begin with; made of <see cref="Name"/> unless it is given.</summary>
+    public string Prefix { get; init; } = CName.Of(Name);
 }
 
 /// <summary>How a native library is built.</summary>
 /// <param name="EmbedWeights">Whether the weights become part of the library instead of a file beside it.</param>
 /// <param name="Target">The machine that it is for: <c>linux-x64</c> or <c>linux-arm64</c>.</param>
-public sealed record NativeOptions(bool EmbedWeights = false, string Target = "linux-x64");
+/// <param name="Name">
+/// What names of functions, types and files begin with: small letters of ASCII, digits and underscores, a letter first, and nothing
+/// that C or its library has a meaning for. By default it is made of the model's name.
+/// </param>
+public sealed record NativeOptions(bool EmbedWeights = false, string Target = "linux-x64", string? Name = null);
 
 /// <summary>A native library that has been built.</summary>
 /// <param name="Library">Its path.</param>

@@ -36,9 +36,9 @@ static class Templates
         ["LIBRARY"] = library,
         ["VERSION"] = typeof(Templates).Assembly.GetName().Version!.ToString(3),
         ["WEIGHTS"] = embedded ? "that is part of the library" : $"{model.Prefix}.weights beside the library",
-        ["IMAGES"] = string.Join("\n", widths.Select(w => $"IMAGE({w})")),
+        ["IMAGES"] = string.Join("\n", widths.Select(w => $"Image_OF({w})")),
         ["EMBEDDED"] = embedded
-            ? "extern const uint8_t softmodel_weights[], softmodel_weights_end[];\n#define EMBEDDED softmodel_weights\n#define EMBEDDED_LENGTH (size_t)(softmodel_weights_end - softmodel_weights)"
+            ? "extern const uint8_t SoftmodelWeights[], SoftmodelWeightsEnd[];\n#define Embedded_WEIGHTS SoftmodelWeights\n#define Embedded_LENGTH (size_t)(SoftmodelWeightsEnd - SoftmodelWeights)"
             : "",
         ["INPUTS"] = string.Join("\n", model.Inputs.Select(i => $" *     {Plain(i.ToString())}")),
         ["OUTPUTS"] = string.Join("\n", model.Outputs.Select(o => $" *     {Plain(o.ToString())}")),
@@ -46,9 +46,30 @@ static class Templates
         ["OUTPUT_TABLE"] = Table(model.Outputs),
         ["INPUT_COUNT"] = model.Inputs.Count.ToString(),
         ["OUTPUT_COUNT"] = model.Outputs.Count.ToString(),
-        ["USAGE"] = Plain(string.Join(" ", model.Inputs.SelectMany(i => i.Axes.Zip(i.Sizes.ToArray()).Where(a => a.Second < 0).Select(a => $"{a.First}=8")).Distinct()
-            .Concat(model.Inputs.Select(i => $"{i.Name}=FILE")))),
+        ["OUTPUT_FILES"] = Items(OutputFiles(model).Select(Literal)),
+        ["OUTPUT_LIST"] = string.Join(", ", OutputFiles(model).Select(PythonLiteral)),
+        ["USAGE"] = Plain(Usage(model)),
     };
+
+    /// <summary>How a sample is called; what could be meant in two ways says its kind.</summary>
+    static string Usage(NativeModel model)
+    {
+        var sizes = model.Inputs.SelectMany(i => i.Axes.Zip(i.Sizes.ToArray()).Where(a => a.Second < 0).Select(a => a.First)).Distinct().ToArray();
+        var inputs = model.Inputs.Select(i => i.Name).ToArray();
+        string Of(string kind, string name) => (sizes.Contains(name) && inputs.Contains(name)) || name is "threads" or "seed" ? $"{kind}:{name}" : name;
+        return string.Join(" ", sizes.Select(s => $"{Of("size", s)}=8").Concat(inputs.Select(i => $"{Of("input", i)}=FILE")));
+    }
+
+    /// <summary>The files that samples write: called after the outputs, or numbered where names can't be those of files, or differ too little.</summary>
+    static string[] OutputFiles(NativeModel model)
+    {
+        const int longest = 200;
+        var files = model.Outputs.Select(o => $"{o.Name.Replace('/', '_')}.raw").ToArray();
+        var isPlain = files.All(f => f.Length > ".raw".Length && Encoding.UTF8.GetByteCount(f) <= longest && !f.Any(char.IsControl)) && files.Distinct(StringComparer.OrdinalIgnoreCase).Count() == files.Length;
+        return isPlain ? files : [.. files.Select((_, i) => $"output{i}.raw")];
+    }
+
+    static string PythonLiteral(string text) => "\"" + string.Concat(text.EnumerateRunes().Select(r => r.IsAscii && r.Value is >= ' ' and not ('"' or '\\') ? r.ToString() : $"\\U{r.Value:X8}")) + "\"";
 
     // Text within comments of C and Python must not end them.
     static string Plain(string text) => string.Concat(text.Select(c => char.IsAsciiLetterOrDigit(c) || " _-.,:=[]+()/".Contains(c) ? c : '·')).Replace("*/", "··");

@@ -10,6 +10,9 @@ internal sealed class ExternalData(string folder) : IDisposable
 {
     readonly Dictionary<string, MappedFile> files = [];
 
+    /// <summary>The files that were asked for, as they are named.</summary>
+    public IEnumerable<string> Names => files.Keys;
+
     /// <summary>The bytes that a tensor's <c>external_data</c> names: location, offset and length.</summary>
     public ReadOnlyMemory<byte> Read(List<(string Key, string Value)> pairs, Int128 bytes, Func<string, Exception> fault)
     {

@@ -11,6 +11,9 @@ internal sealed class OnnxFile : IDisposable
 
     OnnxFile(MappedFile file, ExternalData external, OnnxModel model) => (this.file, this.external, Model) = (file, external, model);
 
+    /// <summary>The files beside it that hold tensors of it, by their paths from its folder.</summary>
+    public IEnumerable<string> ExternalFiles => external.Names;
+
     /// <summary>What the file holds.</summary>
     public OnnxModel Model { get; }
 

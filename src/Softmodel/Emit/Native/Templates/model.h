@@ -10,8 +10,8 @@
  * Outputs:
 %OUTPUTS%
  */
-#ifndef %UPPER%_H
-#define %UPPER%_H
+#ifndef SOFTMODEL_%UPPER%_H
+#define SOFTMODEL_%UPPER%_H
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -65,8 +65,13 @@ typedef struct %PREFIX%_info {
 const char *%PREFIX%_last_error(void);
 
 /* Makes a model that uses one thread. The weights are the file %WEIGHTS% where weights is null,
- * else the file that it names. They are mapped, not copied. *model is null after an error. */
-int32_t %PREFIX%_create(const char *weights, %PREFIX% **model);
+ * else the file that it names. They are mapped, not copied, and read once to compare them with their checksum, about
+ * as fast as memory is read. *model is null after an error. */
+int32_t %PREFIX%_create(const char *weights, struct %PREFIX% **model);
+
+/* The same without that reading, for weights that were checked in another way: those that are damaged give wrong outputs
+ * or end the program. */
+int32_t %PREFIX%_create_unchecked(const char *weights, struct %PREFIX% **model);
 
 /* Frees a model, and all memory that its outputs lie in. Null is allowed. Refused while the model runs. */
 int32_t %PREFIX%_destroy(%PREFIX% *model);

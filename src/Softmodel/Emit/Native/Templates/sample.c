@@ -5,36 +5,51 @@
  *
  * SYMBOL=SIZE gives a size that may differ from run to run (4 unless given), INPUT=FILE the raw elements of an input
  * (zeros unless given). Each output goes to OUTPUT.raw; its shape is printed. threads=N and seed=N are understood too.
+ * Where names are alike, size:SYMBOL=SIZE and input:INPUT=FILE say which is meant.
  */
 #include "%PREFIX%.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *argument(int count, char **arguments, const char *name)
+static const char *valueOf(const char *text, const char *kind, const char *name)
 {
     size_t length = strlen(name);
-    for (int i = 1; i < count; i++)
-        if (strncmp(arguments[i], name, length) == 0 && arguments[i][length] == '=')
-            return arguments[i] + length + 1;
-    return NULL;
+    if (strncmp(text, kind, strlen(kind)) != 0 || strncmp(text + strlen(kind), name, length) != 0)
+        return NULL;
+    text += strlen(kind) + length;
+    return *text == '=' ? text + 1 : NULL;
 }
 
-static size_t element_size(int32_t type)
+/* The value of an argument: of the one that says its kind, or else of one that has the name alone. */
+static const char *valueGiven(int count, char **arguments, const char *kind, const char *name)
+{
+    const char *plain = NULL;
+    for (int i = 1; i < count; i++) {
+        const char *exact = valueOf(arguments[i], kind, name);
+        if (exact != NULL)
+            return exact;
+        if (plain == NULL)
+            plain = valueOf(arguments[i], "", name);
+    }
+    return plain;
+}
+
+static size_t elementSize(int32_t type)
 {
     static const size_t sizes[] = { 0, 4, 1, 1, 2, 2, 4, 8, 0, 1, 2, 8, 4, 8, 0, 0, 2 };
     return sizes[type];
 }
 
-static size_t bytes_of(const %PREFIX%_tensor *tensor)
+static size_t bytesOf(const %PREFIX%_tensor *tensor)
 {
-    size_t bytes = element_size(tensor->type);
+    size_t bytes = elementSize(tensor->type);
     for (int axis = 0; axis < tensor->rank; axis++)
         bytes *= (size_t)tensor->size[axis];
     return bytes;
 }
 
-static void check(int32_t error)
+static void stopOn(int32_t error)
 {
     if (error != %UPPER%_OK) {
         fprintf(stderr, "error %d: %s\n", error, %PREFIX%_last_error());
@@ -42,62 +57,59 @@ static void check(int32_t error)
     }
 }
 
+static const char *const outputFiles[] = {%OUTPUT_FILES%};
+
 int main(int count, char **arguments)
 {
-    %PREFIX% *model;
+    struct %PREFIX% *model;
     %PREFIX%_tensor inputs[%INPUT_COUNT% + 1] = { { 0 } };
-    const char *threads = argument(count, arguments, "threads"), *seed = argument(count, arguments, "seed");
+    const char *threads = valueGiven(count, arguments, "", "threads"), *seed = valueGiven(count, arguments, "", "seed");
 
-    check(%PREFIX%_create(NULL, &model));
-    check(%PREFIX%_set_threads(model, threads ? atoi(threads) : 1));
-    check(%PREFIX%_set_seed(model, seed ? strtoull(seed, NULL, 10) : 0));
+    stopOn(%PREFIX%_create(NULL, &model));
+    stopOn(%PREFIX%_set_threads(model, threads ? atoi(threads) : 1));
+    stopOn(%PREFIX%_set_seed(model, seed ? strtoull(seed, NULL, 10) : 0));
 
     for (int i = 0; i < %PREFIX%_input_count(); i++) {
         %PREFIX%_info info;
         const char *path;
-        check(%PREFIX%_input(i, &info));
+        stopOn(%PREFIX%_input(i, &info));
         inputs[i].type = info.type;
         inputs[i].rank = info.rank;
         for (int axis = 0; axis < info.rank; axis++) {
-            const char *size = argument(count, arguments, info.axis[axis]);
+            const char *size = valueGiven(count, arguments, "size:", info.axis[axis]);
             inputs[i].size[axis] = info.size[axis] >= 0 ? info.size[axis] : size ? atoll(size) : 4;
         }
-        inputs[i].data = calloc(bytes_of(&inputs[i]) + 1, 1);
-        path = argument(count, arguments, info.name);
+        inputs[i].data = calloc(bytesOf(&inputs[i]) + 1, 1);
+        path = valueGiven(count, arguments, "input:", info.name);
         if (path != NULL) {
             FILE *file = fopen(path, "rb");
-            if (file == NULL || fread(inputs[i].data, 1, bytes_of(&inputs[i]), file) != bytes_of(&inputs[i])) {
-                fprintf(stderr, "%s: it can't be read or has fewer than %zu bytes\n", path, bytes_of(&inputs[i]));
+            if (file == NULL || fread(inputs[i].data, 1, bytesOf(&inputs[i]), file) != bytesOf(&inputs[i])) {
+                fprintf(stderr, "%s: it can't be read or has fewer than %zu bytes\n", path, bytesOf(&inputs[i]));
                 return 1;
             }
             fclose(file);
         }
     }
 
-    check(%PREFIX%_run(model, inputs, %PREFIX%_input_count()));
+    stopOn(%PREFIX%_run(model, inputs, %PREFIX%_input_count()));
 
     for (int i = 0; i < %PREFIX%_output_count(); i++) {
         %PREFIX%_info info;
         %PREFIX%_tensor output;
-        char path[1024];
         FILE *file;
-        check(%PREFIX%_output(i, &info));
-        check(%PREFIX%_result(model, i, &output));
+        stopOn(%PREFIX%_output(i, &info));
+        stopOn(%PREFIX%_result(model, i, &output));
         printf("%s [", info.name);
         for (int axis = 0; axis < output.rank; axis++)
             printf(axis ? ",%lld" : "%lld", (long long)output.size[axis]);
         printf("]\n");
-        snprintf(path, sizeof path, "%s.raw", info.name);
-        for (char *c = path; *c; c++)
-            if (*c == '/')
-                *c = '_';
-        file = fopen(path, "wb");
-        if (file == NULL || fwrite(output.data, 1, bytes_of(&output), file) != bytes_of(&output) || fclose(file) != 0) {
-            fprintf(stderr, "%s: it can't be written\n", path);
+        file = fopen(outputFiles[i], "wb");
+        if (file == NULL || fwrite(output.data, 1, bytesOf(&output), file) != bytesOf(&output) || fclose(file) != 0) {
+            fprintf(stderr, "%s: it can't be written\n", outputFiles[i]);
             return 1;
         }
     }
-    check(%PREFIX%_destroy(model));
+    stopOn(%PREFIX%_destroy(model));
     for (int i = 0; i < %PREFIX%_input_count(); i++)
         free(inputs[i].data);
     return 0;

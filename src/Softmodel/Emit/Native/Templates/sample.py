@@ -3,13 +3,15 @@
     python3 sample.py %USAGE%
 
 SYMBOL=SIZE gives a size that may differ from run to run (4 unless given), INPUT=FILE the raw elements of an input (zeros
-unless given). Each output goes to OUTPUT.raw; its shape is printed. threads=N and seed=N are understood too.
+unless given). Each output goes to OUTPUT.raw; its shape is printed. threads=N and seed=N are understood too. Where names
+are alike, size:SYMBOL=SIZE and input:INPUT=FILE say which is meant.
 """
 import ctypes
 import math
 import pathlib
 import sys
 
+OUTPUT_FILES = [%OUTPUT_LIST%]
 ELEMENT_SIZE = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}
 
 
@@ -45,14 +47,22 @@ def described(name):
         yield info
 
 
+def given(kind, name, otherwise):
+    """The value of an argument: of the one that says its kind, or else of one that has the name alone."""
+    for start in (f"{kind}{name}=", f"{name}="):
+        for argument in sys.argv[1:]:
+            if argument.startswith(start):
+                return argument[len(start) :]
+    return otherwise
+
+
 def main():
     if not all("=" in argument for argument in sys.argv[1:]):
         sys.exit(__doc__)
-    given = dict(argument.split("=", 1) for argument in sys.argv[1:])
     model = ctypes.c_void_p()
     call("create", None, ctypes.byref(model))
-    call("set_threads", model, int(given.get("threads", 1)))
-    call("set_seed", model, ctypes.c_uint64(int(given.get("seed", 0))))
+    call("set_threads", model, int(given("", "threads", 1)))
+    call("set_seed", model, ctypes.c_uint64(int(given("", "seed", 0))))
 
     infos = list(described("input"))
     inputs = (Tensor * max(1, len(infos)))()
@@ -60,8 +70,8 @@ def main():
     for info, tensor in zip(infos, inputs):
         tensor.type, tensor.rank = info.type, info.rank
         for axis in range(info.rank):
-            tensor.size[axis] = info.size[axis] if info.size[axis] >= 0 else int(given.get(info.axis[axis].decode(), 4))
-        path = given.get(info.name.decode())
+            tensor.size[axis] = info.size[axis] if info.size[axis] >= 0 else int(given("size:", info.axis[axis].decode(), 4))
+        path = given("input:", info.name.decode(), None)
         data = pathlib.Path(path).read_bytes() if path else bytes(tensor.bytes)
         if len(data) != tensor.bytes:
             sys.exit(f"{path}: it has {len(data)} bytes, and {tensor.bytes} are needed")
@@ -73,7 +83,7 @@ def main():
         output = Tensor()
         call("result", model, index, ctypes.byref(output))
         print(info.name.decode(), "[" + ",".join(map(str, output.shape)) + "]")
-        pathlib.Path(info.name.decode().replace("/", "_") + ".raw").write_bytes(ctypes.string_at(output.data, output.bytes))
+        pathlib.Path(OUTPUT_FILES[index]).write_bytes(ctypes.string_at(output.data, output.bytes))
     call("destroy", model)
 
 
