@@ -2,12 +2,14 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Softmodel.Bench.Answers;
 using Softmodel.Bench.Coverage;
 using Softmodel.Bench.Fuzz;
 using Softmodel.Bench.Pictures;
 using Softmodel.Bench.Readme;
 using Softmodel.Bench.Schemas;
+using Softmodel.Bench.Tokenizers;
 
 if (args is [FuzzWorker.Command, var given, var first, var step, var folder])
 {
@@ -96,4 +98,28 @@ schemas.SetAction(async (parsed, cancel) =>
     return report.Invalid.Length == 0 ? 0 : 1;
 });
 
-return await new RootCommand("Measurements of Softmodel that are no part of it.") { fuzz, answers, schemas, coverage, readme, speech }.Parse(args).InvokeAsync();
+var strings = new Option<int>("--count") { Description = "How many texts", DefaultValueFactory = _ => 20_000 };
+var perTokenizer = new Option<int>("--texts") { Description = "How many of them for each tokenizer", DefaultValueFactory = _ => 8 };
+var files = new Option<string?>("--files") { Description = "Compare the tokenizers in this folder instead of made ones" };
+var freeze = new Option<string?>("--write") { Description = "Write what the reference says into this file, for tests" };
+var tokenizers = new Command("tokenizers", "Compare tokenizers of all components with Hugging Face's") { strings, perTokenizer, seed, files, freeze, asJson };
+tokenizers.SetAction(async (parsed, cancel) =>
+{
+    List<FrozenCase>? frozen = parsed.GetValue(freeze) is null ? null : [];
+    var cases = parsed.GetValue(files) is { } inside ? TokenizerCases.In(inside, parsed.GetValue(seed), parsed.GetValue(perTokenizer)) : TokenizerCases.Of(parsed.GetValue(seed), parsed.GetValue(perTokenizer));
+    var report = await TokenizerRun.Run(cases, parsed.GetValue(strings), Console.Error.WriteLine, frozen, cancel);
+    if (frozen is not null)
+        await File.WriteAllTextAsync(parsed.GetValue(freeze)!, JsonSerializer.Serialize(frozen, new JsonSerializerOptions(JsonSerializerDefaults.Web) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }), cancel);
+    if (parsed.GetValue(asJson))
+        Console.Out.WriteLine(JsonSerializer.Serialize(report, new JsonSerializerOptions(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }));
+    else
+    {
+        Console.Out.WriteLine($"{report.Strings} texts by {report.Tokenizers} tokenizers: {report.Differ} differ, of {report.Failed} the reference makes an error");
+        Console.Out.WriteLine($"refused: {report.Refused.Values.Sum()} here only, {report.RefusedByReference} by the reference only, {report.RefusedByBoth} by both; the reference crashed with {report.Crashed}");
+        foreach (var (reason, times) in report.Refused)
+            Console.Out.WriteLine($"{times,6} {reason}");
+    }
+    return report.Differ == 0 ? 0 : 1;
+});
+
+return await new RootCommand("Measurements of Softmodel that are no part of it.") { fuzz, answers, schemas, tokenizers, coverage, readme, speech }.Parse(args).InvokeAsync();
