@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Softmodel.Bench.Answers;
 using Softmodel.Bench.Coverage;
 using Softmodel.Bench.Differential;
@@ -11,6 +12,7 @@ using Softmodel.Bench.Layers;
 using Softmodel.Bench.Pictures;
 using Softmodel.Bench.Readme;
 using Softmodel.Bench.Schemas;
+using Softmodel.Bench.Tokenizers;
 using Softmodel.Bench.Words;
 
 if (args is [FuzzWorker.Command, var given, var begin, var step, var folder])
@@ -187,4 +189,28 @@ var words = new Argument<string>("file") { Description = "The file to write: src
 var cWords = new Command("c-words", "Write the words with which the names of a native library must not begin, as gcc and the headers here know them") { words };
 cWords.SetAction(async (parsed, cancel) => await File.WriteAllTextAsync(parsed.GetRequiredValue(words), string.Concat((await CWords.Find(cancel)).Chunk(12).Select(line => $"{string.Join(' ', line)}\n")), cancel));
 
-return await new RootCommand("Measurements of Softmodel that are no part of it.") { fuzz, answers, schemas, coverage, readme, speech, layers, differential, flips, cWords }.Parse(args).InvokeAsync();
+var strings = new Option<int>("--count") { Description = "How many texts", DefaultValueFactory = _ => 20_000 };
+var perTokenizer = new Option<int>("--texts") { Description = "How many of them for each tokenizer", DefaultValueFactory = _ => 8 };
+var files = new Option<string?>("--files") { Description = "Compare the tokenizers in this folder instead of made ones" };
+var freeze = new Option<string?>("--write") { Description = "Write what the reference says into this file, for tests" };
+var tokenizers = new Command("tokenizers", "Compare tokenizers of all components with Hugging Face's") { strings, perTokenizer, seed, files, freeze, asJson };
+tokenizers.SetAction(async (parsed, cancel) =>
+{
+    List<FrozenCase>? frozen = parsed.GetValue(freeze) is null ? null : [];
+    var cases = parsed.GetValue(files) is { } inside ? TokenizerCases.In(inside, parsed.GetValue(seed), parsed.GetValue(perTokenizer)) : TokenizerCases.Of(parsed.GetValue(seed), parsed.GetValue(perTokenizer));
+    var report = await TokenizerRun.Run(cases, parsed.GetValue(strings), Console.Error.WriteLine, frozen, cancel);
+    if (frozen is not null)
+        await File.WriteAllTextAsync(parsed.GetValue(freeze)!, JsonSerializer.Serialize(frozen, new JsonSerializerOptions(JsonSerializerDefaults.Web) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }), cancel);
+    if (parsed.GetValue(asJson))
+        Console.Out.WriteLine(JsonSerializer.Serialize(report, new JsonSerializerOptions(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }));
+    else
+    {
+        Console.Out.WriteLine($"{report.Strings} texts by {report.Tokenizers} tokenizers: {report.Differ} differ, of {report.Failed} the reference makes an error");
+        Console.Out.WriteLine($"refused: {report.Refused.Values.Sum()} here only, {report.RefusedByReference} by the reference only, {report.RefusedByBoth} by both; the reference crashed with {report.Crashed}");
+        foreach (var (reason, times) in report.Refused)
+            Console.Out.WriteLine($"{times,6} {reason}");
+    }
+    return report.Differ == 0 ? 0 : 1;
+});
+
+return await new RootCommand("Measurements of Softmodel that are no part of it.") { fuzz, answers, schemas, coverage, readme, speech, layers, differential, flips, cWords, tokenizers }.Parse(args).InvokeAsync();

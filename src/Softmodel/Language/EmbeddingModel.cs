@@ -122,8 +122,8 @@ public sealed class EmbeddingModel : IDisposable
     internal int[] TokensOf(string text)
     {
         var tokens = tokenizer.Encode(text, parsesSpecial: false).AsSpan();
-        int[] before = tokenizer is { AddsBegin: true, Begin: { } begin } ? [begin] : [], after = tokenizer is { AddsEnd: true, End: { } end } ? [end] : [];
-        return [.. before, .. tokens[..Math.Min(tokens.Length, Math.Max(0, MaxTokens - before.Length - after.Length))], .. after];
+        var (before, after) = (tokenizer.Before, tokenizer.After);
+        return [.. before, .. tokens[..Math.Min(tokens.Length, Math.Max(0, MaxTokens - before.Count - after.Count))], .. after];
     }
 
     /// <summary>How many tokens of a text are read.</summary>
@@ -131,7 +131,7 @@ public sealed class EmbeddingModel : IDisposable
     /// <param name="isCut">Whether it has more.</param>
     public int CountTokens(string text, out bool isCut)
     {
-        var count = tokenizer.Encode(text, parsesSpecial: false).Length + (tokenizer.AddsBegin ? 1 : 0) + (tokenizer.AddsEnd ? 1 : 0);
+        var count = tokenizer.Encode(text, parsesSpecial: false).Length + tokenizer.Before.Count + tokenizer.After.Count;
         isCut = count > MaxTokens;
         return Math.Min(count, MaxTokens);
     }

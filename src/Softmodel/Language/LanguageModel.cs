@@ -204,8 +204,8 @@ public sealed class LanguageModel : IDisposable
     int[] Prompt(string text, bool parsesSpecial)
     {
         var tokens = Tokenizer.Encode(text, parsesSpecial);
-        if (Tokenizer is { AddsBegin: true, Begin: { } begin } && !(tokens.Length > 0 && tokens[0] == begin))
-            tokens = [begin, .. tokens];
+        if (!tokens.Take(Tokenizer.Before.Count).SequenceEqual(Tokenizer.Before))
+            tokens = [.. Tokenizer.Before, .. tokens];
         return tokens.Length > 0 ? tokens
             : Tokenizer.Begin is { } first ? [first]
             : throw new SoftmodelException($"the prompt is empty, and {Name} has no token with which a text begins; write some words");

@@ -141,9 +141,9 @@ public class ConstraintTests
                 Vocabulary.Write(i < 256 + pieces.Length ? pieces[i - 256] : "<end>", writer);
         });
         var longest = Enumerable.Range(0, 256 + pieces.Length).OrderByDescending(t => vocabulary.BytesOf(t).Length).ToArray();
-        return new(new(vocabulary, (text, tokens) =>
+        return new(new(vocabulary, (text, _, tokens) =>
         {
-            for (var bytes = Encoding.UTF8.GetBytes(text.ToString()).AsSpan(); !bytes.IsEmpty;)
+            for (var bytes = Encoding.UTF8.GetBytes(text.Text).AsSpan(); !bytes.IsEmpty;)
             {
                 foreach (var token in longest)
                 {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using CsCheck;
 using Softmodel.Language.Tokens;
 
@@ -5,7 +6,15 @@ namespace Softmodel.Tests.Language;
 
 public class SplittingTests
 {
-    static string[] Pieces(string way, string text) => [.. Splitting.Pieces(text, Splitting.Find(way, "model.gguf").Splits).Select(p => text.Substring(p.Start, p.Length))];
+    static string[] Pieces(string way, string text) => Pieces(text, Splitting.Find(way, "model.gguf").Steps);
+
+    static string[] Pieces(string text, params PreTokenizer[] steps)
+    {
+        var pieces = new Pieces(text);
+        foreach (var step in steps)
+            step(pieces);
+        return [.. Enumerable.Range(0, pieces.Count).Select(i => pieces[i].ToString())];
+    }
 
     // As Python's regex module splits, for which characters beyond U+FFFF are characters.
     [Theory]
@@ -57,12 +66,82 @@ public class SplittingTests
     public void Names_the_ways_that_are_known() =>
         Assert.Contains("'other' (tokenizer.ggml.pre), which is not known here; known are gpt-2,", Assert.Throws<SoftmodelException>(() => Splitting.Find("other", "model.gguf")).Message);
 
+    // As the reference's own documentation of its behaviors says.
     [Theory]
-    [InlineData(SplitKeeps.Apart, false, "a|-|b|-|-|c")]
-    [InlineData(SplitKeeps.Not, false, "a|b|c")]
+    [InlineData(SplitKeeps.Apart, false, "the|-|final|-|-|countdown")]
+    [InlineData(SplitKeeps.Not, false, "the|final|countdown")]
     [InlineData(SplitKeeps.Not, true, "-|-|-")]
-    [InlineData(SplitKeeps.WithPrevious, false, "a-|b-|-|c")]
-    [InlineData(SplitKeeps.WithNext, false, "a|-b|-|-c")]
+    [InlineData(SplitKeeps.WithPrevious, false, "the-|final-|-|countdown")]
+    [InlineData(SplitKeeps.WithNext, false, "the|-final|-|-countdown")]
+    [InlineData(SplitKeeps.Together, false, "the|-|final|--|countdown")]
     internal void Keeps_what_is_found(SplitKeeps keeps, bool isInverted, string pieces) =>
-        Assert.Equal(pieces, string.Join('|', Splitting.Pieces("a-b--c", [Splitting.Of("-", keeps, isInverted)]).Select(p => "a-b--c".Substring(p.Start, p.Length))));
+        Assert.Equal(pieces, string.Join('|', Pieces("the-final--countdown", PreTokenizers.Splitting(Pattern.Of("-").Find, keeps, isInverted))));
+
+    // What Oniguruma finds, which is the reference's.
+    [Theory]
+    [InlineData(@"(?i:ss)", "SS sS ß \u1E9E \u017Fs x", "SS|sS|ß|\u1E9E|\u017Fs")]
+    [InlineData(@"(?i:k)", "k K \u212A", "k|K|\u212A")]
+    [InlineData(@"(?i:i\u0307)", "İ i\u0307", "İ|i\u0307")]
+    [InlineData(@"(?i:[ß])", "ss ẞ", "ss|ẞ")]
+    [InlineData(@"(?i:[^k])+", "xK\u212A", "x")]
+    [InlineData(@"(?i)th(?-i)E", "THE The", "THE")]
+    [InlineData(@"a(?i)b|c", "aB aC abc", "aB|aC|ab")]
+    [InlineData(@"a{1,2}+", "aaaaa", "aaaaa")]
+    [InlineData(@"a++b?", "aab", "aab")]
+    [InlineData(@"a{2}?x", "aax x", "aax|x")]
+    [InlineData(@"ba{,2}", "baaa", "baa")]
+    [InlineData(@"a{x}|b{", "a{x} b{", "a{x}|b{")]
+    [InlineData(@"\w+", "a² ⁴ b_c\u0301", "a²|b_c\u0301")]
+    [InlineData(@"[\w]+", "a² ⁴ b_c", "a|b_c")]
+    [InlineData(@"\h+", "12xyzAF", "12|AF")]
+    [InlineData(@"[[:punct:]]", "a+b.", "+|.")]
+    [InlineData(@"\p{Punct}", "a+b.", ".")]
+    [InlineData(@"[a-z&&[^aeiou]]+", "hello", "h|ll")]
+    [InlineData(@"[]a-]+", "x]-a", "]-a")]
+    [InlineData(@"^b", "b\nb\n", "b|b")]
+    [InlineData(@"b$", "ab\nb", "b|b")]
+    [InlineData(@"\R", "a\r\nb\u2028", "\r\n|\u2028")]
+    [InlineData(@"\p{Han}+", "ab漢\U00020000字", "漢\U00020000字")]
+    [InlineData(@"[\x{20000}-\x{2A6DF}]", "\U00020000漢", "\U00020000")]
+    [InlineData(@".", "😀\n𝕳", "😀|𝕳")]
+    [InlineData(@"\p{^L}+", "ab12", "12")]
+    [InlineData(@"(?x: a b # nothing
+        )", "ab", "ab")]
+    public void Finds_as_Oniguruma_does(string pattern, string text, string found) =>
+        Assert.Equal(found, string.Join('|', Pieces(text, PreTokenizers.Splitting(Pattern.Of(pattern).Find, SplitKeeps.Not, isInverted: true))));
+
+    [Theory]
+    [InlineData(@"(a)\1", "'\\1'")]
+    [InlineData(@"(?<n>a)\k<n>", "'\\k'")]
+    [InlineData(@"\X", "'\\X'")]
+    [InlineData(@"(?~a)", "the group '(?~'")]
+    [InlineData(@"(?s).", "the group '(?s'")]
+    [InlineData(@"\p{IsAlpha}", "'\\p{IsAlpha}'")]
+    [InlineData("(", "a group without an end")]
+    [InlineData("a)", "a ')' too many")]
+    [InlineData("[a", "a '[' without a ']'")]
+    [InlineData("*", "a '*' of nothing")]
+    [InlineData("a\\", "ends with a '\\'")]
+    public void Refuses_patterns_that_it_does_not_read(string pattern, string says)
+    {
+        var message = Assert.Throws<FormatException>(() => Pattern.Of(pattern)).Message;
+        Assert.Contains($"the pattern '{pattern}' ", message);
+        Assert.Contains(says, message);
+    }
+
+    // An empty match splits where it lies; one right after another match is none.
+    [Theory]
+    [InlineData("(?=[A-Z])", "aBcD", "a|Bc|D")]
+    [InlineData("a*", "baac", "b|aa|c")]
+    [InlineData(@"\b", "a-b", "a|-|b")]
+    public void Empty_matches_split(string pattern, string text, string pieces) => Assert.Equal(pieces, string.Join('|', Pieces(text, PreTokenizers.Splitting(Pattern.Of(pattern).Find))));
+
+    [Fact]
+    public void Long_texts_take_no_long_time()
+    {
+        var watch = Stopwatch.StartNew();
+        foreach (var text in (string[])[new(' ', 200_000), new('a', 200_000), string.Concat(Enumerable.Repeat("ab 12!\n", 30_000)), string.Concat(Enumerable.Repeat("😀", 100_000))])
+            Assert.Equal(text.Length, Pieces("llama-bpe", text).Sum(p => p.Length));
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(60), $"it took {watch.Elapsed}");
+    }
 }

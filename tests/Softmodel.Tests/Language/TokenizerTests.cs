@@ -238,6 +238,8 @@ public class TokenizerTests
         return Tokenizer.Open(Path.GetDirectoryName(path)!);
     });
 
+    static Dictionary<string, object> Ids(params (string Name, int Id)[] tokens) => tokens.ToDictionary(t => t.Name, t => (object)new { id = t.Name, ids = (int[])[t.Id], tokens = (string[])[t.Name] });
+
     static Dictionary<string, int> Numbered(IEnumerable<string> tokens) => tokens.Select((t, i) => (t, i)).ToDictionary(p => p.t, p => p.i);
 
     [Fact]
@@ -250,7 +252,8 @@ public class TokenizerTests
                 added_tokens = new object[] { new { id = 258, content = "<s>", special = true, rstrip = true }, new { id = 259, content = "<|im_end|>", special = true }, new { id = 260, content = "xyz", special = false } },
                 normalizer = new { type = "NFC" },
                 pre_tokenizer = new { type = "Sequence", pretokenizers = new object[] { new { type = "Split", pattern = new { Regex = @"\p{N}" }, behavior = "Isolated" }, new { type = "ByteLevel", add_prefix_space = false, use_regex = true } } },
-                post_processor = new { type = "TemplateProcessing", single = new object[] { new { SpecialToken = new { id = "<s>" } }, new { Sequence = new { id = "A" } } } },
+                post_processor = new { type = "TemplateProcessing", single = new object[] { new { SpecialToken = new { id = "<s>" } }, new { Sequence = new { id = "A" } } }, special_tokens = Ids(("<s>", 258)) },
+                decoder = new { type = "ByteLevel" },
                 model = new { type = "BPE", vocab = Numbered(tokens), merges = new object[] { "a b", (string[])["Ġ", "ab"] } },
             },
             new { eos_token = new { content = "<|im_end|>" } });
@@ -272,6 +275,7 @@ public class TokenizerTests
             added_tokens = new object[] { new { id = 0, content = "<unk>", special = true }, new { id = 1, content = "<s>", special = true }, new { id = 2, content = "</s>", special = true } },
             normalizer = isMetaspace ? null : new { type = "Sequence", normalizers = new object[] { new { type = "Prepend", prepend = "\u2581" }, new { type = "Replace", pattern = new { String = " " }, content = "\u2581" } } },
             pre_tokenizer = isMetaspace ? new { type = "Metaspace", replacement = "\u2581", prepend_scheme = "first", split = false } : null,
+            decoder = new { type = "Sequence", decoders = new object[] { new { type = "Replace", pattern = new { String = "\u2581" }, content = " " }, new { type = "ByteFallback" }, new { type = "Fuse" }, new { type = "Strip", content = " ", start = 1, stop = 0 } } },
             model = new { type = "BPE", byte_fallback = true, unk_token = "<unk>", vocab = Numbered(tokens), merges = pairs },
         });
         Assert.Equal(["\u2581ab", "\u2581ab", "<0xC3>", "<0xA9>"], Names(tokenizer, "ab abé"));
@@ -300,7 +304,8 @@ public class TokenizerTests
         added_tokens = words.Take(5).Select((w, id) => new { id, content = w, special = true }),
         normalizer = new { type = "BertNormalizer", lowercase = true },
         pre_tokenizer = new { type = "BertPreTokenizer" },
-        post_processor = new { type = "TemplateProcessing", single = new object[] { new { SpecialToken = new { id = "[CLS]" } }, new { Sequence = new { id = "A" } }, new { SpecialToken = new { id = "[SEP]" } } } },
+        post_processor = new { type = "TemplateProcessing", single = new object[] { new { SpecialToken = new { id = "[CLS]" } }, new { Sequence = new { id = "A" } }, new { SpecialToken = new { id = "[SEP]" } } }, special_tokens = Ids(("[CLS]", 2), ("[SEP]", 3)) },
+        decoder = new { type = "WordPiece", prefix = "##", cleanup = false },
         model = new { type = "WordPiece", unk_token = "[UNK]", continuing_subword_prefix = "##", vocab = Numbered(words) },
     }));
 
@@ -316,6 +321,7 @@ public class TokenizerTests
         {
             added_tokens = new object[] { new { id = 0, content = "<unk>", special = true }, new { id = 1, content = "</s>", special = true } },
             pre_tokenizer = new { type = "Metaspace", replacement = "\u2581", prepend_scheme = "always" },
+            decoder = new { type = "Metaspace", replacement = "\u2581", prepend_scheme = "always" },
             model = new { type = "Unigram", unk_id = 0, vocab = tokens },
         });
         // Of the ways to write it the one whose scores sum up to most.
@@ -334,8 +340,16 @@ public class TokenizerTests
     [InlineData("""{"model": {"type": "BPE", "vocab": {"a": 2000000000}}}""", "have no sense")]
     [InlineData("""{"model": {"type": "BPE", "vocab": {"a": "x"}}}""", "can't be read")]
     [InlineData("""{"model": {"type": "Other", "vocab": {"a": 0}}}""", "'Other', which is not known here")]
-    [InlineData("""{"model": {"type": "BPE", "vocab": {"a": 0}, "end_of_word_suffix": "</w>"}}""", "end_of_word_suffix")]
-    [InlineData("""{"model": {"type": "BPE", "vocab": {"a": 0}}, "pre_tokenizer": {"type": "UnicodeScripts"}}""", "the pre-tokenizer 'UnicodeScripts'")]
+    [InlineData("""{"model": {"type": "BPE", "vocab": {"a": 0}, "dropout": 0.1}}""", "the dropout 0.1")]
+    [InlineData("""{"model": {"type": "BPE", "vocab": {"a": 0}}, "pre_tokenizer": {"type": "Other"}}""", "the pre-tokenizer 'Other'")]
+    [InlineData("""{"model": {"type": "BPE", "vocab": {"a": 0}}, "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Other"}]}}""", "the pre-tokenizer 'Other'")]
+    [InlineData("""{"model": {"type": "BPE", "vocab": {"a": 0}}, "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(a)\\1"}, "behavior": "Isolated"}}""", "has '\\1'")]
+    [InlineData("""{"model": {"type": "BPE", "vocab": {"a": 0}}, "pre_tokenizer": {"type": "Punctuation", "behavior": "Other"}}""", "the behavior 'Other'")]
+    [InlineData("""{"model": {"type": "BPE", "vocab": {"a": 0}}, "pre_tokenizer": {"type": "Metaspace", "prepend_scheme": "Other"}}""", "the prepend_scheme 'Other'")]
+    [InlineData("""{"model": {"type": "BPE", "vocab": {"a": 0}}, "decoder": {"type": "Other"}}""", "the decoder 'Other'")]
+    [InlineData("""{"model": {"type": "BPE", "vocab": {"a": 0}}, "post_processor": {"type": "Other"}}""", "the post-processor 'Other'")]
+    [InlineData("""{"model": {"type": "BPE", "vocab": {"a": 0}}, "post_processor": {"type": "BertProcessing", "cls": ["a", 7], "sep": ["a", 0]}}""", "the token 7, and there are 1")]
+    [InlineData("""{"model": {"type": "BPE", "vocab": {"a": 0}}, "normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}}""", "precompiled_charsmap is damaged")]
     [InlineData("""{"model": {"type": "BPE", "vocab": {"a": 0}}, "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "("}}}""", "can't be read")]
     [InlineData("""{"model": {"type": "BPE", "vocab": {"a": 0}}, "normalizer": {"type": "Other"}}""", "the normalizer 'Other'")]
     public void Says_what_is_wrong_with_json(string json, string says)
@@ -343,5 +357,159 @@ public class TokenizerTests
         var error = Assert.Throws<SoftmodelException>(() => InFile("tokenizer.json", Encoding.UTF8.GetBytes(json), Tokenizer.Open));
         Assert.Contains("tokenizer.json: ", error.Message);
         Assert.Contains(says, error.Message);
+    }
+
+    static Tokenizer Of(object? normalizer = null, object? pre_tokenizer = null, object? model = null, object[]? added_tokens = null, object? decoder = null) =>
+        Json(new { normalizer, pre_tokenizer, model, added_tokens = added_tokens ?? [], decoder });
+
+    static object Wholes(params string[] words) => new { type = "WordLevel", vocab = Numbered(["<unk>", .. words]), unk_token = "<unk>" };
+
+    static readonly string[] accented = ["mo\u0308chte", "möchte", "mochte", "Möchte", "中", "a", "中a", "\u0007a"];
+
+    [Theory]
+    [InlineData(true, true, false, true, "MÖCHTE 中a\u0007", "möchte 中 a")]
+    [InlineData(true, true, null, true, "MÖCHTE 中a\u0007", "mochte 中 a")]
+    [InlineData(true, true, null, false, "Möchte 中a\u0007", "Möchte 中 a")]
+    [InlineData(true, true, true, false, "möchte 中a\u0007", "mochte 中 a")]
+    [InlineData(true, false, false, true, "MÖCHTE 中a\u0007", "möchte 中a")]
+    [InlineData(false, true, false, true, "MÖCHTE 中\u0007a", "möchte 中 \u0007a")]
+    public void Honours_the_flags_of_BertNormalizer(bool clean_text, bool handle_chinese_chars, bool? strip_accents, bool lowercase, string text, string words) =>
+        Assert.Equal(words, string.Join(' ', Names(Of(new { type = "BertNormalizer", clean_text, handle_chinese_chars, strip_accents, lowercase }, new { type = "WhitespaceSplit" }, Wholes(accented)), text)));
+
+    [Fact]
+    public void A_long_word_is_unknown()
+    {
+        var tokenizer = Of(null, new { type = "WhitespaceSplit" }, new { type = "WordPiece", unk_token = "[UNK]", continuing_subword_prefix = "##", max_input_chars_per_word = 4, vocab = Numbered(["[UNK]", "ab", "##ab"]) });
+        Assert.Equal(["ab", "##ab", "[UNK]"], Names(tokenizer, "abab ababab"));
+    }
+
+    static readonly object[][] unigrams = [["<unk>", 0.0], ["\u2581", -8.0], ["\u2581hello", -3.0], ["\u2581the", -3.1], ["h", -8.0], ["e", -8.0], .. Enumerable.Range(0, 256).Select(b => (object[])[$"<0x{b:X2}>", -10.0])];
+
+    [Fact]
+    public void Unigram_honours_what_comes_before_it()
+    {
+        static object Model(bool byte_fallback) => new { type = "Unigram", unk_id = 0, vocab = unigrams, byte_fallback };
+        var metaspace = new { type = "Metaspace", replacement = "\u2581", prepend_scheme = "always" };
+        Assert.Equal(["\u2581hello"], Names(Of(new { type = "Lowercase" }, metaspace, Model(false)), "Hello"));
+        Assert.Equal(["\u2581hello", "\u2581the"], Names(Of(new { type = "Replace", pattern = new { Regex = " {2,}" }, content = " " }, metaspace, Model(false)), "hello  the"));
+        Assert.Equal(["\u2581hello", "\u2581the"], Names(Of(null, new { type = "Sequence", pretokenizers = new object[] { new { type = "WhitespaceSplit" }, metaspace } }, Model(false)), "hello  the"));
+        Assert.Equal(["\u2581", "<unk>", "e"], Names(Of(null, metaspace, Model(false)), "xyze"));
+        Assert.Equal(["\u2581", "<0xC3>", "<0xA9>"], Names(Of(null, metaspace, Model(true)), "é"));
+    }
+
+    [Theory]
+    [InlineData("NFC", "cafe\u0301", "café")]
+    [InlineData("NFD", "café", "cafe\u0301")]
+    [InlineData("NFKC", "\uFF11\uFF12\uFF13\uFB01\u00BD", "123fi1\u20442")]
+    [InlineData("NFKD", "\uFB01é", "fie\u0301")]
+    // Of each letter by itself: a sigma at the end is one like others.
+    [InlineData("Lowercase", "İΑΣ", "i\u0307ασ")]
+    [InlineData("StripAccents", "e\u0301क\u093E", "eक")]
+    [InlineData("Nmt", "a\u200Bb\u0001", "a b")]
+    public void Normalizes(string type, string text, string normalized) => Assert.Equal([normalized], Names(Of(new { type }, null, Wholes(normalized)), text));
+
+    [Fact]
+    public void Honours_the_flags_of_added_tokens()
+    {
+        static object Added(string content, bool single_word = false, bool lstrip = false, bool rstrip = false, bool normalized = false) => new { id = 0, content, single_word, lstrip, rstrip, normalized, special = false };
+        static Tokenizer With(params object[] added) => Of(new { type = "Lowercase" }, new { type = "Split", pattern = new { Regex = "." }, behavior = "Isolated" }, Wholes([.. "helonwtkab ".Select(c => c.ToString())]), added);
+        Assert.Equal(["h", "e", "l", "l", "o", " ", "he"], Names(With(Added("he", single_word: true)), "hello he"));
+        Assert.Equal(["newtok", "newtok", "newtok"], Names(With(Added("NewTok", normalized: true)), "NewTokNEWTOKnewtok").Select(n => n.ToLowerInvariant()));
+        Assert.Equal(["NewTok", "n", "e", "w"], Names(With(Added("NewTok")), "NewTokNEW"));
+        Assert.Equal(["a", "ab ", " ", "b"], Names(With(Added("ab ", lstrip: true)), "a  ab  b"));
+        Assert.Equal(["a", " ", "<x>", "b"], Names(With(Added("<x>", rstrip: true)), "a <x>  b"));
+        // The longest of those that begin in one place.
+        Assert.Equal(["<x>b", "<x>"], Names(With(Added("<x>"), Added("<x>b")), "<x>b<x>"));
+    }
+
+    // The tokens of the reference, which takes the number of an added token from its place.
+    [Fact]
+    public void Numbers_added_tokens_as_the_reference_does() =>
+        Assert.Equal([3, 1, 4], Of(null, null, Wholes("a", "b"), [new { id = 10, content = "x", special = true }, new { id = 7, content = "a", special = true }, new { id = 3, content = "y", special = true }]).Encode("xay", true));
+
+    // Text from elsewhere is text, though the vocabulary has it as a control token.
+    [Fact]
+    public void Control_tokens_come_of_no_text()
+    {
+        object[] control = [new { id = 1, content = "[SEP]", special = true }];
+        object[] models = [Wholes("[SEP]"), new { type = "WordPiece", unk_token = "<unk>", continuing_subword_prefix = "##", max_input_chars_per_word = 100, vocab = Numbered(["<unk>", "[SEP]"]) },
+            new { type = "Unigram", unk_id = 0, vocab = (object[][])[["<unk>", 0.0], ["[SEP]", -1.0]] }, new { type = "BPE", unk_token = "<unk>", fuse_unk = true, ignore_merges = true, vocab = Numbered(["<unk>", "[SEP]"]), merges = Array.Empty<string>() }];
+        foreach (var model in models)
+        {
+            var tokenizer = Of(null, null, model, control);
+            Assert.Equal([1], tokenizer.Encode("[SEP]", parsesSpecial: true));
+            Assert.Equal([0], tokenizer.Encode("[SEP]", parsesSpecial: false));
+        }
+    }
+
+    [Fact]
+    public void Puts_the_tokens_of_a_template_around_a_text()
+    {
+        var tokenizer = Json(new
+        {
+            model = Wholes("a", "b", "c"),
+            post_processor = new { type = "TemplateProcessing", single = new object[] { new { SpecialToken = new { id = "x" } }, new { SpecialToken = new { id = "y" } }, new { Sequence = new { id = "A" } }, new { SpecialToken = new { id = "y" } } }, special_tokens = new { x = new { ids = (int[])[1, 2] }, y = new { ids = (int[])[3] } } },
+        });
+        Assert.Equal([1, 2, 3], tokenizer.Before);
+        Assert.Equal([3], tokenizer.After);
+    }
+
+    static readonly string[] decoded = ["\u2581hello", "wor", "##ld", ".", "<0xC3>", "<0xA9>", "<0xFF>", "a</w>", "b</w>", "<pad>", "|"];
+
+    public static TheoryData<string, int[], string> Decoders => new()
+    {
+        { "null", [1, 2, 3], "\u2581hello wor ##ld" },
+        { """{"type":"WordPiece","prefix":"##","cleanup":true}""", [2, 3, 4], "world." },
+        { """{"type":"WordPiece","prefix":"##","cleanup":false}""", [2, 3, 4], "world ." },
+        { """{"type":"Metaspace","replacement":"\u2581","prepend_scheme":"always"}""", [1, 1], "hello hello" },
+        { """{"type":"Metaspace","replacement":"\u2581","prepend_scheme":"never"}""", [1, 1], " hello hello" },
+        { """{"type":"Sequence","decoders":[{"type":"ByteFallback"},{"type":"Fuse"}]}""", [5, 6, 2, 7, 5], "éwor\uFFFD\uFFFD" },
+        { """{"type":"BPEDecoder","suffix":"</w>"}""", [8, 9], "a b" },
+        { """{"type":"CTC","pad_token":"<pad>","word_delimiter_token":"|","cleanup":true}""", [2, 2, 10, 2, 11, 4], "worwor ." },
+        { """{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"\u2581"},"content":" "},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]}""", [1, 1], "hello hello" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Decoders))]
+    public void Decodes(string decoder, int[] tokens, string text) => Assert.Equal(text, Of(null, null, Wholes(decoded), null, JsonSerializer.Deserialize<JsonElement>(decoder)).Decode(tokens));
+
+    static readonly byte[] damaged = JsonSerializer.SerializeToUtf8Bytes(new
+    {
+        added_tokens = new object[] { new { id = 1, content = "<s>", special = true } },
+        normalizer = new { type = "Sequence", normalizers = new object[] { new { type = "Replace", pattern = new { Regex = "[a-c]{2}(?i:x|y)" }, content = "b" }, new { type = "Prepend", prepend = "\u2581" } } },
+        pre_tokenizer = new { type = "Sequence", pretokenizers = new object[] { new { type = "CharDelimiterSplit", delimiter = "-" }, new { type = "FixedLength", length = 5 }, new { type = "Metaspace", prepend_scheme = "first", split = true } } },
+        post_processor = new { type = "BertProcessing", cls = new object[] { "<s>", 1 }, sep = new object[] { "a", 2 } },
+        decoder = new { type = "Sequence", decoders = new object[] { new { type = "Strip", content = "a", start = 1, stop = 1 }, new { type = "Fuse" } } },
+        model = new { type = "Unigram", unk_id = 0, vocab = (object[][])[["<unk>", 0.0], ["<s>", -1.5], ["a", -2.25e0]], byte_fallback = true },
+    });
+
+    [Fact]
+    public void Refuses_json_that_is_damaged() => Gen.Select(Gen.Int[0, damaged.Length - 1], Gen.OneOf(Gen.Byte, Gen.Byte[(byte)'0', (byte)'9'], Gen.Const((byte)'"')), Gen.Int[0, 3]).Sample((at, value, cut) =>
+    {
+        byte[] bytes = [.. damaged[..at], value, .. damaged[Math.Min(damaged.Length, at + cut)..]];
+        try
+        {
+            var tokenizer = InFile("tokenizer.json", bytes, Tokenizer.Open);
+            tokenizer.Decode(tokenizer.Encode("abx-c <s> é", true));
+        }
+        catch (SoftmodelException)
+        {
+        }
+    }, iter: 1000);
+
+    // A prompt is given by anyone: no text may take long, however the tokenizer is made.
+    [Fact]
+    public void Long_texts_take_no_long_time()
+    {
+        object[] models = [Wholes("a"), new { type = "WordPiece", unk_token = "<unk>", continuing_subword_prefix = "", max_input_chars_per_word = 10_000_000, vocab = Numbered(["<unk>", "a", "aa"]) },
+            new { type = "Unigram", unk_id = 0, vocab = unigrams, byte_fallback = true }, new { type = "BPE", vocab = Numbered(["a", "aa", "\u2581"]), merges = (string[])["a a"] }];
+        var watch = Stopwatch.StartNew();
+        foreach (var model in models)
+        {
+            var tokenizer = Of(new { type = "NFC" }, new { type = "Metaspace", split = false }, model);
+            foreach (var text in (string[])[new('a', 150_000), new('\u0301', 150_000), string.Concat(Enumerable.Repeat("é a", 50_000))])
+                tokenizer.Encode(text, parsesSpecial: true);
+        }
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(60), $"it took {watch.Elapsed}");
     }
 }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 
 namespace Softmodel.Language.Tokens;
 
@@ -44,5 +45,18 @@ static class ByteLevel
             span[i] = (byte)values[name[i]];
         }
         writer.Advance(name.Length);
+    }
+
+    /// <summary>Writes the characters of a character's bytes.</summary>
+    public static void Write(Rune rune, StringBuilder to)
+    {
+        if (rune.IsAscii)
+        {
+            to.Append(Characters[rune.Value]);
+            return;
+        }
+        Span<byte> utf8 = stackalloc byte[4];
+        foreach (var b in utf8[..rune.EncodeToUtf8(utf8)])
+            to.Append(Characters[b]);
     }
 }

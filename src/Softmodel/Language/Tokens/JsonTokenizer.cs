@@ -1,284 +1,284 @@
-using System.Text;
+using System.Buffers;
+using System.Globalization;
 using System.Text.Json;
-using System.Text.Json.Nodes;
-using System.Text.RegularExpressions;
 
 namespace Softmodel.Language.Tokens;
 
 /// <summary>
-/// Reads the <c>tokenizer.json</c> of Hugging Face's tokenizers: BPE of bytes or of characters, WordPiece and Unigram, with the
-/// steps before them that such files have. What begins and ends a text is said in the <c>tokenizer_config.json</c> beside it.
+/// Reads the <c>tokenizer.json</c> of Hugging Face's tokenizers, as that library reads it: a component that is not known is
+/// refused by its name, and none is left out. What else begins and ends a text is said in the <c>tokenizer_config.json</c> beside it.
 /// </summary>
+/// <remarks>
+/// Its <c>truncation</c> and <c>padding</c> are how it was last used, and are not of the tokenizer: how many tokens a model takes
+/// is the model's, and nothing is padded here.
+/// </remarks>
 static class JsonTokenizer
 {
     const string Config = "tokenizer_config.json";
-    const char Space = '\u2581';
 
     /// <summary>Reads a tokenizer.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="SoftmodelException">It can't be read, or has a step that is not known.</exception>
+    /// <exception cref="SoftmodelException">It can't be read, or has a component that is not known.</exception>
     public static Tokenizer Read(string path)
     {
         try
         {
-            var root = JsonNode.Parse(File.ReadAllText(path)) as JsonObject ?? throw new JsonException("it is no object");
+            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
             var config = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(path) ?? "", Config);
-            return new(Of(path, root, File.Exists(config) ? JsonNode.Parse(File.ReadAllText(config)) as JsonObject : null));
+            using var beside = File.Exists(config) ? JsonDocument.Parse(File.ReadAllBytes(config)) : null;
+            return new(Of(path, document.RootElement.ValueKind == JsonValueKind.Object ? document.RootElement.Clone() : throw new JsonException("it is no object"), beside?.RootElement));
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or IOException or UnauthorizedAccessException or ArgumentException or KeyNotFoundException or IndexOutOfRangeException or OverflowException)
         {
             throw new SoftmodelException($"{path}: the tokenizer can't be read: {e.Message}", e);
         }
     }
 
-    static TokenizerParts Of(string path, JsonObject root, JsonObject? config)
+    static TokenizerParts Of(string path, JsonElement root, JsonElement? config)
     {
-        var model = root["model"] as JsonObject ?? throw new JsonException("'model' is missing");
-        var added = (root["added_tokens"] as JsonArray ?? []).Select(a => a!.AsObject()).ToArray();
-        var names = Names(model, added);
+        var model = root.Member("model") is { ValueKind: JsonValueKind.Object } said ? said : throw new JsonException("'model' is missing");
+        var texts = Texts(model);
+        var added = Added(root, model, texts, out var numbers);
+        var names = Names(texts, model, numbers);
         var kinds = new TokenKind[names.Length];
-        foreach (var token in added)
-            kinds[Id(token)] = Truth(token["special"]) ? TokenKind.Control : TokenKind.Defined;
-        var unknown = model["unk_token"] is JsonValue name ? Array.IndexOf(names, name.GetValue<string>()) : Whole(model["unk_id"], -1);
+        foreach (var (token, one) in added)
+            kinds[one] = token.Truth("special") ? TokenKind.Control : TokenKind.Defined;
+        var unknown = model.Text("unk_token") is { } name ? texts.GetValueOrDefault(name, -1) : model.Whole("unk_id") ?? -1;
         if (unknown >= 0 && unknown < kinds.Length && kinds[unknown] is TokenKind.Text)
             kinds[unknown] = TokenKind.Unknown;
-        var steps = new Steps(path);
-        steps.Normalizer(root["normalizer"]);
-        steps.PreTokenizer(root["pre_tokenizer"]);
-        var kind = Text(model["type"]) ?? (model["merges"] is not null ? "BPE" : model["vocab"] is JsonArray ? "Unigram" : "WordPiece");
-        var parts = kind switch
+        for (var i = 0; i < names.Length; i++)
         {
-            "BPE" => Pairs(path, model, names, kinds, steps),
-            "WordPiece" => WordPieces.Of(path, names, kinds, steps.Lowers),
-            "Unigram" => Unigram.Of(path, names, kinds, Scores(model, names.Length), steps.CharacterMap, steps.Prefix),
-            _ => throw new SoftmodelException($"{path}: its tokenizer is of the kind '{kind}', which is not known here; known are BPE, WordPiece and Unigram"),
-        };
-        SpecialToken[] special = [.. added.Select(t => new SpecialToken(Text(t["content"]) ?? "", Id(t), Truth(t["special"]), Truth(t["lstrip"]), Truth(t["rstrip"])))];
-        var (begin, end) = Template(root["post_processor"], names);
-        int? Named(string which) => (config?[which] is JsonObject o ? Text(o["content"]) : Text(config?[which])) is { } text && Array.IndexOf(names, text) is var id and >= 0 ? id : null;
-        return parts with
+            if (model.Truth("byte_fallback") && kinds[i] is TokenKind.Text && Decoders.ByteOf(names[i]) is not null)
+                kinds[i] = TokenKind.Byte;
+        }
+        var decoder = Decoders.Read(root.Member("decoder"));
+        var form = Form(root);
+        var written = decoder is null || form == "ByteLevel" ? null : Written(names, decoder);
+        var vocabulary = new Vocabulary(path, names, kinds, (i, writer) => Write(names[i], kinds[i], form, written?[i], writer), texts, numbers);
+        Normalizer[] normalizers = [.. Normalizers.Read(root.Member("normalizer"))];
+        PreTokenizer[] steps = [.. PreTokenizers.Read(root.Member("pre_tokenizer"))];
+        var encode = Model(path, model, vocabulary, unknown);
+        var (before, after) = PostProcessor.Read(root.Member("post_processor"));
+        int? Named(string which) => (config?.Member(which) is { ValueKind: JsonValueKind.Object } o ? o.Text("content") : config?.Text(which)) is { } text && vocabulary.Find(text) is var id and >= 0 ? id : null;
+        var (begin, end) = (Named("bos_token") ?? (before is [var first, ..] ? first : null), Named("eos_token") ?? (after is [.., var last] ? last : null));
+        if (config?.Truth("add_bos_token") == true && begin is { } opens && !before.Contains(opens))
+            before = [opens, .. before];
+        if (config?.Truth("add_eos_token") == true && end is { } closes && !after.Contains(closes))
+            after = [.. after, closes];
+        foreach (var token in before.Concat(after))
         {
-            Special = special,
-            Begin = Named("bos_token") ?? begin ?? parts.Begin,
-            End = Named("eos_token") ?? end ?? parts.End,
-            AddsBegin = begin is not null || Truth(config?["add_bos_token"]),
-            AddsEnd = end is not null || Truth(config?["add_eos_token"]),
+            if (token < 0 || token >= names.Length)
+                throw new FormatException($"its post-processor has the token {token}, and there are {names.Length}");
+        }
+        SpecialToken[] special = [.. added.Where(a => !IsNormalized(a.Token)).Select(a => Special(a.Token, a.Number, a.Token.Needed("content")))];
+        // These are recognised in the text as it is encoded, and so are written as that is.
+        SpecialToken[] normalized = [.. added.Where(a => IsNormalized(a.Token)).OrderBy(a => a.Token.Truth("special") ? 0 : 1).Select(a => Special(a.Token, a.Number, Normal(a.Token.Needed("content"), normalizers)))];
+        return new(vocabulary, TokenizerFile.InPieces(steps, encode), special)
+        {
+            SpecialNormalized = normalized,
+            Begin = begin,
+            End = end,
+            Before = before,
+            After = after,
+            Normalizers = normalizers,
+            Decode = Decoding(vocabulary, decoder, normalized.ToDictionary(t => t.Token, t => t.Text), [.. added.Where(a => a.Token.Truth("special")).Select(a => a.Token.Needed("content"))]),
+            DropsFirstSpace = decoder is not null ? Drops(names, kinds, decoder, vocabulary) : form is not null and not "ByteLevel",
         };
     }
 
-    static string[] Names(JsonObject model, JsonObject[] added)
+    static SpecialToken Special(JsonElement token, int number, string text) => new(text, number, token.Truth("special"), token.Truth("lstrip"), token.Truth("rstrip"), token.Truth("single_word"));
+
+    static bool IsNormalized(JsonElement token) => token.Truth("normalized", !token.Truth("special"));
+
+    // What is left out is told by what it is written as, as the reference does.
+    static Decode Decoding(Vocabulary vocabulary, TokenDecoder? decoder, Dictionary<int, string> written, HashSet<string> control) => (tokens, withControl) =>
     {
-        var byId = new SortedDictionary<int, string>();
-        switch (model["vocab"])
+        var names = new List<string>(tokens.Length);
+        foreach (var token in tokens)
         {
-            case JsonObject vocab:
-                foreach (var (name, id) in vocab)
-                    byId[id!.GetValue<int>()] = name;
+            if ((uint)token < (uint)vocabulary.Count && written.GetValueOrDefault(token, vocabulary.Names[token]) is var name && (withControl || !control.Contains(name)))
+                names.Add(name);
+        }
+        return decoder is null ? string.Join(' ', names) : string.Concat(decoder(names));
+    };
+
+    static string Normal(string text, Normalizer[] normalizers) => normalizers.Aggregate(new Normalized(text, 0, false), (t, n) => n(t)).Text;
+
+    static Dictionary<string, int> Texts(JsonElement model)
+    {
+        var texts = new Dictionary<string, int>(StringComparer.Ordinal);
+        switch (model.Member("vocab"))
+        {
+            case { ValueKind: JsonValueKind.Object } vocab:
+                foreach (var entry in vocab.EnumerateObject())
+                    texts[entry.Name] = entry.Value.GetInt32();
                 break;
-            case JsonArray vocab:
-                for (var i = 0; i < vocab.Count; i++)
-                    byId[i] = vocab[i]![0]!.GetValue<string>();
+            case { ValueKind: JsonValueKind.Array } vocab:
+                foreach (var entry in vocab.EnumerateArray())
+                    texts[entry[0].GetString() ?? throw new JsonException("'model.vocab' has a token without a name")] = texts.Count;
                 break;
             default:
                 throw new JsonException("'model.vocab' is missing");
         }
-        foreach (var token in added)
-            byId[token["id"]!.GetValue<int>()] = Text(token["content"]) ?? "";
-        if (byId.Count == 0 || byId.Keys.First() < 0 || byId.Keys.Last() >= byId.Count * 2 + 1024)
+        return texts;
+    }
+
+    // A token that the model has is that one, and others come after those of the model, whatever number the file says: so the
+    // reference does. Of several of one text the last one's flags count.
+    static List<(JsonElement Token, int Number)> Added(JsonElement root, JsonElement model, Dictionary<string, int> texts, out Dictionary<string, int> numbers)
+    {
+        numbers = new(StringComparer.Ordinal);
+        var (added, most, size) = (new List<(JsonElement, int)>(), -1, model.Member("vocab") is { ValueKind: JsonValueKind.Array } vocab ? vocab.GetArrayLength() : texts.Count);
+        foreach (var token in root.Items("added_tokens"))
+        {
+            var content = token.Text("content") ?? throw new JsonException("an added token has no content");
+            if (content.Length == 0)
+                continue;
+            if (!numbers.TryGetValue(content, out var number) && !texts.TryGetValue(content, out number))
+                number = most < 0 ? size : most >= size ? most + 1 : size;
+            (numbers[content], most) = (number, Math.Max(most, number));
+            added.RemoveAll(a => a.Item2 == number);
+            added.Add((token, number));
+        }
+        return added;
+    }
+
+    static string[] Names(Dictionary<string, int> texts, JsonElement model, Dictionary<string, int> numbers)
+    {
+        var (least, most) = (0, -1);
+        foreach (var number in texts.Values.Concat(numbers.Values))
+            (least, most) = (Math.Min(least, number), Math.Max(most, number));
+        if (most < 0 || least < 0 || most >= (texts.Count + numbers.Count) * 2 + 1024)
             throw new JsonException("the numbers of its tokens have no sense");
-        var names = new string[byId.Keys.Last() + 1];
+        var names = new string[most + 1];
+        foreach (var (name, number) in texts)
+            names[number] = name;
+        if (model.Member("vocab") is { ValueKind: JsonValueKind.Array } vocab)
+        {
+            if (vocab.GetArrayLength() > names.Length)
+                Array.Resize(ref names, vocab.GetArrayLength());
+            foreach (var (i, entry) in vocab.EnumerateArray().Index())
+                names[i] = entry[0].GetString()!;
+        }
+        foreach (var (name, number) in numbers)
+            names[number] = name;
         // What no number has is called by something that no text can hold.
         for (var i = 0; i < names.Length; i++)
-            names[i] = byId.GetValueOrDefault(i, $"\uFFFF{i}");
+            names[i] ??= $"\uFFFF{i}";
         return names;
     }
 
-    static string GetValueOrDefault(this SortedDictionary<int, string> names, int key, string otherwise) => names.TryGetValue(key, out var name) ? name : otherwise;
-
-    static TokenizerParts Pairs(string path, JsonObject model, string[] names, TokenKind[] kinds, Steps steps)
+    static Action<ReadOnlySpan<char>, bool, List<int>> Model(string path, JsonElement model, Vocabulary vocabulary, int unknown)
     {
-        if (Text(model["continuing_subword_prefix"]) is { Length: > 0 } || Text(model["end_of_word_suffix"]) is { Length: > 0 })
-            throw new SoftmodelException($"{path}: its tokens are marked where words go on or end (continuing_subword_prefix, end_of_word_suffix), which is not read here");
-        var fallsBack = Truth(model["byte_fallback"]);
+        var kind = model.Type() ?? (model.Member("merges") is not null ? "BPE" : model.Member("vocab") is { ValueKind: JsonValueKind.Array } ? "Unigram" : model.Member("max_input_chars_per_word") is not null ? "WordPiece" : "WordLevel");
+        switch (kind)
+        {
+            case "BPE":
+                var dropout = model.Member("dropout") is { ValueKind: JsonValueKind.Number } share ? share.GetDouble() : 0;
+                if (dropout is not (0 or 1))
+                    throw new FormatException($"its BPE has the dropout {dropout}, by which the same text becomes other tokens each time; set it to null");
+                return PairMerging.ByPairs(vocabulary, dropout == 1 ? [] : [.. model.Items("merges").Select(m => Merge(m, path))], new()
+                {
+                    Going = model.Text("continuing_subword_prefix") is { Length: > 0 } going ? going : null,
+                    Ending = model.Text("end_of_word_suffix") is { Length: > 0 } ending ? ending : null,
+                    Unknown = model.Text("unk_token"),
+                    FusesUnknown = model.Truth("fuse_unk"),
+                    FallsBack = model.Truth("byte_fallback"),
+                    TakesWhole = model.Truth("ignore_merges"),
+                }).Encode;
+            case "WordPiece":
+                return new WordPieces(vocabulary, model.Text("continuing_subword_prefix") ?? "##", model.Text("unk_token") ?? "[UNK]", model.Whole("max_input_chars_per_word") ?? 100).Encode;
+            case "Unigram":
+                if (unknown >= model.Items("vocab").Count())
+                    throw new FormatException($"its unk_id is {unknown}, and there are {model.Items("vocab").Count()} tokens");
+                return new Unigram(vocabulary, [.. model.Items("vocab").Select(v => Score(v[1].GetRawText()))], unknown, model.Truth("byte_fallback")).Encode;
+            case "WordLevel":
+                return new WordLevel(vocabulary, model.Text("unk_token") ?? "<unk>").Encode;
+            default:
+                throw new FormatException($"its model is of the kind '{kind}', which is not known here; known are BPE, WordPiece, Unigram and WordLevel");
+        }
+    }
+
+    // As the reference reads numbers, which rounds twice: of ways to write a text whose scores are nearly alike another would win.
+    static double Score(string text)
+    {
+        var (digits, exponent, isOver, hasPoint, at) = (0ul, 0, false, false, text.StartsWith('-') ? 1 : 0);
+        for (; at < text.Length && text[at] is not ('e' or 'E'); at++)
+        {
+            if (text[at] == '.')
+            {
+                hasPoint = true;
+                continue;
+            }
+            if (!char.IsAsciiDigit(text[at]))
+                throw new FormatException($"its vocabulary has the score '{text}', which is no number");
+            var digit = (ulong)(text[at] - '0');
+            isOver |= digits > (ulong.MaxValue - digit) / 10;
+            if (!isOver)
+                digits = digits * 10 + digit;
+            exponent += isOver == hasPoint ? 0 : hasPoint ? -1 : 1;
+        }
+        if (at < text.Length)
+            exponent += int.Parse(text.AsSpan(at + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
+        double value = digits;
+        for (; exponent < -308 && value != 0; exponent += 308)
+            value /= 1e308;
+        var power = double.Parse($"1e{Math.Min(Math.Abs(exponent), 308)}", CultureInfo.InvariantCulture);
+        value = exponent >= 0 ? value * power : value / power;
+        return text.StartsWith('-') ? -value : value;
+    }
+
+    static Pair Merge(JsonElement merge, string path) => merge.ValueKind == JsonValueKind.Array && merge.GetArrayLength() == 2 && merge[0].GetString() is { } left
+        ? new($"{left} {merge[1].GetString()}", left.Length) : TokenizerFile.Pair(merge.GetString() ?? "", path);
+
+    // Which component says how tokens are written; that of the decoder comes first.
+    static string? Form(JsonElement root) => root.Member("decoder") is { } decoder ? Find(decoder, "decoders") : Find(root.Member("pre_tokenizer"), "pretokenizers") ?? Find(root.Member("normalizer"), "normalizers") ?? (root.Member("model")?.Type() == "WordPiece" ? "WordPiece" : null);
+
+    static string? Find(JsonElement? node, string parts) => node?.Type() switch
+    {
+        "Sequence" => node.Value.Items(parts).Select(p => Find(p, parts)).FirstOrDefault(f => f is not null),
+        ("ByteLevel" or "Metaspace" or "ByteFallback" or "WordPiece") and var form => form,
+        "Prepend" or "Replace" => "Metaspace",
+        _ => null,
+    };
+
+    // What each token adds to a text that has begun: that which the decoder makes of it after another one.
+    static string[] Written(string[] names, TokenDecoder decoder)
+    {
+        const string Other = "\uE000";
+        // All at once, each between two that are known by a character of their own.
+        var all = new List<string>(names.Length * 2 + 1) { Other };
+        foreach (var name in names)
+            all.AddRange([name, Other]);
+        var parts = string.Concat(decoder(all)).Split(Other);
+        var before = string.Concat(decoder([Other, Other])).Split(Other) is [_, var between, _] ? between : "";
+        return parts.Length == names.Length + 2 ? [.. parts[1..^1].Select(p => p.EndsWith(before, StringComparison.Ordinal) ? p[..^before.Length] : p)] : names;
+    }
+
+    static void Write(string name, TokenKind kind, string? form, string? written, ArrayBufferWriter<byte> writer)
+    {
+        if (kind is TokenKind.Control or TokenKind.Unknown or TokenKind.Defined)
+            Vocabulary.Write(name, writer);
+        else if (kind is TokenKind.Byte && Decoders.ByteOf(name) is { } value)
+            writer.Write([value]);
+        else if (form == "ByteLevel")
+            ByteLevel.Write(name, writer);
+        else if (written is not null)
+            Vocabulary.Write(written, writer);
+        else if (form == "WordPiece")
+            Vocabulary.Write(name.StartsWith("##", StringComparison.Ordinal) ? name[2..] : ' ' + name, writer);
+        else
+            Vocabulary.Write(name.Replace('\u2581', ' '), writer);
+    }
+
+    // Whether the first space of a text goes when it is decoded, as the first token that has one tells.
+    static bool Drops(string[] names, TokenKind[] kinds, TokenDecoder decoder, Vocabulary vocabulary)
+    {
         for (var i = 0; i < names.Length; i++)
         {
-            if (fallsBack && kinds[i] is TokenKind.Text && Regex.IsMatch(names[i], "^<0x[0-9A-F]{2}>$"))
-                kinds[i] = TokenKind.Byte;
+            if (kinds[i] is TokenKind.Text && vocabulary.BytesOf(i) is [(byte)' ', not (byte)' ', ..])
+                return !string.Concat(decoder([names[i]])).StartsWith(' ');
         }
-        var vocabulary = new Vocabulary(path, names, kinds, (i, writer) =>
-        {
-            if (kinds[i] is TokenKind.Control or TokenKind.Defined)
-                Vocabulary.Write(names[i], writer);
-            else if (steps.IsByteLevel)
-                ByteLevel.Write(names[i], writer);
-            else
-                TokenizerFile.WriteSpaced(names[i], kinds[i], writer);
-        });
-        var merges = (model["merges"] as JsonArray ?? []).Select(m => m is JsonArray { Count: 2 } pair && pair[0]!.GetValue<string>() is var left ? new($"{left} {pair[1]!.GetValue<string>()}", left.Length) : TokenizerFile.Pair(m!.GetValue<string>(), path)).ToArray();
-        var encode = TokenizerFile.InPieces([.. steps.Splits], PairMerging.ByPairs(vocabulary, merges, steps.IsByteLevel, Truth(model["ignore_merges"])));
-        return new(vocabulary, encode, [])
-        {
-            // The space is put before the text is normalised, and spaces are then written as the tokens write them.
-            Prefix = steps.Prefix,
-            DropsFirstSpace = steps.Prefix.First && !steps.IsByteLevel,
-            Normalize = steps.Normalization,
-        };
-    }
-
-    static double[] Scores(JsonObject model, int count)
-    {
-        var (scores, entries) = (new double[count], (JsonArray)model["vocab"]!);
-        for (var i = 0; i < entries.Count; i++)
-            scores[i] = entries[i]![1]!.GetValue<double>();
-        return scores;
-    }
-
-    // What is put around one text.
-    static (int? Begin, int? End) Template(JsonNode? processor, string[] names)
-    {
-        switch (Text(processor?["type"]))
-        {
-            case "Sequence":
-                return (processor!["processors"] as JsonArray ?? []).Select(p => Template(p, names)).FirstOrDefault(t => t.Begin is not null || t.End is not null);
-            case "BertProcessing" or "RobertaProcessing":
-                return (processor!["cls"]![1]!.GetValue<int>(), processor["sep"]![1]!.GetValue<int>());
-            case "TemplateProcessing":
-                var (single, begin, end, isAfter) = (processor!["single"] as JsonArray ?? [], (int?)null, (int?)null, false);
-                foreach (var part in single)
-                {
-                    if (part!["SpecialToken"] is not { } token)
-                        isAfter = true;
-                    else if (Array.IndexOf(names, Text(token["id"])) is var id and >= 0)
-                    {
-                        begin ??= isAfter ? null : id;
-                        end ??= isAfter ? id : null;
-                    }
-                }
-                return (begin, end);
-            default:
-                return (null, null);
-        }
-    }
-
-    static int Id(JsonObject token) => token["id"]!.GetValue<int>();
-
-    static string? Text(JsonNode? node) => node is JsonValue value && value.TryGetValue<string>(out var text) ? text : null;
-
-    static bool Truth(JsonNode? node) => node is JsonValue value && value.TryGetValue<bool>(out var truth) && truth;
-
-    static int Whole(JsonNode? node, int otherwise) => node is JsonValue value && value.TryGetValue<int>(out var whole) ? whole : otherwise;
-
-    /// <summary>What is done to text before it is encoded, as the file lists it.</summary>
-    sealed class Steps(string path)
-    {
-        readonly List<Func<string, string>> normalizers = [];
-
-        public List<Split> Splits { get; } = [];
-
-        public bool IsByteLevel { get; private set; }
-
-        public bool Lowers { get; private set; }
-
-        public SpacePrefix Prefix { get; private set; }
-
-        public byte[] CharacterMap { get; private set; } = [];
-
-        public Func<string, string>? Normalization => normalizers.Count == 0 ? null : text => normalizers.Aggregate(text, (t, step) => step(t));
-
-        public void Normalizer(JsonNode? node)
-        {
-            switch (Text(node?["type"]))
-            {
-                case null: break;
-                case "Sequence":
-                    foreach (var step in node!["normalizers"] as JsonArray ?? [])
-                        Normalizer(step);
-                    break;
-                // Programs that are built without the tables of all languages take text to be composed already, as most is.
-                case "NFC": normalizers.Add(t => t.Normalize(NormalizationForm.FormC)); break;
-                case "NFD": normalizers.Add(t => t.Normalize(NormalizationForm.FormD)); break;
-                case "NFKC": normalizers.Add(t => t.Normalize(NormalizationForm.FormKC)); break;
-                case "NFKD": normalizers.Add(t => t.Normalize(NormalizationForm.FormKD)); break;
-                case "Lowercase": normalizers.Add(t => t.ToLowerInvariant()); break;
-                case "Prepend" when Text(node!["prepend"]) is [Space]: Prefix = new(true, true, Twice: true); break;
-                case "Replace": Replace(node!); break;
-                case "BertNormalizer": Lowers = Truth(node!["lowercase"]); break;
-                case "Precompiled": CharacterMap = Convert.FromBase64String(Text(node!["precompiled_charsmap"]) ?? ""); break;
-                case "Strip":
-                    var (left, right) = (Truth(node!["strip_left"]), Truth(node["strip_right"]));
-                    normalizers.Add(t => left && right ? t.Trim() : left ? t.TrimStart() : right ? t.TrimEnd() : t);
-                    break;
-                case { } other: throw Unknown("normalizer", other);
-            }
-        }
-
-        void Replace(JsonNode node)
-        {
-            var by = Text(node["content"]) ?? "";
-            if (Text(node["pattern"]?["String"]) is { Length: > 0 } text)
-                normalizers.Add(t => t.Replace(text, by, StringComparison.Ordinal));
-            else if (Text(node["pattern"]?["Regex"]) is { } pattern && Splitting.Of(pattern).Pattern is var regex)
-            {
-                normalizers.Add(t =>
-                {
-                    try
-                    {
-                        return regex.Replace(t, _ => by);
-                    }
-                    catch (RegexMatchTimeoutException e)
-                    {
-                        throw new SoftmodelException($"{path}: the pattern '{pattern}' of its normalizer takes too long for a text of {t.Length} characters; feed the text in parts", e);
-                    }
-                });
-            }
-            else
-                throw Unknown("normalizer", "Replace without a pattern");
-        }
-
-        public void PreTokenizer(JsonNode? node)
-        {
-            switch (Text(node?["type"]))
-            {
-                case null: break;
-                case "Sequence":
-                    foreach (var step in node!["pretokenizers"] as JsonArray ?? [])
-                        PreTokenizer(step);
-                    break;
-                case "ByteLevel":
-                    IsByteLevel = true;
-                    if (Truth(node!["add_prefix_space"]))
-                        Prefix = new(true, true, Twice: false);
-                    if (node["use_regex"] is null || Truth(node["use_regex"]))
-                        Splits.AddRange(Splitting.Default);
-                    break;
-                case "Split":
-                    Splits.Add(Splitting.Of(Text(node!["pattern"]?["Regex"]) ?? Regex.Escape(Text(node["pattern"]?["String"]) ?? ""), Keeps(Text(node["behavior"])), Truth(node["invert"])));
-                    break;
-                case "Digits": Splits.Add(Splitting.Of(Truth(node!["individual_digits"]) ? @"\p{N}" : @"\p{N}+")); break;
-                case "Punctuation": Splits.Add(Splitting.Of(@"[\p{P}$+<=>^`|~]", Keeps(Text(node!["behavior"])))); break;
-                case "Whitespace": Splits.Add(Splitting.Of(@"\w+|[^\w\s]+", SplitKeeps.Not, isInverted: true)); break;
-                case "WhitespaceSplit": Splits.Add(Splitting.Of(@"\s+", SplitKeeps.Not)); break;
-                case "BertPreTokenizer": break;
-                case "Metaspace":
-                    var scheme = Text(node!["prepend_scheme"]) ?? (node["add_prefix_space"] is null || Truth(node["add_prefix_space"]) ? "always" : "never");
-                    Prefix = new(scheme is "always" or "first", scheme is "always", Twice: false);
-                    normalizers.Add(t => t.Replace(' ', Space));
-                    if (node["split"] is null || Truth(node["split"]))
-                        Splits.Add(Splitting.Of(Space.ToString(), SplitKeeps.WithNext));
-                    break;
-                case { } other: throw Unknown("pre-tokenizer", other);
-            }
-        }
-
-        SplitKeeps Keeps(string? behavior) => behavior switch
-        {
-            null or "Isolated" => SplitKeeps.Apart,
-            "Removed" => SplitKeeps.Not,
-            "MergedWithPrevious" => SplitKeeps.WithPrevious,
-            "MergedWithNext" => SplitKeeps.WithNext,
-            _ => throw Unknown("way of splitting", behavior),
-        };
-
-        SoftmodelException Unknown(string what, string name) => new($"{path}: its tokenizer has the {what} '{name}', which is not read here; take the model as a GGUF file, if there is one");
+        return false;
     }
 }

@@ -34,7 +34,7 @@ static class Llama2cTokenizer
         });
         var merging = PairMerging.ByScores(vocabulary, scores);
         SpecialToken[] special = [new(names[BeginToken].Trim(), BeginToken, IsControl: true), new(names[EndToken].Trim(), EndToken, IsControl: true)];
-        return new(new(vocabulary, merging.Encode, special)
+        return new(new(vocabulary, (text, withControl, tokens) => merging.Encode(text.Text, withControl, tokens), special)
         {
             Begin = BeginToken,
             End = EndToken,

@@ -3,10 +3,16 @@ using System.Text;
 
 namespace Softmodel.Language.Tokens;
 
-/// <summary>Encodes a piece of text that holds no special tokens.</summary>
-/// <param name="text">The text; it may have surrogates only in pairs.</param>
+/// <summary>Encodes a text that holds no special tokens.</summary>
+/// <param name="text">The text, normalized; it may have surrogates only in pairs.</param>
+/// <param name="withControl">Whether it may become control tokens.</param>
 /// <param name="tokens">Is added to.</param>
-delegate void Encode(ReadOnlySpan<char> text, List<int> tokens);
+delegate void Encode(Normalized text, bool withControl, List<int> tokens);
+
+/// <summary>Makes a text of tokens.</summary>
+/// <param name="tokens">The tokens.</param>
+/// <param name="withControl">Whether control tokens are shown.</param>
+delegate string Decode(ReadOnlySpan<int> tokens, bool withControl);
 
 /// <summary>Where a tokenizer puts a space that the text does not have.</summary>
 /// <param name="First">Before the text.</param>
@@ -41,8 +47,20 @@ sealed record TokenizerParts(Vocabulary Vocabulary, Encode Encode, IReadOnlyList
     /// <summary>Whether the first space of a text is dropped when it is decoded.</summary>
     public bool DropsFirstSpace { get; init; }
 
-    /// <summary>What is done to text before it is split; null for nothing.</summary>
-    public Func<string, string>? Normalize { get; init; }
+    /// <summary>The special tokens that are looked for in the text as it is after <see cref="Normalizers"/>.</summary>
+    public IReadOnlyList<SpecialToken> SpecialNormalized { get; init; } = [];
+
+    /// <summary>What is done to text before it is split.</summary>
+    public IReadOnlyList<Normalizer> Normalizers { get; init; } = [];
+
+    /// <summary>The tokens that are put before a text; null for <see cref="Begin"/> where <see cref="AddsBegin"/> says so.</summary>
+    public int[]? Before { get; init; }
+
+    /// <summary>The tokens that are put after a text; null for <see cref="End"/> where <see cref="AddsEnd"/> says so.</summary>
+    public int[]? After { get; init; }
+
+    /// <summary>Makes a text of tokens; null where it is the text of their bytes.</summary>
+    public Decode? Decode { get; init; }
 }
 
 /// <summary>Turns text into the tokens that a language model knows, and back. It can be used by several threads at once.</summary>
@@ -56,14 +74,16 @@ sealed class Tokenizer
     ];
 
     readonly TokenizerParts parts;
-    readonly SpecialTokens special;
+    readonly SpecialTokens special, specialNormalized;
     readonly HashSet<int> ends;
 
     /// <summary>Makes a tokenizer.</summary>
     internal Tokenizer(TokenizerParts parts)
     {
         this.parts = parts;
-        special = new(parts.Special);
+        (special, specialNormalized) = (new(parts.Special), new(parts.SpecialNormalized));
+        Before = parts.Before ?? (parts is { AddsBegin: true, Begin: { } begin } ? [begin] : []);
+        After = parts.After ?? (parts is { AddsEnd: true, End: { } last } ? [last] : []);
         ends = [.. parts.MoreEnds];
         if (parts.End is { } end)
             ends.Add(end);
@@ -85,11 +105,17 @@ sealed class Tokenizer
     /// <summary>The token that ends a text; null where there is none.</summary>
     public int? End => parts.End;
 
-    /// <summary>Whether a text is meant to begin with <see cref="Begin"/>; <see cref="Encode"/> leaves that to the caller.</summary>
-    public bool AddsBegin => parts.AddsBegin && parts.Begin is not null;
+    /// <summary>The tokens with which a text is meant to begin; <see cref="Encode"/> leaves them to the caller.</summary>
+    public IReadOnlyList<int> Before { get; }
 
-    /// <summary>Whether a text is meant to end with <see cref="End"/>; <see cref="Encode"/> leaves that to the caller.</summary>
-    public bool AddsEnd => parts.AddsEnd && parts.End is not null;
+    /// <summary>The tokens with which a text is meant to end; <see cref="Encode"/> leaves them to the caller.</summary>
+    public IReadOnlyList<int> After { get; }
+
+    /// <summary>Whether there are tokens with which a text is meant to begin.</summary>
+    public bool AddsBegin => Before.Count > 0;
+
+    /// <summary>Whether there are tokens with which a text is meant to end.</summary>
+    public bool AddsEnd => After.Count > 0;
 
     /// <summary>The tokens after which a model says nothing more in its turn.</summary>
     public IReadOnlySet<int> Ends => ends;
@@ -117,23 +143,15 @@ sealed class Tokenizer
     /// <exception cref="SoftmodelException">The tokenizer's own patterns take too long for this text.</exception>
     public int[] Encode(string text, bool parsesSpecial)
     {
-        if (Vocabulary.IsBroken(text))
-            text = Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text));
-        var (tokens, isFirst) = (new List<int>(text.Length / 3 + 4), true);
-        var rest = text.AsSpan();
-        while (!rest.IsEmpty)
+        text = Whole(text);
+        var (tokens, found) = (new List<int>(text.Length / 3 + 4), new List<(int Start, int End, int Token)>());
+        special.Split(text, parsesSpecial, found);
+        foreach (var (start, end, token) in found)
         {
-            var found = special.First(rest, parsesSpecial, out var at);
-            var part = found is { TakesBefore: true } ? rest[..at].TrimEnd() : rest[..at];
-            if (!part.IsEmpty)
-                Section(part, isFirst ? parts.Prefix.First : parts.Prefix.AfterSpecial, tokens);
-            if (found is not { } token)
-                break;
-            tokens.Add(token.Token);
-            rest = rest[(at + token.Text.Length)..];
-            if (token.TakesAfter)
-                rest = rest.TrimStart();
-            isFirst = false;
+            if (token >= 0)
+                tokens.Add(token);
+            else
+                Section(new(text[start..end], start == 0 ? char.IsSurrogate(text[0]) ? 2 : 1 : 0, GoesOn: false), start == 0 ? parts.Prefix.First : parts.Prefix.AfterSpecial, parsesSpecial, tokens);
         }
         return [.. tokens];
     }
@@ -143,18 +161,34 @@ sealed class Tokenizer
     public int[] EncodeMore(string text)
     {
         var tokens = new List<int>();
-        Section(text, hasPrefix: false, tokens);
+        parts.Encode(Normal(new(Whole(text), 0, GoesOn: true)), false, tokens);
         return [.. tokens];
     }
 
-    void Section(ReadOnlySpan<char> text, bool hasPrefix, List<int> tokens)
+    // Halves of surrogates are U+FFFD.
+    static string Whole(string text) => Vocabulary.IsBroken(text) ? Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text)) : text;
+
+    void Section(Normalized text, bool hasPrefix, bool withControl, List<int> tokens)
     {
-        hasPrefix &= parts.Prefix.Twice || !text.StartsWith(' ');
-        if (parts.Normalize is { } normalize)
-            text = normalize(hasPrefix ? $" {text}" : text.ToString());
-        else if (hasPrefix)
-            text = $" {text}";
-        parts.Encode(text, tokens);
+        if (hasPrefix && (parts.Prefix.Twice || !text.Text.StartsWith(' ')))
+            text = text with { Text = $" {text.Text}" };
+        text = Normal(text);
+        var found = new List<(int Start, int End, int Token)>();
+        specialNormalized.Split(text.Text, withControl, found);
+        foreach (var (start, end, token) in found)
+        {
+            if (token >= 0)
+                tokens.Add(token);
+            else
+                parts.Encode(found.Count == 1 ? text : text with { Text = text.Text[start..end], Lead = Math.Clamp(text.Lead - start, 0, end - start) }, withControl, tokens);
+        }
+    }
+
+    Normalized Normal(Normalized text)
+    {
+        foreach (var normalizer in parts.Normalizers)
+            text = normalizer(text);
+        return text;
     }
 
     /// <summary>
@@ -173,6 +207,8 @@ sealed class Tokenizer
     /// <param name="withControl">Whether control tokens are shown, as they are written.</param>
     public string Decode(ReadOnlySpan<int> tokens, bool withControl = true)
     {
+        if (parts.Decode is { } decode)
+            return decode(tokens, withControl);
         var (bytes, isAtStart) = (new List<byte>(tokens.Length * 4), true);
         foreach (var token in tokens)
         {

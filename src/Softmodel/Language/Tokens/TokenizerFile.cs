@@ -116,7 +116,7 @@ static class TokenizerFile
             .Select(m => Pair(m, path)).ToArray();
         var (splits, takesWhole) = Splitting.Find(metadata.Text(Prefix + "pre") ?? "default", path);
         var addsSpace = metadata.Truth(Prefix + "add_space_prefix", false);
-        return new(vocabulary, InPieces(splits, PairMerging.ByPairs(vocabulary, merges, isByteLevel: true, takesWhole)), Special(names, kinds))
+        return new(vocabulary, InPieces([.. splits, .. PreTokenizers.ByteLevel(addsSpace: false, splits: false)], PairMerging.ByPairs(vocabulary, merges, new() { TakesWhole = takesWhole }).Encode), Special(names, kinds))
         {
             AddsBegin = takesWhole,
             Prefix = new(addsSpace, addsSpace, Twice: false),
@@ -129,10 +129,15 @@ static class TokenizerFile
         ? new(merge, at) : throw new SoftmodelException($"{path}: the merge '{merge}' is no pair; fetch the file again");
 
     /// <summary>Encodes text piece by piece.</summary>
-    public static Encode InPieces(Split[] splits, PairMerging merging) => (text, tokens) =>
+    /// <param name="steps">What makes the pieces.</param>
+    /// <param name="encode">Encodes one; it is told whether it may become control tokens.</param>
+    public static Encode InPieces(PreTokenizer[] steps, Action<ReadOnlySpan<char>, bool, List<int>> encode) => (text, withControl, tokens) =>
     {
-        foreach (var (start, length) in Splitting.Pieces(text, splits))
-            merging.Encode(text.Slice(start, length), tokens);
+        var pieces = new Pieces(text.Text, text.Lead, text.GoesOn);
+        foreach (var step in steps)
+            step(pieces);
+        for (var i = 0; i < pieces.Count; i++)
+            encode(pieces[i], withControl, tokens);
     };
 
     static TokenizerParts Scored(GgufMetadata metadata, string path, string[] names, TokenKind[] kinds)
@@ -152,12 +157,7 @@ static class TokenizerFile
     }
 
     /// <summary>Encodes text with spaces as SentencePiece writes them.</summary>
-    public static Encode Spaced(PairMerging merging) => (text, tokens) =>
-    {
-        var spaced = new char[text.Length];
-        text.Replace(spaced, ' ', Space);
-        merging.Encode(spaced, tokens);
-    };
+    public static Encode Spaced(PairMerging merging) => (text, withControl, tokens) => merging.Encode(text.Text.Replace(' ', Space), withControl, tokens);
 
     /// <summary>Writes the bytes of a token that is named as SentencePiece does.</summary>
     public static void WriteSpaced(string name, TokenKind kind, ArrayBufferWriter<byte> writer)
@@ -170,9 +170,25 @@ static class TokenizerFile
 
     static TokenizerParts Words(string path, string[] names, TokenKind[] kinds)
     {
-        // The file marks where a word begins, and its vocabulary where one goes on.
-        var words = names.Select((n, i) => n.StartsWith(Space) ? n[1..] : kinds[i] is TokenKind.Control or TokenKind.Unknown || n is ['[', .., ']'] ? n : WordPieces.Going + n).ToArray();
-        return WordPieces.Of(path, words, kinds, lowers: true);
+        const string Going = "##", Unknown = "[UNK]";
+        const int MostLetters = 100;
+        // The file marks where a word begins, and BERT's vocabularies where one goes on.
+        var words = names.Select((n, i) => n.StartsWith(Space) ? n[1..] : kinds[i] is TokenKind.Control or TokenKind.Unknown || n is ['[', .., ']'] ? n : Going + n).ToArray();
+        var vocabulary = new Vocabulary(path, words, kinds, (i, writer) =>
+            Vocabulary.Write(kinds[i] is TokenKind.Control or TokenKind.Unknown ? words[i] : words[i].StartsWith(Going, StringComparison.Ordinal) ? words[i][Going.Length..] : ' ' + words[i], writer));
+        if (vocabulary.FindText(Unknown) < 0)
+            throw new SoftmodelException($"{path}: its vocabulary of words lacks the token '{Unknown}', by which BERT's are known; other ones are not read");
+        var (begin, end) = (vocabulary.FindText("[CLS]"), vocabulary.FindText("[SEP]"));
+        string[] special = [Unknown, "[CLS]", "[SEP]", "[PAD]", "[MASK]"];
+        return new(vocabulary, InPieces(PreTokenizers.Bert, new WordPieces(vocabulary, Going, Unknown, MostLetters).Encode), [.. special.Where(n => vocabulary.FindText(n) >= 0).Select(n => new SpecialToken(n, vocabulary.FindText(n), IsControl: true))])
+        {
+            Begin = begin < 0 ? null : begin,
+            End = end < 0 ? null : end,
+            AddsBegin = true,
+            AddsEnd = true,
+            DropsFirstSpace = true,
+            Normalizers = [.. Normalizers.Bert(cleans: true, spaces: true, strips: true, lowers: true)],
+        };
     }
 
     /// <summary>The tokens that are recognised whole.</summary>

@@ -1,107 +1,155 @@
-using Google.Protobuf;
-using Microsoft.ML.Tokenizers;
+using System.Buffers;
+using System.Text;
 
 namespace Softmodel.Language.Tokens;
 
 /// <summary>
-/// Unigram, SentencePiece's other way: of all ways to write a text in tokens that of the best scores. Microsoft.ML.Tokenizers
-/// encodes; what it reads is SentencePiece's own file, which is written for it here.
+/// Unigram, SentencePiece's other way: of all ways to write a text in tokens that of the best scores. A character that no token
+/// begins with costs more than the worst of them; such characters in a row are one unknown token, or those of their bytes.
 /// </summary>
-static class Unigram
+sealed class Unigram
 {
-    // The numbers of the fields in SentencePiece's file.
-    const int Pieces = 1, Trainer = 2, Normalizer = 3, Piece = 1, Score = 2, Type = 3, ModelType = 3, IsUnigram = 1, UnknownId = 40, BeginId = 41, EndId = 42, UnknownPiece = 45, BeginPiece = 46, EndPiece = 47;
-    const int CharacterMap = 2, AddsPrefix = 3, RemovesSpaces = 4, EscapesSpaces = 5;
+    const double UnknownPenalty = 10;
 
-    /// <summary>Makes the parts of a tokenizer.</summary>
-    /// <param name="path">The file, for messages.</param>
-    /// <param name="names">The tokens.</param>
-    /// <param name="kinds">What each token is; one is for what is unknown.</param>
-    /// <param name="scores">The score of each token.</param>
-    /// <param name="characterMap">What becomes of characters, in SentencePiece's form; empty for nothing.</param>
-    /// <param name="space">Where a space is put.</param>
-    /// <exception cref="SoftmodelException">There is no token for what is unknown.</exception>
-    public static TokenizerParts Of(string path, string[] names, TokenKind[] kinds, double[] scores, byte[] characterMap, SpacePrefix space)
+    readonly Vocabulary vocabulary;
+    readonly double[] scores;
+    readonly int unknown;
+    readonly int[] byteTokens;
+    readonly bool fallsBack;
+    readonly double unknownScore;
+
+    // The vocabulary as a trie: a child by the number of its parent and its character, and the token that ends there.
+    readonly Dictionary<long, int> children;
+    readonly List<int> ends = [-1];
+
+    /// <summary>Makes it.</summary>
+    /// <param name="vocabulary">The tokens.</param>
+    /// <param name="scores">The score of each.</param>
+    /// <param name="unknown">The token of what has none; -1 where there is none.</param>
+    /// <param name="fallsBack">Whether what has no token becomes those of its bytes.</param>
+    public Unigram(Vocabulary vocabulary, double[] scores, int unknown, bool fallsBack)
     {
-        var unknown = Array.IndexOf(names, "<unk>") is var named and >= 0 ? named : Array.IndexOf(kinds, TokenKind.Unknown);
-        if (unknown < 0)
-            throw new SoftmodelException($"{path}: its vocabulary has no token for what is unknown (unk_id), which Unigram needs");
-        var vocabulary = new Vocabulary(path, names, kinds, (i, writer) => TokenizerFile.WriteSpaced(names[i], kinds[i], writer));
-        var tokenizer = SentencePieceTokenizer.Create(new MemoryStream(Model(names, kinds, scores, characterMap, unknown)), addBeginningOfSentence: false);
-        return new(vocabulary, Encode, [])
+        (this.vocabulary, this.scores, this.unknown, this.fallsBack) = (vocabulary, scores, unknown, fallsBack);
+        byteTokens = vocabulary.NamedBytes();
+        unknownScore = (scores.Length == 0 ? 0 : scores.Min()) - UnknownPenalty;
+        children = new(scores.Length * 2);
+        for (var token = 0; token < scores.Length; token++)
         {
-            Prefix = space,
-            DropsFirstSpace = space.First,
-        };
-
-        void Encode(ReadOnlySpan<char> text, List<int> tokens) => tokens.AddRange(tokenizer.EncodeToIds(text));
-    }
-
-    static byte[] Model(string[] names, TokenKind[] kinds, double[] scores, byte[] characterMap, int unknown)
-    {
-        var (stream, seen) = (new MemoryStream(), new HashSet<string>(StringComparer.Ordinal));
-        using (var output = new CodedOutputStream(stream, leaveOpen: true))
-        {
-            for (var i = 0; i < names.Length; i++)
+            var node = 0;
+            foreach (var c in vocabulary.Names[token])
             {
-                var name = seen.Add(names[i]) ? names[i] : $"\uFFFF{i}";
-                var type = i == unknown ? 2 : kinds[i] switch { TokenKind.Control => 3, TokenKind.Defined => 4, TokenKind.Unused => 5, TokenKind.Byte => 6, _ => 1 };
-                Entry(output, name, (float)scores[i], type);
+                if (!children.TryGetValue(Key(node, c), out var child))
+                {
+                    children[Key(node, c)] = child = ends.Count;
+                    ends.Add(-1);
+                }
+                node = child;
             }
-            // The library wants a beginning and an end, which not all have; it is never asked for them.
-            string[] none = ["\uFFFF<", "\uFFFF>"];
-            foreach (var name in none)
-                Entry(output, name, 0, 3);
-            Message(output, Trainer, trainer =>
-            {
-                Number(trainer, ModelType, IsUnigram);
-                Number(trainer, UnknownId, unknown);
-                Number(trainer, BeginId, names.Length);
-                Number(trainer, EndId, names.Length + 1);
-                Text(trainer, UnknownPiece, names[unknown]);
-                Text(trainer, BeginPiece, none[0]);
-                Text(trainer, EndPiece, none[1]);
-            });
-            Message(output, Normalizer, normalizer =>
-            {
-                Tag(normalizer, CharacterMap, WireFormat.WireType.LengthDelimited);
-                normalizer.WriteBytes(ByteString.CopyFrom(characterMap));
-                Number(normalizer, AddsPrefix, 0);
-                Number(normalizer, RemovesSpaces, 0);
-                Number(normalizer, EscapesSpaces, 1);
-            });
+            // Of several of one name the last counts.
+            if (node > 0)
+                ends[node] = token;
         }
-        return stream.ToArray();
     }
 
-    static void Entry(CodedOutputStream output, string name, float score, int type) => Message(output, Pieces, piece =>
-    {
-        Text(piece, Piece, name);
-        Tag(piece, Score, WireFormat.WireType.Fixed32);
-        piece.WriteFloat(score);
-        Number(piece, Type, type);
-    });
+    static long Key(int node, char c) => (long)node << 16 | c;
 
-    static void Message(CodedOutputStream output, int field, Action<CodedOutputStream> write)
+    /// <summary>Encodes one piece of text.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="withControl">Whether it may become control tokens.</param>
+    /// <param name="tokens">Is added to.</param>
+    /// <exception cref="SoftmodelException">A character has no token, and there is none for what has none.</exception>
+    public void Encode(ReadOnlySpan<char> text, bool withControl, List<int> tokens)
     {
-        using var inner = new MemoryStream();
-        using (var message = new CodedOutputStream(inner, leaveOpen: true))
-            write(message);
-        Tag(output, field, WireFormat.WireType.LengthDelimited);
-        output.WriteBytes(ByteString.CopyFrom(inner.ToArray()));
+        if (text.IsEmpty)
+            return;
+        var (best, from, which) = (ArrayPool<double>.Shared.Rent(text.Length + 1), ArrayPool<int>.Shared.Rent(text.Length + 1), ArrayPool<int>.Shared.Rent(text.Length + 1));
+        try
+        {
+            from.AsSpan(0, text.Length + 1).Fill(-1);
+            best[0] = 0;
+            for (int at = 0, length; at < text.Length; at += length)
+            {
+                length = char.IsSurrogate(text[at]) ? 2 : 1;
+                var (node, end, hasOne) = (0, at, false);
+                while (end < text.Length && children.TryGetValue(Key(node, text[end]), out node))
+                {
+                    end++;
+                    if (ends[node] is var token and >= 0 && (withControl || vocabulary.Kinds[token] is not TokenKind.Control))
+                    {
+                        Take(end, best[at] + scores[token], at, token);
+                        hasOne |= end - at == length;
+                    }
+                }
+                if (!hasOne && Take(at + length, best[at] + unknownScore, at, unknown) && unknown < 0)
+                    throw new SoftmodelException($"{vocabulary.Path}: its vocabulary has no token for '{text.Slice(at, length)}', and none for what is unknown (unk_id)");
+            }
+            Write(text, from, which, withControl, tokens);
+        }
+        finally
+        {
+            ArrayPool<double>.Shared.Return(best);
+            ArrayPool<int>.Shared.Return(from);
+            ArrayPool<int>.Shared.Return(which);
+        }
+
+        bool Take(int end, double score, int start, int token)
+        {
+            if (from[end] >= 0 && !(score > best[end]))
+                return false;
+            (best[end], from[end], which[end]) = (score, start, token);
+            return true;
+        }
     }
 
-    static void Text(CodedOutputStream output, int field, string text)
+    void Write(ReadOnlySpan<char> text, int[] from, int[] which, bool withControl, List<int> tokens)
     {
-        Tag(output, field, WireFormat.WireType.LengthDelimited);
-        output.WriteString(text);
+        // From the end; what is unknown is put together with what is so before it.
+        var parts = new List<(int Start, int End)>();
+        for (int end = text.Length, start; end > 0; end = start)
+        {
+            start = from[end];
+            var isUnknown = unknown >= 0 && which[end] == unknown;
+            while (isUnknown && start > 0 && which[start] == unknown)
+                start = from[start];
+            parts.Add((start, end));
+        }
+        for (var i = parts.Count - 1; i >= 0; i--)
+        {
+            var part = text[parts[i].Start..parts[i].End];
+            if (Find(part, withControl) is var token and >= 0)
+                tokens.Add(token);
+            else if (!fallsBack || !Bytes(part, tokens))
+                tokens.Add(unknown);
+        }
     }
 
-    static void Number(CodedOutputStream output, int field, long value)
+    int Find(ReadOnlySpan<char> text, bool withControl)
     {
-        Tag(output, field, WireFormat.WireType.Varint);
-        output.WriteInt64(value);
+        var node = 0;
+        foreach (var c in text)
+        {
+            if (!children.TryGetValue(Key(node, c), out node))
+                return -1;
+        }
+        return ends[node] is var token and >= 0 && (withControl || vocabulary.Kinds[token] is not TokenKind.Control) ? token : -1;
     }
 
-    static void Tag(CodedOutputStream output, int field, WireFormat.WireType type) => output.WriteTag(field, type);
+    bool Bytes(ReadOnlySpan<char> text, List<int> tokens)
+    {
+        var count = tokens.Count;
+        Span<byte> utf8 = stackalloc byte[4];
+        foreach (var rune in text.EnumerateRunes())
+        {
+            foreach (var b in utf8[..rune.EncodeToUtf8(utf8)])
+            {
+                if (byteTokens[b] < 0)
+                {
+                    tokens.RemoveRange(count, tokens.Count - count);
+                    return false;
+                }
+                tokens.Add(byteTokens[b]);
+            }
+        }
+        return true;
+    }
 }

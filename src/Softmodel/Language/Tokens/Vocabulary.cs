@@ -26,27 +26,32 @@ sealed class Vocabulary
 {
     readonly byte[] bytes;
     readonly int[] ends;
+    readonly Dictionary<string, int> texts;
     readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> found;
+    readonly IReadOnlyDictionary<string, int>? added;
 
     /// <summary>Makes a vocabulary.</summary>
     /// <param name="path">The file, for messages.</param>
     /// <param name="names">What each token is called; of several with one name the first counts.</param>
     /// <param name="kinds">What each token is; as many.</param>
     /// <param name="write">Writes the bytes that a token stands for.</param>
-    public Vocabulary(string path, IReadOnlyList<string> names, TokenKind[] kinds, Action<int, ArrayBufferWriter<byte>> write)
+    /// <param name="texts">The tokens that text is encoded in, by name; all where it is null.</param>
+    /// <param name="added">Others, which come before those of the same name.</param>
+    public Vocabulary(string path, IReadOnlyList<string> names, TokenKind[] kinds, Action<int, ArrayBufferWriter<byte>> write, Dictionary<string, int>? texts = null, IReadOnlyDictionary<string, int>? added = null)
     {
-        (Path, Names, Kinds) = (path, names, kinds);
+        (Path, Names, Kinds, this.added) = (path, names, kinds, added);
         var writer = new ArrayBufferWriter<byte>(names.Count * 8 + 1);
         ends = new int[names.Count];
-        var byName = new Dictionary<string, int>(names.Count, StringComparer.Ordinal);
+        this.texts = texts ?? new Dictionary<string, int>(names.Count, StringComparer.Ordinal);
         for (var i = 0; i < names.Count; i++)
         {
             write(i, writer);
             ends[i] = writer.WrittenCount;
-            byName.TryAdd(names[i], i);
+            if (texts is null)
+                this.texts.TryAdd(names[i], i);
         }
         bytes = writer.WrittenSpan.ToArray();
-        found = byName.GetAlternateLookup<ReadOnlySpan<char>>();
+        found = this.texts.GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
     /// <summary>The file, for messages.</summary>
@@ -64,11 +69,17 @@ sealed class Vocabulary
     /// <summary>The bytes that a token stands for; none where there is no such token.</summary>
     public ReadOnlySpan<byte> BytesOf(int token) => (uint)token < (uint)ends.Length ? bytes.AsSpan((token == 0 ? 0 : ends[token - 1])..ends[token]) : [];
 
+    /// <summary>The tokens that text is encoded in, by name.</summary>
+    public IReadOnlyDictionary<string, int> Texts => texts;
+
     /// <summary>The token of a name; -1 where there is none.</summary>
-    public int Find(ReadOnlySpan<char> name) => found.TryGetValue(name, out var token) ? token : -1;
+    public int Find(string name) => added is not null && added.TryGetValue(name, out var token) ? token : FindText(name);
+
+    /// <summary>The token of a name, of those that text is encoded in; -1 where there is none.</summary>
+    public int FindText(ReadOnlySpan<char> name) => found.TryGetValue(name, out var token) ? token : -1;
 
     /// <summary>The tokens of the 256 bytes where they have names such as <c>&lt;0x0A&gt;</c>; -1 where there is none.</summary>
-    public int[] NamedBytes() => [.. Enumerable.Range(0, 256).Select(b => Find($"<0x{b:X2}>"))];
+    public int[] NamedBytes() => [.. Enumerable.Range(0, 256).Select(b => FindText($"<0x{b:X2}>"))];
 
     /// <summary>Writes text as UTF-8; what is no Unicode as U+FFFD.</summary>
     public static void Write(ReadOnlySpan<char> text, ArrayBufferWriter<byte> writer)
