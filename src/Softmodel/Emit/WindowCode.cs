@@ -169,7 +169,7 @@ sealed class WindowCode
             ? $"for (; at < atEnd; at++)\n{{\n    long plane = at, {RowsCode.From} = begin, {RowsCode.Count} = end - begin;\n{KernelWriter.Indent(body.ToString(), 1)}}}\n"
             : $"var most = Math.Max(1, {Cache} / Math.Max(1, {down!.Stride * across.Stride} * {width}));\nwhile (at < atEnd)\n{{\n    long plane = at / {size}, {RowsCode.From} = at - plane * {size}, {RowsCode.Count} = Math.Min(most, Math.Min({size} - {RowsCode.From}, atEnd - at));\n    at += {RowsCode.Count};\n{KernelWriter.Indent(body.ToString(), 1)}}}\n";
         var sizes = Sizes(writer.Code);
-        return new(KernelWriter.Indent($"{KernelWriter.Taken(parameters, given)}{writer.Sizes}Split.Of({sizes}, task, out var at, out var atEnd, out var begin, out var end);\n{loop}", 2), given, $"Split.Tasks({Sizes(size => size.IsKnown ? TileCode.Frame(size) : $"({TileCode.Frame(size)})")})");
+        return new(KernelWriter.Indent($"{KernelWriter.Taken(parameters, given)}{writer.Sizes}Split.Of({sizes}, task, out var at, out var atEnd, out var begin, out var end);\n{loop}", 2), given, $"Split.Tasks({(row is null || column.Extent.Value > 0 ? "" : $"({TileCode.Frame(column.Extent)}) <= 0 ? 0 : ")}{Sizes(size => size.IsKnown ? TileCode.Frame(size) : $"({TileCode.Frame(size)})")})");
     }
 
     static string Number(double value) => double.IsNegativeInfinity(value) ? "float.NegativeInfinity" : double.IsPositiveInfinity(value) ? "float.PositiveInfinity" : double.IsNaN(value) ? "float.NaN" : $"{(float)value:R}f";
