@@ -1,4 +1,3 @@
-using Softmodel.Runtime;
 using static Softmodel.Bench.Differential.Types;
 
 namespace Softmodel.Bench.Differential;

@@ -1,5 +1,3 @@
-using Softmodel.Graphs;
-using Softmodel.Runtime;
 using static Softmodel.Bench.Differential.Types;
 
 namespace Softmodel.Bench.Differential;

@@ -271,7 +271,7 @@ sealed class TokenizerCases(int seed, int index)
         ["special"] = Chance(0.5),
     }).DistinctBy(t => t["content"]!.GetValue<string>())]);
 
-    JsonObject Of(string type, params (string Name, JsonNode? Value)[] members)
+    static JsonObject Of(string type, params (string Name, JsonNode? Value)[] members)
     {
         var node = new JsonObject { ["type"] = type };
         foreach (var (name, value) in members)

@@ -8,8 +8,6 @@ using Softmodel.Passes;
 using Softmodel.Runtime;
 using Softmodel.Tests.Common;
 
-using Shape = Softmodel.Graphs.Shape;
-
 namespace Softmodel.ModelTests.Fuzz;
 
 /// <summary>Whole networks in guarded memory, with what their sizes leave open from 0 to 40.</summary>

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Softmodel.Emit.Native;
 using Softmodel.Runtime;
 

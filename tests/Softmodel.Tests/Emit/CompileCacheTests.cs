@@ -117,7 +117,8 @@ public sealed class CompileCacheTests : IDisposable
         {
             made++;
             File.WriteAllText(Path.Combine(stage, "text"), "words");
-            File.SetUnixFileMode(Path.Combine(stage, "text"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite);
+            if (!OperatingSystem.IsWindows())
+                File.SetUnixFileMode(Path.Combine(stage, "text"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite);
         }, TestContext.Current.CancellationToken);
         Assert.Equal("words", Get());
         Assert.Equal("words", Get());

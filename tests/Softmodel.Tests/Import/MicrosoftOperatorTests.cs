@@ -1,5 +1,4 @@
 using Google.Protobuf;
-using Softmodel.Cli;
 using Softmodel.Cli.Peers;
 using Softmodel.Cli.Verify;
 using Softmodel.Evaluate;
@@ -35,7 +34,7 @@ public sealed class MicrosoftOperatorTests : IDisposable
 
         public T Of<T>(params T[] all) => all[random.Next(all.Length)];
 
-        Tensor Drawn(ElementType type, long[] dims, Func<double> number) => Tensor.Of(type, dims, [.. Enumerable.Range(0, (int)Tensor.CountOf(dims)).Select(_ => number())]);
+        static Tensor Drawn(ElementType type, long[] dims, Func<double> number) => Tensor.Of(type, dims, [.. Enumerable.Range(0, (int)Tensor.CountOf(dims)).Select(_ => number())]);
 
         public Tensor Real(params long[] dims) => Drawn(ElementType.Float32, dims, () => random.NextDouble() * 4 - 2);
 

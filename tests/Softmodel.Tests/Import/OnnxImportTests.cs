@@ -2,7 +2,6 @@ using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Import.Onnx;
 using Softmodel.Import.Onnx.Wire;
-using Softmodel.Runtime;
 using Softmodel.Tests.Generated;
 using DataType = Softmodel.Import.Onnx.Wire.TensorProto.Types.DataType;
 

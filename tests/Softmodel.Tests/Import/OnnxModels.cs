@@ -5,7 +5,6 @@ using Softmodel.Graphs;
 using Softmodel.Import.Onnx;
 using Softmodel.Import.Onnx.Wire;
 using Softmodel.Passes;
-using Softmodel.Runtime;
 using Softmodel.Tests.Generated;
 using DataType = Softmodel.Import.Onnx.Wire.TensorProto.Types.DataType;
 

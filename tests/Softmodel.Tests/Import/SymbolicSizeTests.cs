@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
-using Softmodel.Runtime;
 using Softmodel.Tests.Generated;
 
 namespace Softmodel.Tests.Import;

@@ -99,7 +99,8 @@ public class SchemaTests
     {
         Assert.True(Constraint.JsonSchema(Chain(8000, "", """{"type":"string"}""")).Matches("\"ab\""));
         var bounded = Constraint.JsonSchema(Chain(8000, ",\"minLength\":2", """{"type":"string"}"""));
-        Assert.Equal([true, false], new[] { "\"ab\"", "\"a\"" }.Select(bounded.Matches));
+        Assert.True(bounded.Matches("\"ab\""));
+        Assert.False(bounded.Matches("\"a\""));
         Assert.Contains("refers to itself", Assert.Throws<SoftmodelException>(() => Constraint.JsonSchema(Chain(8000, "", """{"$ref":"#/$defs/d0"}"""))).Message, StringComparison.Ordinal);
         var deep = string.Concat(Enumerable.Repeat("""{"type":"array","items":""", 400)) + "{}" + new string('}', 400);
         Assert.True(Constraint.JsonSchema(deep).Matches("[[[]]]"));
