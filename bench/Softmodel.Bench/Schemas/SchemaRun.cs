@@ -178,7 +178,7 @@ static class SchemaRun
             else
                 Vocabulary.Write(i < 256 + pieces.Length ? pieces[i - 256] : "<end>", writer);
         });
-        return new(new(vocabulary, (_, _) => { }, []) { End = 256 + pieces.Length });
+        return new(new(vocabulary, (_, _, _) => { }, []) { End = 256 + pieces.Length });
     }
 
     /// <summary>Schemas of the keywords that the public suite in npm is too old for, or speaks of seldom.</summary>
