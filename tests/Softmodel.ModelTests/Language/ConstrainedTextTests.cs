@@ -57,7 +57,8 @@ public class ConstrainedTextTests
         {
             var schema = AIJsonUtilities.CreateJsonSchema(typeof(T), inferenceOptions: new() { IncludeSchemaKeyword = true });
             var isObject = schema.GetProperty("type") is { ValueKind: JsonValueKind.String } type && type.ValueEquals("object");
-            var asked = isObject ? schema : JsonSerializer.SerializeToElement(new Dictionary<string, object> { ["type"] = "object", ["properties"] = new { data = schema }, ["additionalProperties"] = false, ["required"] = new[] { "data" } });
+            string[] required = ["data"];
+            var asked = isObject ? schema : JsonSerializer.SerializeToElement(new Dictionary<string, object> { ["type"] = "object", ["properties"] = new { data = schema }, ["additionalProperties"] = false, ["required"] = JsonSerializer.SerializeToElement(required) });
             var response = await client.GetResponseAsync(question, new() { MaxOutputTokens = 60, ResponseFormat = ChatResponseFormat.ForJsonSchema(asked) }, TestContext.Current.CancellationToken);
             var answer = JsonDocument.Parse(response.Text).RootElement;
             return (isObject ? answer : answer.GetProperty("data")).Deserialize<T>(AIJsonUtilities.DefaultOptions)!;
