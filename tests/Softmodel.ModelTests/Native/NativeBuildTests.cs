@@ -110,7 +110,7 @@ public sealed class NativeBuildTests(NativeLibraryFixture fixture, ITestOutputHe
         var needed = Run(".", "512", "ldd", result.Library).Split('\n').Select(l => l.Trim().Split(' ')[0]).Where(l => l.Contains(".so"));
         Assert.All(needed, n => Assert.Contains(Path.GetFileName(n), allowed));
         output.WriteLine($"code {result.CodeBytes} bytes, weights {result.WeightBytes} bytes, {result.Seconds:F1} s");
-        Assert.True(result.CodeBytes < 2_000_000, $"{result.CodeBytes} bytes of code");
+        Assert.True(result.CodeBytes < 2_100_000, $"{result.CodeBytes} bytes of code");
     }
 
     [Fact]

@@ -255,21 +255,22 @@ public class OnnxImportTests
     public void What_a_loop_carries_may_be_named_otherwise_than_what_it_meets()
     {
         var model = new OnnxModels();
-        ValueInfoProto Float(string name, DataType type = DataType.Float) => new() { Name = name, Type = new() { TensorType = new() { ElemType = (int)type } } };
+        ValueInfoProto Float(string name) => new() { Name = name, Type = new() { TensorType = new() { ElemType = (int)DataType.Float } } };
+        ValueInfoProto Scalar(string name, DataType type) => new() { Name = name, Type = new() { TensorType = new() { ElemType = (int)type, Shape = new() } } };
         model.Input("x", DataType.Float, "B", 3);
         model.Input("h", DataType.Float, "N", 3);
         model.Input("turns", DataType.Int64);
         var body = new GraphProto
         {
             Name = "body",
-            Input = { Float("i", DataType.Int64), Float("go", DataType.Bool), Float("before") },
+            Input = { Scalar("i", DataType.Int64), Scalar("go", DataType.Bool), Float("before") },
             Node =
             {
                 new NodeProto { OpType = "Add", Name = "meet", Input = { "before", "x" }, Output = { "sum" } },
                 new NodeProto { OpType = "Tanh", Input = { "sum" }, Output = { "after" } },
                 new NodeProto { OpType = "Identity", Input = { "go" }, Output = { "on" } },
             },
-            Output = { Float("on", DataType.Bool), Float("after") },
+            Output = { Scalar("on", DataType.Bool), Float("after") },
         };
         var file = model.File((model.Node("Loop", ["turns", "", "h"], ("body", body)), DataType.Float));
         Tensor[] Sizes(long batch, long states) => [Answers.Ramp(batch, 3), Answers.Ramp(states, 3), Tensor.Scalar(4L)];
@@ -288,6 +289,6 @@ public class OnnxImportTests
         var results = model.Nodes("RNN", ["x", model.Constant(Answers.Ramp(1, 2, 2)), model.Constant(Answers.Ramp(1, 2, 2)), "", "", "h"], 2, ("hidden_size", 2));
         var file = model.File([.. results.Select(r => (r, DataType.Float))]);
         Tensor[] inputs = [Answers.Ramp(3, 4, 2), Answers.Ramp(1, 3, 2)];
-        Assert.Throws<SoftmodelException>(() => OnnxModels.Imported(file, g => Evaluator.Run(g, inputs)));
+        Assert.ThrowsAny<SoftmodelException>(() => OnnxModels.Imported(file, g => Evaluator.Run(g, inputs)));
     }
 }
