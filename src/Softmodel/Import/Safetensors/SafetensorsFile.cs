@@ -50,8 +50,21 @@ internal sealed class SafetensorsFile : IDisposable
     // Positions and the like are whole numbers, which no builder needs; those of weights mean nothing without their scales.
     static readonly Dictionary<string, int> unread = new(StringComparer.Ordinal)
     {
-        ["I64"] = 8, ["U64"] = 8, ["C64"] = 8, ["I32"] = 4, ["U32"] = 4, ["I16"] = 2, ["U16"] = 2, ["I8"] = 1, ["U8"] = 1, ["BOOL"] = 1,
-        ["F8_E4M3"] = 1, ["F8_E5M2"] = 1, ["F8_E8M0"] = 1, ["F8_E4M3FNUZ"] = 1, ["F8_E5M2FNUZ"] = 1,
+        ["I64"] = 8,
+        ["U64"] = 8,
+        ["C64"] = 8,
+        ["I32"] = 4,
+        ["U32"] = 4,
+        ["I16"] = 2,
+        ["U16"] = 2,
+        ["I8"] = 1,
+        ["U8"] = 1,
+        ["BOOL"] = 1,
+        ["F8_E4M3"] = 1,
+        ["F8_E5M2"] = 1,
+        ["F8_E8M0"] = 1,
+        ["F8_E4M3FNUZ"] = 1,
+        ["F8_E5M2FNUZ"] = 1,
     };
 
     static Weight Tensor(string path, JsonProperty entry, MappedFile file, long start)
