@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace Softmodel.Runtime;
 
 /// <summary>
@@ -47,7 +45,7 @@ public sealed unsafe class Arena(int segments = 1, long limit = long.MaxValue) :
         var granted = GuardPages.AreOn ? bytes : Math.Min(Math.Max(wanted, Granule), Math.Max(most, 1));
         try
         {
-            start[segment] = (nint)(GuardPages.AreOn ? GuardPages.Allocate(granted) : NativeMemory.AlignedAlloc(checked((nuint)granted), Alignment));
+            start[segment] = (nint)AlignedMemory.Allocate(granted);
         }
         catch (Exception e) when (e is OutOfMemoryException or OverflowException)
         {
@@ -63,10 +61,7 @@ public sealed unsafe class Arena(int segments = 1, long limit = long.MaxValue) :
 
     void Release(int segment)
     {
-        if (GuardPages.AreOn)
-            GuardPages.Free((void*)start[segment]);
-        else
-            NativeMemory.AlignedFree((void*)start[segment]);
+        AlignedMemory.Free((void*)start[segment]);
         Bytes -= capacity[segment];
         (start[segment], capacity[segment]) = (0, 0);
     }

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace Softmodel.Runtime;
 
 /// <summary>Room for what one task computes in between; it is kept by the thread, so that it stays in the core's cache.</summary>
@@ -10,25 +8,17 @@ public static unsafe class Scratch
 
     sealed class Room(long floats) : IDisposable
     {
-        public readonly float* Start = (float*)(GuardPages.AreOn ? GuardPages.Allocate(floats * sizeof(float)) : NativeMemory.AlignedAlloc(checked((nuint)floats * sizeof(float)), Arena.Alignment));
+        public readonly float* Start = (float*)AlignedMemory.Allocate(checked(floats * sizeof(float)));
         public readonly long Floats = floats;
-
-        void Free()
-        {
-            if (GuardPages.AreOn)
-                GuardPages.Free(Start);
-            else
-                NativeMemory.AlignedFree(Start);
-        }
 
         public void Dispose()
         {
-            Free();
+            AlignedMemory.Free(Start);
             GC.SuppressFinalize(this);
         }
 
         // Freed with the thread.
-        ~Room() => Free();
+        ~Room() => AlignedMemory.Free(Start);
     }
 
     /// <summary>Room for at least so many numbers, aligned to a cache line; what it holds is whatever was left there.</summary>
