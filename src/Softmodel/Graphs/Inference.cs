@@ -351,4 +351,15 @@ static class Einsum
             throw new SoftmodelException($"'{equation}' is no sum of products of two operands");
         return (parts[0], parts[1], parts[2]);
     }
+
+    /// <summary>
+    /// The axes of an operand that is a matrix with which the other's rows are multiplied: the last axis of these is summed over, and
+    /// the matrix's columns are the last axis of the result. Null where it is none.
+    /// </summary>
+    public static (int Depth, int Column)? Matrix(string equation, int operand)
+    {
+        var (left, right, result) = Split(equation);
+        var (own, rows) = operand == 0 ? (left, right) : (right, left);
+        return own.Length == 2 && rows.Length > 0 && own.IndexOf(rows[^1]) is >= 0 and var depth && result == rows[..^1] + own[1 - depth] ? (depth, 1 - depth) : null;
+    }
 }

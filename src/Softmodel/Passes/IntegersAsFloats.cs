@@ -34,6 +34,8 @@ static class IntegersAsFloats
         public double Magnitude => Math.Max(Math.Abs(Low), Math.Abs(High));
 
         public bool Within(Bounds other) => Low >= other.Low && High <= other.High;
+
+        public static Bounds? Either(Bounds? a, Bounds? b) => a is { } x && b is { } y ? new(Math.Min(x.Low, y.Low), Math.Max(x.High, y.High)) : null;
     }
 
     static readonly ConditionalWeakTable<Value, StrongBox<Bounds?>> found = [];
@@ -45,7 +47,7 @@ static class IntegersAsFloats
             return null;
         if (BoundsOf(builder, x[0], Depth) is not { } a || BoundsOf(builder, x[1], Depth) is not { } b || Parts(builder, op, x, a, b) is not { Count: > 0 } parts)
             return null;
-        Term left = Plain(builder, x[0]), right = Plain(builder, x[1]);
+        Term left = Float(builder, x[0]), right = Float(builder, x[1]);
         Term Part((long From, long Count) terms) => parts.Count == 1 ? left.Apply(op, right)
             : Summed(op, x) is var (first, second) ? left.Slice(first, terms.From, terms.Count).Apply(op, right.Slice(second, terms.From, terms.Count))
             : throw new InvalidOperationException();
@@ -55,17 +57,11 @@ static class IntegersAsFloats
     /// <summary>Whether the kernel of pairs of 16-bit integers takes a contraction: constant weights with a panel of columns and an even number of terms.</summary>
     static bool HasPairs(GraphBuilder builder, Op.Contract contract, Term[] x)
     {
-        var (left, right, result) = Einsum.Split(contract.Equation);
-        foreach (var (rows, weights, row, own) in new[] { (x[0], x[1], left, right), (x[1], x[0], right, left) })
-        {
-            if (own.Length != 2 || row.Length == 0 || !own.Contains(row[^1]) || own.Replace($"{row[^1]}", "", StringComparison.Ordinal) is not [var column] || result != row[..^1] + column
-                || rows.Known is not null || Simplify.Made(builder, rows) is not (Op.Cast, [{ Element: ElementType.Int16 }])
-                || Simplify.Made(builder, weights) is not (Op.Cast, [{ Element: ElementType.Int16, Known: not null }]))
-                continue;
-            if (weights.Shape[own.IndexOf(row[^1])].Value is { } depth && depth % 2 == 0 && weights.Shape[own.IndexOf(column)].Value >= WholeProducts.LeastColumns)
-                return true;
-        }
-        return false;
+        bool IsMatrix(int operand) => Einsum.Matrix(contract.Equation, operand) is var (depth, column)
+            && x[operand].Shape[depth].Value % 2 == 0 && x[operand].Shape[column].Value >= WholeProducts.LeastColumns
+            && Simplify.Made(builder, x[operand]) is (Op.Cast, [{ Element: ElementType.Int16, Known: not null }])
+            && x[1 - operand].Known is null && Simplify.Made(builder, x[1 - operand]) is (Op.Cast, [{ Element: ElementType.Int16 }]);
+        return IsMatrix(0) || IsMatrix(1);
     }
 
     // More would cost what integers cost.
@@ -126,7 +122,7 @@ static class IntegersAsFloats
         return sums.DefaultIfEmpty().Max();
     }
 
-    static Term Plain(GraphBuilder builder, Term x) => AsFloat(builder, x) ?? x.Cast(ElementType.Float32);
+    static Term Float(GraphBuilder builder, Term x, int depth = Depth) => AsFloat(builder, x, depth) ?? x.Cast(ElementType.Float32);
 
     /// <summary>Integers computed as floats from what they are made of; null where the conversion of the integers is all there is.</summary>
     static Term? AsFloat(GraphBuilder builder, Term x, int depth = Depth)
@@ -137,7 +133,7 @@ static class IntegersAsFloats
             return Constant(x, tensor, bounds);
         if (Simplify.Made(builder, x) is not (var op, var operands))
             return null;
-        Term Inner(Term term) => AsFloat(builder, term, depth - 1) ?? term.Cast(ElementType.Float32);
+        Term Inner(Term term) => Float(builder, term, depth - 1);
         bool AreExact(IEnumerable<Term> terms) => terms.All(t => BoundsOf(builder, t, depth - 1) is { Magnitude: <= MostExact });
         switch (op)
         {
@@ -206,8 +202,8 @@ static class IntegersAsFloats
             Op.Map { Function: var f } when f == Functions.Maximum => Of(0) is { } a && Of(1) is { } b ? new(Math.Max(a.Low, b.Low), Math.Max(a.High, b.High)) : null,
             Op.Map { Function: var f } when f == Functions.Minimum => Of(0) is { } a && Of(1) is { } b ? new(Math.Min(a.Low, b.Low), Math.Min(a.High, b.High)) : null,
             Op.Reshape or Op.Transpose or Op.Broadcast or Op.Slice or Op.Unfold or Op.Gather or Op.GatherElements or Op.GatherND => Of(0),
-            Op.Pad => Of(0) is { } a && Of(1) is { } b ? new(Math.Min(a.Low, b.Low), Math.Max(a.High, b.High)) : null,
-            Op.Concat => operands.Select((_, i) => Of(i)).Aggregate((a, b) => a is { } p && b is { } q ? new(Math.Min(p.Low, q.Low), Math.Max(p.High, q.High)) : null),
+            Op.Pad => Bounds.Either(Of(0), Of(1)),
+            Op.Concat => operands.Select((_, i) => Of(i)).Aggregate(Bounds.Either),
             Op.Contract or Op.Convolve when Of(0) is { } a && Of(1) is { } b && Largest(builder, op, operands, a, b) is var most && double.IsFinite(most) => new(-most, most),
             _ => null,
         };

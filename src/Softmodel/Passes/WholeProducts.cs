@@ -39,14 +39,13 @@ static class WholeProducts
 
     static Term? Whole(GraphBuilder builder, Op.Contract contract, Term[] x, double leastDb, List<WholeProduct> found)
     {
-        var (left, right, result) = Einsum.Split(contract.Equation);
-        foreach (var (rows, weights, row, own) in new[] { (x[0], x[1], left, right), (x[1], x[0], right, left) })
+        foreach (var operand in (int[])[1, 0])
         {
-            // Rows of anything, the depth last in them; weights with a depth and columns, the columns last in the result.
-            if (own.Length != 2 || row.Length == 0 || row[^1] is var depth && !own.Contains(depth) || own.Replace($"{depth}", "", StringComparison.Ordinal) is not [var column]
-                || result != row[..^1] + column || rows.Element != ElementType.Float32 || rows.Known is not null || Constant(builder, weights) is not { } numbers)
+            var rows = x[1 - operand];
+            if (Einsum.Matrix(contract.Equation, operand) is not var (depth, column)
+                || rows.Element != ElementType.Float32 || rows.Known is not null || Constant(builder, x[operand]) is not { } numbers)
                 continue;
-            var (isDepthFirst, height, width) = (own[0] == depth, numbers.Dims[own.IndexOf(depth)], numbers.Dims[own.IndexOf(column)]);
+            var (isDepthFirst, height, width) = (depth == 0, numbers.Dims[depth], numbers.Dims[column]);
             if (height % 2 != 0 || height < LeastDepth || width < LeastColumns)
                 continue;
             var (whole, scales, mostOfRow, decibels) = Rounded(numbers, isDepthFirst, (int)height, (int)width);
@@ -56,7 +55,7 @@ static class WholeProducts
             var largest = rows.Map(Functions.Abs).Reduce(Reduction.Max, [rows.Rank - 1], keep: true);
             var rounded = (rows * (mostOfRow / largest.Max(1e-30))).Map(Functions.Round).Cast(ElementType.Int16);
             var (a, b) = (rounded.Cast(ElementType.Int32), rows.Constant(whole).Cast(ElementType.Int32));
-            var sums = rows.Value == x[0].Value ? a.Contract(contract.Equation, b) : b.Contract(contract.Equation, a);
+            var sums = operand == 1 ? a.Contract(contract.Equation, b) : b.Contract(contract.Equation, a);
             return sums.Cast(ElementType.Float32) * (largest * (1.0 / mostOfRow)) * rows.Constant(scales);
         }
         return null;
