@@ -36,9 +36,6 @@ sealed class ToomCookCode
         if (width < 256 || nest.Fold is not { Kind: Reduction.Sum, Arg: null, Axes: [var channel, var tap], Term: Expr.Apply { Type: ElementType.Float32, Operands: [Expr.Load x, Expr.Load w] } product }
             || product.Function != Functions.Multiply || w.Buffer.Storage != Storage.Weight || nest.Target.Type != ElementType.Float32)
             return null;
-        // Sums of integers are exact, and what follows may round them.
-        if (AreIntegers(w.Buffer.Constant!))
-            return null;
         if (nest.Axes.Where(a => a.Extent.Value != 1).ToArray() is not [var row, var column]
             || row.Extent.Value is not (>= LeastChannels and <= 1024) || channel.Extent.Value is not (>= LeastChannels and <= 1024) || tap.Extent.Value is not { } taps || taps > 12
             || ToomCookTile.For((int)taps) is not { } algorithm)
@@ -47,7 +44,8 @@ sealed class ToomCookCode
             && w.Index.Stride(column).Value == 0 && nest.At.Stride(column).Value == 1 && Vectorization.CanVector(nest.Value, column, nest)
             && column.Extent.Estimate() >= LongRow;
         var saved = Math.Min(row.Extent.Value.Value, channel.Extent.Value.Value) * taps;
-        return fits && saved >= LeastWork ? new(nest, row, column, channel, tap, x, w, algorithm, width) : null;
+        // Sums of integers are exact, and what follows may round them.
+        return fits && saved >= LeastWork && !AreIntegers(w.Buffer.Constant!) ? new(nest, row, column, channel, tap, x, w, algorithm, width) : null;
     }
 
     static bool AreIntegers(Tensor weights)
