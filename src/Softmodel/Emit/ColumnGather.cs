@@ -56,11 +56,8 @@ sealed class ColumnGather
             || fold.Term is not Expr.Apply { Type: ElementType.Float32, Operands: [Expr.Load operand, Expr.Load weights] } product || product.Function != Functions.Multiply
             || weights.Index.Dynamic.Count > 0)
             return null;
-        var guards = new List<Expr.Guard>();
-        var read = fold.Unpadded ?? operand;
-        for (; read is Expr.Guard { Outside: Expr.Number { Value: 0 } } guard; read = guard.Inside)
-            guards.Add(guard);
-        if (read is not Expr.Load { Index.Dynamic.Count: 0, Buffer.Type: ElementType.Float32 } source || guards.Any(g => g.Index.Dynamic.Count > 0))
+        var (read, guards) = Expr.Guard.Around(fold.Unpadded ?? operand);
+        if (read is not Expr.Load { Index.Dynamic.Count: 0, Buffer.Type: ElementType.Float32 } source || guards.Any(g => g is not { Outside: Expr.Number { Value: 0 }, Index.Dynamic.Count: 0 }))
             return null;
         var folds = fold.Axes.Where(a => a.Extent.Value != 1).ToArray();
         var axes = nest.Axes.Where(a => a.Extent.Value != 1).ToArray();
@@ -74,7 +71,7 @@ sealed class ColumnGather
             if (columns.Any(weights.Axes.Contains) || strides.Any(s => s.Value is <= 0) || guards.Any(g => g.Index.Terms.Count(t => columns.Contains(t.Axis)) > 1 || g.Index.Terms.Any(t => columns.Contains(t.Axis) && t.Stride.Value is not > 0))
                 || columns.Any(c => guards.Count(g => g.Index.Stride(c).Value != 0) > 1))
                 continue;
-            var gather = new ColumnGather(source, [.. guards], columns, folds, depth);
+            var gather = new ColumnGather(source, guards, columns, folds, depth);
             var index = Index.Zero;
             var size = (Dim)Pitch(Block(depth, lanes), lanes);
             foreach (var axis in folds.Reverse())

@@ -153,7 +153,7 @@ sealed class ProgramCode
         foreach (var (before, step) in Neighbours(program.Steps))
         {
             if (before is Step.Nest operand && step is Step.Nest nest && readers.GetValueOrDefault(operand.Target) == 2 && program.Outputs.All(o => o.Buffer != operand.Target)
-                && ((tiles.TryGetValue(nest, out var tile) && tile.LeavesOut(nest, operand)) || (windows.TryGetValue(nest, out var window) && window.LeavesOut(operand)) || (fast.TryGetValue(nest, out var quick) ? quick.CanTake(operand) : packed.Contains(nest) ? tiles[nest].CanTake(operand) : null) is not null))
+                && (LeavesOut(nest, operand) || (fast.TryGetValue(nest, out var quick) ? quick.CanTake(operand) : packed.Contains(nest) ? tiles[nest].CanTake(operand) : null) is not null))
             {
                 operands.Add(nest, operand);
                 readers.Remove(operand.Target);
@@ -163,6 +163,8 @@ sealed class ProgramCode
         // What no step reads, such as weights that lie in parts elsewhere, is left out.
         this.program = program with { Buffers = [.. program.Buffers.Where(b => b.Storage is Storage.Input or Storage.State || readers.ContainsKey(b)).Select(b => replaced.GetValueOrDefault(b, b)), .. added] };
     }
+
+    bool LeavesOut(Step.Nest nest, Step.Nest copy) => (windows.GetValueOrDefault(nest)?.Source ?? tiles.GetValueOrDefault(nest)?.GatheredFrom) is { } read && nest.Fold!.LeavesOut(copy, read);
 
     static IEnumerable<(Step Before, Step Step)> Neighbours(Step[] steps) => steps.Zip(steps.Skip(1)).Concat(steps.SelectMany(s => s switch
     {

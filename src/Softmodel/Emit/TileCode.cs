@@ -67,17 +67,22 @@ sealed class TileCode
     /// <summary>Whether gathering costs less than the vectors that the other leaves empty, and the copy with zeros around it that it reads.</summary>
     bool IsFaster(TileCode direct, Step.Nest original)
     {
-        // Of rows whose length is not known, those of the smaller maps are short.
-        double Filled(TileCode tile) => tile.column.Extent.Value < tile.vectors * lanes && tile.gather is null ? FilledOfFew : tile.column.Extent.Value is { } columns ? (double)columns / ((columns + tile.vectors * lanes - 1) / (tile.vectors * lanes) * tile.vectors * lanes)
-            : tile.column.Extent.Equals(column.Extent) ? 1 : FilledOfUnknown;
+        double Filled(TileCode tile)
+        {
+            // Of rows whose length is not known, those of the smaller maps are short.
+            if (tile.column.Extent.Value is not { } columns)
+                return tile.column.Extent.Equals(column.Extent) ? 1 : FilledOfUnknown;
+            var step = tile.vectors * lanes;
+            return columns < step && tile.gather is null ? FilledOfFew : (double)columns / ((columns + step - 1) / step * step);
+        }
         var rows = row.Extent.Value ?? 1000;
         // A copy of the operand is written and read from memory once.
         var copied = original.Fold!.Unpadded is null ? 0 : 3 * GatheredRows / gather!.Depth * gather.Channels;
         return (rows + GatheredRows) / Filled(this) < (rows + copied) / Filled(direct);
     }
 
-    /// <summary>Whether what a nest before it writes is read from where it comes from: a copy with zeros around it.</summary>
-    public bool LeavesOut(Step.Nest original, Step.Nest before) => gather is not null && original.Fold!.Unpadded is not null && gather.Source != before.Target && original.Fold.Term.Loads.Contains(before.Target);
+    /// <summary>The buffer from which it gathers columns; null where it reads them as they lie.</summary>
+    public Lowering.Buffer? GatheredFrom => gather?.Source;
 
     /// <summary>The tile of a nest, or null where it is not such a sum.</summary>
     public static TileCode? Of(Step.Nest original, int width)

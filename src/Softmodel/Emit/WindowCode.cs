@@ -75,17 +75,10 @@ sealed class WindowCode
         var (read, weights) = (fold.Term, (Expr.Load?)null);
         if (fold.Term is Expr.Apply { Operands: [Expr.Load operand, Expr.Load factor] } product && product.Function == Functions.Multiply && fold.Kind == Reduction.Sum)
             (read, weights) = (fold.Unpadded ?? operand, factor);
-        var guards = new List<Expr.Guard>();
-        var outside = 0.0;
-        for (; read is Expr.Guard { Outside: Expr.Number number } guard; read = guard.Inside)
-        {
-            if (guards.Count > 0 && !outside.Equals(number.Value))
-                return null;
-            outside = number.Value;
-            guards.Add(guard);
-        }
+        (read, var guards) = Expr.Guard.Around(read);
         if (read is not Expr.Load { Buffer.Type: ElementType.Float32, Index.Dynamic.Count: 0 } source)
             return null;
+        var outside = guards is [{ Outside: Expr.Number number }, ..] ? number.Value : 0;
         var taps = fold.Axes.Where(a => a.Extent.Value != 1).ToArray();
         var axes = nest.Axes.Where(a => a.Extent.Value != 1).ToArray();
         if (taps.Length is 0 or > 2 || Dim.Product(taps.Select(a => a.Extent)).Value is not <= MostTaps || axes.Length == 0 || !taps.All(source.Axes.Contains))
@@ -99,24 +92,24 @@ sealed class WindowCode
         // Without rows of windows, the rows of one are not neighbours.
         if (row is null ? first is not null : source.Index.Stride(row).Value == 0)
             return null;
-        if (Taps.Of(last, source.Index.Stride(column), source.Index) is not { } across || (row is not null && first is not null && Taps.Of(first, source.Index.Stride(row), source.Index) is null))
-            return null;
         // One row of taps: each row of windows stands for itself, and may be a map of its own.
-        var down = row is null ? null : Taps.Of(first, source.Index.Stride(row), source.Index)!;
+        var down = row is null ? null : Taps.Of(first, source.Index.Stride(row), source.Index);
+        if (Taps.Of(last, source.Index.Stride(column), source.Index) is not { } across || (row is not null && down is null))
+            return null;
         var inColumn = guards.FirstOrDefault(g => g.Index.Stride(column).Value != 0);
         var inRow = row is null ? null : guards.FirstOrDefault(g => g != inColumn && g.Index.Stride(row).Value != 0);
         if (guards.Any(g => g != inColumn && g != inRow) || (inColumn is not null && !across.Follows(inColumn, column)) || (inRow is not null && !down!.Follows(inRow, row!)))
             return null;
         // What neither overlaps nor has an edge is a reduction like others.
-        if (guards.Count == 0 && taps.Length < 2 && (across.Axis is null || across.Reach < across.Stride))
+        if (guards.Length == 0 && taps.Length < 2 && (across.Axis is null || across.Reach < across.Stride))
             return null;
         if (weights is not null && (weights.Index.Dynamic.Count > 0 || weights.Buffer.Type != ElementType.Float32 || weights.Axes.Contains(column) || (row is not null && weights.Axes.Contains(row)) || !weights.Axes.All(a => taps.Contains(a) || source.Axes.Contains(a))))
             return null;
         return new(nest, fold, source, weights, outside, inRow, inColumn, axes[..^(row is null ? 1 : 2)], row, column, down, across, width);
     }
 
-    /// <summary>Whether what a nest before it writes is read from where it comes from: a copy with zeros around it.</summary>
-    public bool LeavesOut(Step.Nest before) => fold.Unpadded is not null && source.Buffer != before.Target && fold.Term.Loads.Contains(before.Target);
+    /// <summary>The buffer that it reads.</summary>
+    public Lowering.Buffer Source => source.Buffer;
 
     // In floats: what of a core's caches the rows of a map take, and the operations that are worth an element's copy there and back.
     const int Cache = 1 << 14, Copies = 4;

@@ -250,6 +250,15 @@ abstract class Expr(ElementType type, IEnumerable<Axis> axes)
             : index.Terms.Count == 0 && index.Dynamic.Count == 0 && index.Offset.Value is { } at && (at < 0 || at >= size.Value) ? outside
             : new Guard(index, size, inside, outside);
 
+        /// <summary>The conditions around an expression outside of which it is one and the same number, outermost first, and what is within them.</summary>
+        public static (Expr Inside, Guard[] Guards) Around(Expr e)
+        {
+            var guards = new List<Guard>();
+            for (; e is Guard { Outside: Number number } guard && (guards.Count == 0 || ((Number)guards[0].Outside).Value.Equals(number.Value)); e = guard.Inside)
+                guards.Add(guard);
+            return (e, [.. guards]);
+        }
+
         public Index Index { get; } = index;
         public Dim Size { get; } = size;
         public Expr Inside { get; } = inside;

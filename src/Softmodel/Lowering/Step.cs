@@ -91,6 +91,9 @@ sealed record Fold(Reduction Kind, Axis[] Axes, Expr Term, Expr.Accumulated Resu
     /// </summary>
     public Expr? Unpadded { get; init; }
 
+    /// <summary>Whether a kernel that reads a buffer in place of the copy with zeros around it leaves out the nest that makes the copy.</summary>
+    public bool LeavesOut(Step.Nest copy, Buffer read) => Unpadded is not null && read != copy.Target && Term.Loads.Contains(copy.Target);
+
     /// <summary>Whether it moves a window over maps, or along rows in steps, which a kernel of its own does best.</summary>
     public bool IsWindow { get; init; }
 }
