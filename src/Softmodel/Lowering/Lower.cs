@@ -129,7 +129,7 @@ sealed class Lower
             foreach (var condition in conditions)
             {
                 if (demanded.Add((condition.Demand, condition.Sizes)) && !condition.IsProven)
-                    all.Add((condition, node.Source.Length > 0 ? node.Source : Names(node)));
+                    all.Add((condition, SourceOf(node)));
             }
         }
         return all;
@@ -204,7 +204,7 @@ sealed class Lower
                 Concat(node, concat.Axis);
                 break;
             case Op.Bind bind:
-                steps.Add(new Step.Bind(stored[node.Inputs[0]], bind.Symbols, node.Source.Length > 0 ? node.Source : Names(node)));
+                steps.Add(new Step.Bind(stored[node.Inputs[0]], bind.Symbols, SourceOf(node)));
                 break;
             case Op.If branch:
                 If(node, branch);
@@ -226,6 +226,9 @@ sealed class Lower
     }
 
     static string Names(Node node) => $"{node.Op switch { Op.Map map => map.Function.Name, var op => op.GetType().Name.ToLowerInvariant() }} {node.Source}".Trim();
+
+    /// <summary>The node of the model for messages; the operation where it comes from none.</summary>
+    static string SourceOf(Node node) => node.Source.Length > 0 ? node.Source : Names(node);
 
     void Kernel(Node node)
     {
