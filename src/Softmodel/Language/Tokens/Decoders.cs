@@ -1,7 +1,9 @@
 using System.Buffers;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Softmodel.Language.Tokens;
 
@@ -92,19 +94,14 @@ static class Decoders
         {
             if (bytes.Count == 0)
                 return;
-            try
-            {
-                result.Add(strict.GetString([.. bytes]));
-            }
-            catch (DecoderFallbackException)
-            {
+            var utf8 = CollectionsMarshal.AsSpan(bytes);
+            if (Utf8.IsValid(utf8))
+                result.Add(Encoding.UTF8.GetString(utf8));
+            else
                 result.AddRange(bytes.Select(_ => "\uFFFD"));
-            }
             bytes.Clear();
         }
     }
-
-    static readonly UTF8Encoding strict = new(false, throwOnInvalidBytes: true);
 
     /// <summary>The byte that a token of a name such as <c>&lt;0x0A&gt;</c> stands for; null for others.</summary>
     public static byte? ByteOf(string name) => name is ['<', '0', 'x', _, _, '>'] && byte.TryParse(name.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value) ? value : null;
