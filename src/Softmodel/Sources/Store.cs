@@ -20,7 +20,8 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
 {
     const string RecordName = "source.json";
 
-    static readonly string[] formats = [".onnx", ".gguf", ".safetensors"];
+    /// <summary>What the names of files that hold networks end in.</summary>
+    public static readonly string[] Formats = [".onnx", ".gguf", ".safetensors"];
     static readonly string[] licenceNames = ["LICENSE", "LICENCE", "COPYING", "NOTICE"];
 
     public async Task<ResolvedModel> Resolve(Source source, IProgress<FetchProgress>? progress, CancellationToken cancel)
@@ -449,11 +450,11 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
     /// <summary>The one network among files.</summary>
     static string Choose(IEnumerable<string> files, string where)
     {
-        var networks = files.Where(f => formats.Contains(Path.GetExtension(f).ToLowerInvariant())).Order(StringComparer.Ordinal).ToArray();
+        var networks = files.Where(f => Formats.Contains(Path.GetExtension(f).ToLowerInvariant())).Order(StringComparer.Ordinal).ToArray();
         return networks switch
         {
             [var one] => one,
-            [] => throw new SoftmodelException($"{where} holds no {string.Join(", ", formats)}; name the file that is meant"),
+            [] => throw new SoftmodelException($"{where} holds no {string.Join(", ", Formats)}; name the file that is meant"),
             _ => throw new SoftmodelException($"{where} holds {networks.Length} networks; name the one that is meant: {string.Join(", ", networks.Take(20))}{(networks.Length > 20 ? ", …" : "")}"),
         };
     }
