@@ -133,7 +133,7 @@ sealed record Stand(string Kind, string Folder, Func<string> Use)
         OwnFolder.Make(folders);
         return new("native library", folders, () => string.Join(';', both.Select(which =>
         {
-            var library = KeptFolder.Get(Path.Combine(folders, $"{which}"), $"{which}", $"library {which}", manifest => NativeLibrary.Open(manifest, root, default), stage =>
+            var library = KeptFolder.Get(folders, $"{which}", $"library {which}", manifest => NativeLibrary.Open(manifest, root, default), stage =>
             {
                 File.WriteAllBytes(Path.Combine(stage, "libflips.so"), Noise(seed + which, 30_000));
                 File.WriteAllBytes(Path.Combine(stage, "flips.weights"), Noise(seed + which + 1, 10_000));

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 
 namespace Softmodel.Sources;
@@ -74,7 +72,7 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
         return $"{readable[..Math.Min(readable.Length, 80)].TrimStart('.')}-{Digest(text)}";
     }
 
-    static string Digest(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..8];
+    static string Digest(string text) => FileHashes.OfText(text)[..8];
 
     string Folder(string key) => Path.Combine(settings.Cache, "models", key);
 
