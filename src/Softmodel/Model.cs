@@ -259,7 +259,8 @@ public sealed class Model : IDisposable
         if (width is not (128 or 256 or 512))
             throw new SoftmodelException($"vectors have 128, 256 or 512 bits, not {width}");
         var folder = compile.UseCache ? StoreSettings.FromEnvironment().Cache : null;
-        var hashes = Checkpoint.More(Path).Prepend(Path).Select(p => FileHashes.Of(p, folder, cancel)).ToArray();
+        // Without a cache no program is found by them.
+        string[] hashes = folder is null ? [] : [.. Checkpoint.More(Path).Prepend(Path).Select(p => FileHashes.Of(p, folder, cancel))];
         var beside = Directory.Exists(Path) ? Path : System.IO.Path.GetDirectoryName(Path)!;
         var compiled = new CompileCache(folder).Get($"{string.Join(" ", hashes)} {options.Key} {width}", Name, beside, width, () =>
         {

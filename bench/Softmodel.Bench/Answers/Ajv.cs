@@ -1,7 +1,4 @@
-using System.ComponentModel;
-using System.Diagnostics;
 using System.Text.Json;
-using Softmodel.Sources;
 
 namespace Softmodel.Bench.Answers;
 
@@ -40,55 +37,12 @@ static class Ajv
         """;
 
     /// <summary>Says of each text what is wrong with it as JSON, or by its schema; nothing where it is valid.</summary>
-    /// <exception cref="SoftmodelException">Node.js or npm is missing, or the package can't be fetched.</exception>
+    /// <exception cref="SoftmodelException">Node.js or npm is missing, or the package can't be fetched, or fails.</exception>
     public static async Task<string[]> Validate(IEnumerable<(JsonElement Schema, string Text)> answers, CancellationToken cancel)
     {
-        var folder = await Installed("ajv", Version, [$"ajv-formats@{FormatsVersion}"], cancel);
+        var folder = await NodeJs.Installed("ajv", Version, [$"ajv-formats@{FormatsVersion}"], cancel);
         var pairs = JsonSerializer.Serialize(answers.Select(a => new object[] { a.Schema, a.Text }));
-        return JsonSerializer.Deserialize<string[]>(await Run("node", ["--eval", Script, folder], pairs, cancel))!;
-    }
-
-    /// <summary>The folder where npm has put a package.</summary>
-    /// <exception cref="SoftmodelException">Node.js or npm is missing, or the package can't be fetched.</exception>
-    public static async Task<string> Installed(string package, string version, string[] more, CancellationToken cancel)
-    {
-        var settings = StoreSettings.FromEnvironment();
-        var folder = Path.Combine(settings.Cache, "peers", $"{package}-{version}");
-        if (Directory.Exists(folder))
-            return folder;
-        var stage = $"{folder}-{Guid.NewGuid():N}";
-        Directory.CreateDirectory(stage);
-        try
-        {
-            await Run(settings.Npm, ["install", "--prefix", stage, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error", $"{package}@{version}", .. more], "", cancel);
-            Directory.Move(stage, folder);
-        }
-        catch (IOException) when (Directory.Exists(folder))
-        {
-            // Another process was quicker: its files are the same.
-        }
-        finally
-        {
-            if (Directory.Exists(stage))
-                Directory.Delete(stage, recursive: true);
-        }
-        return folder;
-    }
-
-    static async Task<string> Run(string program, string[] arguments, string input, CancellationToken cancel)
-    {
-        try
-        {
-            using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true })!;
-            var (output, said) = (process.StandardOutput.ReadToEndAsync(cancel), process.StandardError.ReadToEndAsync(cancel));
-            await process.StandardInput.WriteAsync(input.AsMemory(), cancel);
-            process.StandardInput.Close();
-            await process.WaitForExitAsync(cancel);
-            return process.ExitCode == 0 ? await output : throw new SoftmodelException($"{program} failed: {(await said).Trim()}");
-        }
-        catch (Win32Exception e)
-        {
-            throw new SoftmodelException($"'{program}' can't be started ({e.Message}): answers are checked with ajv, so install Node.js, which brings npm", e);
-        }
+        var (output, said, exitCode) = await NodeJs.Run(Script, folder, pairs, cancel);
+        return exitCode == 0 ? JsonSerializer.Deserialize<string[]>(output)! : throw new SoftmodelException($"node failed: {said.Trim()}");
     }
 }

@@ -16,10 +16,9 @@ using NativeLibrary = Softmodel.Cli.Bench.NativeLibrary;
 namespace Softmodel.Bench.Flips;
 
 /// <summary>A use of files that lie in a folder of their own.</summary>
-/// <param name="Kind">What they are.</param>
 /// <param name="Folder">Where they lie; files elsewhere below the root are not damaged.</param>
 /// <param name="Use">Uses them, and tells what came of it: the same text as long as nothing damaged is used.</param>
-sealed record Stand(string Kind, string Folder, Func<string> Use)
+sealed record Stand(string Folder, Func<string> Use)
 {
     /// <summary>The kinds, each with how one is set up in an empty folder.</summary>
     public static IReadOnlyDictionary<string, Func<string, int, Stand>> Kinds { get; } = new Dictionary<string, Func<string, int, Stand>>
@@ -63,7 +62,7 @@ sealed record Stand(string Kind, string Folder, Func<string> Use)
         if (!OperatingSystem.IsWindows())
             File.SetUnixFileMode(npm, UnixFileMode.UserRead | UnixFileMode.UserExecute);
         var settings = new StoreSettings(Path.Combine(root, "cache"), null, npm, new Uri("http://127.0.0.1:9/"), null);
-        return new("fetched model", Path.Combine(root, "cache", "models"), () => Contents(new Store(settings, []).Resolve(Source.Parse("npm:some@1.0.0#m.onnx"), null, default).Result));
+        return new(Path.Combine(root, "cache", "models"), () => Contents(new Store(settings, []).Resolve(Source.Parse("npm:some@1.0.0#m.onnx"), null, default).Result));
     }
 
     /// <summary>A model of the catalogue, of which another copy lies in the user's folder.</summary>
@@ -77,7 +76,7 @@ sealed record Stand(string Kind, string Folder, Func<string> Use)
         }
         var model = new CatalogueModel("known", "A model.", "test", new("MIT"), 100, [Entry("model", Noise(seed, 20_000)), Entry("tokens", Noise(seed + 1, 300)), Entry("metadata", Noise(seed + 2, 100))]);
         var settings = new StoreSettings(Path.Combine(root, "cache"), models, "/nowhere/npm", new Uri("http://127.0.0.1:9/"), null);
-        return new("model of the catalogue", Path.Combine(root, "cache", "models"), () => Contents(new Store(settings, [model]).Resolve(Source.Parse("known"), null, default).Result));
+        return new(Path.Combine(root, "cache", "models"), () => Contents(new Store(settings, [model]).Resolve(Source.Parse("known"), null, default).Result));
     }
 
     static (Graph Graph, int Size) Network(int seed)
@@ -102,7 +101,7 @@ sealed record Stand(string Kind, string Folder, Func<string> Use)
     static Stand Compiled(string root, int seed)
     {
         var cache = new CompileCache(root);
-        return new("compiled program", Path.Combine(root, "compiled"), () => Digest(both.Select(which =>
+        return new(Path.Combine(root, "compiled"), () => Digest(both.Select(which =>
         {
             using var model = cache.Get($"flips {which}", $"flips {which}", root, InProcess.Width, () => Code(which), default);
             model.Run(TensorArgument.Of(Enumerable.Range(0, 5 * 24).Select(i => MathF.Sin(i + seed)).ToArray(), 5, 24));
@@ -119,7 +118,7 @@ sealed record Stand(string Kind, string Folder, Func<string> Use)
             return path;
         }
         string[] files = [Json(1), Json(2)];
-        return new("lexicon", Path.Combine(root, "lexicons"), () => string.Join(';', files.SelectMany(f =>
+        return new(Path.Combine(root, "lexicons"), () => string.Join(';', files.SelectMany(f =>
         {
             var lexicon = Lexicon.Open(f, root);
             return Enumerable.Range(0, 300).SelectMany(i => both.Select(b => seed + b).Select(k => string.Join(' ', lexicon.Find($"W{i * k % 997}X{i}") ?? ["-"])));
@@ -131,9 +130,9 @@ sealed record Stand(string Kind, string Folder, Func<string> Use)
     {
         var folders = Path.Combine(root, "native");
         OwnFolder.Make(folders);
-        return new("native library", folders, () => string.Join(';', both.Select(which =>
+        return new(folders, () => string.Join(';', both.Select(which =>
         {
-            var library = KeptFolder.Get(Path.Combine(folders, $"{which}"), $"{which}", $"library {which}", manifest => NativeLibrary.Open(manifest, root, default), stage =>
+            var library = KeptFolder.Get(folders, $"{which}", $"library {which}", manifest => NativeLibrary.Open(manifest, root, default), stage =>
             {
                 File.WriteAllBytes(Path.Combine(stage, "libflips.so"), Noise(seed + which, 30_000));
                 File.WriteAllBytes(Path.Combine(stage, "flips.weights"), Noise(seed + which + 1, 10_000));
@@ -149,7 +148,7 @@ sealed record Stand(string Kind, string Folder, Func<string> Use)
         string[] files = [Path.Combine(root, "a"), Path.Combine(root, "b")];
         for (var i = 0; i < files.Length; i++)
             File.WriteAllBytes(files[i], Noise(seed + i, 5000));
-        return new("remembered hashes", Path.Combine(root, "cache", "hashes"), () => string.Join(';', files.Select(f => FileHashes.Of(f, Path.Combine(root, "cache")))));
+        return new(Path.Combine(root, "cache", "hashes"), () => string.Join(';', files.Select(f => FileHashes.Of(f, Path.Combine(root, "cache")))));
     }
 
     /// <summary>What a native library does with its weights when a model is made, within this process.</summary>
@@ -157,7 +156,7 @@ sealed record Stand(string Kind, string Folder, Func<string> Use)
     {
         var folder = Directory.CreateDirectory(Path.Combine(root, "built")).FullName;
         var made = both.Select(which => (Path: Path.Combine(folder, $"{which}.weights"), Hash: WeightsFile.Write(Path.Combine(folder, $"{which}.weights"), s => s.Write(Noise(seed + which, 1 + seed * 977 % 40_000))))).ToArray();
-        return new("weights of a native library", folder, () => string.Join(';', made.Select(m =>
+        return new(folder, () => string.Join(';', made.Select(m =>
         {
             using var weights = WeightsFile.Open(m.Path, m.Hash);
             weights.Verify();

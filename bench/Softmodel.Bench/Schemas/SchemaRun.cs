@@ -192,7 +192,7 @@ static class SchemaRun
     /// <summary>JSON-Schema-Test-Suite as npm has it, of draft 4: in what draft 7 calls the same.</summary>
     static async Task<List<Case>> Suite(CancellationToken cancel)
     {
-        var folder = Path.Combine(await Ajv.Installed("json-schema-test-suite", SuiteVersion, [], cancel), "node_modules", "json-schema-test-suite", "tests", "draft4");
+        var folder = Path.Combine(await NodeJs.Installed("json-schema-test-suite", SuiteVersion, [], cancel), "node_modules", "json-schema-test-suite", "tests", "draft4");
         var cases = new List<Case>();
         foreach (var file in Directory.GetFiles(folder, "*.json", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
         {

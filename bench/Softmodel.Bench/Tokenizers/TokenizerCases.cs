@@ -203,7 +203,7 @@ sealed class TokenizerCases(int seed, int index)
                 names.UnionWith([pieces[at], pieces[at + 1], joined]);
                 if (Chance(0.95))
                     merges.Add(pieces[at].Contains(' ') || pieces[at + 1].Contains(' ') || Chance(0.3) ? new JsonArray(pieces[at], pieces[at + 1]) : JsonValue.Create($"{pieces[at]} {pieces[at + 1]}"));
-                (pieces[at], _) = (joined, 0);
+                pieces[at] = joined;
                 pieces.RemoveAt(at + 1);
             }
         }

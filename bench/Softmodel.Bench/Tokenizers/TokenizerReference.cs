@@ -1,9 +1,5 @@
-using System.ComponentModel;
-using System.Diagnostics;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Softmodel.Sources;
 
 namespace Softmodel.Bench.Tokenizers;
 
@@ -52,11 +48,11 @@ static class TokenizerReference
     /// <exception cref="SoftmodelException">Node.js or npm is missing, or the package can't be fetched.</exception>
     public static async Task<List<(Tokenized[]? Results, string? Error)>> Ask(IReadOnlyList<TokenizerCase> cases, CancellationToken cancel)
     {
-        var (folder, answers) = (await Installed(cancel), new List<(Tokenized[]?, string?)>());
+        var (folder, answers) = (await NodeJs.Installed("tokenizers", Version, [], cancel), new List<(Tokenized[]?, string?)>());
         while (answers.Count < cases.Count)
         {
             var lines = cases.Skip(answers.Count).Select(c => new JsonObject { ["file"] = c.File.DeepClone(), ["texts"] = new JsonArray([.. c.Texts.Select(t => JsonValue.Create(t))]) }.ToJsonString());
-            var (output, said) = await Run("node", ["--eval", Script, folder], string.Join('\n', lines), cancel);
+            var (output, said, _) = await NodeJs.Run(Script, folder, string.Join('\n', lines), cancel);
             foreach (var line in output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
             {
                 var answer = JsonSerializer.Deserialize<Answer>(line, JsonSerializerOptions.Web)!;
@@ -70,55 +66,4 @@ static class TokenizerReference
     }
 
     sealed record Answer(Tokenized[]? Results, string? Error);
-
-    static async Task<string> Installed(CancellationToken cancel)
-    {
-        var settings = StoreSettings.FromEnvironment();
-        var folder = Path.Combine(settings.Cache, "peers", $"tokenizers-{Version}");
-        if (Directory.Exists(folder))
-            return folder;
-        var stage = $"{folder}-{Guid.NewGuid():N}";
-        Directory.CreateDirectory(stage);
-        try
-        {
-            await Run(settings.Npm, ["install", "--prefix", stage, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error", $"tokenizers@{Version}"], "", cancel);
-            if (!Directory.Exists(Path.Combine(stage, "node_modules")))
-                throw new SoftmodelException($"tokenizers {Version} can't be fetched with npm");
-            Directory.Move(stage, folder);
-        }
-        catch (IOException) when (Directory.Exists(folder))
-        {
-            // Another process was quicker: its files are the same.
-        }
-        finally
-        {
-            if (Directory.Exists(stage))
-                Directory.Delete(stage, recursive: true);
-        }
-        return folder;
-    }
-
-    static async Task<(string Output, string Said)> Run(string program, string[] arguments, string input, CancellationToken cancel)
-    {
-        try
-        {
-            using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, StandardInputEncoding = new UTF8Encoding(false), StandardOutputEncoding = Encoding.UTF8 })!;
-            var (output, said) = (process.StandardOutput.ReadToEndAsync(cancel), process.StandardError.ReadToEndAsync(cancel));
-            try
-            {
-                await process.StandardInput.WriteAsync(input.AsMemory(), cancel);
-                process.StandardInput.Close();
-            }
-            catch (IOException)
-            {
-                // It has ended early, of which its output tells.
-            }
-            await process.WaitForExitAsync(cancel);
-            return (await output, await said);
-        }
-        catch (Win32Exception e)
-        {
-            throw new SoftmodelException($"'{program}' can't be started ({e.Message}): tokenizers are compared with Hugging Face's in Node.js, so install it; it brings npm", e);
-        }
-    }
 }

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using Softmodel.Emit.Native;
 using Softmodel.Runtime;
@@ -39,8 +37,7 @@ sealed record NativeLibrary(string Folder, string Prefix, long CodeBytes, long W
             if (!OwnFolder.Make(folders))
                 throw new SoftmodelException($"'{folders}' is another user's, or others can write to it: no library is loaded from there; name a folder of your own in SOFTMODEL_CACHE");
             var key = $"{versions} {string.Join(" ", model.Files.Select(f => FileHashes.Of(f, cache, cancel)))} {model.Options.Key} {model.Name}";
-            var folder = System.IO.Path.Combine(folders, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))[..32]);
-            return await Task.Run(() => KeptFolder.Get(folder, key, $"library of {model.Name}", manifest => Open(manifest, cache, cancel),
+            return await Task.Run(() => KeptFolder.Get(folders, key, $"library of {model.Name}", manifest => Open(manifest, cache, cancel),
                 stage => model.BuildAsync(stage, new(), progress, cancel).GetAwaiter().GetResult(), cancel), cancel);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text;
 using Softmodel.Runtime;
 using Softmodel.Sources;
@@ -12,7 +11,7 @@ namespace Softmodel.Emit;
 sealed record CompiledCode(byte[] Assembly, WeightLayout Weights, IReadOnlyList<string> MadeOf);
 
 /// <summary>
-/// Compiled programs, each in a folder named after the hash of what it was made of. Code is read once, hashed, and loaded from
+/// Compiled programs, each in a folder of its own. Code is read once, hashed, and loaded from
 /// memory; nothing is loaded from a folder that another user can write to.
 /// </summary>
 /// <param name="root">The folder of all caches; null where nothing is kept.</param>
@@ -45,8 +44,7 @@ sealed class CompileCache(string? root)
             }
             // A compiler that was built anew may write other programs.
             key = $"{typeof(CompileCache).Assembly.ManifestModule.ModuleVersionId} {typeof(CompiledModel).Assembly.ManifestModule.ModuleVersionId} {(GuardPages.AreOn ? "guarded " : "")}{key}";
-            var folder = Path.Combine(folders, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))[..32]);
-            return KeptFolder.Get(folder, key, $"program of {name}", manifest => Open(manifest, beside, width, cancel), stage =>
+            return KeptFolder.Get(folders, key, $"program of {name}", manifest => Open(manifest, beside, width, cancel), stage =>
             {
                 var made = make();
                 cancel.ThrowIfCancellationRequested();

@@ -12,8 +12,6 @@ namespace Softmodel.Sources;
 /// <param name="Sha256">Its hash in hexadecimal digits.</param>
 public sealed record CatalogueFile(string Role, Source Source, IReadOnlyList<Source>? Then, string? As, long Bytes, string Sha256)
 {
-    static readonly string[] networks = [".onnx", ".gguf", ".safetensors"];
-
     /// <summary>What symbolic sizes of this network's inputs are in every use.</summary>
     public IReadOnlyDictionary<string, long>? Sizes { get; init; }
 
@@ -25,7 +23,7 @@ public sealed record CatalogueFile(string Role, Source Source, IReadOnlyList<Sou
 
     /// <summary>Whether it holds a network, and not what belongs to one.</summary>
     [JsonIgnore]
-    public bool IsNetwork => networks.Contains(System.IO.Path.GetExtension(FileName));
+    public bool IsNetwork => Store.Formats.Contains(System.IO.Path.GetExtension(FileName));
 
     /// <summary>Its name in the cache.</summary>
     [JsonIgnore]

@@ -23,7 +23,7 @@ static class FileHashes
         if (Directory.Exists(path))
         {
             var all = string.Concat(Directory.EnumerateFiles(path).Order(StringComparer.Ordinal).Select(f => $"{Path.GetFileName(f)} {Of(f, cache, cancel)}\n"));
-            return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(all)));
+            return OfText(all);
         }
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 0);
         return Of(file, cache, cancel);
@@ -52,6 +52,9 @@ static class FileHashes
         return hash;
     }
 
+    /// <summary>The hash of a text in UTF-8, in hexadecimal digits.</summary>
+    public static string OfText(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+
     /// <summary>Forgets what is remembered of a file, or of all files of a folder, so that they are read when their hash is asked for.</summary>
     public static void Forget(string path, string? cache)
     {
@@ -62,7 +65,7 @@ static class FileHashes
         }
     }
 
-    static string Record(string path, string cache) => Path.Combine(cache, "hashes", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFullPath(path))))[..32]);
+    static string Record(string path, string cache) => Path.Combine(cache, "hashes", OfText(Path.GetFullPath(path))[..32]);
 
     static string? Remembered(string record, string identity)
     {
@@ -76,5 +79,5 @@ static class FileHashes
     const int HashLength = SHA256.HashSizeInBytes * 2;
 
     /// <summary>A line, and its hash: a record is as easily damaged as what it tells of.</summary>
-    static string Sealed(string line) => $"{line}\n{Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(line)))}";
+    static string Sealed(string line) => $"{line}\n{OfText(line)}";
 }

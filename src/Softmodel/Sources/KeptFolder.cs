@@ -1,25 +1,26 @@
 namespace Softmodel.Sources;
 
 /// <summary>
-/// Folders of the cache, each made of something that its key names. A folder is complete from the moment that it has its name,
+/// Folders of the cache, each made of something that its key names, and named after the hash of that. A folder is complete from the moment that it has its name,
 /// so that processes may look for it and make it at once; what is damaged in it is noticed when it is opened, and made again.
 /// </summary>
 static class KeptFolder
 {
     /// <summary>What a folder holds, which is made where it is missing or damaged.</summary>
-    /// <param name="folder">The folder; the one above it is this user's own.</param>
+    /// <param name="folders">Where it lies; this user's own.</param>
     /// <param name="key">What it is made of.</param>
     /// <param name="what">What it is, for people.</param>
     /// <param name="open">Opens it with the checks of its manifest; null where it is sound but not what is wanted any more.</param>
     /// <param name="make">Makes it in a folder that is empty.</param>
     /// <param name="cancel">Stops before it is kept.</param>
     /// <exception cref="IOException">It can't be written.</exception>
-    public static T Get<T>(string folder, string key, string what, Func<Manifest, T?> open, Action<string> make, CancellationToken cancel) where T : class
+    public static T Get<T>(string folders, string key, string what, Func<Manifest, T?> open, Action<string> make, CancellationToken cancel) where T : class
     {
+        var folder = Path.Combine(folders, FileHashes.OfText(key)[..32]);
         var (kept, damaged) = Open(folder, key, open);
         if (kept is not null)
             return kept;
-        var stage = Path.Combine(Path.GetDirectoryName(folder)!, $".{Path.GetFileName(folder)}-{Guid.NewGuid():N}");
+        var stage = Path.Combine(folders, $".{Path.GetFileName(folder)}-{Guid.NewGuid():N}");
         try
         {
             OwnFolder.Make(stage);

@@ -39,7 +39,7 @@ sealed record Manifest(string Folder, string Key, IReadOnlyDictionary<string, (l
                 text.Append(CultureInfo.InvariantCulture, $"{FileHashes.Of(path, cache, cancel)} {new FileInfo(path).Length} {name}\n");
         }
         var part = Path.Combine(folder, $"{Name}.{Guid.NewGuid():N}");
-        OwnFolder.Write(part, $"{Hash(text.ToString())}\n{text}");
+        OwnFolder.Write(part, $"{FileHashes.OfText(text.ToString())}\n{text}");
         File.Move(part, Path.Combine(folder, Name), overwrite: true);
     }
 
@@ -53,21 +53,22 @@ sealed record Manifest(string Folder, string Key, IReadOnlyDictionary<string, (l
             return null;
         if (OwnFolder.TryRead(Path.Combine(folder, Name)) is not { } bytes)
             throw new DamageException(Name);
-        var lines = Encoding.UTF8.GetString(bytes).Split('\n');
-        if (lines.Length < 3 || (key is not null && lines[1] != OneLine(key)) || !Encoding.UTF8.GetBytes($"{Hash(string.Join('\n', lines[1..]))}\n{string.Join('\n', lines[1..])}").AsSpan().SequenceEqual(bytes))
+        var start = bytes.AsSpan().IndexOf((byte)'\n') + 1;
+        var lines = Encoding.UTF8.GetString(bytes.AsSpan(start)).Split('\n');
+        if (lines.Length < 2 || (key is not null && lines[0] != OneLine(key)) || Encoding.ASCII.GetString(bytes, 0, start) != $"{Hash(bytes.AsSpan(start))}\n")
             throw new DamageException(Name);
-        var files = lines[2..^1].Select(l => l.Split(' ', 3)).ToDictionary(p => p[2], p => (long.Parse(p[1], CultureInfo.InvariantCulture), p[0]), StringComparer.Ordinal);
-        return new(folder, lines[1], files);
+        var files = lines[1..^1].Select(l => l.Split(' ', 3)).ToDictionary(p => p[2], p => (long.Parse(p[1], CultureInfo.InvariantCulture), p[0]), StringComparer.Ordinal);
+        return new(folder, lines[0], files);
     }
 
     static string OneLine(string key) => key.ReplaceLineEndings(" ");
 
-    static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+    static string Hash(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
 
     /// <summary>The bytes of a file, which were hashed as they are.</summary>
     /// <exception cref="DamageException">It is missing or damaged, or another user can write to it.</exception>
     public byte[] Bytes(string name) =>
-        OwnFolder.TryRead(Path.Combine(Folder, name)) is { } bytes && Files.TryGetValue(name, out var file) && Convert.ToHexStringLower(SHA256.HashData(bytes)) == file.Sha256
+        OwnFolder.TryRead(Path.Combine(Folder, name)) is { } bytes && Files.TryGetValue(name, out var file) && Hash(bytes) == file.Sha256
             ? bytes : throw new DamageException(name);
 
     /// <summary>A file, opened and found to be as it was written: read in whole, or untouched since it was.</summary>

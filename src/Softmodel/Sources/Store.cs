@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 
 namespace Softmodel.Sources;
@@ -20,7 +18,8 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
 {
     const string RecordName = "source.json";
 
-    static readonly string[] formats = [".onnx", ".gguf", ".safetensors"];
+    /// <summary>What the names of files that hold networks end in.</summary>
+    public static readonly string[] Formats = [".onnx", ".gguf", ".safetensors"];
     static readonly string[] licenceNames = ["LICENSE", "LICENCE", "COPYING", "NOTICE"];
 
     public async Task<ResolvedModel> Resolve(Source source, IProgress<FetchProgress>? progress, CancellationToken cancel)
@@ -73,7 +72,7 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
         return $"{readable[..Math.Min(readable.Length, 80)].TrimStart('.')}-{Digest(text)}";
     }
 
-    static string Digest(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..8];
+    static string Digest(string text) => FileHashes.OfText(text)[..8];
 
     string Folder(string key) => Path.Combine(settings.Cache, "models", key);
 
@@ -449,11 +448,11 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
     /// <summary>The one network among files.</summary>
     static string Choose(IEnumerable<string> files, string where)
     {
-        var networks = files.Where(f => formats.Contains(Path.GetExtension(f).ToLowerInvariant())).Order(StringComparer.Ordinal).ToArray();
+        var networks = files.Where(f => Formats.Contains(Path.GetExtension(f).ToLowerInvariant())).Order(StringComparer.Ordinal).ToArray();
         return networks switch
         {
             [var one] => one,
-            [] => throw new SoftmodelException($"{where} holds no {string.Join(", ", formats)}; name the file that is meant"),
+            [] => throw new SoftmodelException($"{where} holds no {string.Join(", ", Formats)}; name the file that is meant"),
             _ => throw new SoftmodelException($"{where} holds {networks.Length} networks; name the one that is meant: {string.Join(", ", networks.Take(20))}{(networks.Length > 20 ? ", …" : "")}"),
         };
     }

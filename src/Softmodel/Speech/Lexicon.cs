@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Softmodel.Sources;
@@ -58,7 +57,7 @@ sealed class Lexicon
             if (OwnFolder.Make(folders))
             {
                 var key = $"{FileHashes.Of(json, cache, cancel)} {Version}";
-                return KeptFolder.Get(Path.Combine(folders, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))[..32]), key, $"lexicon of {Path.GetFileName(json)}",
+                return KeptFolder.Get(folders, key, $"lexicon of {Path.GetFileName(json)}",
                     manifest => new Lexicon(manifest.Bytes(File)), stage => OwnFolder.Write(Path.Combine(stage, File), Packed(json)), cancel);
             }
         }

@@ -1,7 +1,9 @@
 using System.Buffers;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Softmodel.Language.Tokens;
 
@@ -38,8 +40,8 @@ static class Decoders
                 var (pad, delimiter, isClean) = (step.Text("pad_token") ?? "<pad>", step.Text("word_delimiter_token") ?? "|", step.Truth("cleanup", true));
                 return names => [.. names.Where((n, i) => i == 0 || n != names[i - 1]).Select(n => Replaced(n, pad, "")).Select(n => isClean ? Replaced(Tidy(n), delimiter, " ") : n).Where(n => n.Length > 0)];
             case "Replace":
-                var (find, by) = (PreTokenizers.Found(step), step.Needed("content"));
-                return names => [.. names.Select(n => Replaced(n, find, by))];
+                var replace = Normalizers.Replace(PreTokenizers.Found(step), step.Needed("content"));
+                return names => [.. names.Select(n => replace(new(n, 0, false)).Text)];
             case "Strip":
                 var (content, first, last) = (step.Needed("content"), step.Whole("start") ?? 0, step.Whole("stop") ?? 0);
                 return names => [.. names.Select(n => Stripped(n, content, first, last))];
@@ -48,19 +50,6 @@ static class Decoders
     }
 
     static string Replaced(string text, string what, string by) => what.Length == 0 ? text : text.Replace(what, by, StringComparison.Ordinal);
-
-    static string Replaced(string text, Finder find, string by)
-    {
-        var (found, to, at) = (new List<(int Start, int End)>(), new StringBuilder(), 0);
-        if (text.Length > 0)
-            find(text, found);
-        foreach (var (start, end) in found)
-        {
-            to.Append(text, at, start - at).Append(by);
-            at = end;
-        }
-        return to.Append(text, at, text.Length - at).ToString();
-    }
 
     static string Stripped(string text, string content, int first, int last)
     {
@@ -105,19 +94,14 @@ static class Decoders
         {
             if (bytes.Count == 0)
                 return;
-            try
-            {
-                result.Add(strict.GetString([.. bytes]));
-            }
-            catch (DecoderFallbackException)
-            {
+            var utf8 = CollectionsMarshal.AsSpan(bytes);
+            if (Utf8.IsValid(utf8))
+                result.Add(Encoding.UTF8.GetString(utf8));
+            else
                 result.AddRange(bytes.Select(_ => "\uFFFD"));
-            }
             bytes.Clear();
         }
     }
-
-    static readonly UTF8Encoding strict = new(false, throwOnInvalidBytes: true);
 
     /// <summary>The byte that a token of a name such as <c>&lt;0x0A&gt;</c> stands for; null for others.</summary>
     public static byte? ByteOf(string name) => name is ['<', '0', 'x', _, _, '>'] && byte.TryParse(name.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value) ? value : null;

@@ -26,7 +26,7 @@ static class JsonTokenizer
             using var document = JsonDocument.Parse(File.ReadAllBytes(path));
             var config = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(path) ?? "", Config);
             using var beside = File.Exists(config) ? JsonDocument.Parse(File.ReadAllBytes(config)) : null;
-            return new(Of(path, document.RootElement.ValueKind == JsonValueKind.Object ? document.RootElement.Clone() : throw new JsonException("it is no object"), beside?.RootElement));
+            return new(Of(path, document.RootElement is { ValueKind: JsonValueKind.Object } root ? root : throw new JsonException("it is no object"), beside?.RootElement));
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or IOException or UnauthorizedAccessException or ArgumentException or KeyNotFoundException or IndexOutOfRangeException or OverflowException)
         {
@@ -46,9 +46,10 @@ static class JsonTokenizer
         var unknown = model.Text("unk_token") is { } name ? texts.GetValueOrDefault(name, -1) : model.Whole("unk_id") ?? -1;
         if (unknown >= 0 && unknown < kinds.Length && kinds[unknown] is TokenKind.Text)
             kinds[unknown] = TokenKind.Unknown;
-        for (var i = 0; i < names.Length; i++)
+        var fallsBack = model.Truth("byte_fallback");
+        for (var i = 0; i < names.Length && fallsBack; i++)
         {
-            if (model.Truth("byte_fallback") && kinds[i] is TokenKind.Text && Decoders.ByteOf(names[i]) is not null)
+            if (kinds[i] is TokenKind.Text && Decoders.ByteOf(names[i]) is not null)
                 kinds[i] = TokenKind.Byte;
         }
         var decoder = Decoders.Read(root.Member("decoder"));
@@ -128,7 +129,7 @@ static class JsonTokenizer
     static List<(JsonElement Token, int Number)> Added(JsonElement root, JsonElement model, Dictionary<string, int> texts, out Dictionary<string, int> numbers)
     {
         numbers = new(StringComparer.Ordinal);
-        var (added, most, size) = (new List<(JsonElement, int)>(), -1, model.Member("vocab") is { ValueKind: JsonValueKind.Array } vocab ? vocab.GetArrayLength() : texts.Count);
+        var (added, most, size) = (new List<(JsonElement Token, int Number)>(), -1, model.Member("vocab") is { ValueKind: JsonValueKind.Array } vocab ? vocab.GetArrayLength() : texts.Count);
         foreach (var token in root.Items("added_tokens"))
         {
             var content = token.Text("content") ?? throw new JsonException("an added token has no content");
@@ -137,10 +138,9 @@ static class JsonTokenizer
             if (!numbers.TryGetValue(content, out var number) && !texts.TryGetValue(content, out number))
                 number = most < 0 ? size : most >= size ? most + 1 : size;
             (numbers[content], most) = (number, Math.Max(most, number));
-            added.RemoveAll(a => a.Item2 == number);
             added.Add((token, number));
         }
-        return added;
+        return [.. added.AsEnumerable().Reverse().DistinctBy(a => a.Number).Reverse()];
     }
 
     static string[] Names(Dictionary<string, int> texts, JsonElement model, Dictionary<string, int> numbers)
@@ -199,6 +199,8 @@ static class JsonTokenizer
         }
     }
 
+    static readonly double[] powers = [.. Enumerable.Range(0, 309).Select(e => double.Parse($"1e{e}", CultureInfo.InvariantCulture))];
+
     // As the reference reads numbers, which rounds twice: of ways to write a text whose scores are nearly alike another would win.
     static double Score(string text)
     {
@@ -223,7 +225,7 @@ static class JsonTokenizer
         double value = digits;
         for (; exponent < -308 && value != 0; exponent += 308)
             value /= 1e308;
-        var power = double.Parse($"1e{Math.Min(Math.Abs(exponent), 308)}", CultureInfo.InvariantCulture);
+        var power = powers[Math.Min(Math.Abs(exponent), powers.Length - 1)];
         value = exponent >= 0 ? value * power : value / power;
         return text.StartsWith('-') ? -value : value;
     }

@@ -7,20 +7,20 @@ static class Normalization
 {
     const int FirstSyllable = 0xAC00, Syllables = 11172, Leads = 0x1100, Vowels = 0x1161, Trails = 0x11A7, VowelCount = 21, TrailCount = 28, LeadCount = 19;
 
-    static readonly HashSet<int> excluded = [];
     static readonly Lazy<(Dictionary<int, int[]> Canonical, Dictionary<int, int[]> Compatible, Dictionary<int, int[]> Classes, Dictionary<long, int> Pairs)> tables = new(() =>
     {
+        var excluded = new HashSet<int>();
         var canonical = UnicodeTables.Map("canonical", excluded);
-        return (canonical, UnicodeTables.Map("compatible"), UnicodeTables.Map("class"), Pairs(canonical));
+        return (canonical, UnicodeTables.Map("compatible"), UnicodeTables.Map("class"), Pairs([.. canonical.Where(e => !excluded.Contains(e.Key))]));
     });
 
     // The last two letters of each text for which there is one: those before the last are a letter of the table themselves.
-    static Dictionary<long, int> Pairs(Dictionary<int, int[]> canonical)
+    static Dictionary<long, int> Pairs(KeyValuePair<int, int[]>[] composed)
     {
         var (whole, pairs) = (new Dictionary<string, int>(StringComparer.Ordinal), new Dictionary<long, int>());
-        foreach (var (letter, parts) in canonical.Where(e => !excluded.Contains(e.Key)))
+        foreach (var (letter, parts) in composed)
             whole[string.Join(' ', parts)] = letter;
-        foreach (var (letter, parts) in canonical.Where(e => !excluded.Contains(e.Key) && e.Value.Length > 1))
+        foreach (var (letter, parts) in composed.Where(e => e.Value.Length > 1))
         {
             if (parts.Length == 2)
                 pairs[Pair(parts[0], parts[1])] = letter;

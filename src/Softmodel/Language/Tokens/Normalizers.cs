@@ -116,7 +116,8 @@ static class Normalizers
         return t with { Text = t.Text[start..end], Lead = Math.Clamp(t.Lead - start, 0, end - start) };
     };
 
-    static Normalizer Replace(Finder find, string by) => t =>
+    /// <summary>Writes a text in place of what is found.</summary>
+    public static Normalizer Replace(Finder find, string by) => t =>
     {
         var found = new List<(int Start, int End)>();
         if (t.Text.Length > 0)

@@ -48,8 +48,12 @@ sealed class Pattern
         }
     }
 
-    /// <summary>A pattern that finds a text.</summary>
-    public static Pattern Literal(string text) => Of(string.Concat(text.EnumerateRunes().Select(r => $"\\x{{{r.Value:X}}}")));
+    /// <summary>Finds a text as it is.</summary>
+    public static Finder Literal(string wanted) => wanted.Length == 0 ? Of("").Find : (text, found) =>
+    {
+        for (int at = 0, next; (next = text[at..].IndexOf(wanted, StringComparison.Ordinal)) >= 0; at += next + wanted.Length)
+            found.Add((at + next, at + next + wanted.Length));
+    };
 
     /// <summary>Finds all matches.</summary>
     /// <param name="text">The text; surrogates are in pairs.</param>

@@ -119,22 +119,13 @@ sealed class PatternReader
     {
         if (at >= source.Length)
             return null;
-        var (from, form) = (at, "");
         if (source[at] is '*' or '+' or '?')
-            form = source[at++].ToString();
-        else if (Interval() is { } interval)
         {
-            // Ruby has no possessive intervals, and no reluctant ones of one number.
-            if (interval.IsOne || !Takes("?"))
-                return (interval.Text, false);
-            return (interval.Text + "?", false);
+            var form = source[at++].ToString();
+            return Takes("?") ? (form + "?", false) : (form, Takes("+"));
         }
-        else
-        {
-            at = from;
-            return null;
-        }
-        return Takes("?") ? (form + "?", false) : Takes("+") ? (form, true) : (form, false);
+        // Ruby has no possessive intervals, and no reluctant ones of one number.
+        return Interval() is { } interval ? (!interval.IsOne && Takes("?") ? interval.Text + "?" : interval.Text, false) : null;
     }
 
     (string Text, bool IsOne)? Interval()
@@ -301,8 +292,8 @@ sealed class PatternReader
         'W' => isInSet ? ~UnicodeTables.Set("Word") : ~Word,
         's' => UnicodeTables.WhiteSpace,
         'S' => ~UnicodeTables.WhiteSpace,
-        'h' => CharacterSet.Of("0123456789abcdefABCDEF"),
-        'H' => ~CharacterSet.Of("0123456789abcdefABCDEF"),
+        'h' => UnicodeTables.Set("XDigit"),
+        'H' => ~UnicodeTables.Set("XDigit"),
         _ => null,
     };
 

@@ -44,9 +44,6 @@ sealed class Pieces(ReadOnlySpan<char> text, int lead = 0, bool goesOn = false)
     /// <summary>A piece.</summary>
     public ReadOnlySpan<char> this[int index] => text.AsSpan(spans[index].Start, spans[index].Length);
 
-    /// <summary>Where a piece begins in the text as it is now.</summary>
-    public int StartOf(int index) => spans[index].Start;
-
     /// <summary>Whether a piece begins with what comes from the first character of all that is encoded.</summary>
     public bool IsFirst(int index) => spans[index].Start < lead;
 

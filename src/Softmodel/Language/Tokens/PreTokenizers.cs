@@ -68,7 +68,7 @@ static class PreTokenizers
     public static Finder Found(JsonElement step)
     {
         var pattern = step.Member("pattern") ?? throw new FormatException($"its '{step.Type()}' has no pattern");
-        return pattern.Text("String") is { } text ? Pattern.Literal(text).Find
+        return pattern.Text("String") is { } text ? Pattern.Literal(text)
             : pattern.Text("Regex") is { } source ? Pattern.Of(source).Find
             : throw new FormatException($"its '{step.Type()}' has a pattern that is neither a String nor a Regex");
     }

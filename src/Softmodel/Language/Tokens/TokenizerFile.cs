@@ -157,10 +157,10 @@ static class TokenizerFile
     }
 
     /// <summary>Encodes text with spaces as SentencePiece writes them.</summary>
-    public static Encode Spaced(PairMerging merging) => (text, withControl, tokens) => merging.Encode(text.Text.Replace(' ', Space), withControl, tokens);
+    static Encode Spaced(PairMerging merging) => (text, withControl, tokens) => merging.Encode(text.Text.Replace(' ', Space), withControl, tokens);
 
     /// <summary>Writes the bytes of a token that is named as SentencePiece does.</summary>
-    public static void WriteSpaced(string name, TokenKind kind, ArrayBufferWriter<byte> writer)
+    static void WriteSpaced(string name, TokenKind kind, ArrayBufferWriter<byte> writer)
     {
         if (kind is TokenKind.Byte && name.Length == 6 && byte.TryParse(name.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value))
             writer.Write([value]);

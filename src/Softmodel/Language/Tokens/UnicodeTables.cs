@@ -75,10 +75,8 @@ static class UnicodeTables
         foreach (var name in lines.Value.Keys.Where(k => k.StartsWith("set Script9=", StringComparison.Ordinal)))
         {
             next++;
-            var script = name is "set Script9=Hiragana" or "set Script9=Katakana" ? "set Script9=Han" : name;
-            var number = script == name ? next : byte.MaxValue;
-            if (script == "set Script9=Han")
-                number = byte.MaxValue;
+            // Japanese is written in all three.
+            var number = name is "set Script9=Han" or "set Script9=Hiragana" or "set Script9=Katakana" ? byte.MaxValue : next;
             foreach (var code in Set(name[4..]).Codes())
                 table[code] = number;
         }
