@@ -139,12 +139,7 @@ sealed class JsonTerms
     public Term Integral => terms.Then(terms.Optional(terms.Literal("-")), whole, terms.Optional(terms.Then(terms.Literal("."), zeros)));
 
     /// <summary>Whether a text is one of a term's.</summary>
-    public bool IsText(Term term, string text)
-    {
-        foreach (var value in System.Text.Encoding.UTF8.GetBytes(text))
-            term = terms.Next(term, value);
-        return term.IsNullable;
-    }
+    public bool IsText(Term term, string text) => terms.Next(term, System.Text.Encoding.UTF8.GetBytes(text)).IsNullable;
 
     /// <summary>
     /// Multiples of a number: whole, or with as many places as it has. Null where a validator that divides binary fractions would

@@ -275,6 +275,14 @@ sealed class Terms
     /// <summary>What may come after a byte.</summary>
     public Term Next(Term term, byte value) => (term.Following ?? Derive(term))[term.Classes[value]];
 
+    /// <summary>What may come after some bytes.</summary>
+    public Term Next(Term term, ReadOnlySpan<byte> bytes)
+    {
+        foreach (var value in bytes)
+            term = Next(term, value);
+        return term;
+    }
+
     Term[] Derive(Term term)
     {
         var sets = Distinguished(term);
