@@ -175,8 +175,6 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
     static readonly JsonTypes[] types = [JsonTypes.Null, JsonTypes.Boolean, JsonTypes.Number, JsonTypes.String, JsonTypes.Array, JsonTypes.Object];
 
     readonly Dictionary<(Demand, JsonTypes), Formula?> formulas = [];
-    readonly Dictionary<(Schema, bool), MemberRules> members = [];
-    readonly Dictionary<(Schema, bool), ItemRules> items = [];
     readonly Dictionary<(string, JsonTypes), bool> empty = [];
     readonly Dictionary<string, Term> patterns = new(StringComparer.Ordinal);
     readonly Term characters = terms.Repeat(json.Character, 0, Terms.Unbounded);
@@ -238,12 +236,12 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
             case JsonTypes.Array:
                 Demand[] parts = [.. value.EnumerateArray().Select((e, i) => Part(e, $"{i}"))];
                 return demand.IsHeld
-                    ? Formula.All([Formula.Of(new Fact(FactKind.Items, path) { Items = Items(demand, () => new(parts, null, true)) }), Of(FactKind.Count, path, least: parts.Length, most: parts.Length)])
+                    ? Formula.All([Formula.Of(new Fact(FactKind.Items, path) { Items = new(parts, null, true) }), Of(FactKind.Count, path, least: parts.Length, most: parts.Length)])
                     : Formula.Any([.. Outside(path, parts.Length, parts.Length), .. parts.Select((p, i) => Of(FactKind.At, path, value: p, place: i))]);
             default:
                 (string Name, Demand Value)[] named = [.. value.EnumerateObject().Select(p => (p.Name, Part(p.Value, p.Name)))];
                 return demand.IsHeld
-                    ? Formula.All([Formula.Of(new Fact(FactKind.Members, path) { Members = Members(demand, () => new(named, [], new(document.Nothing), true)) }), .. named.Select(n => Of(FactKind.Present, path, n.Name))])
+                    ? Formula.All([Formula.Of(new Fact(FactKind.Members, path) { Members = new(named, [], new(document.Nothing), true) }), .. named.Select(n => Of(FactKind.Present, path, n.Name))])
                     : Formula.Any([.. named.Select(n => Of(FactKind.Absent, path, n.Name)), .. named.Select(n => Of(FactKind.Named, path, n.Name, n.Value)), Of(FactKind.Keyed, path, texts: Except(named.Select(n => n.Name), []))]);
         }
     }
@@ -278,20 +276,6 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
 
     /// <summary>The keys that are none of some names, and that none of some patterns matches.</summary>
     Term Except(IEnumerable<string> names, IEnumerable<Term> keys) => terms.Both(characters, terms.Not(terms.Either([.. names.Select(n => terms.Literal(Content(n))), .. keys])));
-
-    MemberRules Members(Demand demand, Func<MemberRules> make)
-    {
-        if (!members.TryGetValue((demand.Of, demand.IsLoose), out var rules))
-            members[(demand.Of, demand.IsLoose)] = rules = make();
-        return rules;
-    }
-
-    ItemRules Items(Demand demand, Func<ItemRules> make)
-    {
-        if (!items.TryGetValue((demand.Of, demand.IsLoose), out var rules))
-            items[(demand.Of, demand.IsLoose)] = rules = make();
-        return rules;
-    }
 
     static IEnumerable<Formula> Outside(string path, int least, int most)
     {
@@ -452,13 +436,12 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
         var (first, rest) = isOld ? ("items", "additionalItems") : ("prefixItems", "items");
         if (Has(first) || (!isOld && Has(rest)))
         {
-            ItemRules Rules() => new(Has(first) ? [.. Enumerable.Range(0, schema.Keywords[first].GetArrayLength()).Select(i => demand with { Of = document.Below(schema, first, $"{i}") })] : [],
+            var rules = new ItemRules(Has(first) ? [.. Enumerable.Range(0, schema.Keywords[first].GetArrayLength()).Select(i => demand with { Of = document.Below(schema, first, $"{i}") })] : [],
                 Has(rest) ? demand with { Of = document.Below(schema, rest) } : null);
             if (demand.IsHeld)
-                yield return Formula.Of(new Fact(FactKind.Items, schema.Path) { Items = Items(demand, Rules) });
+                yield return Formula.Of(new Fact(FactKind.Items, schema.Path) { Items = rules });
             else
             {
-                var rules = Rules();
                 foreach (var (part, i) in rules.Prefix.Select((p, i) => (p, i)))
                     yield return Of(FactKind.At, schema.Path, value: part, place: i);
                 if (rules.Rest is { } other)
@@ -501,15 +484,14 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
             yield return Of(demand.IsHeld ? FactKind.Present : FactKind.Absent, schema.Path, name);
         if ((Get("properties") ?? Get("patternProperties") ?? Get("additionalProperties")) is not null)
         {
-            MemberRules Rules() => new(
+            var rules = new MemberRules(
                 [.. Names("properties").Select(n => (n, demand with { Of = document.Below(schema, "properties", n) }))],
                 [.. Names("patternProperties").Select(p => (Matched(p, schema.Path), demand with { Of = document.Below(schema, "patternProperties", p) }))],
                 Get("additionalProperties") is null ? null : demand with { Of = document.Below(schema, "additionalProperties") });
             if (demand.IsHeld)
-                yield return Formula.Of(new Fact(FactKind.Members, schema.Path) { Members = Members(demand, Rules) });
+                yield return Formula.Of(new Fact(FactKind.Members, schema.Path) { Members = rules });
             else
             {
-                var rules = Rules();
                 foreach (var (name, value) in rules.Names)
                     yield return Of(FactKind.Named, schema.Path, name, value);
                 foreach (var (keys, value) in rules.Patterns)
