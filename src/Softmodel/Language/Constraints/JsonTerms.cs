@@ -159,11 +159,10 @@ sealed class JsonTerms
         // What may follow the digits that leave a remainder, backwards from the last one: after the point, then before it.
         Term[] behind = [.. Enumerable.Range(0, modulus).Select(r => r == 0 ? terms.Empty : terms.Nothing)];
         Term[] Longer(Term[] shorter) => [.. Enumerable.Range(0, modulus).Select(r => terms.Either([.. Enumerable.Range(0, 10).Select(d => terms.Then(terms.Bytes(ByteSet.Range('0' + d, '0' + d)), shorter[(int)(((long)r * 10 + d) % modulus)]))]))];
-        Term[] ends = [.. behind];
         for (var i = 0; i < after.Length; i++)
             behind = Longer(behind);
         var point = terms.Literal(".");
-        ends = [.. Enumerable.Range(0, modulus).Select(r => terms.Either(
+        Term[] ends = [.. Enumerable.Range(0, modulus).Select(r => terms.Either(
             (long)r * scale % modulus == 0 ? terms.Empty : terms.Nothing,
             after.Length > 0 ? terms.Then(point, behind[r]) : isSpelled && r == 0 ? terms.Then(point, zeros) : terms.Nothing))];
         var term = ends;

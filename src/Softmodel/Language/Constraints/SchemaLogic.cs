@@ -395,8 +395,10 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
             bool Divides(double v) => v / divisor == Math.Floor(v / divisor);
             if (json.Multiples(divisor, false) is not { } multiples)
                 throw SchemaDocument.Wrong($"{schema.Path}/multipleOf", $"multiples of {multiple.GetRawText()} are not written: a whole number of few remainders can be followed (any up to 600), and one with a half, a quarter, an eighth or a sixteenth (of others validators judge by binary fractions, so that 0.07 is none of 0.01)");
-            if (demand.IsHeld != demand.IsLoose || json.Multiples(divisor, true) is { })
-                yield return Scalar(demand, JsonTypes.Number, () => json.Numbers(multiples, Divides), () => json.Multiples(divisor, true) is { } spelled ? json.Numbers(spelled, Divides) : json.Numbers(terms.Anything, _ => true));
+            // One spelling is written; where all multiples are meant, each has every spelling.
+            var meant = demand.IsHeld != demand.IsLoose ? multiples : json.Multiples(divisor, true);
+            if (meant is not null)
+                yield return Scalar(demand, JsonTypes.Number, () => json.Numbers(meant, Divides));
             else
                 yield return demand.IsLoose ? Formula.Yes : Untold(schema.Path, "multipleOf");
         }
