@@ -305,10 +305,10 @@ sealed class JsonSchema
     Term Array(Fact[] way, string path)
     {
         var (least, most) = SchemaLogic.Counts(way);
-        if (most > 1 && way.FirstOrDefault(f => f.Kind is FactKind.Distinct) is { } distinct)
-            return Distinct(way, least, most, distinct.Path);
         // From some place on all items are alike.
         var alike = way.Select(f => Math.Max(f.Kind is FactKind.At ? f.Place + 1 : f.Place, f.Items?.Prefix.Count ?? f.Spoken.Max(s => s.Items?.Prefix.Count) ?? 0)).DefaultIfEmpty().Max();
+        if (most > 1 && way.FirstOrDefault(f => f.Kind is FactKind.Distinct) is { } distinct)
+            return Distinct(way, alike, least, most, distinct.Path);
         Fact[] marks = [.. way.Where(f => f.Kind is FactKind.Holds)];
         if (marks.Length > MostMarks || (marks.Length > 0 && alike + least > MostStates / 10))
             throw SchemaDocument.Wrong(path, "more is said of what the array contains than can be counted; demand less");
@@ -382,7 +382,7 @@ sealed class JsonSchema
     }
 
     /// <summary>Items of which no two are equal, where they are few: in any order, or of more than some in that in which they are listed.</summary>
-    Term Distinct(Fact[] way, int least, int most, string path)
+    Term Distinct(Fact[] way, int alike, int least, int most, string path)
     {
         var all = new List<(string Value, Term Text)>();
         var places = new Dictionary<string, HashSet<int>>(StringComparer.Ordinal);
@@ -408,7 +408,6 @@ sealed class JsonSchema
             }
             return found;
         }
-        var alike = way.Max(f => Math.Max(f.Place + 1, f.Items?.Prefix.Count ?? 0));
         for (var i = 0; i <= Math.Min(alike, most - 1); i++)
             At(i);
         var known = new Dictionary<(BigInteger, int), Term>();
