@@ -79,7 +79,7 @@ sealed class JsonSchema
         var possible = logic.TypesOf(demands);
         if (possible is not JsonTypes.All || logic.Spoken(demands) is not (not JsonTypes.None and var spoken))
             return possible;
-        return Enum.GetValues<JsonTypes>().Any(t => t is not (JsonTypes.None or JsonTypes.All) && spoken.HasFlag(t) && !logic.IsEmpty(demands, t)) ? spoken : possible;
+        return SchemaLogic.Types.Any(t => spoken.HasFlag(t) && !logic.IsEmpty(demands, t)) ? spoken : possible;
     }
 
     /// <summary>The values that are as demanded.</summary>
@@ -91,7 +91,7 @@ sealed class JsonSchema
         if (values.Count >= MostValues)
             throw SchemaDocument.Wrong(demands[0].Of.Path, $"the schema needs more than {MostValues} kinds of values; demand less");
         var types = demands.Count == 0 ? JsonTypes.All : Written(demands);
-        if (types is JsonTypes.All && demands.All(d => ((JsonTypes[])[JsonTypes.Null, JsonTypes.Boolean, JsonTypes.Number, JsonTypes.String, JsonTypes.Array, JsonTypes.Object]).All(t => logic.Said(d, t) == Formula.Yes)))
+        if (types is JsonTypes.All && demands.All(d => SchemaLogic.Types.All(t => logic.Said(d, t) == Formula.Yes)))
         {
             hasOpenKeys = true;
             return values[key] = json.Any;
@@ -145,7 +145,7 @@ sealed class JsonSchema
         foreach (var name in names)
         {
             var value = logic.ValuesOf(name, way);
-            var isRequired = way.Any(f => f.Kind is FactKind.Present or FactKind.Named && f.Name == name) || (inherited.Contains(name) && rules.Any(r => r.ByName.ContainsKey(name)));
+            var isRequired = SchemaLogic.IsPresent(name, way) || (inherited.Contains(name) && rules.Any(r => r.ByName.ContainsKey(name)));
             if (value.Count > 0 && logic.IsEmpty(value))
             {
                 if (isRequired)
@@ -216,9 +216,8 @@ sealed class JsonSchema
     /// <summary>The members whose names are not said, by what is said of them.</summary>
     List<Unlisted> Others(Fact[] way, MemberRules[] rules, Fact[] marks, List<string> names, bool isSilent, string path)
     {
-        var characters = terms.Repeat(json.Character, 0, Terms.Unbounded);
-        var all = terms.Both([characters, terms.Not(terms.Either([.. names.Select(n => terms.Literal(JsonTerms.Written(n)[1..^1]))])), .. way.Where(f => f.Kind is FactKind.Keys).Select(f => f.Texts!)]);
-        List<(Term Keys, HashSet<Term> Matched)> classes = [(all, [])];
+        Term[] demanded = [.. way.Where(f => f.Kind is FactKind.Keys).Select(f => f.Texts!)];
+        List<(Term Keys, HashSet<Term> Matched)> classes = [(terms.Both([logic.Except(names, []), .. demanded]), [.. demanded])];
         foreach (var pattern in rules.SelectMany(r => r.Patterns.Select(p => p.Keys)).Concat(marks.Select(m => m.Texts!)).Distinct())
         {
             classes = [.. classes.SelectMany(c => new[] { (Keys: terms.Both(c.Keys, pattern), Matched: (HashSet<Term>)[.. c.Matched, pattern]), (Keys: terms.Both(c.Keys, terms.Not(pattern)), c.Matched) })
@@ -226,25 +225,12 @@ sealed class JsonSchema
             if (classes.Count > MostListed)
                 throw SchemaDocument.Wrong(path, "more patterns of names overlap than can be told apart; demand less");
         }
-        static List<Demand>? Of(MemberRules rules, HashSet<Term> matched) => rules.Patterns.Where(p => matched.Contains(p.Keys)).Select(p => p.Value).ToList() is { Count: > 0 } own ? own : rules.Others is { } others ? [others] : null;
         var found = new List<Unlisted>();
         foreach (var (keys, matched) in classes)
         {
-            var (demands, isSaid) = (new List<Demand>(), isSilent);
-            foreach (var fact in way)
-            {
-                if (fact.Kind is FactKind.Members && Of(fact.Members!, matched) is { } own)
-                    (demands, isSaid) = ([.. demands, .. own], true);
-                if (fact.Kind is FactKind.Rest)
-                {
-                    isSaid = true;
-                    if (!fact.Spoken.Any(f => f.Kind is FactKind.Rest || Of(f.Members!, matched) is not null))
-                        demands.Add(fact.Value!.Value);
-                }
-            }
-            demands = [.. demands.Distinct()];
-            if (demands.Count == 0 || !logic.IsEmpty(demands))
-                found.Add(new(keys, matched, demands, isSaid));
+            var demands = logic.ValuesOf(null, matched.Contains, way);
+            if (!logic.IsEmpty(demands))
+                found.Add(new(keys, matched, demands, isSilent || demands.Count > 0 || way.Any(f => f.Kind is FactKind.Rest)));
         }
         return found;
     }

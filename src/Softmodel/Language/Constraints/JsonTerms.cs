@@ -113,7 +113,10 @@ sealed class JsonTerms
     };
 
     /// <summary>A text as it is written here.</summary>
-    public static string Written(string text) => $"\"{string.Concat(text.Select(Escaped))}\"";
+    public static string Written(string text) => $"\"{Content(text)}\"";
+
+    /// <summary>What stands between its quotes.</summary>
+    public static string Content(string text) => string.Concat(text.Select(Escaped));
 
     Term Range(char from, char to) => from > to ? terms.Nothing : terms.Bytes(ByteSet.Range(from, to));
 

@@ -172,7 +172,8 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
 {
     const int MostWays = 4096, MostDemands = 1_000_000;
 
-    static readonly JsonTypes[] types = [JsonTypes.Null, JsonTypes.Boolean, JsonTypes.Number, JsonTypes.String, JsonTypes.Array, JsonTypes.Object];
+    /// <summary>All types, one by one.</summary>
+    public static readonly JsonTypes[] Types = [JsonTypes.Null, JsonTypes.Boolean, JsonTypes.Number, JsonTypes.String, JsonTypes.Array, JsonTypes.Object];
 
     readonly Dictionary<(Demand, JsonTypes), Formula?> formulas = [];
     readonly Dictionary<(string, JsonTypes), bool> empty = [];
@@ -232,7 +233,7 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
                 var number = value.GetDouble();
                 return Scalar(demand, type, () => json.Written(number), () => json.Equal(number));
             case JsonTypes.String:
-                return Scalar(demand, type, () => terms.Literal(Content(value.GetString()!)));
+                return Scalar(demand, type, () => terms.Literal(JsonTerms.Content(value.GetString()!)));
             case JsonTypes.Array:
                 Demand[] parts = [.. value.EnumerateArray().Select((e, i) => Part(e, $"{i}"))];
                 return demand.IsHeld
@@ -253,7 +254,7 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
         Term Either(Func<JsonElement, Term> term) => terms.Either([.. own.Select(v => term(v.Element))]);
         return own.Length == 0 ? Truth(!demand.IsHeld) : type switch
         {
-            JsonTypes.String => Scalar(demand, type, () => Either(e => terms.Literal(Content(e.GetString()!)))),
+            JsonTypes.String => Scalar(demand, type, () => Either(e => terms.Literal(JsonTerms.Content(e.GetString()!)))),
             JsonTypes.Number => Scalar(demand, type, () => Either(e => json.Written(e.GetDouble())), () => Either(e => json.Equal(e.GetDouble()))),
             _ => own.Select(v => Said(demand with { Of = document.Equal(v.Element, $"{demand.Of.Path}/enum/{v.Place}") }, type)) is var each && demand.IsHeld ? Formula.Any(each) : Formula.All(each),
         };
@@ -272,10 +273,8 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
     // There is no term of the two: what is left of them is what is written.
     Formula Scalar(Demand demand, bool value) => Of(FactKind.Text, demand.Of.Path, texts: terms.Literal(value == demand.IsHeld ? "true" : "false"));
 
-    static string Content(string text) => JsonTerms.Written(text)[1..^1];
-
     /// <summary>The keys that are none of some names, and that none of some patterns matches.</summary>
-    Term Except(IEnumerable<string> names, IEnumerable<Term> keys) => terms.Both(characters, terms.Not(terms.Either([.. names.Select(n => terms.Literal(Content(n))), .. keys])));
+    public Term Except(IEnumerable<string> names, IEnumerable<Term> keys) => terms.Both(characters, terms.Not(terms.Either([.. names.Select(n => terms.Literal(JsonTerms.Content(n))), .. keys])));
 
     static IEnumerable<Formula> Outside(string path, int least, int most)
     {
@@ -526,7 +525,7 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
     }
 
     /// <summary>The types of which a value can be that is as demanded, as far as types tell.</summary>
-    public JsonTypes TypesOf(IReadOnlyList<Demand> demands) => types.Where(t => Formula.All(demands.Select(d => Said(d, t))) != Formula.No).Aggregate(JsonTypes.None, (x, y) => x | y);
+    public JsonTypes TypesOf(IReadOnlyList<Demand> demands) => Types.Where(t => Formula.All(demands.Select(d => Said(d, t))) != Formula.No).Aggregate(JsonTypes.None, (x, y) => x | y);
 
     /// <summary>The types that schemas speak of.</summary>
     public JsonTypes Spoken(IEnumerable<Demand> demands)
@@ -681,7 +680,8 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
         }
     }
 
-    static bool IsPresent(string name, Fact[] facts) => facts.Any(f => f.Kind is FactKind.Present or FactKind.Named && f.Name == name);
+    /// <summary>Whether there is a member of a name.</summary>
+    public static bool IsPresent(string name, Fact[] facts) => facts.Any(f => f.Kind is FactKind.Present or FactKind.Named && f.Name == name);
 
     /// <summary>How many members or items there are.</summary>
     public static (int Least, int Most) Counts(Fact[] facts)
@@ -693,10 +693,16 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
     }
 
     /// <summary>Whether a name is one of some keys.</summary>
-    public bool IsKey(Term keys, string name) => json.IsText(keys, Content(name));
+    public bool IsKey(Term keys, string name) => json.IsText(keys, JsonTerms.Content(name));
 
     /// <summary>What the value of a member is to be.</summary>
-    public List<Demand> ValuesOf(string name, Fact[] facts)
+    public List<Demand> ValuesOf(string name, Fact[] facts) => ValuesOf(name, keys => IsKey(keys, name), facts);
+
+    /// <summary>What the value of a member is to be.</summary>
+    /// <param name="name">Its name; null for one that no fact names.</param>
+    /// <param name="isKey">Whether its key is of a term.</param>
+    /// <param name="facts">What holds of the object.</param>
+    public List<Demand> ValuesOf(string? name, Func<Term, bool> isKey, Fact[] facts)
     {
         var values = new List<Demand>();
         foreach (var fact in facts)
@@ -704,13 +710,13 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
             switch (fact.Kind)
             {
                 case FactKind.Members:
-                    values.AddRange(ValuesOf(fact.Members!, name) ?? []);
+                    values.AddRange(Of(fact.Members!) ?? []);
                     break;
-                case FactKind.Rest when !fact.Spoken.Any(f => f.Kind is FactKind.Rest || ValuesOf(f.Members!, name) is not null):
+                case FactKind.Rest when !fact.Spoken.Any(f => f.Kind is FactKind.Rest || Of(f.Members!) is not null):
                     values.Add(fact.Value!.Value);
                     break;
                 case FactKind.Absent when fact.Name == name:
-                case FactKind.Keys when !IsKey(fact.Texts!, name):
+                case FactKind.Keys when !isKey(fact.Texts!):
                     values.Add(new(document.Nothing));
                     break;
                 case FactKind.Named when fact.Name == name:
@@ -719,14 +725,14 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
             }
         }
         return [.. values.Distinct()];
-    }
 
-    List<Demand>? ValuesOf(MemberRules rules, string name)
-    {
-        var values = rules.Patterns.Where(p => IsKey(p.Keys, name)).Select(p => p.Value).ToList();
-        if (rules.ByName.TryGetValue(name, out var own))
-            values.Insert(0, own);
-        return values.Count > 0 ? values : rules.Others is { } others ? [others] : null;
+        List<Demand>? Of(MemberRules rules)
+        {
+            var values = rules.Patterns.Where(p => isKey(p.Keys)).Select(p => p.Value).ToList();
+            if (name is not null && rules.ByName.TryGetValue(name, out var own))
+                values.Insert(0, own);
+            return values.Count > 0 ? values : rules.Others is { } others ? [others] : null;
+        }
     }
 
     /// <summary>What an item is to be, but for those of which only some are to be so.</summary>
@@ -753,7 +759,7 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
     public static string KeyOf(IEnumerable<Demand> demands) => string.Join(',', demands.Select(d => d.Key).Distinct().Order());
 
     /// <summary>Whether nothing can be as demanded; where it is said by itself it is taken to be possible.</summary>
-    public bool IsEmpty(IReadOnlyList<Demand> demands) => demands.Count > 0 && types.All(t => IsEmpty(demands, t));
+    public bool IsEmpty(IReadOnlyList<Demand> demands) => demands.Count > 0 && Types.All(t => IsEmpty(demands, t));
 
     /// <summary>Whether nothing of a type can be as demanded.</summary>
     public bool IsEmpty(IReadOnlyList<Demand> demands, JsonTypes type)
