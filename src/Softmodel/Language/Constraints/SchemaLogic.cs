@@ -304,27 +304,26 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
         var schema = demand.Of;
         if (schema.Element.ValueKind is JsonValueKind.True or JsonValueKind.False)
             return Truth(schema.Element.ValueKind is JsonValueKind.True == demand.IsHeld);
-        JsonElement? Get(string keyword) => schema.Keywords.TryGetValue(keyword, out var value) ? value : null;
         Demand Below(params ReadOnlySpan<string> names) => demand with { Of = document.Below(schema, names) };
         Formula Not(Demand other) => Said(other with { IsHeld = !other.IsHeld }, type);
         Formula Is(Demand other) => Said(other, type);
         // A demand that does not hold is one of all of its parts' opposites.
         Formula All(IEnumerable<Formula> parts) => demand.IsHeld ? Formula.All(parts) : Formula.Any(parts);
         Formula Any(IEnumerable<Formula> parts) => demand.IsHeld ? Formula.Any(parts) : Formula.All(parts);
-        Demand[] Branches(string keyword) => Get(keyword) is { } list ? [.. Enumerable.Range(0, list.GetArrayLength()).Select(i => Below(keyword, $"{i}"))] : [];
+        Demand[] Branches(string keyword) => schema.Get(keyword) is { } list ? [.. Enumerable.Range(0, list.GetArrayLength()).Select(i => Below(keyword, $"{i}"))] : [];
 
         var parts = new List<Formula>();
-        if (Get("type") is { } said)
+        if (schema.Get("type") is { } said)
         {
             string[] names = said.ValueKind is JsonValueKind.String ? [said.GetString()!] : [.. said.EnumerateArray().Select(e => e.GetString()!)];
-            if (Get("nullable") is { ValueKind: JsonValueKind.True } && !demand.IsHeld)
+            if (schema.Get("nullable") is { ValueKind: JsonValueKind.True } && !demand.IsHeld)
                 throw SchemaDocument.Wrong(schema.Path, "'nullable' is no keyword of JSON Schema, and what is not valid can't be told of it; write the type null");
             var isNamed = names.Contains(type switch { JsonTypes.Null => "null", JsonTypes.Boolean => "boolean", JsonTypes.Number => "number", JsonTypes.String => "string", JsonTypes.Array => "array", _ => "object" });
             parts.Add(type is JsonTypes.Number && !isNamed && names.Contains("integer") ? Scalar(demand, type, () => json.Integer, () => json.Integral) : Truth(isNamed == demand.IsHeld));
         }
-        if (Get("const") is { } constant)
+        if (schema.Get("const") is { } constant)
             parts.Add(Is(demand with { Of = document.Equal(constant, $"{schema.Path}/const") }));
-        if (Get("enum") is { } listed)
+        if (schema.Get("enum") is { } listed)
             parts.Add(Listed(demand, listed, type));
         parts.AddRange(type switch
         {
@@ -336,16 +335,16 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
         });
         foreach (var reference in (string[])["$ref", "$dynamicRef", "$recursiveRef"])
         {
-            if (Get(reference) is not null)
+            if (schema.Get(reference) is not null)
                 parts.Add(Is(demand with { Of = document.Target(schema, reference) }));
         }
-        if (Get("allOf") is not null)
+        if (schema.Get("allOf") is not null)
             parts.Add(All(Branches("allOf").Select(Is)));
-        if (Get("anyOf") is not null)
+        if (schema.Get("anyOf") is not null)
             parts.Add(Any(Branches("anyOf").Select(Is)));
-        if (Get("not") is not null)
+        if (schema.Get("not") is not null)
             parts.Add(Not(Below("not")));
-        if (Get("oneOf") is not null)
+        if (schema.Get("oneOf") is not null)
         {
             var all = Branches("oneOf");
             var held = all.Select(b => b with { IsHeld = true }).ToArray();
@@ -353,16 +352,16 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
                 ? Formula.Any(held.Select((b, i) => Formula.All([Is(b), .. held.Where((_, j) => j != i).Select(Not)])))
                 : Formula.Any([Formula.All(held.Select(Not)), .. held.SelectMany((b, i) => held.Skip(i + 1).Select(c => Formula.All([Is(b), Is(c)])))]));
         }
-        if (Get("if") is not null && (Get("then") ?? Get("else")) is not null)
+        if (schema.Get("if") is not null && (schema.Get("then") ?? schema.Get("else")) is not null)
         {
             var condition = Below("if") with { IsHeld = true };
             var none = Truth(demand.IsHeld);
             parts.Add(Formula.Any([
-                Formula.All([Is(condition), Get("then") is null ? none : Is(Below("then"))]),
-                Formula.All([Not(condition), Get("else") is null ? none : Is(Below("else"))])]));
+                Formula.All([Is(condition), schema.Get("then") is null ? none : Is(Below("then"))]),
+                Formula.All([Not(condition), schema.Get("else") is null ? none : Is(Below("else"))])]));
         }
         var rest = type switch { JsonTypes.Object => "unevaluatedProperties", JsonTypes.Array => "unevaluatedItems", _ => "" };
-        if (Get(rest) is null)
+        if (schema.Get(rest) is null)
             return All(parts);
         if (demand.IsHeld)
             return new(FormulaKind.Rest, [All(parts)], new Fact(FactKind.Rest, schema.Path) { Value = Below(rest) });
@@ -376,19 +375,17 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
         return Formula.No;
     }
 
-    static int Count(JsonElement value) => (int)Math.Min(value.GetDouble(), Terms.Unbounded - 1);
-
     IEnumerable<Formula> Numbers(Demand demand)
     {
         var schema = demand.Of;
         foreach (var name in (string[])["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"])
         {
-            if (!schema.Keywords.TryGetValue(name, out var value))
+            if (schema.Get(name) is not { } value)
                 continue;
             var (bound, isAbove, isWithout) = (value.GetDouble(), name.EndsWith("inimum", StringComparison.Ordinal), name.StartsWith("exclusive", StringComparison.Ordinal));
             yield return Scalar(demand, JsonTypes.Number, () => json.Numbers(json.Beyond(bound, isAbove, isWithout), v => isAbove ? isWithout ? v > bound : v >= bound : isWithout ? v < bound : v <= bound));
         }
-        if (schema.Keywords.TryGetValue("multipleOf", out var multiple))
+        if (schema.Get("multipleOf") is { } multiple)
         {
             var divisor = multiple.GetDouble();
             bool Divides(double v) => v / divisor == Math.Floor(v / divisor);
@@ -401,9 +398,9 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
             else
                 yield return demand.IsLoose ? Formula.Yes : Untold(schema.Path, "multipleOf");
         }
-        if (schema.Keywords.TryGetValue("format", out var format) && format.GetString() is "int32" or "int64")
+        if (schema.Get("format")?.GetString() is ("int32" or "int64") and var format)
         {
-            Term Within(Term number) => format.GetString() is "int64" ? number : terms.Both(number, json.Beyond(int.MinValue, true, false), json.Beyond(int.MaxValue, false, false));
+            Term Within(Term number) => format is "int64" ? number : terms.Both(number, json.Beyond(int.MinValue, true, false), json.Beyond(int.MaxValue, false, false));
             yield return Scalar(demand, JsonTypes.Number, () => Within(json.Integer), () => json.Numbers(Within(json.Integral), v => Math.Floor(v) == v));
         }
     }
@@ -411,14 +408,13 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
     IEnumerable<Formula> Texts(Demand demand)
     {
         var schema = demand.Of;
-        int? Counted(string name) => schema.Keywords.TryGetValue(name, out var value) ? Count(value) : null;
-        if (Counted("minLength") is { } least)
+        if (schema.Count("minLength") is { } least)
             yield return Scalar(demand, JsonTypes.String, () => json.OfLength(least, Terms.Unbounded));
-        if (Counted("maxLength") is { } most)
+        if (schema.Count("maxLength") is { } most)
             yield return Scalar(demand, JsonTypes.String, () => json.OfLength(0, most));
-        if (schema.Keywords.TryGetValue("pattern", out var pattern))
-            yield return Scalar(demand, JsonTypes.String, () => Matched(pattern.GetString()!, schema.Path));
-        if (!schema.Keywords.TryGetValue("format", out var said) || said.GetString() is not { } format || Formats.OfNothing.Contains(format) || format is "int32" or "int64")
+        if (schema.Get("pattern")?.GetString() is { } pattern)
+            yield return Scalar(demand, JsonTypes.String, () => Matched(pattern, schema.Path));
+        if (schema.Get("format")?.GetString() is not { } format || Formats.OfNothing.Contains(format) || format is "int32" or "int64")
             yield break;
         if (!Formats.OfTexts.TryGetValue(format, out var known))
             throw SchemaDocument.Wrong($"{schema.Path}/format", $"the format '{format}' is not known, and to ignore it would give what is not of it; say it as a pattern, or leave it out");
@@ -432,8 +428,7 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
     {
         var schema = demand.Of;
         bool Has(string name) => schema.Keywords.ContainsKey(name);
-        int? Counted(string name) => schema.Keywords.TryGetValue(name, out var value) ? Count(value) : null;
-        var isOld = Has("items") && schema.Keywords["items"].ValueKind is JsonValueKind.Array;
+        var isOld = schema.Get("items")?.ValueKind is JsonValueKind.Array;
         var (first, rest) = isOld ? ("items", "additionalItems") : ("prefixItems", "items");
         if (Has(first) || (!isOld && Has(rest)))
         {
@@ -449,11 +444,11 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
                     yield return Of(FactKind.Holds, schema.Path, value: other, least: 1, place: rules.Prefix.Count);
             }
         }
-        foreach (var part in Counts(demand, Counted("minItems"), Counted("maxItems")))
+        foreach (var part in Counts(demand, schema.Count("minItems"), schema.Count("maxItems")))
             yield return part;
         if (Has("contains"))
         {
-            var (least, most) = (Counted("minContains") ?? 1, Counted("maxContains") ?? Terms.Unbounded);
+            var (least, most) = (schema.Count("minContains") ?? 1, schema.Count("maxContains") ?? Terms.Unbounded);
             var held = demand with { Of = document.Below(schema, "contains"), IsHeld = true };
             if (demand.IsHeld)
                 yield return Of(FactKind.Holds, schema.Path, value: held, least: least, most: most);
@@ -466,7 +461,7 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
                     yield return Of(FactKind.Holds, schema.Path, value: held, least: most + 1);
             }
         }
-        if (Has("uniqueItems") && schema.Keywords["uniqueItems"].ValueKind is JsonValueKind.True)
+        if (schema.Get("uniqueItems")?.ValueKind is JsonValueKind.True)
             yield return demand.IsLoose ? Formula.Yes : demand.IsHeld ? Of(FactKind.Distinct, schema.Path) : Untold(schema.Path, "uniqueItems");
     }
 
@@ -477,18 +472,16 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
     IEnumerable<Formula> Objects(Demand demand)
     {
         var schema = demand.Of;
-        JsonElement? Get(string name) => schema.Keywords.TryGetValue(name, out var value) ? value : null;
-        string[] Names(string name) => Get(name) is { } map ? [.. map.EnumerateObject().Select(p => p.Name)] : [];
-        int? Counted(string name) => Get(name) is { } value ? Count(value) : null;
+        string[] Names(string name) => schema.Get(name) is { } map ? [.. map.EnumerateObject().Select(p => p.Name)] : [];
         static string[] Listed(JsonElement list) => [.. list.EnumerateArray().Select(e => e.GetString()!).Distinct(StringComparer.Ordinal)];
-        foreach (var name in Get("required") is { } required ? Listed(required) : [])
+        foreach (var name in schema.Get("required") is { } required ? Listed(required) : [])
             yield return Of(demand.IsHeld ? FactKind.Present : FactKind.Absent, schema.Path, name);
-        if ((Get("properties") ?? Get("patternProperties") ?? Get("additionalProperties")) is not null)
+        if ((schema.Get("properties") ?? schema.Get("patternProperties") ?? schema.Get("additionalProperties")) is not null)
         {
             var rules = new MemberRules(
                 [.. Names("properties").Select(n => (n, demand with { Of = document.Below(schema, "properties", n) }))],
                 [.. Names("patternProperties").Select(p => (Matched(p, schema.Path), demand with { Of = document.Below(schema, "patternProperties", p) }))],
-                Get("additionalProperties") is null ? null : demand with { Of = document.Below(schema, "additionalProperties") });
+                schema.Get("additionalProperties") is null ? null : demand with { Of = document.Below(schema, "additionalProperties") });
             if (demand.IsHeld)
                 yield return Formula.Of(new Fact(FactKind.Members, schema.Path) { Members = rules });
             else
@@ -501,16 +494,16 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
                     yield return Of(FactKind.Keyed, schema.Path, texts: Except(rules.Names.Select(n => n.Name), rules.Patterns.Select(p => p.Keys)), value: others);
             }
         }
-        if (Get("propertyNames") is not null)
+        if (schema.Get("propertyNames") is not null)
         {
             var keys = Text([demand with { Of = document.Below(schema, "propertyNames") }], JsonTypes.String);
             yield return Of(demand.IsHeld ? FactKind.Keys : FactKind.Keyed, schema.Path, texts: keys);
         }
-        foreach (var part in Counts(demand, Counted("minProperties"), Counted("maxProperties")))
+        foreach (var part in Counts(demand, schema.Count("minProperties"), schema.Count("maxProperties")))
             yield return part;
         foreach (var keyword in (string[])["dependentRequired", "dependentSchemas", "dependencies"])
         {
-            foreach (var member in Get(keyword) is { } map ? map.EnumerateObject() : [])
+            foreach (var member in schema.Get(keyword) is { } map ? map.EnumerateObject() : [])
             {
                 var (path, name) = (schema.Path, member.Name);
                 Formula[] then = member.Value.ValueKind is JsonValueKind.Array
