@@ -112,6 +112,16 @@ sealed class JsonTerms
         _ => c.ToString(),
     };
 
+    /// <summary>A value as it is written here.</summary>
+    /// <param name="value">The value; a number stays as it is written there.</param>
+    public static string Written(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Object => $"{{{string.Join(", ", value.EnumerateObject().Select(p => $"{Written(p.Name)}: {Written(p.Value)}"))}}}",
+        JsonValueKind.Array => $"[{string.Join(", ", value.EnumerateArray().Select(Written))}]",
+        JsonValueKind.String => Written(value.GetString()!),
+        _ => value.GetRawText(),
+    };
+
     /// <summary>A text as it is written here.</summary>
     public static string Written(string text) => $"\"{Content(text)}\"";
 
