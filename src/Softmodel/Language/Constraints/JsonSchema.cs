@@ -262,7 +262,7 @@ sealed class JsonSchema
         {
             if (known.TryGetValue((count, set, isFirst), out var term))
                 return term;
-            return known[(count, set, isFirst)] = SchemaLogic.Deep(() => Make(count, set, isFirst));
+            return known[(count, set, isFirst)] = Terms.Deep(() => Make(count, set, isFirst));
         }
 
         Term Make(int count, int set, bool isFirst)
@@ -312,7 +312,7 @@ sealed class JsonSchema
                 return term;
             if (known.Count > MostStates / 10)
                 throw SchemaDocument.Wrong(path, "more is said of what the array contains than can be counted; demand less");
-            return known[key] = SchemaLogic.Deep(() => Make(at, counts));
+            return known[key] = Terms.Deep(() => Make(at, counts));
         }
 
         Term Make(int at, int[] counts)

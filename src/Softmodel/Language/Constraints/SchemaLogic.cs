@@ -183,9 +183,6 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
     /// <summary>What was left out since it can't be told when it does not hold; null where nothing was.</summary>
     public string? LeftOut { get; private set; }
 
-    /// <summary>Calls something that may lie deep, where there is too little stack for it on another one.</summary>
-    public static T Deep<T>(Func<T> call) => RuntimeHelpers.TryEnsureSufficientExecutionStack() ? call() : Task.Run(call).GetAwaiter().GetResult();
-
     /// <summary>What is demanded of the values of a type.</summary>
     public Formula Said(Demand demand, JsonTypes type)
     {
@@ -194,7 +191,7 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
         if (formulas.Count > MostDemands)
             throw SchemaDocument.Wrong(demand.Of.Path, "the schema says too much to be followed; demand less");
         formulas[(demand, type)] = null;
-        var formula = Deep(() => demand.Of.IsValue ? Equal(demand, type) : Say(demand, type));
+        var formula = Terms.Deep(() => demand.Of.IsValue ? Equal(demand, type) : Say(demand, type));
         formulas[(demand, type)] = formula;
         return formula;
     }
@@ -551,7 +548,7 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
     public Term Text(IReadOnlyList<Demand> demands, JsonTypes type)
     {
         var all = type switch { JsonTypes.Null => json.Null, JsonTypes.Boolean => json.Boolean, JsonTypes.Number => json.Number, _ => characters };
-        Term Of(Formula formula) => Deep(() => formula.Kind switch
+        Term Of(Formula formula) => Terms.Deep(() => formula.Kind switch
         {
             FormulaKind.Fact => formula.Fact!.Texts!,
             FormulaKind.Any => terms.Either([.. formula.Parts.Select(Of)]),
@@ -586,7 +583,7 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
             case FormulaKind.All:
                 List<Fact[]> ways = [known];
                 foreach (var part in formula.Parts.OrderBy(p => p.Kind is FormulaKind.Fact ? 0 : p.Kind is FormulaKind.Any ? 2 + p.Parts.Count : 1))
-                    ways = Bounded([.. ways.SelectMany(w => Deep(() => Ways(part, w, type, isApart, path)))], path);
+                    ways = Bounded([.. ways.SelectMany(w => Terms.Deep(() => Ways(part, w, type, isApart, path)))], path);
                 return ways;
             case FormulaKind.Any:
                 if (!isApart && formula.Parts.Any(p => IsImplied(p, known, type)))
@@ -595,7 +592,7 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
                 // What several branches speak of together is spoken of by all of them.
                 if (isApart && parts.Count is > 1 and <= 4)
                     parts = [.. Enumerable.Range(1, (1 << parts.Count) - 1).Select(set => Formula.All(formula.Parts.Where((_, i) => (set >> i & 1) != 0)))];
-                return Bounded([.. parts.SelectMany(p => Deep(() => Ways(p, known, type, isApart, path)))], path);
+                return Bounded([.. parts.SelectMany(p => Terms.Deep(() => Ways(p, known, type, isApart, path)))], path);
             default:
                 static bool Speaks(Fact fact) => fact.Kind is FactKind.Rest || (fact.Kind is FactKind.Members && !fact.Members!.IsValue) || (fact.Kind is FactKind.Items && !fact.Items!.IsValue);
                 return Bounded([.. Ways(formula.Parts[0], [], type, true, path).SelectMany(own =>
@@ -763,7 +760,7 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
         if (empty.TryGetValue(key, out var known))
             return known;
         empty[key] = false;
-        return empty[key] = Deep(() => Formula.All(demands.Select(d => Said(d, type))) is var formula
+        return empty[key] = Terms.Deep(() => Formula.All(demands.Select(d => Said(d, type))) is var formula
             && (formula == Formula.No || (formula != Formula.Yes && (type is JsonTypes.Array or JsonTypes.Object ? Ways(formula, [], type, false, demands[0].Of.Path).Count == 0 : terms.Shortest(Text(demands, type)) == Terms.Never))));
     }
 }
