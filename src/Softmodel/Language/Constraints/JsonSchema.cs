@@ -60,7 +60,7 @@ sealed class JsonSchema
             bool IsNever(List<Demand> value) => value.Count > 0 && (values.TryGetValue(SchemaLogic.KeyOf(value), out var term) ? terms.Shortest(term) == Terms.Never : logic.IsEmpty(value));
             IEnumerable<List<Demand>> Needed(JsonTypes type)
             {
-                var all = Formula.All(demands.Select(d => logic.Said(d, type)));
+                var all = logic.Said(demands, type);
                 Fact[] facts = [.. (all.Kind is FormulaKind.All ? all.Parts : [all]).Where(f => f.Kind is FormulaKind.Fact).Select(f => f.Fact!)];
                 return type is JsonTypes.Object
                     ? facts.Where(f => f.Kind is FactKind.Present).Select(f => logic.ValuesOf(f.Name!, facts))

@@ -196,6 +196,9 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
         return formula;
     }
 
+    /// <summary>What is demanded of them together.</summary>
+    public Formula Said(IReadOnlyList<Demand> demands, JsonTypes type) => Formula.All(demands.Select(d => Said(d, type)));
+
     static Formula Truth(bool holds) => holds ? Formula.Yes : Formula.No;
 
     static Formula Of(FactKind kind, string path, string? name = null, Demand? value = null, Term? texts = null, int least = 0, int most = Terms.Unbounded, int place = 0) =>
@@ -515,7 +518,7 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
     }
 
     /// <summary>The types of which a value can be that is as demanded, as far as types tell.</summary>
-    public JsonTypes TypesOf(IReadOnlyList<Demand> demands) => Types.Where(t => Formula.All(demands.Select(d => Said(d, t))) != Formula.No).Aggregate(JsonTypes.None, (x, y) => x | y);
+    public JsonTypes TypesOf(IReadOnlyList<Demand> demands) => Types.Where(t => Said(demands, t) != Formula.No).Aggregate(JsonTypes.None, (x, y) => x | y);
 
     /// <summary>The types that schemas speak of.</summary>
     public JsonTypes Spoken(IEnumerable<Demand> demands)
@@ -554,13 +557,13 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
             FormulaKind.Any => terms.Either([.. formula.Parts.Select(Of)]),
             _ => terms.Both([.. formula.Parts.Select(Of)]),
         });
-        var term = Of(Formula.All(demands.Select(d => Said(d, type))));
+        var term = Of(Said(demands, type));
         return term == terms.Anything ? all : type is JsonTypes.Number or JsonTypes.String || term == terms.Nothing ? term : terms.Both(all, term);
     }
 
     /// <summary>The ways in which a value of a composite type is as demanded: in each all facts hold.</summary>
     public List<Fact[]> Ways(IReadOnlyList<Demand> demands, JsonTypes type) =>
-        Apart(Ways(Formula.All(demands.Select(d => Said(d, type))), [], type, false, demands[0].Of.Path));
+        Apart(Ways(Said(demands, type), [], type, false, demands[0].Of.Path));
 
     /// <summary>Leaves out the ways that only say more than another one.</summary>
     static List<Fact[]> Apart(List<Fact[]> ways)
@@ -760,7 +763,7 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
         if (empty.TryGetValue(key, out var known))
             return known;
         empty[key] = false;
-        return empty[key] = Terms.Deep(() => Formula.All(demands.Select(d => Said(d, type))) is var formula
+        return empty[key] = Terms.Deep(() => Said(demands, type) is var formula
             && (formula == Formula.No || (formula != Formula.Yes && (type is JsonTypes.Array or JsonTypes.Object ? Ways(formula, [], type, false, demands[0].Of.Path).Count == 0 : terms.Shortest(Text(demands, type)) == Terms.Never))));
     }
 }
