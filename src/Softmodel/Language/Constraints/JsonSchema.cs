@@ -25,6 +25,7 @@ sealed class JsonSchema
     readonly JsonTerms json;
     readonly SchemaDocument document;
     readonly SchemaLogic logic;
+    readonly SchemaWays ways;
     readonly Dictionary<string, Term> values = new(StringComparer.Ordinal);
     bool hasOpenKeys;
     readonly Queue<(Term Rule, IReadOnlyList<Demand> Demands, JsonTypes Types)> todo = new();
@@ -35,6 +36,7 @@ sealed class JsonSchema
         foreach (var number in document.DemandedNumbers())
             json.Add(number);
         logic = new(terms, json, document);
+        ways = new(terms, json, document, logic);
     }
 
     /// <summary>Makes a term of a schema.</summary>
@@ -55,16 +57,16 @@ sealed class JsonSchema
     /// <summary>The place farthest down where nothing can be valid.</summary>
     string Culprit(IReadOnlyList<Demand> demands)
     {
-        for (var seen = new HashSet<string>(StringComparer.Ordinal); seen.Add(SchemaLogic.KeyOf(demands));)
+        for (var seen = new HashSet<string>(StringComparer.Ordinal); seen.Add(Demand.KeyOf(demands));)
         {
-            bool IsNever(List<Demand> value) => value.Count > 0 && (values.TryGetValue(SchemaLogic.KeyOf(value), out var term) ? terms.Shortest(term) == Terms.Never : logic.IsEmpty(value));
+            bool IsNever(List<Demand> value) => value.Count > 0 && (values.TryGetValue(Demand.KeyOf(value), out var term) ? terms.Shortest(term) == Terms.Never : ways.IsEmpty(value));
             IEnumerable<List<Demand>> Needed(JsonTypes type)
             {
                 var all = logic.Said(demands, type);
                 Fact[] facts = [.. (all.Kind is FormulaKind.All ? all.Parts : [all]).Where(f => f.Kind is FormulaKind.Fact).Select(f => f.Fact!)];
                 return type is JsonTypes.Object
-                    ? facts.Where(f => f.Kind is FactKind.Present).Select(f => logic.ValuesOf(f.Name!, facts))
-                    : Enumerable.Range(0, Math.Min(SchemaLogic.Counts(facts).Least, 16)).Select(i => SchemaLogic.ItemsAt(i, facts));
+                    ? facts.Where(f => f.Kind is FactKind.Present).Select(f => ways.ValuesOf(f.Name!, facts))
+                    : Enumerable.Range(0, Math.Min(SchemaWays.Counts(facts).Least, 16)).Select(i => SchemaWays.ItemsAt(i, facts));
             }
             if (((JsonTypes[])[JsonTypes.Object, JsonTypes.Array]).Where(t => logic.TypesOf(demands).HasFlag(t)).SelectMany(Needed).FirstOrDefault(IsNever) is not { } below)
                 break;
@@ -79,13 +81,13 @@ sealed class JsonSchema
         var possible = logic.TypesOf(demands);
         if (possible is not JsonTypes.All || logic.Spoken(demands) is not (not JsonTypes.None and var spoken))
             return possible;
-        return SchemaLogic.Types.Any(t => spoken.HasFlag(t) && !logic.IsEmpty(demands, t)) ? spoken : possible;
+        return SchemaLogic.Types.Any(t => spoken.HasFlag(t) && !ways.IsEmpty(demands, t)) ? spoken : possible;
     }
 
     /// <summary>The values that are as demanded.</summary>
     Term Value(IReadOnlyList<Demand> demands)
     {
-        var key = SchemaLogic.KeyOf(demands);
+        var key = Demand.KeyOf(demands);
         if (values.TryGetValue(key, out var known))
             return known;
         if (values.Count >= MostValues)
@@ -114,8 +116,8 @@ sealed class JsonSchema
         var path = demands[0].Of.Path;
         return terms.Either([
             Simple(demands, types),
-            .. types.HasFlag(JsonTypes.Array) ? logic.Ways(demands, JsonTypes.Array).Select(w => json.Array(Array(w, path))) : [],
-            .. types.HasFlag(JsonTypes.Object) ? logic.Ways(demands, JsonTypes.Object).Select(w => json.Object(Object(w, path))) : []]);
+            .. types.HasFlag(JsonTypes.Array) ? ways.Of(demands, JsonTypes.Array).Select(w => json.Array(Array(w, path))) : [],
+            .. types.HasFlag(JsonTypes.Object) ? ways.Of(demands, JsonTypes.Object).Select(w => json.Object(Object(w, path))) : []]);
     }
 
     /// <summary>Members of which a schema does not say the names.</summary>
@@ -128,7 +130,7 @@ sealed class JsonSchema
         Fact[] marks = [.. way.Where(f => f.Kind is FactKind.Keyed)];
         if (marks.Length > MostMarks)
             throw SchemaDocument.Wrong(path, $"more than {MostMarks} members are demanded whose names are not said");
-        var (least, most) = SchemaLogic.Counts(way);
+        var (least, most) = SchemaWays.Counts(way);
         var isSilent = rules.All(r => r.Names.Count == 0 && r.Patterns.Count == 0) && !way.Any(f => f.Kind is FactKind.Present or FactKind.Named);
         var unlisted = new List<Unlisted>();
         // Most often there are none but those that are listed.
@@ -144,9 +146,9 @@ sealed class JsonSchema
         var members = new List<(Term Name, List<Demand> Values, bool IsRequired, int Marks)>();
         foreach (var name in names)
         {
-            var value = logic.ValuesOf(name, way);
-            var isRequired = SchemaLogic.IsPresent(name, way) || (inherited.Contains(name) && rules.Any(r => r.ByName.ContainsKey(name)));
-            if (value.Count > 0 && logic.IsEmpty(value))
+            var value = ways.ValuesOf(name, way);
+            var isRequired = SchemaWays.IsPresent(name, way) || (inherited.Contains(name) && rules.Any(r => r.ByName.ContainsKey(name)));
+            if (value.Count > 0 && ways.IsEmpty(value))
             {
                 if (isRequired)
                     return terms.Nothing;
@@ -159,7 +161,7 @@ sealed class JsonSchema
                     throw SchemaDocument.Wrong(path, "a member '__proto__' is demanded, which validators in JavaScript do not see");
                 continue;
             }
-            members.Add((terms.Literal(JsonTerms.Written(name)), value, isRequired, Enumerable.Range(0, marks.Length).Where(m => logic.IsKey(marks[m].Texts!, name)).Aggregate(0, (set, m) => set | 1 << m)));
+            members.Add((terms.Literal(JsonTerms.Written(name)), value, isRequired, Enumerable.Range(0, marks.Length).Where(m => ways.IsKey(marks[m].Texts!, name)).Aggregate(0, (set, m) => set | 1 << m)));
         }
         // Where those that are listed are too few there are others.
         if (members.Count < least)
@@ -228,8 +230,8 @@ sealed class JsonSchema
         var found = new List<Unlisted>();
         foreach (var (keys, matched) in classes)
         {
-            var demands = logic.ValuesOf(null, matched.Contains, way);
-            if (!logic.IsEmpty(demands))
+            var demands = ways.ValuesOf(null, matched.Contains, way);
+            if (!ways.IsEmpty(demands))
                 found.Add(new(keys, matched, demands, isSilent || demands.Count > 0 || way.Any(f => f.Kind is FactKind.Rest)));
         }
         return found;
@@ -290,7 +292,7 @@ sealed class JsonSchema
 
     Term Array(Fact[] way, string path)
     {
-        var (least, most) = SchemaLogic.Counts(way);
+        var (least, most) = SchemaWays.Counts(way);
         // From some place on all items are alike.
         var alike = way.Select(f => Math.Max(f.Kind is FactKind.At ? f.Place + 1 : f.Place, f.Items?.Prefix.Count ?? f.Spoken.Max(s => s.Items?.Prefix.Count) ?? 0)).DefaultIfEmpty().Max();
         if (most > 1 && way.FirstOrDefault(f => f.Kind is FactKind.Distinct) is { } distinct)
@@ -325,7 +327,7 @@ sealed class JsonSchema
             var (loop, on) = (terms.Nothing, new List<Term> { end });
             for (var set = 0; set < 1 << open.Length; set++)
             {
-                var (after, demands) = ((int[])[.. counts], SchemaLogic.ItemsAt(at, way));
+                var (after, demands) = ((int[])[.. counts], SchemaWays.ItemsAt(at, way));
                 var isPossible = true;
                 for (var i = 0; i < open.Length; i++)
                 {
@@ -340,7 +342,7 @@ sealed class JsonSchema
                         demands.Add(mark.Value!.Value with { IsHeld = !mark.Value!.Value.IsHeld });
                 }
                 demands = [.. demands.Distinct()];
-                if (!isPossible || (demands.Count > 0 && logic.IsEmpty(demands)))
+                if (!isPossible || (demands.Count > 0 && ways.IsEmpty(demands)))
                     continue;
                 var item = terms.Then(separator, Value(demands));
                 if (Math.Min(at + 1, last) == at && after.SequenceEqual(counts))
@@ -354,7 +356,7 @@ sealed class JsonSchema
 
     Term Items(Fact[] way, int alike, int least, int most)
     {
-        Term Item(int at) => SchemaLogic.ItemsAt(at, way) is var demands && demands.Count > 0 && logic.IsEmpty(demands) ? terms.Nothing : Value(demands);
+        Term Item(int at) => SchemaWays.ItemsAt(at, way) is var demands && demands.Count > 0 && ways.IsEmpty(demands) ? terms.Nothing : Value(demands);
         if (least > most)
             return terms.Nothing;
         var from = Math.Max(1, alike);
@@ -374,14 +376,14 @@ sealed class JsonSchema
         var places = new Dictionary<string, HashSet<int>>(StringComparer.Ordinal);
         HashSet<int> At(int place)
         {
-            var demands = SchemaLogic.ItemsAt(place, way);
-            if (places.TryGetValue(SchemaLogic.KeyOf(demands), out var found))
+            var demands = SchemaWays.ItemsAt(place, way);
+            if (places.TryGetValue(Demand.KeyOf(demands), out var found))
                 return found;
             var types = demands.Count == 0 ? JsonTypes.All : Written(demands);
-            var texts = ((JsonTypes[])[JsonTypes.Array, JsonTypes.Object]).Any(t => types.HasFlag(t) && !logic.IsEmpty(demands, t)) ? null : terms.Listed(Simple(demands, types), MostListed);
+            var texts = ((JsonTypes[])[JsonTypes.Array, JsonTypes.Object]).Any(t => types.HasFlag(t) && !ways.IsEmpty(demands, t)) ? null : terms.Listed(Simple(demands, types), MostListed);
             if (texts is null || way.Any(f => f.Kind is FactKind.Holds))
                 throw SchemaDocument.Wrong(path, $"'uniqueItems' can be followed only of at most {MostListed} texts, numbers, true, false or null that are listed (with enum, for instance), and not beside contains; leave it out, and check it afterwards");
-            places[SchemaLogic.KeyOf(demands)] = found = [];
+            places[Demand.KeyOf(demands)] = found = [];
             foreach (var text in texts)
             {
                 var value = JsonElement.Parse(text) is var element && element.ValueKind is JsonValueKind.Number ? element.GetDouble().ToString("R", CultureInfo.InvariantCulture) : element.GetRawText();
