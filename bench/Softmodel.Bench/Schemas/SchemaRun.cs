@@ -103,8 +103,8 @@ static class SchemaRun
         var verdicts = await Ajv.Validate(texts, cancel);
         var invalid = texts.Zip(verdicts).Where(p => p.Second.Length > 0).Select(p => $"{p.First.Schema.GetRawText()}: {p.First.Text}: {p.Second}")
             .Concat(texts.Where(t => HasTwice(t.Text)).Select(t => $"{t.Schema.GetRawText()}: {t.Text}: a key stands there twice"));
-        var unwritten = judged.SelectMany(c => c.Case.Valid.Where(v => !c.Constraint.Matches(Spelled(v))).Select(v => $"{c.Case.Schema.GetRawText()}: {v.GetRawText()}")).ToArray();
-        var wrong = judged.SelectMany(c => c.Case.Invalid.Where(v => c.Constraint.Matches(Spelled(v))).Select(v => $"{c.Case.Schema.GetRawText()}: {v.GetRawText()} is taken"));
+        var unwritten = judged.SelectMany(c => c.Case.Valid.Where(v => !c.Constraint.Matches(JsonTerms.Written(v))).Select(v => $"{c.Case.Schema.GetRawText()}: {v.GetRawText()}")).ToArray();
+        var wrong = judged.SelectMany(c => c.Case.Invalid.Where(v => c.Constraint.Matches(JsonTerms.Written(v))).Select(v => $"{c.Case.Schema.GetRawText()}: {v.GetRawText()} is taken"));
         var tried = empty.SelectMany(s => simple.Select(v => (s, v))).ToArray();
         var missed = tried.Zip(await Ajv.Validate(tried, cancel)).Where(p => p.Second.Length == 0).GroupBy(p => p.First.s.GetRawText()).Select(g => $"{g.Key}: {g.First().First.v}");
         return new(judged.Length, refused, empty.Count, readable.Count(r => !r), texts.Count, cut, [.. invalid], judged.Sum(c => c.Case.Valid.Length), unwritten.Length, [.. wrong], [.. missed], reasons, [.. unwritten.Take(200)]);
@@ -124,15 +124,6 @@ static class SchemaRun
             return true;
         }
     }
-
-    /// <summary>A value as it is written here.</summary>
-    static string Spelled(JsonElement value) => value.ValueKind switch
-    {
-        JsonValueKind.Object => $"{{{string.Join(", ", value.EnumerateObject().Select(p => $"{JsonTerms.Written(p.Name)}: {Spelled(p.Value)}"))}}}",
-        JsonValueKind.Array => $"[{string.Join(", ", value.EnumerateArray().Select(Spelled))}]",
-        JsonValueKind.String => JsonTerms.Written(value.GetString()!),
-        _ => value.GetRawText(),
-    };
 
     /// <summary>A text of tokens that are drawn from those that may come; null where it was cut off.</summary>
     static string? Walk(Constraint constraint, TokenTree tree, Random random)

@@ -28,8 +28,8 @@ sealed record StepProfile(string Model, int Threads, string Case, double Ms, IRe
     /// <param name="ShareOfLimit">How much of that time the cores would need for them.</param>
     public sealed record Row(string? Kernel, string Source, string Loops, double Ms, double Share, double? Flops, double? ShareOfLimit);
 
-    /// <summary>Compiles a model so that it times its steps, and runs it.</summary>
-    public static StepProfile Measure(string name, Model model, CompileOptions options, Workload work, int runs, Limits limit, CancellationToken cancel)
+    /// <summary>Compiles a model so that it times its steps, and runs it on all work.</summary>
+    public static StepProfile[] Measure(string name, Model model, CompileOptions options, Workload[] works, int runs, Limits limit, CancellationToken cancel)
     {
         var width = options.VectorBits == 0 ? InProcess.Width : options.VectorBits;
         var code = ProgramCode.Write(model.Program, width, isTimed: true);
@@ -39,27 +39,32 @@ sealed record StepProfile(string Model, int Threads, string Case, double Ms, IRe
             var hash = WeightsFile.Write(weights, code.Weights.Write);
             using var compiled = InProcess.Load(InProcess.Assemble(code.Source, cancel), width, WeightsFile.Open(weights, hash));
             compiled.Threads = options.Threads;
-            var ticks = (long[])compiled.GetType().GetField(ProgramCode.TicksField)!.GetValue(compiled)!;
-            var given = work.For(compiled.Inputs.Select(i => i.Name));
-            var best = new long[ticks.Length];
-            Array.Fill(best, long.MaxValue);
-            for (var run = 0; run <= runs; run++)
-            {
-                cancel.ThrowIfCancellationRequested();
-                Array.Clear(ticks);
-                compiled.Time(given);
-                for (var i = 0; i < ticks.Length && run > 0; i++)
-                    best[i] = Math.Min(best[i], ticks[i]);
-            }
-            var sizes = Limits.Sizes(model.Program, compiled, work);
-            var all = best.Sum() * 1e3 / Stopwatch.Frequency;
-            return new(name, options.Threads, work.Name, Math.Round(all, 4), [.. code.Timed.Select((step, i) => RowOf(step, code, best[i] * 1e3 / Stopwatch.Frequency, all, sizes, limit)).OrderByDescending(r => r.Ms)]);
+            return [.. works.Select(work => Measure(name, model, code, compiled, work, runs, limit, cancel))];
         }
         finally
         {
             // What is mapped stays until it is unmapped.
             File.Delete(weights);
         }
+    }
+
+    static StepProfile Measure(string name, Model model, ProgramSource code, CompiledModel compiled, Workload work, int runs, Limits limit, CancellationToken cancel)
+    {
+        var ticks = (long[])compiled.GetType().GetField(ProgramCode.TicksField)!.GetValue(compiled)!;
+        var given = work.For(compiled.Inputs.Select(i => i.Name));
+        var best = new long[ticks.Length];
+        Array.Fill(best, long.MaxValue);
+        for (var run = 0; run <= runs; run++)
+        {
+            cancel.ThrowIfCancellationRequested();
+            Array.Clear(ticks);
+            compiled.Time(given);
+            for (var i = 0; i < ticks.Length && run > 0; i++)
+                best[i] = Math.Min(best[i], ticks[i]);
+        }
+        var sizes = Limits.Sizes(model.Program, compiled, work);
+        var all = best.Sum() * 1e3 / Stopwatch.Frequency;
+        return new(name, compiled.Threads, work.Name, Math.Round(all, 4), [.. code.Timed.Select((step, i) => RowOf(step, code, best[i] * 1e3 / Stopwatch.Frequency, all, sizes, limit)).OrderByDescending(r => r.Ms)]);
     }
 
     static Row RowOf(Step step, ProgramSource code, double ms, double all, Dictionary<string, long> sizes, Limits limit)

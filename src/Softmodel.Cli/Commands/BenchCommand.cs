@@ -230,6 +230,8 @@ static class BenchCommand
         var line = request.IsCold ? await Source.Resolve(name, null, cancel) : null;
         using var folder = new TemporaryFolder();
         var path = await terminal.Working(progress => Task.Run(() => ModelVerification.OracleFile(model, folder), cancel));
+        // The same for every number of threads.
+        Workload[]? works = null;
         foreach (var count in request.Counts)
         {
             await terminal.Working(progress => Task.Run(async () =>
@@ -242,13 +244,14 @@ static class BenchCommand
                 }
                 using var peer = OnnxRuntimePeer.Load(path, count);
                 var form = request.Inputs is null ? VoiceForm.Of(compiled.Inputs.Select(i => i.Name)) : null;
-                foreach (var work in Works(name, model, peer, form, line, request, progress))
+                works ??= Works(name, model, peer, form, line, request, progress);
+                if (request.Profile)
                 {
-                    if (request.Profile)
-                    {
-                        all.Profiles.Add(StepProfile.Measure(name, model, request.Compile(count), work, request.Rounds, request.LimitOf(count)!, cancel));
-                        continue;
-                    }
+                    all.Profiles.AddRange(StepProfile.Measure(name, model, request.Compile(count), works, request.Rounds, request.LimitOf(count)!, cancel));
+                    return true;
+                }
+                foreach (var work in works)
+                {
                     var row = Measure(name, model, compiled, peer, form, work, request.Rounds, request.LimitOf(count), progress, cancel);
                     all.Rows.Add(request.IsCold ? await Cold(row, model, compiled, peer, work, progress, cancel) : row);
                 }

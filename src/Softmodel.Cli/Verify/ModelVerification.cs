@@ -86,13 +86,12 @@ static class ModelVerification
         using var folder = new TemporaryFolder();
         progress.Report($"preparing the oracle of {name}");
         var oracle = OracleFile(model, folder);
-        var (plain, random) = (OracleModel.Read(oracle), OracleModel.Read(oracle));
-        var isWidened = plain?.Widen() is true;
-        random?.Widen();
+        var copy = OracleModel.Read(oracle);
+        var isWidened = copy?.Widen() is true;
         if (isWidened)
-            plain!.Write(folder.File("widened.onnx"));
+            copy!.Write(folder.File("widened.onnx"));
         var form = options.Inputs is null ? VoiceForm.Of(compiled.Inputs.Select(i => i.Name)) : null;
-        var noises = random?.GiveNoise() ?? [];
+        var noises = copy?.GiveNoise() ?? [];
 
         // Both draw random numbers of their own: in a copy of the model they are given the same. Without noise voices draw none that count.
         Comparison[] quiet = [], noisy = [];
@@ -108,7 +107,7 @@ static class ModelVerification
         if (noises.Count > 0)
         {
             var path = folder.File("noise.onnx");
-            random!.Write(path);
+            copy!.Write(path);
             using var given = Model.Load(path, model.Options);
             using var noise = given.Compile(options.Compile, progress, cancel);
             using var peer = OnnxRuntimePeer.Load(path, compiled.Threads);

@@ -50,10 +50,8 @@ public sealed class Constraint
     {
         lock (Terms)
         {
-            var (state, bytes) = (Start, Encoding.UTF8.GetBytes(text));
-            foreach (var value in bytes)
-                state = Terms.Next(state, value);
-            return state.IsNullable && (!HasOpenKeys || JsonKeys.Start.Next(bytes) is not null);
+            var bytes = Encoding.UTF8.GetBytes(text);
+            return Terms.Next(Start, bytes).IsNullable && (!HasOpenKeys || JsonKeys.Start.Next(bytes) is not null);
         }
     }
 }

@@ -53,11 +53,8 @@ sealed class ConstrainedText(Constraint constraint, TokenTree tree, int most)
 
     Term? After(int token)
     {
-        var next = state;
         var bytes = tree.Tokenizer.BytesOf(token);
-        foreach (var value in bytes)
-            next = terms.Next(next, value);
-        return bytes.IsEmpty ? null : next;
+        return bytes.IsEmpty ? null : terms.Next(state, bytes);
     }
 
     /// <summary>The tokens that may come, as bits; none where nothing can.</summary>
@@ -155,10 +152,7 @@ sealed class ConstrainedText(Constraint constraint, TokenTree tree, int most)
     {
         var end = state;
         foreach (var token in tokens)
-        {
-            foreach (var value in tree.Tokenizer.BytesOf(token))
-                end = terms.Next(end, value);
-        }
+            end = terms.Next(end, tree.Tokenizer.BytesOf(token));
         return end;
     }
 

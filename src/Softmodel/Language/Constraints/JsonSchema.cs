@@ -25,6 +25,7 @@ sealed class JsonSchema
     readonly JsonTerms json;
     readonly SchemaDocument document;
     readonly SchemaLogic logic;
+    readonly SchemaWays ways;
     readonly Dictionary<string, Term> values = new(StringComparer.Ordinal);
     bool hasOpenKeys;
     readonly Queue<(Term Rule, IReadOnlyList<Demand> Demands, JsonTypes Types)> todo = new();
@@ -35,6 +36,7 @@ sealed class JsonSchema
         foreach (var number in document.DemandedNumbers())
             json.Add(number);
         logic = new(terms, json, document);
+        ways = new(terms, json, document, logic);
     }
 
     /// <summary>Makes a term of a schema.</summary>
@@ -55,16 +57,16 @@ sealed class JsonSchema
     /// <summary>The place farthest down where nothing can be valid.</summary>
     string Culprit(IReadOnlyList<Demand> demands)
     {
-        for (var seen = new HashSet<string>(StringComparer.Ordinal); seen.Add(SchemaLogic.KeyOf(demands));)
+        for (var seen = new HashSet<string>(StringComparer.Ordinal); seen.Add(Demand.KeyOf(demands));)
         {
-            bool IsNever(List<Demand> value) => value.Count > 0 && (values.TryGetValue(SchemaLogic.KeyOf(value), out var term) ? terms.Shortest(term) == Terms.Never : logic.IsEmpty(value));
+            bool IsNever(List<Demand> value) => value.Count > 0 && (values.TryGetValue(Demand.KeyOf(value), out var term) ? terms.Shortest(term) == Terms.Never : ways.IsEmpty(value));
             IEnumerable<List<Demand>> Needed(JsonTypes type)
             {
-                var all = Formula.All(demands.Select(d => logic.Said(d, type)));
+                var all = logic.Said(demands, type);
                 Fact[] facts = [.. (all.Kind is FormulaKind.All ? all.Parts : [all]).Where(f => f.Kind is FormulaKind.Fact).Select(f => f.Fact!)];
                 return type is JsonTypes.Object
-                    ? facts.Where(f => f.Kind is FactKind.Present).Select(f => logic.ValuesOf(f.Name!, facts))
-                    : Enumerable.Range(0, Math.Min(SchemaLogic.Counts(facts).Least, 16)).Select(i => SchemaLogic.ItemsAt(i, facts));
+                    ? facts.Where(f => f.Kind is FactKind.Present).Select(f => ways.ValuesOf(f.Name!, facts))
+                    : Enumerable.Range(0, Math.Min(SchemaWays.Counts(facts).Least, 16)).Select(i => SchemaWays.ItemsAt(i, facts));
             }
             if (((JsonTypes[])[JsonTypes.Object, JsonTypes.Array]).Where(t => logic.TypesOf(demands).HasFlag(t)).SelectMany(Needed).FirstOrDefault(IsNever) is not { } below)
                 break;
@@ -79,19 +81,19 @@ sealed class JsonSchema
         var possible = logic.TypesOf(demands);
         if (possible is not JsonTypes.All || logic.Spoken(demands) is not (not JsonTypes.None and var spoken))
             return possible;
-        return Enum.GetValues<JsonTypes>().Any(t => t is not (JsonTypes.None or JsonTypes.All) && spoken.HasFlag(t) && !logic.IsEmpty(demands, t)) ? spoken : possible;
+        return SchemaLogic.Types.Any(t => spoken.HasFlag(t) && !ways.IsEmpty(demands, t)) ? spoken : possible;
     }
 
     /// <summary>The values that are as demanded.</summary>
     Term Value(IReadOnlyList<Demand> demands)
     {
-        var key = SchemaLogic.KeyOf(demands);
+        var key = Demand.KeyOf(demands);
         if (values.TryGetValue(key, out var known))
             return known;
         if (values.Count >= MostValues)
             throw SchemaDocument.Wrong(demands[0].Of.Path, $"the schema needs more than {MostValues} kinds of values; demand less");
         var types = demands.Count == 0 ? JsonTypes.All : Written(demands);
-        if (types is JsonTypes.All && demands.All(d => ((JsonTypes[])[JsonTypes.Null, JsonTypes.Boolean, JsonTypes.Number, JsonTypes.String, JsonTypes.Array, JsonTypes.Object]).All(t => logic.Said(d, t) == Formula.Yes)))
+        if (types is JsonTypes.All && demands.All(d => SchemaLogic.Types.All(t => logic.Said(d, t) == Formula.Yes)))
         {
             hasOpenKeys = true;
             return values[key] = json.Any;
@@ -114,8 +116,8 @@ sealed class JsonSchema
         var path = demands[0].Of.Path;
         return terms.Either([
             Simple(demands, types),
-            .. types.HasFlag(JsonTypes.Array) ? logic.Ways(demands, JsonTypes.Array).Select(w => json.Array(Array(w, path))) : [],
-            .. types.HasFlag(JsonTypes.Object) ? logic.Ways(demands, JsonTypes.Object).Select(w => json.Object(Object(w, path))) : []]);
+            .. types.HasFlag(JsonTypes.Array) ? ways.Of(demands, JsonTypes.Array).Select(w => json.Array(Array(w, path))) : [],
+            .. types.HasFlag(JsonTypes.Object) ? ways.Of(demands, JsonTypes.Object).Select(w => json.Object(Object(w, path))) : []]);
     }
 
     /// <summary>Members of which a schema does not say the names.</summary>
@@ -128,7 +130,7 @@ sealed class JsonSchema
         Fact[] marks = [.. way.Where(f => f.Kind is FactKind.Keyed)];
         if (marks.Length > MostMarks)
             throw SchemaDocument.Wrong(path, $"more than {MostMarks} members are demanded whose names are not said");
-        var (least, most) = SchemaLogic.Counts(way);
+        var (least, most) = SchemaWays.Counts(way);
         var isSilent = rules.All(r => r.Names.Count == 0 && r.Patterns.Count == 0) && !way.Any(f => f.Kind is FactKind.Present or FactKind.Named);
         var unlisted = new List<Unlisted>();
         // Most often there are none but those that are listed.
@@ -144,9 +146,9 @@ sealed class JsonSchema
         var members = new List<(Term Name, List<Demand> Values, bool IsRequired, int Marks)>();
         foreach (var name in names)
         {
-            var value = logic.ValuesOf(name, way);
-            var isRequired = way.Any(f => f.Kind is FactKind.Present or FactKind.Named && f.Name == name) || (inherited.Contains(name) && rules.Any(r => r.ByName.ContainsKey(name)));
-            if (value.Count > 0 && logic.IsEmpty(value))
+            var value = ways.ValuesOf(name, way);
+            var isRequired = SchemaWays.IsPresent(name, way) || (inherited.Contains(name) && rules.Any(r => r.ByName.ContainsKey(name)));
+            if (value.Count > 0 && ways.IsEmpty(value))
             {
                 if (isRequired)
                     return terms.Nothing;
@@ -159,7 +161,7 @@ sealed class JsonSchema
                     throw SchemaDocument.Wrong(path, "a member '__proto__' is demanded, which validators in JavaScript do not see");
                 continue;
             }
-            members.Add((terms.Literal(JsonTerms.Written(name)), value, isRequired, Enumerable.Range(0, marks.Length).Where(m => logic.IsKey(marks[m].Texts!, name)).Aggregate(0, (set, m) => set | 1 << m)));
+            members.Add((terms.Literal(JsonTerms.Written(name)), value, isRequired, Enumerable.Range(0, marks.Length).Where(m => ways.IsKey(marks[m].Texts!, name)).Aggregate(0, (set, m) => set | 1 << m)));
         }
         // Where those that are listed are too few there are others.
         if (members.Count < least)
@@ -216,9 +218,8 @@ sealed class JsonSchema
     /// <summary>The members whose names are not said, by what is said of them.</summary>
     List<Unlisted> Others(Fact[] way, MemberRules[] rules, Fact[] marks, List<string> names, bool isSilent, string path)
     {
-        var characters = terms.Repeat(json.Character, 0, Terms.Unbounded);
-        var all = terms.Both([characters, terms.Not(terms.Either([.. names.Select(n => terms.Literal(JsonTerms.Written(n)[1..^1]))])), .. way.Where(f => f.Kind is FactKind.Keys).Select(f => f.Texts!)]);
-        List<(Term Keys, HashSet<Term> Matched)> classes = [(all, [])];
+        Term[] demanded = [.. way.Where(f => f.Kind is FactKind.Keys).Select(f => f.Texts!)];
+        List<(Term Keys, HashSet<Term> Matched)> classes = [(terms.Both([logic.Except(names, []), .. demanded]), [.. demanded])];
         foreach (var pattern in rules.SelectMany(r => r.Patterns.Select(p => p.Keys)).Concat(marks.Select(m => m.Texts!)).Distinct())
         {
             classes = [.. classes.SelectMany(c => new[] { (Keys: terms.Both(c.Keys, pattern), Matched: (HashSet<Term>)[.. c.Matched, pattern]), (Keys: terms.Both(c.Keys, terms.Not(pattern)), c.Matched) })
@@ -226,25 +227,12 @@ sealed class JsonSchema
             if (classes.Count > MostListed)
                 throw SchemaDocument.Wrong(path, "more patterns of names overlap than can be told apart; demand less");
         }
-        static List<Demand>? Of(MemberRules rules, HashSet<Term> matched) => rules.Patterns.Where(p => matched.Contains(p.Keys)).Select(p => p.Value).ToList() is { Count: > 0 } own ? own : rules.Others is { } others ? [others] : null;
         var found = new List<Unlisted>();
         foreach (var (keys, matched) in classes)
         {
-            var (demands, isSaid) = (new List<Demand>(), isSilent);
-            foreach (var fact in way)
-            {
-                if (fact.Kind is FactKind.Members && Of(fact.Members!, matched) is { } own)
-                    (demands, isSaid) = ([.. demands, .. own], true);
-                if (fact.Kind is FactKind.Rest)
-                {
-                    isSaid = true;
-                    if (!fact.Spoken.Any(f => f.Kind is FactKind.Rest || Of(f.Members!, matched) is not null))
-                        demands.Add(fact.Value!.Value);
-                }
-            }
-            demands = [.. demands.Distinct()];
-            if (demands.Count == 0 || !logic.IsEmpty(demands))
-                found.Add(new(keys, matched, demands, isSaid));
+            var demands = ways.ValuesOf(null, matched.Contains, way);
+            if (!ways.IsEmpty(demands))
+                found.Add(new(keys, matched, demands, isSilent || demands.Count > 0 || way.Any(f => f.Kind is FactKind.Rest)));
         }
         return found;
     }
@@ -276,7 +264,7 @@ sealed class JsonSchema
         {
             if (known.TryGetValue((count, set, isFirst), out var term))
                 return term;
-            return known[(count, set, isFirst)] = SchemaLogic.Deep(() => Make(count, set, isFirst));
+            return known[(count, set, isFirst)] = Terms.Deep(() => Make(count, set, isFirst));
         }
 
         Term Make(int count, int set, bool isFirst)
@@ -304,11 +292,11 @@ sealed class JsonSchema
 
     Term Array(Fact[] way, string path)
     {
-        var (least, most) = SchemaLogic.Counts(way);
-        if (most > 1 && way.FirstOrDefault(f => f.Kind is FactKind.Distinct) is { } distinct)
-            return Distinct(way, least, most, distinct.Path);
+        var (least, most) = SchemaWays.Counts(way);
         // From some place on all items are alike.
         var alike = way.Select(f => Math.Max(f.Kind is FactKind.At ? f.Place + 1 : f.Place, f.Items?.Prefix.Count ?? f.Spoken.Max(s => s.Items?.Prefix.Count) ?? 0)).DefaultIfEmpty().Max();
+        if (most > 1 && way.FirstOrDefault(f => f.Kind is FactKind.Distinct) is { } distinct)
+            return Distinct(way, alike, least, most, distinct.Path);
         Fact[] marks = [.. way.Where(f => f.Kind is FactKind.Holds)];
         if (marks.Length > MostMarks || (marks.Length > 0 && alike + least > MostStates / 10))
             throw SchemaDocument.Wrong(path, "more is said of what the array contains than can be counted; demand less");
@@ -326,7 +314,7 @@ sealed class JsonSchema
                 return term;
             if (known.Count > MostStates / 10)
                 throw SchemaDocument.Wrong(path, "more is said of what the array contains than can be counted; demand less");
-            return known[key] = SchemaLogic.Deep(() => Make(at, counts));
+            return known[key] = Terms.Deep(() => Make(at, counts));
         }
 
         Term Make(int at, int[] counts)
@@ -339,7 +327,7 @@ sealed class JsonSchema
             var (loop, on) = (terms.Nothing, new List<Term> { end });
             for (var set = 0; set < 1 << open.Length; set++)
             {
-                var (after, demands) = ((int[])[.. counts], SchemaLogic.ItemsAt(at, way));
+                var (after, demands) = ((int[])[.. counts], SchemaWays.ItemsAt(at, way));
                 var isPossible = true;
                 for (var i = 0; i < open.Length; i++)
                 {
@@ -354,7 +342,7 @@ sealed class JsonSchema
                         demands.Add(mark.Value!.Value with { IsHeld = !mark.Value!.Value.IsHeld });
                 }
                 demands = [.. demands.Distinct()];
-                if (!isPossible || (demands.Count > 0 && logic.IsEmpty(demands)))
+                if (!isPossible || (demands.Count > 0 && ways.IsEmpty(demands)))
                     continue;
                 var item = terms.Then(separator, Value(demands));
                 if (Math.Min(at + 1, last) == at && after.SequenceEqual(counts))
@@ -368,7 +356,7 @@ sealed class JsonSchema
 
     Term Items(Fact[] way, int alike, int least, int most)
     {
-        Term Item(int at) => SchemaLogic.ItemsAt(at, way) is var demands && demands.Count > 0 && logic.IsEmpty(demands) ? terms.Nothing : Value(demands);
+        Term Item(int at) => SchemaWays.ItemsAt(at, way) is var demands && demands.Count > 0 && ways.IsEmpty(demands) ? terms.Nothing : Value(demands);
         if (least > most)
             return terms.Nothing;
         var from = Math.Max(1, alike);
@@ -382,20 +370,20 @@ sealed class JsonSchema
     }
 
     /// <summary>Items of which no two are equal, where they are few: in any order, or of more than some in that in which they are listed.</summary>
-    Term Distinct(Fact[] way, int least, int most, string path)
+    Term Distinct(Fact[] way, int alike, int least, int most, string path)
     {
         var all = new List<(string Value, Term Text)>();
         var places = new Dictionary<string, HashSet<int>>(StringComparer.Ordinal);
         HashSet<int> At(int place)
         {
-            var demands = SchemaLogic.ItemsAt(place, way);
-            if (places.TryGetValue(SchemaLogic.KeyOf(demands), out var found))
+            var demands = SchemaWays.ItemsAt(place, way);
+            if (places.TryGetValue(Demand.KeyOf(demands), out var found))
                 return found;
             var types = demands.Count == 0 ? JsonTypes.All : Written(demands);
-            var texts = ((JsonTypes[])[JsonTypes.Array, JsonTypes.Object]).Any(t => types.HasFlag(t) && !logic.IsEmpty(demands, t)) ? null : terms.Listed(Simple(demands, types), MostListed);
+            var texts = ((JsonTypes[])[JsonTypes.Array, JsonTypes.Object]).Any(t => types.HasFlag(t) && !ways.IsEmpty(demands, t)) ? null : terms.Listed(Simple(demands, types), MostListed);
             if (texts is null || way.Any(f => f.Kind is FactKind.Holds))
                 throw SchemaDocument.Wrong(path, $"'uniqueItems' can be followed only of at most {MostListed} texts, numbers, true, false or null that are listed (with enum, for instance), and not beside contains; leave it out, and check it afterwards");
-            places[SchemaLogic.KeyOf(demands)] = found = [];
+            places[Demand.KeyOf(demands)] = found = [];
             foreach (var text in texts)
             {
                 var value = JsonElement.Parse(text) is var element && element.ValueKind is JsonValueKind.Number ? element.GetDouble().ToString("R", CultureInfo.InvariantCulture) : element.GetRawText();
@@ -408,7 +396,6 @@ sealed class JsonSchema
             }
             return found;
         }
-        var alike = way.Max(f => Math.Max(f.Place + 1, f.Items?.Prefix.Count ?? 0));
         for (var i = 0; i <= Math.Min(alike, most - 1); i++)
             At(i);
         var known = new Dictionary<(BigInteger, int), Term>();

@@ -112,8 +112,21 @@ sealed class JsonTerms
         _ => c.ToString(),
     };
 
+    /// <summary>A value as it is written here.</summary>
+    /// <param name="value">The value; a number stays as it is written there.</param>
+    public static string Written(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Object => $"{{{string.Join(", ", value.EnumerateObject().Select(p => $"{Written(p.Name)}: {Written(p.Value)}"))}}}",
+        JsonValueKind.Array => $"[{string.Join(", ", value.EnumerateArray().Select(Written))}]",
+        JsonValueKind.String => Written(value.GetString()!),
+        _ => value.GetRawText(),
+    };
+
     /// <summary>A text as it is written here.</summary>
-    public static string Written(string text) => $"\"{string.Concat(text.Select(Escaped))}\"";
+    public static string Written(string text) => $"\"{Content(text)}\"";
+
+    /// <summary>What stands between its quotes.</summary>
+    public static string Content(string text) => string.Concat(text.Select(Escaped));
 
     Term Range(char from, char to) => from > to ? terms.Nothing : terms.Bytes(ByteSet.Range(from, to));
 
@@ -139,12 +152,7 @@ sealed class JsonTerms
     public Term Integral => terms.Then(terms.Optional(terms.Literal("-")), whole, terms.Optional(terms.Then(terms.Literal("."), zeros)));
 
     /// <summary>Whether a text is one of a term's.</summary>
-    public bool IsText(Term term, string text)
-    {
-        foreach (var value in System.Text.Encoding.UTF8.GetBytes(text))
-            term = terms.Next(term, value);
-        return term.IsNullable;
-    }
+    public bool IsText(Term term, string text) => terms.Next(term, System.Text.Encoding.UTF8.GetBytes(text)).IsNullable;
 
     /// <summary>
     /// Multiples of a number: whole, or with as many places as it has. Null where a validator that divides binary fractions would
@@ -164,11 +172,10 @@ sealed class JsonTerms
         // What may follow the digits that leave a remainder, backwards from the last one: after the point, then before it.
         Term[] behind = [.. Enumerable.Range(0, modulus).Select(r => r == 0 ? terms.Empty : terms.Nothing)];
         Term[] Longer(Term[] shorter) => [.. Enumerable.Range(0, modulus).Select(r => terms.Either([.. Enumerable.Range(0, 10).Select(d => terms.Then(terms.Bytes(ByteSet.Range('0' + d, '0' + d)), shorter[(int)(((long)r * 10 + d) % modulus)]))]))];
-        Term[] ends = [.. behind];
         for (var i = 0; i < after.Length; i++)
             behind = Longer(behind);
         var point = terms.Literal(".");
-        ends = [.. Enumerable.Range(0, modulus).Select(r => terms.Either(
+        Term[] ends = [.. Enumerable.Range(0, modulus).Select(r => terms.Either(
             (long)r * scale % modulus == 0 ? terms.Empty : terms.Nothing,
             after.Length > 0 ? terms.Then(point, behind[r]) : isSpelled && r == 0 ? terms.Then(point, zeros) : terms.Nothing))];
         var term = ends;

@@ -25,6 +25,12 @@ sealed record Schema(int Id, JsonElement Element, string Path, string Base, bool
     /// <summary>What it says by keyword.</summary>
     public Dictionary<string, JsonElement> Keywords { get; } = !IsValue && Element.ValueKind is JsonValueKind.Object ? Element.EnumerateObject().ToDictionary(p => p.Name, p => p.Value, StringComparer.Ordinal) : [];
 
+    /// <summary>What it says with a keyword.</summary>
+    public JsonElement? Get(string keyword) => Keywords.TryGetValue(keyword, out var value) ? value : null;
+
+    /// <summary>The count that it says with a keyword.</summary>
+    public int? Count(string keyword) => Get(keyword) is { } value ? (int)Math.Min(value.GetDouble(), Terms.Unbounded - 1) : null;
+
     /// <inheritdoc/>
     public bool Equals(Schema? other) => ReferenceEquals(this, other);
 
@@ -240,20 +246,19 @@ sealed partial class SchemaDocument
                 resources[""] = schema;
             if (id is not null && anchor is null && !resources.TryAdd(origin, schema) && resources[origin] != schema)
                 throw Wrong($"{path}/$id", $"'{id}' names another schema already");
-            foreach (var name in (string?[])[anchor, Text("$anchor"), Text("$dynamicAnchor")])
+            var dynamic = schema.Get("$dynamicAnchor")?.GetString();
+            foreach (var name in (string?[])[anchor, schema.Get("$anchor")?.GetString(), dynamic])
             {
                 if (name is not null && !anchors.TryAdd($"{origin}#{name}", schema) && anchors[$"{origin}#{name}"] != schema)
                     throw Wrong(path, $"'{name}' names another schema already");
             }
-            if (Text("$dynamicAnchor") is { } dynamic)
+            if (dynamic is not null)
                 dynamicAnchors.Add(dynamic);
             foreach (var keyword in schema.Keywords)
             {
                 foreach (var (below, name) in keywords.TryGetValue(keyword.Key, out var known) ? Below(keyword.Value, known.Value) : [])
                     todo.Push((below, $"{path}/{Escaped(keyword.Key)}{(name is null ? "" : $"/{Escaped(name)}")}", origin));
             }
-
-            string? Text(string keyword) => schema.Keywords.TryGetValue(keyword, out var text) ? text.GetString() : null;
         }
         return schemas[at];
     }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Softmodel.Language.Constraints;
@@ -275,6 +276,14 @@ sealed class Terms
     /// <summary>What may come after a byte.</summary>
     public Term Next(Term term, byte value) => (term.Following ?? Derive(term))[term.Classes[value]];
 
+    /// <summary>What may come after some bytes.</summary>
+    public Term Next(Term term, ReadOnlySpan<byte> bytes)
+    {
+        foreach (var value in bytes)
+            term = Next(term, value);
+        return term;
+    }
+
     Term[] Derive(Term term)
     {
         var sets = Distinguished(term);
@@ -377,6 +386,9 @@ sealed class Terms
         }
     }
 
+    /// <summary>Calls something that may lie deep, where there is too little stack for it on another one.</summary>
+    public static T Deep<T>(Func<T> call) => RuntimeHelpers.TryEnsureSufficientExecutionStack() ? call() : Task.Run(call).GetAwaiter().GetResult();
+
     /// <summary>How many bytes the shortest text of a term has; <see cref="Never"/> where it has none.</summary>
     public int Shortest(Term term)
     {
@@ -387,7 +399,7 @@ sealed class Terms
             for (; term.Kind is TermKind.Then && term.Shortest == Term.Unknown; term = term.Parts[1])
                 chain.Push(term);
             if (term.Shortest == Term.Unknown)
-                term.Shortest = term.Kind is TermKind.Both or TermKind.Not ? Search(term) : SchemaLogic.Deep(() => Structural(term));
+                term.Shortest = term.Kind is TermKind.Both or TermKind.Not ? Search(term) : Deep(() => Structural(term));
             for (; chain.TryPop(out var longer); term = longer)
                 longer.Shortest = Sum(Shortest(longer.Parts[0]), term.Shortest);
         }
