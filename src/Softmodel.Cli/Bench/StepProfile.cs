@@ -33,33 +33,23 @@ sealed record StepProfile(string Model, int Threads, string Case, double Ms, IRe
     {
         var width = options.VectorBits == 0 ? InProcess.Width : options.VectorBits;
         var code = ProgramCode.Write(model.Program, width, isTimed: true);
-        var weights = Path.Combine(Path.GetTempPath(), $"softmodel-profile-{Guid.NewGuid():N}");
-        try
+        using var compiled = InProcess.Load(InProcess.Assemble(code.Source, cancel), width, WeightsFile.Nameless(code.Weights.Write));
+        compiled.Threads = options.Threads;
+        var ticks = (long[])compiled.GetType().GetField(ProgramCode.TicksField)!.GetValue(compiled)!;
+        var given = work.For(compiled.Inputs.Select(i => i.Name));
+        var best = new long[ticks.Length];
+        Array.Fill(best, long.MaxValue);
+        for (var run = 0; run <= runs; run++)
         {
-            var hash = WeightsFile.Write(weights, code.Weights.Write);
-            using var compiled = InProcess.Load(InProcess.Assemble(code.Source, cancel), width, WeightsFile.Open(weights, hash));
-            compiled.Threads = options.Threads;
-            var ticks = (long[])compiled.GetType().GetField(ProgramCode.TicksField)!.GetValue(compiled)!;
-            var given = work.For(compiled.Inputs.Select(i => i.Name));
-            var best = new long[ticks.Length];
-            Array.Fill(best, long.MaxValue);
-            for (var run = 0; run <= runs; run++)
-            {
-                cancel.ThrowIfCancellationRequested();
-                Array.Clear(ticks);
-                compiled.Time(given);
-                for (var i = 0; i < ticks.Length && run > 0; i++)
-                    best[i] = Math.Min(best[i], ticks[i]);
-            }
-            var sizes = Limits.Sizes(model.Program, compiled, work);
-            var all = best.Sum() * 1e3 / Stopwatch.Frequency;
-            return new(name, options.Threads, work.Name, Math.Round(all, 4), [.. code.Timed.Select((step, i) => RowOf(step, code, best[i] * 1e3 / Stopwatch.Frequency, all, sizes, limit)).OrderByDescending(r => r.Ms)]);
+            cancel.ThrowIfCancellationRequested();
+            Array.Clear(ticks);
+            compiled.Time(given);
+            for (var i = 0; i < ticks.Length && run > 0; i++)
+                best[i] = Math.Min(best[i], ticks[i]);
         }
-        finally
-        {
-            // What is mapped stays until it is unmapped.
-            File.Delete(weights);
-        }
+        var sizes = Limits.Sizes(model.Program, compiled, work);
+        var all = best.Sum() * 1e3 / Stopwatch.Frequency;
+        return new(name, options.Threads, work.Name, Math.Round(all, 4), [.. code.Timed.Select((step, i) => RowOf(step, code, best[i] * 1e3 / Stopwatch.Frequency, all, sizes, limit)).OrderByDescending(r => r.Ms)]);
     }
 
     static Row RowOf(Step step, ProgramSource code, double ms, double all, Dictionary<string, long> sizes, Limits limit)

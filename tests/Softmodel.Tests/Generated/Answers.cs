@@ -36,20 +36,8 @@ static class Answers
     public static Tensor Ramp(params long[] dims) =>
         Tensor.Of([.. Enumerable.Range(0, (int)Tensor.CountOf(dims)).Select(i => (i * 7 % 11 - 5) / 4f)], dims);
 
-    /// <summary>A graph compiled in process, whose weights' file is gone.</summary>
-    public static CompiledModel Compile(Graph graph, int width)
-    {
-        var weights = Path.Combine(Path.GetTempPath(), $"softmodel-generated-{Guid.NewGuid():N}.bin");
-        try
-        {
-            return InProcess.Compile(Lower.Program(graph), weights, width);
-        }
-        finally
-        {
-            // What is mapped stays until it is unmapped.
-            File.Delete(weights);
-        }
-    }
+    /// <summary>A graph compiled in process.</summary>
+    public static CompiledModel Compile(Graph graph, int width) => InProcess.Compile(Lower.Program(graph), width);
 
     /// <summary>By ONNX Runtime; null where ONNX or the runtime lack an operation for one of the types.</summary>
     public static Tensor[]? OnnxRuntime(Graph graph, Tensor[] inputs)
