@@ -15,15 +15,11 @@ public class WindowTests
 
     static readonly int[] widths = [256, 512, 128];
 
-    static IEnumerable<int> Seeds => Environment.GetEnvironmentVariable("SOFTMODEL_SEEDS")?.Split('-') is [var from, var to]
-        ? Enumerable.Range(int.Parse(from), int.Parse(to) - int.Parse(from))
-        : Enumerable.Range(0, 12);
-
     [Fact]
     public void Convolutions_and_pools_are_what_the_evaluator_computes()
     {
         var failures = new List<string>();
-        Parallel.ForEach(Seeds, seed =>
+        Parallel.ForEach(Seeds.Of(12), seed =>
         {
             try
             {
