@@ -1,5 +1,5 @@
-using Microsoft.ML.OnnxRuntime;
 using Softmodel.Cli;
+using Softmodel.Cli.Peers;
 using Softmodel.Emit;
 using Softmodel.Export.Onnx;
 using Softmodel.Graphs;
@@ -51,59 +51,26 @@ static class Answers
         {
             return null;
         }
-        using var options = new SessionOptions { IntraOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
-        InferenceSession session;
+        OnnxRuntimePeer peer;
         try
         {
-            session = new(file.ToArray(), options);
+            peer = OnnxRuntimePeer.Load(file.ToArray());
         }
-        catch (OnnxRuntimeException e) when (e.Message.Contains("NotImplemented", StringComparison.Ordinal) || e.Message.Contains("NOT_IMPLEMENTED", StringComparison.Ordinal))
+        catch (SoftmodelException e) when (e.Message.Contains("NotImplemented", StringComparison.Ordinal) || e.Message.Contains("NOT_IMPLEMENTED", StringComparison.Ordinal))
         {
             return null;
         }
-        using (session)
+        using (peer)
         {
-            using var run = new RunOptions();
             try
             {
-                return Run(session, run, [.. graph.Inputs.Select(v => v.Name)], inputs, [.. graph.OutputNames]);
+                return peer.Run(inputs);
             }
-            catch (OnnxRuntimeException e) when (e.Message.Contains("data type is not supported", StringComparison.Ordinal))
+            catch (SoftmodelException e) when (e.Message.Contains("data type is not supported", StringComparison.Ordinal))
             {
                 return null;
             }
         }
-    }
-
-    /// <summary>A run of a model in ONNX Runtime.</summary>
-    public static Tensor[] Run(InferenceSession session, RunOptions run, string[] names, Tensor[] inputs, string[] outputs)
-    {
-        var values = inputs.Select(Given).ToArray();
-        try
-        {
-            using var results = session.Run(run, names, values, outputs);
-            return [.. results.Select(Copy)];
-        }
-        finally
-        {
-            foreach (var value in values)
-                value.Dispose();
-        }
-    }
-
-    static OrtValue Given(Tensor t)
-    {
-        var value = OrtValue.CreateAllocatedTensorValue(OrtAllocator.DefaultInstance, (Microsoft.ML.OnnxRuntime.Tensors.TensorElementType)(int)t.Type, t.Dims.ToArray());
-        if (t.Count > 0)
-            t.Bytes.Span.CopyTo(value.GetTensorMutableRawData());
-        return value;
-    }
-
-    static Tensor Copy(OrtValue value)
-    {
-        var info = value.GetTensorTypeAndShape();
-        var type = (ElementType)(int)info.ElementDataType;
-        return new(type, info.Shape, info.Shape.Contains(0) ? [] : value.GetTensorMutableRawData().ToArray());
     }
 
     /// <summary>What is wrong with outputs; empty where nothing is.</summary>

@@ -1,11 +1,11 @@
 using Google.Protobuf;
-using Microsoft.ML.OnnxRuntime;
+using Softmodel.Cli.Conformance;
+using Softmodel.Cli.Peers;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Import.Onnx;
 using Softmodel.Import.Onnx.Wire;
 using Softmodel.Passes;
-using Softmodel.Tests.Generated;
 using DataType = Softmodel.Import.Onnx.Wire.TensorProto.Types.DataType;
 
 namespace Softmodel.Tests.Import;
@@ -81,14 +81,12 @@ sealed class OnnxModels
     /// <summary>What ONNX Runtime computes; null where it refuses the model or the run, and why.</summary>
     public static (Tensor[]? Results, string Reason) Expected(byte[] model, params (string Name, Tensor Value)[] inputs)
     {
-        using var options = new SessionOptions { IntraOpNumThreads = 1, InterOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
         try
         {
-            using var session = new InferenceSession(model, options);
-            using var run = new RunOptions { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
-            return (Answers.Run(session, run, [.. inputs.Select(i => i.Name)], [.. inputs.Select(i => i.Value)], [.. session.OutputNames]), "");
+            using var peer = OnnxRuntimePeer.Load(model);
+            return (peer.Run([.. peer.Inputs.Select(name => inputs.First(i => i.Name == name).Value)]), "");
         }
-        catch (OnnxRuntimeException e)
+        catch (SoftmodelException e)
         {
             return (null, e.Message);
         }
@@ -115,20 +113,14 @@ sealed class OnnxModels
     }
 
     /// <summary>Where results differ; empty where they don't.</summary>
-    public static string Difference(Tensor[] expected, Tensor[] actual, double tolerance = 1e-4)
+    public static string Difference(Tensor[] expected, Tensor[] actual)
     {
         if (expected.Length != actual.Length)
             return $"{actual.Length} results and not {expected.Length}";
         for (var o = 0; o < expected.Length; o++)
         {
-            var (a, b) = (expected[o], actual[o]);
-            if (a.Type != b.Type || !a.Dims.SequenceEqual(b.Dims))
-                return $"result {o} is {b.TensorType} and not {a.TensorType}";
-            for (var i = 0; i < a.Count; i++)
-            {
-                if (a.Real(i) != b.Real(i) && !(Math.Abs(a.Real(i) - b.Real(i)) <= tolerance * Math.Max(1, Math.Abs(a.Real(i)))) && !(double.IsNaN(a.Real(i)) && double.IsNaN(b.Real(i))))
-                    return $"result {o}[{i} of {a.TensorType}] is {b.Real(i)} and not {a.Real(i)}";
-            }
+            if (new Tolerance(5e-5, 5e-5).Difference(expected[o], actual[o]) is { } difference)
+                return $"result {o}: {difference}";
         }
         return "";
     }
