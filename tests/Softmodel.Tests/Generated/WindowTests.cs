@@ -94,7 +94,7 @@ public class WindowTests
         {
             var kind = Any(0, 1, 2) switch { 0 => Reduction.Max, 1 => Reduction.Sum, _ => Reduction.Min };
             var outside = kind switch { Reduction.Max => double.NegativeInfinity, Reduction.Min => double.PositiveInfinity, _ => 0 };
-            var windows = read.Apply(new Op.Pad(Padding.Constant, new([0, 0, .. low.Select(p => (Dim)p)]), new([0, 0, .. high.Select(p => (Dim)p)])), read.Scalar(outside));
+            var windows = read.Pad([0, 0, .. low.Select(p => (Dim)p)], [0, 0, .. high.Select(p => (Dim)p)], outside);
             for (var i = 0; i < spatial; i++)
                 windows = windows.Apply(new Op.Unfold(i + 2, kernel[i], strides[i], dilations[i]));
             made = windows.Reduce(kind, [.. Enumerable.Range(2 + spatial, spatial)]);
@@ -103,12 +103,12 @@ public class WindowTests
         else
         {
             var outputs = isDepthwise ? Any(1, 1, 2) : Any(1, 2, 5, 12, 19, 40);
-            made = read.Apply(new Op.Convolve([.. strides], [.. dilations], [.. low], [.. high], groups), builder.Constant(Whole(random, [groups * outputs, perGroup, .. kernel.Select(k => (long)k)])) is var w ? new Term(builder, w) : default);
+            made = read.Apply(new Op.Convolve([.. strides], [.. dilations], [.. low], [.. high], groups), read.Constant(Whole(random, [groups * outputs, perGroup, .. kernel.Select(k => (long)k)])));
             text = $"convolution to {outputs} of {perGroup} in {groups}";
         }
         var after = random.Next(4);
         if (after > 0)
-            made = made + new Term(builder, builder.Constant(Whole(random, [made.Shape[1].Value!.Value, .. Enumerable.Repeat(1L, spatial)])));
+            made += made.Constant(Whole(random, [made.Shape[1].Value!.Value, .. Enumerable.Repeat(1L, spatial)]));
         if (after > 1)
             made = made.Max(0);
         text += $" of {given.TensorType}, kernel {string.Join("x", kernel)}, strides {string.Join("x", strides)}, dilations {string.Join("x", dilations)}, pads {string.Join(",", low)} {string.Join(",", high)}{(isOpen ? ", open" : "")}";
