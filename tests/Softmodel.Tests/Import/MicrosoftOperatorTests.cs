@@ -1,10 +1,10 @@
-using Google.Protobuf;
 using Softmodel.Cli.Peers;
 using Softmodel.Cli.Verify;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Import.Onnx.Wire;
 using Softmodel.Runtime;
+using DataType = Softmodel.Import.Onnx.Wire.TensorProto.Types.DataType;
 
 namespace Softmodel.Tests.Import;
 
@@ -224,41 +224,11 @@ public sealed class MicrosoftOperatorTests : IDisposable
 
     static byte[] Model(string name, Made made)
     {
-        var graph = new GraphProto { Name = name };
-        var node = new NodeProto { OpType = name, Domain = "com.microsoft", Name = "node" };
-        foreach (var (operand, i) in made.Operands.Select((o, i) => (o, i)))
-        {
-            node.Input.Add(operand is null ? "" : $"x{i}");
-            if (operand is not null)
-                graph.Input.Add(Declared($"x{i}", operand));
-        }
-        while (node.Input.Count > 0 && node.Input[^1].Length == 0)
-            node.Input.RemoveAt(node.Input.Count - 1);
-        foreach (var (attribute, value) in made.Attributes)
-        {
-            node.Attribute.Add(value switch
-            {
-                bool b => new AttributeProto { Name = attribute, Type = AttributeProto.Types.AttributeType.Int, I = b ? 1 : 0 },
-                long n => new AttributeProto { Name = attribute, Type = AttributeProto.Types.AttributeType.Int, I = n },
-                float f => new AttributeProto { Name = attribute, Type = AttributeProto.Types.AttributeType.Float, F = f },
-                string s => new AttributeProto { Name = attribute, Type = AttributeProto.Types.AttributeType.String, S = ByteString.CopyFromUtf8(s) },
-                _ => new AttributeProto { Name = attribute, Type = AttributeProto.Types.AttributeType.Ints, Ints = { (long[])value } },
-            });
-        }
-        for (var i = 0; i < made.Results; i++)
-        {
-            node.Output.Add($"y{i}");
-            graph.Output.Add(new ValueInfoProto { Name = $"y{i}" });
-        }
-        graph.Node.Add(node);
-        return new ModelProto { IrVersion = 8, OpsetImport = { new OperatorSetIdProto { Version = 17 }, new OperatorSetIdProto { Domain = "com.microsoft", Version = 1 } }, Graph = graph }.ToByteArray();
-    }
-
-    static ValueInfoProto Declared(string name, Tensor tensor)
-    {
-        var shape = new TensorShapeProto();
-        foreach (var dim in tensor.Dims)
-            shape.Dim.Add(new TensorShapeProto.Types.Dimension { DimValue = dim });
-        return new() { Name = name, Type = new() { TensorType = new() { ElemType = (int)tensor.Type, Shape = shape } } };
+        var model = new OnnxModels { Opset = 17, Domain = "com.microsoft" };
+        var last = Array.FindLastIndex(made.Operands, o => o is not null);
+        string[] operands = [.. made.Operands.Take(last + 1).Select((o, i) => o is null ? "" : model.Input($"x{i}", (DataType)o.Type, [.. o.Dims.ToArray().Cast<object>()]))];
+        // The types of the results follow from the operator.
+        model.Graph.Output.AddRange(model.Nodes(name, operands, made.Results, made.Attributes).Select(y => new ValueInfoProto { Name = y }));
+        return model.File();
     }
 }

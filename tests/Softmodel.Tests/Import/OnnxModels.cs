@@ -19,6 +19,9 @@ sealed class OnnxModels
     /// <summary>The version of the standard operators.</summary>
     public int Opset { get; init; } = 18;
 
+    /// <summary>The operator set of the nodes; empty for the standard one.</summary>
+    public string Domain { get; init; } = "";
+
     /// <summary>An input; a size is a number, a name, or empty.</summary>
     public string Input(string name, DataType type, params object[] dims)
     {
@@ -50,12 +53,14 @@ sealed class OnnxModels
     public string[] Nodes(string op, string[] inputs, int results, params (string Name, object Value)[] attributes)
     {
         string[] outputs = [.. Enumerable.Range(0, results).Select(_ => $"v{values++}")];
-        var node = new NodeProto { OpType = op, Name = $"{op.ToLowerInvariant()}{values}", Input = { inputs }, Output = { outputs } };
+        var node = new NodeProto { OpType = op, Domain = Domain, Name = $"{op.ToLowerInvariant()}{values}", Input = { inputs }, Output = { outputs } };
         foreach (var (name, value) in attributes)
         {
             node.Attribute.Add(value switch
             {
-                int i => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Int, I = i },
+                bool b => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Int, I = b ? 1 : 0 },
+                int or long => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Int, I = Convert.ToInt64(value) },
+                float f => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Float, F = f },
                 long[] i => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Ints, Ints = { i } },
                 string s => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.String, S = ByteString.CopyFromUtf8(s) },
                 GraphProto g => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Graph, G = g },
@@ -75,7 +80,10 @@ sealed class OnnxModels
     {
         foreach (var (name, type) in outputs)
             graph.Output.Add(new ValueInfoProto { Name = name, Type = new() { TensorType = new() { ElemType = (int)type } } });
-        return new ModelProto { IrVersion = 8, OpsetImport = { new OperatorSetIdProto { Version = Opset } }, Graph = graph }.ToByteArray();
+        var model = new ModelProto { IrVersion = 8, OpsetImport = { new OperatorSetIdProto { Version = Opset } }, Graph = graph };
+        if (Domain.Length > 0)
+            model.OpsetImport.Add(new OperatorSetIdProto { Domain = Domain, Version = 1 });
+        return model.ToByteArray();
     }
 
     /// <summary>What ONNX Runtime computes; null where it refuses the model or the run, and why.</summary>
