@@ -178,7 +178,7 @@ public class OnnxImportTests
         foreach (var seed in Seeds.Of(40))
         {
             var random = new Random(seed);
-            var (op, gates) = ((string, int)[])[("LSTM", 4), ("GRU", 3), ("RNN", 1)] is var ops ? ops[random.Next(3)] : default;
+            var (op, gates) = (((string, int)[])[("LSTM", 4), ("GRU", 3), ("RNN", 1)])[random.Next(3)];
             var direction = ((string[])["forward", "reverse", "bidirectional"])[random.Next(3)];
             var (ways, hidden, width, batch, length) = (direction == "bidirectional" ? 2 : 1, random.Next(1, 4), random.Next(1, 4), random.Next(1, 4), random.Next(1, 5));
             var batchNames = names[random.Next(names.Length)];
