@@ -79,24 +79,14 @@ static class Microsoft
     const float Masked = -10000;
 
     /// <summary>What is added to scores [batch, heads, length, total] by a mask in one of the forms that ONNX Runtime takes.</summary>
-    static Term MaskBias(Term mask, Dim length, Dim total, float filter)
+    static Term MaskBias(Term mask, Dim length, Dim total, float filter) => Attentions.ZeroWhere(mask.Rank switch
     {
-        var position = new Term(mask.Builder, mask.Builder.Apply(new Op.Iota(total)));
-        Term Where(Term kept)
-        {
-            var zero = mask.Constant(Tensor.Scalar(ElementType.Float32, 0));
-            return kept.Select(zero, zero.Scalar(filter));
-        }
-        Term Ones(Term t) => t.EqualTo(0) is var none ? !none : default;
-        return mask.Rank switch
-        {
-            1 => Where(position < mask.Cast(ElementType.Int64).Reshape(new(mask.Shape[0], 1, 1, 1))),
-            2 => Where(Ones(mask).Reshape(new(mask.Shape[0], 1, 1, mask.Shape[1]))),
-            3 => Where(Ones(mask).Unsqueeze(1)),
-            4 => Where(Ones(mask.Slice(2, total - length, length).Slice(3, 0, total))),
-            _ => throw new SoftmodelException($"a mask of {mask.Shape} is not supported"),
-        };
-    }
+        1 => Attentions.IsAmongFirst(mask, total),
+        2 => (!mask.EqualTo(0)).Reshape(new(mask.Shape[0], 1, 1, mask.Shape[1])),
+        3 => (!mask.EqualTo(0)).Unsqueeze(1),
+        4 => !mask.Slice(2, total - length, length).Slice(3, 0, total).EqualTo(0),
+        _ => throw new SoftmodelException($"a mask of {mask.Shape} is not supported"),
+    }, ElementType.Float32, filter);
 
     /// <summary>Attention of queries [batch, heads, length, size]: the result with heads side by side, and the keys and values with what was before.</summary>
     static (Term Y, Term Keys, Term Values) Attend(Term q, Term k, Term v, Term? mask, Term? bias, Term? pastKeys, Term? pastValues, bool unidirectional, float scale, float filter)
@@ -111,11 +101,7 @@ static class Microsoft
         if (mask is { } given)
             scores += MaskBias(given, length, total, filter);
         if (unidirectional)
-        {
-            Term Positions(Dim size) => new(q.Builder, q.Builder.Apply(new Op.Iota(size)));
-            var first = new Term(q.Builder, q.Builder.Sizes((Dim[])[before], Shape.Scalar));
-            scores = (Positions(total) <= (Positions(length) + first).Unsqueeze(1)).Select(scores, scores.Scalar(float.MinValue));
-        }
+            scores = Attentions.IsNotLater(q, before, total).Select(scores, scores.Scalar(float.MinValue));
         var y = Reductions.Softmax(scores, [3]).Contract("bhij,bhjk->bhik", v).Transpose(0, 2, 1, 3);
         return (y.Reshape(new(y.Shape[0], y.Shape[1], y.Shape[2] * y.Shape[3])), k, v);
     }
