@@ -194,13 +194,11 @@ static class Microsoft
     [Operator("DequantizeLinear", Domain = Domain)]
     static Term DequantizeLinear(Term x, Term scale, Term? zero, long axis = 1, long blockSize = 0) => Quantization.DequantizeLinear(x, scale, zero, axis, blockSize);
 
-    /// <summary>What is one for all, or one for each column, as something that broadcasts.</summary>
-    static Term Columns(Term t) => t.Shape.Count.Value == 1 ? t.Reshape(Shape.Scalar) : t;
-
     [Operator("MatMulIntegerToFloat", Domain = Domain)]
     static Term MatMulIntegerToFloat(Term a, Term b, Term aScale, Term bScale, Term? aZero, Term? bZero, Term? bias)
     {
-        var product = Quantization.MatMulInteger(a, b, aZero is { } x ? Columns(x) : null, bZero is { } y ? Columns(y) : null).Cast(ElementType.Float32) * (Columns(aScale) * Columns(bScale));
+        var product = Quantization.MatMulInteger(a, b, aZero is { } x ? Quantization.Columns(x) : null, bZero is { } y ? Quantization.Columns(y) : null).Cast(ElementType.Float32)
+            * (Quantization.Columns(aScale) * Quantization.Columns(bScale));
         return bias is { } c ? product + c : product;
     }
 
@@ -214,10 +212,10 @@ static class Microsoft
     [Operator("QGemm", Domain = Domain)]
     static Term QGemm(Term a, Term aScale, Term aZero, Term b, Term bScale, Term bZero, Term? c, Term? yScale, Term? yZero, float alpha = 1, bool transA = false, bool transB = false)
     {
-        Term Shifted(Term x, Term zero, bool perColumn) => x.Cast(ElementType.Int32) - (perColumn && zero.Shape.Count.Value != 1 ? zero.Unsqueeze(1) : Columns(zero)).Cast(ElementType.Int32);
         // What is one for each column of the product is one for each row of a transposed operand.
-        var sums = Products.Gemm(Shifted(a, aZero, false), Shifted(b, bZero, transB), c, 1, 1, transA, transB);
-        var product = sums.Cast(ElementType.Float32) * (Columns(aScale) * Columns(bScale) * alpha);
+        var shifted = Quantization.Shifted(b, transB ? Quantization.Rows(bZero) : Quantization.Columns(bZero));
+        var sums = Products.Gemm(Quantization.Shifted(a, Quantization.Columns(aZero)), shifted, c, 1, 1, transA, transB);
+        var product = sums.Cast(ElementType.Float32) * (Quantization.Columns(aScale) * Quantization.Columns(bScale) * alpha);
         return yScale is { } scale ? Quantization.QuantizeLinear(product, scale, yZero ?? throw new SoftmodelException("a result with a scale needs a zero point")) : product;
     }
 
