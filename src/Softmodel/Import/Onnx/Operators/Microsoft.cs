@@ -125,19 +125,19 @@ static class Microsoft
         return keys.Shape[3].Equals(values.Shape[3]) ? [y, keys.Unsqueeze(0).Concat(0, values.Unsqueeze(0))] : [y];
     }
 
-    static void RefuseRotary(bool doRotary)
+    static void Refuse(bool doRotary, bool pastPresentShareBuffer)
     {
         if (doRotary)
             throw new SoftmodelException("rotary embedding within the attention (do_rotary = 1) is not supported");
+        if (pastPresentShareBuffer)
+            throw new SoftmodelException("a past in the memory of the present (past_present_share_buffer = 1) is not supported");
     }
 
     [Operator("Attention", Domain = Domain)]
     static Term[] Attention(Term x, Term weights, Term? bias, Term? mask, Term? past, Term? attentionBias, Term? pastLength, int numHeads, bool unidirectional = false,
         long[]? qkvHiddenSizes = null, float scale = 0, float maskFilterValue = Masked, bool doRotary = false, bool pastPresentShareBuffer = false, int rotaryEmbeddingDim = 0)
     {
-        RefuseRotary(doRotary);
-        if (pastPresentShareBuffer)
-            throw new SoftmodelException("a past in the memory of the present (past_present_share_buffer = 1) is not supported");
+        Refuse(doRotary, pastPresentShareBuffer);
         var all = Products.MatMul(x, weights);
         return AttendTo(bias is { } b ? all + b : all, mask, past, attentionBias, numHeads, unidirectional, qkvHiddenSizes, scale, maskFilterValue);
     }
@@ -146,9 +146,7 @@ static class Microsoft
     static Term[] QuantizedAttention(Term x, Term weights, Term bias, Term xScale, Term weightScale, Term? mask, Term? xZero, Term? weightZero, Term? past, int numHeads,
         bool unidirectional = false, float scale = 0, float maskFilterValue = Masked, bool doRotary = false, bool pastPresentShareBuffer = false)
     {
-        RefuseRotary(doRotary);
-        if (pastPresentShareBuffer)
-            throw new SoftmodelException("a past in the memory of the present (past_present_share_buffer = 1) is not supported");
+        Refuse(doRotary, pastPresentShareBuffer);
         return AttendTo(MatMulIntegerToFloat(x, weights, xScale, weightScale, xZero, weightZero, bias), mask, past, null, numHeads, unidirectional, null, scale, maskFilterValue);
     }
 
@@ -182,11 +180,6 @@ static class Microsoft
             : call.Constant(Tensor.Scalar(ElementType.Int32, 0)).Broadcast(new(batch));
         return [Normalization.LayerNormalization(sum, gamma, beta, -1, epsilon)[0], counted, sum];
     }
-
-    // The optimizer writes it in both operator sets.
-    [Operator("SimplifiedLayerNormalization", Domain = Domain)]
-    static Term SimplifiedLayerNormalization(Term x, Term scale, long axis = -1, float epsilon = 1e-5f, ElementType stashType = ElementType.Float32) =>
-        Normalization.SimplifiedLayerNormalization(x, scale, axis, epsilon, stashType);
 
     [Operator("QuantizeLinear", Domain = Domain)]
     static Term QuantizeLinear(Term x, Term scale, Term? zero, long axis = 1, long blockSize = 0) => Quantization.QuantizeLinear(x, scale, zero, axis, blockSize);
