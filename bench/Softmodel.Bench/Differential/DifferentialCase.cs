@@ -75,11 +75,10 @@ static partial class DifferentialCase
         stage("the compiled model");
         var (ours, ourFault) = graph is null || !compile ? (plain, fault) : Try(() =>
         {
-            using var compiled = InProcess.Compile(Lower.Program(Simplify.Apply(graph, Evaluator.Fold)), path + ".weights", InProcess.Width);
+            using var compiled = InProcess.Compile(Lower.Program(Simplify.Apply(graph, Evaluator.Fold)), InProcess.Width);
             compiled.MemoryLimit = 1 << 28;
             return compiled.Run(draft.Inputs);
         });
-        File.Delete(path + ".weights");
         if (ours is null)
         {
             return theirs is not null ? (Outcome.Refused, ourFault)

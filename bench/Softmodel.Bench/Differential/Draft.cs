@@ -51,7 +51,8 @@ enum Openness
 /// <summary>A model that is being drawn, with numbers for its inputs.</summary>
 sealed class Draft
 {
-    readonly Draft? outer;
+    // What is counted and noted of all graphs is so in the outermost.
+    readonly Draft root;
     readonly GraphProto graph = new() { Name = "graph" };
     readonly List<Tensor> inputs = [];
     readonly List<(string Name, ElementType Type)> results = [];
@@ -65,11 +66,13 @@ sealed class Draft
     /// <param name="seed">The same one gives the same model.</param>
     public Draft(int seed)
     {
-        Random = new(seed);
+        (root, Random) = (this, new(seed));
         openness = One(Openness.Known, Openness.Known, Openness.Own, Openness.Shared, Openness.Some, Openness.Unnamed);
     }
 
-    Draft(Draft outer) => (this.outer, Random) = (outer, outer.Random);
+    Draft(Draft outer) => (root, Random, Opset) = (outer.root, outer.Random, outer.Opset);
+
+    bool IsBody => root != this;
 
     /// <summary>What everything is drawn from.</summary>
     public Random Random { get; }
@@ -177,13 +180,7 @@ sealed class Draft
         _ => whole ? Random.Next(-4, 5) : Random.NextDouble() * 8 - 4,
     };
 
-    string Fresh(string prefix)
-    {
-        var root = this;
-        while (root.outer is { } next)
-            root = next;
-        return $"{prefix}{root.names++}";
-    }
+    string Fresh(string prefix) => $"{prefix}{root.names++}";
 
     /// <summary>An input with these numbers; what the model says of its sizes is as open as the model is.</summary>
     /// <param name="tensor">The numbers.</param>
@@ -214,24 +211,19 @@ sealed class Draft
         var name = Fresh("c");
         Note(tensor.Type);
         words.Add($"{name} {tensor.Type.Name()}[{string.Join(",", tensor.Dims.ToArray())}]{(tensor.Count <= 12 ? $"={{{string.Join(",", Enumerable.Range(0, (int)tensor.Count).Select(i => tensor.Type.IsFloat() ? tensor.Real(i).ToString("R", CultureInfo.InvariantCulture) : $"{tensor.Whole(i)}"))}}}" : "")}");
-        if (outer is null && Chance(0.9))
+        if (!IsBody && Chance(0.9))
             graph.Initializer.Add(Proto(tensor, name));
         else
             graph.Node.Add(new NodeProto { OpType = "Constant", Output = { name }, Attribute = { new AttributeProto { Name = "value", Type = AttributeType.Tensor, T = Proto(tensor, "") } } });
         return name;
     }
 
-    void Note(ElementType type)
-    {
-        HasHalves |= type is ElementType.Float16 or ElementType.BFloat16;
-        if (outer is not null)
-            outer.Note(type);
-    }
+    void Note(ElementType type) => root.HasHalves |= type is ElementType.Float16 or ElementType.BFloat16;
 
     static TensorProto Proto(Tensor tensor, string name) => new() { Name = name, DataType = (int)tensor.Type, Dims = { tensor.Dims.ToArray() }, RawData = ByteString.CopyFrom(tensor.Bytes.Span) };
 
     /// <summary>What is computed with: an input.</summary>
-    public string Data(ElementType type, long[] dims, Numbers numbers = Numbers.Small, bool known = false) => outer is null ? Input(Tensor(type, dims, numbers), known) : Constant(Tensor(type, dims, numbers));
+    public string Data(ElementType type, long[] dims, Numbers numbers = Numbers.Small, bool known = false) => IsBody ? Constant(Tensor(type, dims, numbers)) : Input(Tensor(type, dims, numbers), known);
 
     /// <summary>A second operand: an input, or as weights are a constant.</summary>
     public string Weight(ElementType type, long[] dims, Numbers numbers = Numbers.Small, bool known = false) => Chance(0.6) ? Constant(Tensor(type, dims, numbers)) : Data(type, dims, numbers, known);
@@ -240,7 +232,7 @@ sealed class Draft
     public string Setting(params long[] values) => Constant(Graphs.Tensor.Vector<long>(values));
 
     /// <summary>Whole numbers that say how to compute: a constant, or sometimes known only at run time.</summary>
-    public string OpenSetting(params long[] values) => outer is null && Chance(0.2) ? Input(Graphs.Tensor.Vector<long>(values), known: true) : Setting(values);
+    public string OpenSetting(params long[] values) => !IsBody && Chance(0.2) ? Input(Graphs.Tensor.Vector<long>(values), known: true) : Setting(values);
 
     /// <summary>Adds a node.</summary>
     /// <param name="type">The operator, with its domain before a colon where it is not the standard's.</param>
@@ -252,14 +244,10 @@ sealed class Draft
     {
         var (domain, name) = type.Split(':') is [var d, var n] ? (d, n) : ("", type);
         var node = new NodeProto { OpType = name, Domain = domain, Name = Fresh("node") };
-        var root = this;
-        while (root.outer is { } next)
-            root = next;
         root.operators.Add((domain, name));
         var last = Array.FindLastIndex(operands, o => o is { Length: > 0 });
         node.Input.Add(operands.Take(last + 1).Select(o => o ?? ""));
-        for (var scope = this; scope is not null; scope = scope.outer)
-            scope.read.UnionWith(node.Input);
+        root.read.UnionWith(node.Input);
         var texts = new List<string>();
         foreach (var (key, value) in attributes)
         {
@@ -311,7 +299,7 @@ sealed class Draft
     };
 
     /// <summary>Begins a graph within this one, which sees what is around it.</summary>
-    public Draft Body() => new(this) { Opset = Opset };
+    public Draft Body() => new(this);
 
     /// <summary>What the body is given.</summary>
     public string Parameter(ElementType type, int rank)
@@ -330,8 +318,7 @@ sealed class Draft
         // A result is the body's own, once.
         var own = Fresh("r");
         graph.Node.Add(new NodeProto { OpType = "Identity", Input = { name }, Output = { own } });
-        for (var scope = this; scope is not null; scope = scope.outer)
-            scope.read.Add(name);
+        root.read.Add(name);
         graph.Output.Add(new ValueInfoProto { Name = own, Type = new() { TensorType = new() { ElemType = (int)type } } });
     }
 

@@ -1,4 +1,5 @@
 using Softmodel.Graphs;
+using Softmodel.Import.Onnx.Operators;
 using static Softmodel.Bench.Differential.Types;
 
 namespace Softmodel.Bench.Differential;
@@ -15,7 +16,7 @@ static class IndexRows
             var type = d.One(Movable);
             var dims = d.Shape(d.Within(1, 4), 1);
             var axis = d.Axis(dims.Length);
-            d.Node("Gather", [d.Weight(type, dims, Numbers.Any), Indices(d, dims[axis < 0 ? axis + dims.Length : axis], d.Shape(d.Within(0, 3)), version >= 11)], type, ("axis", d.Maybe(axis, axis == 0 ? 0.5 : 1)));
+            d.Node("Gather", [d.Weight(type, dims, Numbers.Any), Indices(d, dims[Axes.Of(axis, dims.Length)], d.Shape(d.Within(0, 3)), version >= 11)], type, ("axis", d.Maybe(axis, axis == 0 ? 0.5 : 1)));
         }),
         new("GatherElements", d =>
         {
@@ -24,7 +25,7 @@ static class IndexRows
             var dims = d.Shape(d.Within(1, 4), 1);
             var axis = d.Axis(dims.Length);
             long[] chosen = [.. dims.Select(s => (long)d.Within(1, (int)s))];
-            d.Node("GatherElements", [d.Data(type, dims, Numbers.Any), Indices(d, dims[axis < 0 ? axis + dims.Length : axis], ShapeRows.With(chosen, axis, d.Size()))], type, ("axis", axis));
+            d.Node("GatherElements", [d.Data(type, dims, Numbers.Any), Indices(d, dims[Axes.Of(axis, dims.Length)], ShapeRows.With(chosen, axis, d.Size()))], type, ("axis", axis));
         }),
         new("GatherND", d =>
         {
@@ -57,7 +58,7 @@ static class IndexRows
             var type = d.One(Movable);
             var dims = d.Shape(d.Within(1, 4), 1);
             object? axis = d.Chance(0.6) ? d.Opset < 11 ? d.Within(0, dims.Length - 1) : d.Axis(dims.Length) : null;
-            var size = axis is int at ? dims[at < 0 ? at + dims.Length : at] : dims.Aggregate(1L, (a, b) => a * b);
+            var size = axis is int at ? dims[Axes.Of(at, dims.Length)] : dims.Aggregate(1L, (a, b) => a * b);
             d.Node("Compress", [d.Data(type, dims, Numbers.Any), d.Weight(Bool, [d.Within(1, (int)size)])], type, ("axis", axis));
         }),
         new("ReverseSequence", d =>
@@ -114,7 +115,7 @@ static class IndexRows
         var type = d.One(reduction is null or "none" ? Movable : [F32, F64, I32, I64, U8]);
         var dims = d.Shape(d.Within(1, 3), 1);
         var axis = version < 11 ? d.Within(0, dims.Length - 1) : d.Axis(dims.Length);
-        var size = (int)dims[axis < 0 ? axis + dims.Length : axis];
+        var size = (int)dims[Axes.Of(axis, dims.Length)];
         long[] chosen = ShapeRows.With([.. dims.Select(s => (long)d.Within(1, (int)s))], axis, reduction is null or "none" ? d.Within(1, size) : d.Size(1));
         var count = (int)Tensor.CountOf(chosen);
         var indices = new long[count];
@@ -123,7 +124,7 @@ static class IndexRows
             // Each place once: without a reduction two updates of one are not defined. A column is a permutation's beginning.
             var places = Enumerable.Range(0, size).ToArray();
             d.Random.Shuffle(places);
-            var at = axis < 0 ? axis + dims.Length : axis;
+            var at = Axes.Of(axis, dims.Length);
             var inner = chosen.Skip(at + 1).Aggregate(1L, (a, b) => a * b);
             for (var i = 0; i < count; i++)
                 indices[i] = places[i / inner % chosen[at]] - (d.Chance(0.2) && version >= 11 ? size : 0);

@@ -1,3 +1,4 @@
+using Softmodel.Import.Onnx.Operators;
 using static Softmodel.Bench.Differential.Types;
 
 namespace Softmodel.Bench.Differential;
@@ -31,7 +32,7 @@ static class NormalizationRows
             var type = d.One(F32, F32, F64, F16);
             var dims = d.Shape(d.Within(1, 4), 1);
             var axis = d.Axis(dims.Length);
-            long[] inner = dims[(axis < 0 ? axis + dims.Length : axis)..];
+            long[] inner = dims[Axes.Of(axis, dims.Length)..];
             d.Node("LayerNormalization", [d.Data(type, dims), d.Weight(type, inner), d.Chance(0.6) ? d.Weight(type, inner) : null], d.Chance(0.3) && type == F32 ? [type, F32, F32] : [type], ("axis", d.Maybe(axis, axis == -1 ? 0.5 : 1)), ("epsilon", d.Maybe(1e-3)));
         }),
         new("GroupNormalization", d =>
@@ -48,7 +49,7 @@ static class NormalizationRows
             var type = d.One(F32, F32, F64, F16);
             var dims = d.Shape(d.Within(1, 4), 1);
             var axis = d.Axis(dims.Length);
-            d.Node("RMSNormalization", [d.Data(type, dims), d.Weight(type, dims[(axis < 0 ? axis + dims.Length : axis)..])], type, ("axis", d.Maybe(axis, axis == -1 ? 0.5 : 1)), ("epsilon", d.Maybe(1e-3)));
+            d.Node("RMSNormalization", [d.Data(type, dims), d.Weight(type, dims[Axes.Of(axis, dims.Length)..])], type, ("axis", d.Maybe(axis, axis == -1 ? 0.5 : 1)), ("epsilon", d.Maybe(1e-3)));
         }),
         new("SimplifiedLayerNormalization", d =>
         {

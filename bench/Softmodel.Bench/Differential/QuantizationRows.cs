@@ -1,4 +1,5 @@
 using Softmodel.Graphs;
+using Softmodel.Import.Onnx.Operators;
 using Softmodel.Runtime;
 using static Softmodel.Bench.Differential.Types;
 
@@ -92,7 +93,7 @@ static class QuantizationRows
     {
         var dims = d.Shape(d.Within(1, 4), 1);
         var axis = d.Axis(dims.Length);
-        var at = axis < 0 ? axis + dims.Length : axis;
+        var at = Axes.Of(axis, dims.Length);
         if (version >= 21 && d.Chance(0.3))
         {
             var (block, count) = (d.Within(2, 4), d.Within(1, 3));

@@ -1,3 +1,4 @@
+using Softmodel.Import.Onnx.Operators;
 using Softmodel.Runtime;
 using static Softmodel.Bench.Differential.Types;
 
@@ -32,7 +33,7 @@ static class ReductionRows
             var type = d.One(version < 11 ? OldReals : OldNumeric);
             var dims = d.Shape(d.Within(1, 4), 1);
             var axis = version < 11 ? d.Within(0, dims.Length - 1) : d.Axis(dims.Length);
-            var count = d.Within(d.Chance(0.1) ? 0 : 1, (int)dims[axis < 0 ? axis + dims.Length : axis]);
+            var count = d.Within(d.Chance(0.1) ? 0 : 1, (int)dims[Axes.Of(axis, dims.Length)]);
             var x = d.Data(type, dims, d.One(Numbers.Small, Numbers.Whole));
             if (version == 7)
                 d.Node("TopK", [x], [type, I64], ("k", Math.Max(1, count)), ("axis", axis));
@@ -53,7 +54,7 @@ static class ReductionRows
         long[] dims = [.. d.Shape(rank).Select(s => isSmall ? Math.Min(s, 3) : s)];
         var axes = d.Axes(rank, d.Chance(0.8) ? 1 : 0);
         if (version < 11)
-            axes = [.. axes.Select(a => a < 0 ? a + rank : a)];
+            axes = [.. Axes.Of(axes, rank)];
         var numbers = name is "ReduceLogSum" ? Numbers.Positive : name is "ReduceProd" or "ReduceLogSumExp" && !type.IsFloat() ? Numbers.Nonzero : Numbers.Small;
         var x = d.Data(type, dims, numbers);
         var keep = ("keepdims", d.Maybe(d.Within(0, 1)));

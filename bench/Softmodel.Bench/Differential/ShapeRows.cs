@@ -1,4 +1,5 @@
 using Softmodel.Graphs;
+using Softmodel.Import.Onnx.Operators;
 using Softmodel.Runtime;
 using static Softmodel.Bench.Differential.Types;
 
@@ -106,7 +107,7 @@ static class ShapeRows
             long[] axes = d.Chance(0.7) ? d.Axes(dims.Length) : [.. Enumerable.Range(0, d.Within(1, dims.Length)).Select(i => (long)i)];
             var isPlain = axes.Select((a, i) => a == i).All(b => b);
             if (version < 11)
-                axes = [.. axes.Select(a => a < 0 ? a + dims.Length : a)];
+                axes = [.. Axes.Of(axes, dims.Length)];
             long At() => d.Chance(0.1) ? d.One(long.MaxValue, int.MaxValue, long.MinValue, int.MinValue, -1000, 1000) : d.Within(-9, 9);
             var (starts, ends) = (axes.Select(_ => At()).ToArray(), axes.Select(_ => At()).ToArray());
             long[] steps = [.. axes.Select(_ => (long)d.One(1, 1, 2, 3, -1, -1, -2, 7))];
@@ -130,7 +131,7 @@ static class ShapeRows
             var padded = axes ?? [.. Enumerable.Range(0, rank).Select(i => (long)i)];
             long Some(long axis)
             {
-                var size = (int)dims[axis < 0 ? axis + rank : axis];
+                var size = (int)dims[Axes.Of(axis, rank)];
                 var most = mode switch { "reflect" => size - 1, "wrap" => size, _ => 3 };
                 return d.Chance(0.1) && mode == "constant" ? -d.Within(0, Math.Max(0, (size - 1) / 2)) : d.Within(0, Math.Min(3, most));
             }
@@ -147,9 +148,9 @@ static class ShapeRows
             var type = d.One(Movable);
             var rank = d.Within(1, 5);
             long[] dims = [.. d.Shape(rank).Select(s => d.Chance(0.5) ? 1 : s)];
-            long[] axes = [.. d.Axes(rank, 0).Where(a => dims[a < 0 ? a + rank : a] == 1)];
+            long[] axes = [.. d.Axes(rank, 0).Where(a => dims[Axes.Of(a, rank)] == 1)];
             if (version < 11)
-                axes = [.. axes.Select(a => a < 0 ? a + rank : a)];
+                axes = [.. Axes.Of(axes, rank)];
             var given = axes.Length > 0 && d.Chance(0.7);
             var x = d.Data(type, dims);
             if (version >= 13)
@@ -163,7 +164,7 @@ static class ShapeRows
             var (type, rank, more) = (d.One(Movable), d.Within(0, 3), d.Within(1, 3));
             long[] axes = [.. d.Axes(rank + more, rank + more).Take(more)];
             if (version < 11)
-                axes = [.. axes.Select(a => a < 0 ? a + rank + more : a)];
+                axes = [.. Axes.Of(axes, rank + more)];
             var x = d.Data(type, d.Shape(rank));
             if (version >= 13)
                 d.Node("Unsqueeze", [x, d.Setting(axes)], type);
@@ -249,7 +250,7 @@ static class ShapeRows
     internal static long[] With(long[] dims, int axis, long size)
     {
         long[] result = [.. dims];
-        result[axis < 0 ? axis + dims.Length : axis] = size;
+        result[Axes.Of(axis, dims.Length)] = size;
         return result;
     }
 

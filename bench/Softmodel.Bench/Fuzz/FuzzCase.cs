@@ -51,7 +51,6 @@ static partial class FuzzCase
 
     static (Fate, string) Guarded(string path, bool compile)
     {
-        var weights = path + ".weights";
         var compiled = false;
         try
         {
@@ -62,7 +61,7 @@ static partial class FuzzCase
             graph.Validate();
             if (!compile)
                 return (Fate.Imported, "");
-            using var model = InProcess.Compile(Lower.Program(Simplify.Apply(graph, folding)), weights, InProcess.Width);
+            using var model = InProcess.Compile(Lower.Program(Simplify.Apply(graph, folding)), InProcess.Width);
             compiled = true;
             model.MemoryLimit = MostBytes / 2;
             if (Inputs(model, file is null ? 0 : -1) is not { } inputs)
@@ -77,10 +76,6 @@ static partial class FuzzCase
         catch (Exception e)
         {
             return (Fate.Fault, $"{e.GetType().Name}: {e.Message}\n{e.StackTrace}");
-        }
-        finally
-        {
-            File.Delete(weights);
         }
     }
 

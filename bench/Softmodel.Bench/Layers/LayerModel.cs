@@ -1,24 +1,25 @@
-using Google.Protobuf;
-using Softmodel.Import.Onnx.Wire;
+using Softmodel.Bench.Differential;
+using Softmodel.Graphs;
+using Softmodel.Runtime;
 
 namespace Softmodel.Bench.Layers;
 
 /// <summary>ONNX models of one or a few layers of a vision network.</summary>
 /// <param name="Name">What it is.</param>
 /// <param name="Input">The shape of its input.</param>
-/// <param name="Nodes">Its nodes: x goes in, and the last one's output comes out.</param>
+/// <param name="Nodes">Its nodes: the input goes into the first, and the last one's output comes out.</param>
 sealed record LayerModel(string Name, int[] Input, LayerModel.Layer[] Nodes)
 {
     /// <summary>A node that takes what the one before it gives.</summary>
     /// <param name="Op">The operator.</param>
     /// <param name="Weights">The shape of its weights, where it has any.</param>
-    /// <param name="Attributes">Its attributes, lists of whole numbers.</param>
-    public sealed record Layer(string Op, int[]? Weights, params (string Name, int[] Values)[] Attributes);
+    /// <param name="Attributes">Its attributes, whole numbers and lists of them.</param>
+    public sealed record Layer(string Op, int[]? Weights, params (string Name, object? Value)[] Attributes);
 
     static Layer Conv(int from, int to, int[] kernel, int stride, int pad, int groups = 1, int dilation = 1) => new("Conv", [to, from / groups, .. kernel],
-        ("kernel_shape", kernel), ("strides", Each(kernel, stride)), ("pads", Each([.. kernel, .. kernel], pad)), ("dilations", Each(kernel, dilation)), ("group", [groups]));
+        ("kernel_shape", kernel), ("strides", Each(kernel, stride)), ("pads", Each([.. kernel, .. kernel], pad)), ("dilations", Each(kernel, dilation)), ("group", groups));
 
-    static Layer Pool(string op, int kernel, int stride, int pad) => new(op, null, ("kernel_shape", [kernel, kernel]), ("strides", [stride, stride]), ("pads", [pad, pad, pad, pad]));
+    static Layer Pool(string op, int kernel, int stride, int pad) => new(op, null, ("kernel_shape", new[] { kernel, kernel }), ("strides", new[] { stride, stride }), ("pads", new[] { pad, pad, pad, pad }));
 
     static int[] Each(int[] like, int value) => [.. like.Select(_ => value)];
 
@@ -50,55 +51,16 @@ sealed record LayerModel(string Name, int[] Input, LayerModel.Layer[] Nodes)
         new("GlobalAveragePool 512, 13²", [1, 512, 13, 13], [new("GlobalAveragePool", null)]),
     ];
 
-    /// <summary>The bytes of its ONNX file.</summary>
-    public byte[] Bytes()
+    /// <summary>Its model, with numbers for the input.</summary>
+    public Draft Draw()
     {
-        var random = new Random(1);
-        var graph = new GraphProto { Name = "layers" };
-        graph.Input.Add(Info("x", Input));
-        var last = "x";
-        foreach (var (layer, i) in Nodes.Select((n, i) => (n, i)))
-        {
-            var node = new NodeProto { OpType = layer.Op, Name = $"{layer.Op}_{i}" };
-            node.Input.Add(last);
-            if (layer.Weights is { } shape)
-            {
-                var weights = new TensorProto { Name = $"w{i}", DataType = 1 };
-                weights.Dims.AddRange(shape.Select(d => (long)d));
-                var values = new float[shape.Aggregate(1, (a, b) => a * b)];
-                foreach (ref var value in values.AsSpan())
-                    value = (float)(random.NextDouble() - 0.5);
-                weights.RawData = ByteString.CopyFrom(System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.AsSpan()));
-                graph.Initializer.Add(weights);
-                node.Input.Add(weights.Name);
-            }
-            foreach (var (name, values) in layer.Attributes)
-            {
-                var attribute = new AttributeProto { Name = name };
-                if (name == "group")
-                    (attribute.Type, attribute.I) = (AttributeProto.Types.AttributeType.Int, values[0]);
-                else
-                {
-                    attribute.Type = AttributeProto.Types.AttributeType.Ints;
-                    attribute.Ints.AddRange(values.Select(v => (long)v));
-                }
-                node.Attribute.Add(attribute);
-            }
-            node.Output.Add(last = $"y{i}");
-            graph.Node.Add(node);
-        }
-        graph.Output.Add(Info(last, null));
-        return new ModelProto { IrVersion = 8, Graph = graph, OpsetImport = { new OperatorSetIdProto { Domain = "", Version = 17 } } }.ToByteArray();
-    }
-
-    static ValueInfoProto Info(string name, int[]? dims)
-    {
-        var type = new TypeProto.Types.Tensor { ElemType = 1 };
-        if (dims is not null)
-        {
-            type.Shape = new();
-            type.Shape.Dim.AddRange(dims.Select(d => new TensorShapeProto.Types.Dimension { DimValue = d }));
-        }
-        return new() { Name = name, Type = new() { TensorType = type } };
+        var draft = new Draft(1);
+        draft.Since(17);
+        Tensor Real(int[] dims, float most) =>
+            Tensor.Of([.. Enumerable.Range(0, dims.Aggregate(1, (a, b) => a * b)).Select(_ => (draft.Random.NextSingle() * 2 - 1) * most)], [.. dims.Select(d => (long)d)]);
+        var last = draft.Input(Real(Input, 1), known: true);
+        foreach (var layer in Nodes)
+            last = draft.Node(layer.Op, layer.Weights is { } shape ? [last, draft.Constant(Real(shape, 0.5f))] : [last], ElementType.Float32, layer.Attributes);
+        return draft;
     }
 }

@@ -24,15 +24,14 @@ static class LayerRun
         foreach (var layer in LayerModel.All.Where(l => holding is null || l.Name.Contains(holding, StringComparison.OrdinalIgnoreCase)))
         {
             var path = Path.Combine(Path.GetTempPath(), $"softmodel-layer-{Guid.NewGuid():N}.onnx");
-            File.WriteAllBytes(path, layer.Bytes());
+            var draft = layer.Draw();
+            File.WriteAllBytes(path, draft.Model());
             try
             {
-                using var model = Model.LoadAsync(path, cancel: cancel).GetAwaiter().GetResult();
+                using var model = Model.Load(path);
                 using var compiled = model.Compile(new() { Threads = threads, VectorBits = bits, UseCache = false }, cancel: cancel);
                 using var peer = OnnxRuntimePeer.Load(path, threads);
-                var random = new Random(1);
-                var x = Tensor.Of([.. Enumerable.Range(0, layer.Input.Aggregate(1, (a, b) => a * b)).Select(_ => random.NextSingle() * 2 - 1)], [.. layer.Input.Select(d => (long)d)]);
-                var work = new Workload(layer.Name, new Dictionary<string, Tensor>(StringComparer.Ordinal) { ["x"] = x });
+                var work = new Workload(layer.Name, new Dictionary<string, Tensor>(StringComparer.Ordinal) { [peer.Inputs[0]] = draft.Inputs[0] });
                 var (ours, its) = (work.For(compiled.Inputs.Select(i => i.Name)), work.For(peer.Inputs));
                 var expected = peer.Run(its)[0];
                 compiled.Time(ours);

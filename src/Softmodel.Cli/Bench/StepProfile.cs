@@ -33,19 +33,9 @@ sealed record StepProfile(string Model, int Threads, string Case, double Ms, IRe
     {
         var width = options.VectorBits == 0 ? InProcess.Width : options.VectorBits;
         var code = ProgramCode.Write(model.Program, width, isTimed: true);
-        var weights = Path.Combine(Path.GetTempPath(), $"softmodel-profile-{Guid.NewGuid():N}");
-        try
-        {
-            var hash = WeightsFile.Write(weights, code.Weights.Write);
-            using var compiled = InProcess.Load(InProcess.Assemble(code.Source, cancel), width, WeightsFile.Open(weights, hash));
-            compiled.Threads = options.Threads;
-            return [.. works.Select(work => Measure(name, model, code, compiled, work, runs, limit, cancel))];
-        }
-        finally
-        {
-            // What is mapped stays until it is unmapped.
-            File.Delete(weights);
-        }
+        using var compiled = InProcess.Load(InProcess.Assemble(code.Source, cancel), width, WeightsFile.Nameless(code.Weights.Write));
+        compiled.Threads = options.Threads;
+        return [.. works.Select(work => Measure(name, model, code, compiled, work, runs, limit, cancel))];
     }
 
     static StepProfile Measure(string name, Model model, ProgramSource code, CompiledModel compiled, Workload work, int runs, Limits limit, CancellationToken cancel)

@@ -14,11 +14,9 @@ internal static class CaseRunner
 {
     /// <summary>Runs a case in this process, which a fault in compiled code would take down.</summary>
     /// <param name="work">The case.</param>
-    /// <param name="folder">Where weights are put for the time being.</param>
-    public static CaseResult Run(Case work, string folder)
+    public static CaseResult Run(Case work)
     {
         var clock = Stopwatch.StartNew();
-        var weights = Path.Combine(folder, $"{Guid.NewGuid():N}.weights");
         var stage = "read";
         string[] operators = [], fixedInputs = [], shaped = [];
         OnnxGraph? read = null;
@@ -64,7 +62,7 @@ internal static class CaseRunner
 
             stage = "compile";
             graph = Simplify.Apply(graph, Evaluator.Fold);
-            using var model = InProcess.Compile(Lower.Program(graph), weights, InProcess.Width);
+            using var model = InProcess.Compile(Lower.Program(graph), InProcess.Width);
 
             stage = "run";
             var random = graph.AllNodes().Any(n => n.Op is Op.Random);
@@ -102,10 +100,6 @@ internal static class CaseRunner
         catch (Exception e) when (e is not OutOfMemoryException)
         {
             return End(Verdict.Failed, e is SoftmodelException or ModelException ? e.Message : $"{e.GetType().Name}: {e.Message} {Where(e)}");
-        }
-        finally
-        {
-            File.Delete(weights);
         }
     }
 

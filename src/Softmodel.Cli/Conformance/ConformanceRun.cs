@@ -37,25 +37,17 @@ internal static class ConformanceRun
             throw new SoftmodelException($"{string.Join(", ", options.Folders)}: no case has '{options.Filter}' in its name");
         var results = suites.Select(s => new CaseResult[s.Cases.Length]).ToArray();
         var open = new ConcurrentQueue<(int Suite, int Case)>(suites.SelectMany((s, i) => s.Cases.Select((_, j) => (i, j))));
-        var folder = Directory.CreateTempSubdirectory("softmodel-conformance-");
-        try
+        await Task.WhenAll(Enumerable.Range(0, options.Workers).Select(_ => Task.Run(async () =>
         {
-            await Task.WhenAll(Enumerable.Range(0, options.Workers).Select(number => Task.Run(async () =>
+            using var worker = new Worker();
+            while (open.TryDequeue(out var at))
             {
-                using var worker = new Worker(Path.Combine(folder.FullName, $"{number}"));
-                while (open.TryDequeue(out var at))
-                {
-                    var suite = suites[at.Suite];
-                    var result = await worker.Run(suite.Cases[at.Case], options.Limit, cancel);
-                    results[at.Suite][at.Case] = result;
-                    progress?.Report((suite, result));
-                }
-            }, cancel)));
-        }
-        finally
-        {
-            folder.Delete(recursive: true);
-        }
+                var suite = suites[at.Suite];
+                var result = await worker.Run(suite.Cases[at.Case], options.Limit, cancel);
+                results[at.Suite][at.Case] = result;
+                progress?.Report((suite, result));
+            }
+        }, cancel)));
         return [.. suites.Select((s, i) => new SuiteResult(s.Name, results[i]))];
     }
 }

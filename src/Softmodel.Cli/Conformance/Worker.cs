@@ -7,10 +7,9 @@ namespace Softmodel.Cli.Conformance;
 /// A process that runs cases: compiled code may read where it should not, or never end, and must not take the other cases
 /// along. It is told a case per line and answers with a line, so that the C# compiler is warm from the second case on.
 /// </summary>
-/// <param name="folder">A folder for what it writes.</param>
-internal sealed class Worker(string folder) : IDisposable
+internal sealed class Worker : IDisposable
 {
-    /// <summary>The first argument that makes this program a worker; the second is its folder.</summary>
+    /// <summary>The first argument that makes this program a worker.</summary>
     public const string Command = "conformance-worker";
 
     Process? process;
@@ -18,11 +17,11 @@ internal sealed class Worker(string folder) : IDisposable
 
     /// <summary>Is a worker: runs cases until the input ends.</summary>
     /// <returns>The exit code.</returns>
-    public static int Serve(string folder, TextReader input, TextWriter output)
+    public static int Serve(TextReader input, TextWriter output)
     {
         while (input.ReadLine() is { } line)
         {
-            output.WriteLine(JsonSerializer.Serialize(CaseRunner.Run(JsonSerializer.Deserialize<Case>(line)!, folder)));
+            output.WriteLine(JsonSerializer.Serialize(CaseRunner.Run(JsonSerializer.Deserialize<Case>(line)!)));
             output.Flush();
         }
         return 0;
@@ -61,8 +60,7 @@ internal sealed class Worker(string folder) : IDisposable
 
     void Start()
     {
-        Directory.CreateDirectory(folder);
-        process = Process.Start(OwnProcess.Start(Command, folder)) ?? throw new SoftmodelException("'dotnet' could not be started");
+        process = Process.Start(OwnProcess.Start(Command)) ?? throw new SoftmodelException("'dotnet' could not be started");
         errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
     }
 

@@ -55,16 +55,13 @@ static class InProcess
         }
     }
 
-    /// <summary>A program, compiled.</summary>
+    /// <summary>A program, compiled; its weights lie in a file without a name.</summary>
     /// <param name="program">The program.</param>
-    /// <param name="weightsPath">Where its weights are written.</param>
     /// <param name="width">The width of vectors in bits.</param>
     /// <param name="cancel">Stops between its stages.</param>
-    public static CompiledModel Compile(LoweredProgram program, string weightsPath, int width, CancellationToken cancel = default)
+    public static CompiledModel Compile(LoweredProgram program, int width, CancellationToken cancel = default)
     {
         var code = ProgramCode.Write(program, width);
-        var assembly = Assemble(code.Source, cancel);
-        var hash = WeightsFile.Write(weightsPath, code.Weights.Write);
-        return Load(assembly, width, WeightsFile.Open(weightsPath, hash));
+        return Load(Assemble(code.Source, cancel), width, WeightsFile.Nameless(code.Weights.Write));
     }
 }

@@ -30,7 +30,7 @@ public sealed class CaseRunnerTests : IDisposable
     [Fact]
     public void A_case_without_outputs_is_to_be_refused_by_the_name_of_a_node()
     {
-        CaseResult Result(string suite) => CaseRunner.Run(Assert.Single(Assert.Single(Suites.Find(suite)).Cases), folder);
+        CaseResult Result(string suite) => CaseRunner.Run(Assert.Single(Assert.Single(Suites.Find(suite)).Cases));
         var refused = Result(Case("refused", 4, 5));
         Assert.Equal(Verdict.Passed, refused.Verdict);
         Assert.Contains("'matmul", refused.Reason, StringComparison.Ordinal);

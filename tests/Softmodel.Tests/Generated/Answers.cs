@@ -1,5 +1,5 @@
-using Microsoft.ML.OnnxRuntime;
 using Softmodel.Cli;
+using Softmodel.Cli.Peers;
 using Softmodel.Emit;
 using Softmodel.Export.Onnx;
 using Softmodel.Graphs;
@@ -36,20 +36,8 @@ static class Answers
     public static Tensor Ramp(params long[] dims) =>
         Tensor.Of([.. Enumerable.Range(0, (int)Tensor.CountOf(dims)).Select(i => (i * 7 % 11 - 5) / 4f)], dims);
 
-    /// <summary>A graph compiled in process, whose weights' file is gone.</summary>
-    public static CompiledModel Compile(Graph graph, int width)
-    {
-        var weights = Path.Combine(Path.GetTempPath(), $"softmodel-generated-{Guid.NewGuid():N}.bin");
-        try
-        {
-            return InProcess.Compile(Lower.Program(graph), weights, width);
-        }
-        finally
-        {
-            // What is mapped stays until it is unmapped.
-            File.Delete(weights);
-        }
-    }
+    /// <summary>A graph compiled in process.</summary>
+    public static CompiledModel Compile(Graph graph, int width) => InProcess.Compile(Lower.Program(graph), width);
 
     /// <summary>By ONNX Runtime; null where ONNX or the runtime lack an operation for one of the types.</summary>
     public static Tensor[]? OnnxRuntime(Graph graph, Tensor[] inputs)
@@ -63,59 +51,26 @@ static class Answers
         {
             return null;
         }
-        using var options = new SessionOptions { IntraOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
-        InferenceSession session;
+        OnnxRuntimePeer peer;
         try
         {
-            session = new(file.ToArray(), options);
+            peer = OnnxRuntimePeer.Load(file.ToArray());
         }
-        catch (OnnxRuntimeException e) when (e.Message.Contains("NotImplemented", StringComparison.Ordinal) || e.Message.Contains("NOT_IMPLEMENTED", StringComparison.Ordinal))
+        catch (SoftmodelException e) when (e.Message.Contains("NotImplemented", StringComparison.Ordinal) || e.Message.Contains("NOT_IMPLEMENTED", StringComparison.Ordinal))
         {
             return null;
         }
-        using (session)
+        using (peer)
         {
-            using var run = new RunOptions();
             try
             {
-                return Run(session, run, [.. graph.Inputs.Select(v => v.Name)], inputs, [.. graph.OutputNames]);
+                return peer.Run(inputs);
             }
-            catch (OnnxRuntimeException e) when (e.Message.Contains("data type is not supported", StringComparison.Ordinal))
+            catch (SoftmodelException e) when (e.Message.Contains("data type is not supported", StringComparison.Ordinal))
             {
                 return null;
             }
         }
-    }
-
-    /// <summary>A run of a model in ONNX Runtime.</summary>
-    public static Tensor[] Run(InferenceSession session, RunOptions run, string[] names, Tensor[] inputs, string[] outputs)
-    {
-        var values = inputs.Select(Given).ToArray();
-        try
-        {
-            using var results = session.Run(run, names, values, outputs);
-            return [.. results.Select(Copy)];
-        }
-        finally
-        {
-            foreach (var value in values)
-                value.Dispose();
-        }
-    }
-
-    static OrtValue Given(Tensor t)
-    {
-        var value = OrtValue.CreateAllocatedTensorValue(OrtAllocator.DefaultInstance, (Microsoft.ML.OnnxRuntime.Tensors.TensorElementType)(int)t.Type, t.Dims.ToArray());
-        if (t.Count > 0)
-            t.Bytes.Span.CopyTo(value.GetTensorMutableRawData());
-        return value;
-    }
-
-    static Tensor Copy(OrtValue value)
-    {
-        var info = value.GetTensorTypeAndShape();
-        var type = (ElementType)(int)info.ElementDataType;
-        return new(type, info.Shape, info.Shape.Contains(0) ? [] : value.GetTensorMutableRawData().ToArray());
     }
 
     /// <summary>What is wrong with outputs; empty where nothing is.</summary>

@@ -64,7 +64,7 @@ public class GuardedRuns
             var first = codes.OfType<ProgramSource>().First().Source;
             var assembly = InProcess.Assemble([.. sources, first[..(first.IndexOf(space, StringComparison.Ordinal) + space.Length)] + prelude]);
             var loaded = new AssemblyLoadContext("Softmodel.Compiled", isCollectible: true).LoadFromStream(new MemoryStream(assembly));
-            return [.. codes.Select((c, i) => c is null ? null : (CompiledModel)Activator.CreateInstance(loaded.GetType($"Softmodel.Compiled.Width{width}.Graph{i}.Model", throwOnError: true)!, Weights(c))!)];
+            return [.. codes.Select((c, i) => c is null ? null : (CompiledModel)Activator.CreateInstance(loaded.GetType($"Softmodel.Compiled.Width{width}.Graph{i}.Model", throwOnError: true)!, WeightsFile.Nameless(c.Weights.Write))!)];
         }
         catch (Exception) when (programs.Length > 1)
         {
@@ -76,20 +76,6 @@ public class GuardedRuns
             if (programs[0] is not null)
                 log.WriteLine($"found {seeds[0]}: {e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}");
             return [null];
-        }
-    }
-
-    static WeightsFile Weights(ProgramSource code)
-    {
-        var path = Path.Combine(Path.GetTempPath(), $"softmodel-guarded-{Guid.NewGuid():N}.bin");
-        try
-        {
-            return WeightsFile.Open(path, WeightsFile.Write(path, code.Weights.Write));
-        }
-        finally
-        {
-            // What is mapped stays until it is unmapped.
-            File.Delete(path);
         }
     }
 

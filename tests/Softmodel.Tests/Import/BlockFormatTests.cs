@@ -14,13 +14,9 @@ using Softmodel.Runtime;
 namespace Softmodel.Tests.Import;
 
 /// <summary>Random blocks of every format: the graph that decodes them and the kernel that multiplies with them, against plain loops.</summary>
-public sealed class BlockFormatTests : IDisposable
+public class BlockFormatTests
 {
     const int Columns = 512;
-
-    readonly string folder = Directory.CreateTempSubdirectory("softmodel-test-").FullName;
-
-    public void Dispose() => Directory.Delete(folder, recursive: true);
 
     public static TheoryData<string> Names => [.. BlockFormat.All.Select(f => f.Name)];
 
@@ -214,7 +210,7 @@ public sealed class BlockFormatTests : IDisposable
         var sums = program.AllSteps().OfType<Step.Nest>().Where(n => n.Fold is not null).ToArray();
         Assert.Equal(weights.Length, sums.Length);
         Assert.All(weights.Zip(sums), p => Assert.True(PanelCode.Of(p.Second, width) is not null, $"{p.First.Name} is not decoded in the kernel"));
-        using var model = InProcess.Compile(program, Path.Combine(folder, "test.weights"), width);
+        using var model = InProcess.Compile(program, width);
         var random = new Random(rows);
         var expected = weights.Select(Decoded).ToArray();
         foreach (var n in new[] { 1, 3, 4, 5, 17 })

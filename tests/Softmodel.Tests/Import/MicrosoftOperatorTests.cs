@@ -1,10 +1,10 @@
-using Google.Protobuf;
 using Softmodel.Cli.Peers;
 using Softmodel.Cli.Verify;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Import.Onnx.Wire;
 using Softmodel.Runtime;
+using DataType = Softmodel.Import.Onnx.Wire.TensorProto.Types.DataType;
 
 namespace Softmodel.Tests.Import;
 
@@ -50,12 +50,12 @@ public sealed class MicrosoftOperatorTests : IDisposable
 
     static (string, object) A(string name, object value) => (name, value);
 
-    static Made Product(Dice d)
+    static Made Product(Dice d, bool hasInside)
     {
         var (m, k, n) = (d.From(1, 5), d.From(1, 7), d.From(1, 6));
         var (transA, transB, batches) = (d.Yes, d.Yes, d.From(0, 2));
         // Batches lie within matrices where both have the same.
-        var (insideA, insideB) = batches == 1 ? (d.Yes, d.Yes) : (false, false);
+        var (insideA, insideB) = hasInside && batches == 1 ? (d.Yes, d.Yes) : (false, false);
         long[] batch = [.. Enumerable.Range(0, batches).Select(_ => (long)d.From(1, 3))];
         long[] Dims(long rows, long columns, bool transposed, bool inside)
         {
@@ -63,7 +63,7 @@ public sealed class MicrosoftOperatorTests : IDisposable
             return inside ? [first, .. batch, last] : [.. batch, first, last];
         }
         return new([d.Real(Dims(m, k, transA, insideA)), d.Real(Dims(k, n, transB, insideB))],
-            [A("alpha", d.Of(1f, 0.125f, -2f)), A("transA", transA), A("transB", transB), A("transBatchA", insideA), A("transBatchB", insideB)]);
+            [A("alpha", d.Of(1f, 0.125f, -2f)), A("transA", transA), A("transB", transB), .. hasInside ? [A("transBatchA", insideA), A("transBatchB", insideB)] : Array.Empty<(string, object)>()]);
     }
 
     static Made Attention(Dice d, bool quantized)
@@ -150,32 +150,61 @@ public sealed class MicrosoftOperatorTests : IDisposable
     static readonly Dictionary<string, Func<Dice, Made>> operators = new()
     {
         ["Gelu"] = d => new([d.Real(d.From(1, 3), d.From(1, 9))], []),
-        ["BiasGelu"] = d => d.From(1, 9) is var n ? new([d.Real(d.From(1, 3), n), d.Real(n)], []) : throw new InvalidOperationException(),
-        ["FastGelu"] = d => d.From(1, 9) is var n ? new([d.Real(d.From(1, 3), n), d.Maybe(() => d.Real(n))], []) : throw new InvalidOperationException(),
+        ["BiasGelu"] = d =>
+        {
+            var n = d.From(1, 9);
+            return new([d.Real(d.From(1, 3), n), d.Real(n)], []);
+        },
+        ["FastGelu"] = d =>
+        {
+            var n = d.From(1, 9);
+            return new([d.Real(d.From(1, 3), n), d.Maybe(() => d.Real(n))], []);
+        },
         ["QuickGelu"] = d => new([d.Real(d.From(1, 3), d.From(1, 9))], [A("alpha", d.Of(1.702f, 0.5f))]),
-        ["FusedMatMul"] = Product,
-        ["TransposeMatMul"] = d => Product(d) is var made ? made with { Attributes = [.. made.Attributes.Where(a => !a.Name.StartsWith("transBatch", StringComparison.Ordinal))] } is var plain && made.Attributes.All(a => !a.Name.StartsWith("transBatch", StringComparison.Ordinal) || !(bool)a.Value) ? plain : new([d.Real(2, 3), d.Real(3, 4)], []) : made,
-        ["FusedGemm"] = d => (d.From(1, 4), d.From(1, 5), d.From(1, 6)) is var (m, k, n) && (d.Yes, d.Yes) is var (ta, tb)
-            ? new([ta ? d.Real(k, m) : d.Real(m, k), tb ? d.Real(n, k) : d.Real(k, n), d.Maybe(() => d.Of(d.Real(n), d.Real(m, 1), d.Real(1)))],
-                [A("transA", ta), A("transB", tb), A("alpha", d.Of(1f, 0.5f)), A("beta", d.Of(1f, 2f)), A("activation", d.Of("Relu", "Tanh", "LeakyRelu", "Sigmoid")), A("activation_alpha", 0.2f)]) : throw new InvalidOperationException(),
-        ["FusedConv"] = d => (d.From(1, 3), d.From(1, 4)) is var (c, m)
-            ? new([d.Real(1, c, 7, 6), d.Real(m, c, 3, 3), d.Real(m), d.Maybe(() => d.Real(1, m, 7, 6))], [A("pads", new long[] { 1, 1, 1, 1 }), A("activation", d.Of("Relu", "Tanh", "Sigmoid"))]) : throw new InvalidOperationException(),
+        ["FusedMatMul"] = d => Product(d, hasInside: true),
+        ["TransposeMatMul"] = d => Product(d, hasInside: false),
+        ["FusedGemm"] = d =>
+        {
+            var (m, k, n, ta, tb) = (d.From(1, 4), d.From(1, 5), d.From(1, 6), d.Yes, d.Yes);
+            return new([ta ? d.Real(k, m) : d.Real(m, k), tb ? d.Real(n, k) : d.Real(k, n), d.Maybe(() => d.Of(d.Real(n), d.Real(m, 1), d.Real(1)))],
+                [A("transA", ta), A("transB", tb), A("alpha", d.Of(1f, 0.5f)), A("beta", d.Of(1f, 2f)), A("activation", d.Of("Relu", "Tanh", "LeakyRelu", "Sigmoid")), A("activation_alpha", 0.2f)]);
+        },
+        ["FusedConv"] = d =>
+        {
+            var (c, m) = (d.From(1, 3), d.From(1, 4));
+            return new([d.Real(1, c, 7, 6), d.Real(m, c, 3, 3), d.Real(m), d.Maybe(() => d.Real(1, m, 7, 6))], [A("pads", new long[] { 1, 1, 1, 1 }), A("activation", d.Of("Relu", "Tanh", "Sigmoid"))]);
+        },
         ["Attention"] = d => Attention(d, false),
         ["QAttention"] = d => Attention(d, true),
         ["MultiHeadAttention"] = HeadsAttention,
         ["EmbedLayerNormalization"] = Embedding,
-        ["SkipLayerNormalization"] = d => (d.From(1, 2), d.From(1, 4), d.From(2, 9)) is var (b, l, n)
-            ? new([d.Real(b, l, n), d.Real(b, l, n), d.Real(n), d.Maybe(() => d.Real(n)), d.Maybe(() => d.Real(n))], [A("epsilon", d.Of(1e-12f, 1e-2f))], 1, 1e-3) : throw new InvalidOperationException(),
-        ["SkipSimplifiedLayerNormalization"] = d => (d.From(1, 2), d.From(1, 4), d.From(2, 9)) is var (b, l, n)
-            ? new([d.Real(b, l, n), d.Real(b, l, n), d.Real(n), d.Maybe(() => d.Real(n))], [A("epsilon", d.Of(1e-12f, 1e-2f))], 1, 1e-4) : throw new InvalidOperationException(),
-        ["MatMulIntegerToFloat"] = d => (d.From(1, 4), d.From(1, 9), d.From(1, 6), d.Yes) is var (m, k, n, each) && d.Of(ElementType.Int8, ElementType.UInt8) is var type
-            ? new([d.Whole(ElementType.UInt8, m, k), d.Whole(type, k, n), d.Scale(), each ? d.Scale(n) : d.Scale(), d.Maybe(() => d.Below(ElementType.UInt8, 200)), d.Maybe(() => each ? d.Whole(type, n) : d.Whole(type)), d.Maybe(() => d.Real(n))], [], 1, 1e-4) : throw new InvalidOperationException(),
-        ["DynamicQuantizeMatMul"] = d => (d.From(1, 4), d.From(1, 9), d.From(1, 6), d.Yes) is var (m, k, n, each) && d.Of(ElementType.Int8, ElementType.UInt8) is var type
-            ? new([d.Real(m, k), d.Whole(type, k, n), each ? d.Scale(n) : d.Scale(), d.Maybe(() => each ? d.Whole(type, n) : d.Whole(type)), d.Maybe(() => d.Real(n))], [], 1, 1e-3) : throw new InvalidOperationException(),
-        ["QGemm"] = d => (d.From(1, 4), d.From(1, 9), d.From(1, 6), d.Yes, d.Yes) is var (m, k, n, ta, tb) && d.Yes is var each && d.Of(ElementType.Int8, ElementType.UInt8) is var type && d.Yes is var isReal
-            ? new([ta ? d.Whole(ElementType.UInt8, k, m) : d.Whole(ElementType.UInt8, m, k), d.Scale(), d.Below(ElementType.UInt8, 200), tb ? d.Whole(type, n, k) : d.Whole(type, k, n), each ? d.Scale(n) : d.Scale(),
+        ["SkipLayerNormalization"] = d =>
+        {
+            var (b, l, n) = (d.From(1, 2), d.From(1, 4), d.From(2, 9));
+            return new([d.Real(b, l, n), d.Real(b, l, n), d.Real(n), d.Maybe(() => d.Real(n)), d.Maybe(() => d.Real(n))], [A("epsilon", d.Of(1e-12f, 1e-2f))], 1, 1e-3);
+        },
+        ["SkipSimplifiedLayerNormalization"] = d =>
+        {
+            var (b, l, n) = (d.From(1, 2), d.From(1, 4), d.From(2, 9));
+            return new([d.Real(b, l, n), d.Real(b, l, n), d.Real(n), d.Maybe(() => d.Real(n))], [A("epsilon", d.Of(1e-12f, 1e-2f))], 1, 1e-4);
+        },
+        ["MatMulIntegerToFloat"] = d =>
+        {
+            var (m, k, n, each, type) = (d.From(1, 4), d.From(1, 9), d.From(1, 6), d.Yes, d.Of(ElementType.Int8, ElementType.UInt8));
+            return new([d.Whole(ElementType.UInt8, m, k), d.Whole(type, k, n), d.Scale(), each ? d.Scale(n) : d.Scale(), d.Maybe(() => d.Below(ElementType.UInt8, 200)), d.Maybe(() => each ? d.Whole(type, n) : d.Whole(type)), d.Maybe(() => d.Real(n))], [], 1, 1e-4);
+        },
+        ["DynamicQuantizeMatMul"] = d =>
+        {
+            var (m, k, n, each, type) = (d.From(1, 4), d.From(1, 9), d.From(1, 6), d.Yes, d.Of(ElementType.Int8, ElementType.UInt8));
+            return new([d.Real(m, k), d.Whole(type, k, n), each ? d.Scale(n) : d.Scale(), d.Maybe(() => each ? d.Whole(type, n) : d.Whole(type)), d.Maybe(() => d.Real(n))], [], 1, 1e-3);
+        },
+        ["QGemm"] = d =>
+        {
+            var (m, k, n, ta, tb, each, type, isReal) = (d.From(1, 4), d.From(1, 9), d.From(1, 6), d.Yes, d.Yes, d.Yes, d.Of(ElementType.Int8, ElementType.UInt8), d.Yes);
+            return new([ta ? d.Whole(ElementType.UInt8, k, m) : d.Whole(ElementType.UInt8, m, k), d.Scale(), d.Below(ElementType.UInt8, 200), tb ? d.Whole(type, n, k) : d.Whole(type, k, n), each ? d.Scale(n) : d.Scale(),
                 each ? d.Whole(type, n) : d.Whole(type), d.Maybe(() => d.Below(ElementType.Int32, 500, n)), isReal ? null : Tensor.Scalar(0.5f), isReal ? null : d.Below(ElementType.UInt8, 200)],
-                [A("transA", ta), A("transB", tb), A("alpha", d.Of(1f, 0.5f))], 1, isReal ? 1e-4 : 1.001) : throw new InvalidOperationException(),
+                [A("transA", ta), A("transB", tb), A("alpha", d.Of(1f, 0.5f))], 1, isReal ? 1e-4 : 1.001);
+        },
         ["QLinearAdd"] = Pairs,
         ["QLinearMul"] = Pairs,
         ["QLinearSigmoid"] = d => One(d),
@@ -224,41 +253,11 @@ public sealed class MicrosoftOperatorTests : IDisposable
 
     static byte[] Model(string name, Made made)
     {
-        var graph = new GraphProto { Name = name };
-        var node = new NodeProto { OpType = name, Domain = "com.microsoft", Name = "node" };
-        foreach (var (operand, i) in made.Operands.Select((o, i) => (o, i)))
-        {
-            node.Input.Add(operand is null ? "" : $"x{i}");
-            if (operand is not null)
-                graph.Input.Add(Declared($"x{i}", operand));
-        }
-        while (node.Input.Count > 0 && node.Input[^1].Length == 0)
-            node.Input.RemoveAt(node.Input.Count - 1);
-        foreach (var (attribute, value) in made.Attributes)
-        {
-            node.Attribute.Add(value switch
-            {
-                bool b => new AttributeProto { Name = attribute, Type = AttributeProto.Types.AttributeType.Int, I = b ? 1 : 0 },
-                long n => new AttributeProto { Name = attribute, Type = AttributeProto.Types.AttributeType.Int, I = n },
-                float f => new AttributeProto { Name = attribute, Type = AttributeProto.Types.AttributeType.Float, F = f },
-                string s => new AttributeProto { Name = attribute, Type = AttributeProto.Types.AttributeType.String, S = ByteString.CopyFromUtf8(s) },
-                _ => new AttributeProto { Name = attribute, Type = AttributeProto.Types.AttributeType.Ints, Ints = { (long[])value } },
-            });
-        }
-        for (var i = 0; i < made.Results; i++)
-        {
-            node.Output.Add($"y{i}");
-            graph.Output.Add(new ValueInfoProto { Name = $"y{i}" });
-        }
-        graph.Node.Add(node);
-        return new ModelProto { IrVersion = 8, OpsetImport = { new OperatorSetIdProto { Version = 17 }, new OperatorSetIdProto { Domain = "com.microsoft", Version = 1 } }, Graph = graph }.ToByteArray();
-    }
-
-    static ValueInfoProto Declared(string name, Tensor tensor)
-    {
-        var shape = new TensorShapeProto();
-        foreach (var dim in tensor.Dims)
-            shape.Dim.Add(new TensorShapeProto.Types.Dimension { DimValue = dim });
-        return new() { Name = name, Type = new() { TensorType = new() { ElemType = (int)tensor.Type, Shape = shape } } };
+        var model = new OnnxModels { Opset = 17, Domain = "com.microsoft" };
+        var last = Array.FindLastIndex(made.Operands, o => o is not null);
+        string[] operands = [.. made.Operands.Take(last + 1).Select((o, i) => o is null ? "" : model.Input($"x{i}", (DataType)o.Type, [.. o.Dims.ToArray().Cast<object>()]))];
+        // The types of the results follow from the operator.
+        model.Graph.Output.AddRange(model.Nodes(name, operands, made.Results, made.Attributes).Select(y => new ValueInfoProto { Name = y }));
+        return model.File();
     }
 }

@@ -10,10 +10,6 @@ namespace Softmodel.Tests.Import;
 /// <summary>What models name, leave out, or hold without reading it: beside ONNX Runtime.</summary>
 public class OnnxImportTests
 {
-    static IEnumerable<int> Seeds(int count) => Environment.GetEnvironmentVariable("SOFTMODEL_SEEDS")?.Split('-') is [var from, var to]
-        ? Enumerable.Range(int.Parse(from), int.Parse(to) - int.Parse(from))
-        : Enumerable.Range(0, count);
-
     /// <summary>Fails where the evaluator, or compiled code, gives something else than ONNX Runtime.</summary>
     static void Same(byte[] model, bool isCompiled, params (string Name, Tensor Value)[] inputs)
     {
@@ -38,7 +34,7 @@ public class OnnxImportTests
     [Fact]
     public void Sizes_may_have_any_names()
     {
-        foreach (var seed in Seeds(60))
+        foreach (var seed in Seeds.Of(60))
         {
             var random = new Random(seed);
             var model = new OnnxModels();
@@ -179,10 +175,10 @@ public class OnnxImportTests
     public void States_of_recurrent_layers_may_name_their_batch_as_they_like()
     {
         string[][] names = [["B", "B", "B"], ["B", "", "N"], ["", "", ""], ["B", "N", "M"], ["?", "?", "?"]];
-        foreach (var seed in Seeds(40))
+        foreach (var seed in Seeds.Of(40))
         {
             var random = new Random(seed);
-            var (op, gates) = ((string, int)[])[("LSTM", 4), ("GRU", 3), ("RNN", 1)] is var ops ? ops[random.Next(3)] : default;
+            var (op, gates) = (((string, int)[])[("LSTM", 4), ("GRU", 3), ("RNN", 1)])[random.Next(3)];
             var direction = ((string[])["forward", "reverse", "bidirectional"])[random.Next(3)];
             var (ways, hidden, width, batch, length) = (direction == "bidirectional" ? 2 : 1, random.Next(1, 4), random.Next(1, 4), random.Next(1, 4), random.Next(1, 5));
             var batchNames = names[random.Next(names.Length)];
@@ -213,7 +209,7 @@ public class OnnxImportTests
     [Fact]
     public void Squeeze_without_axes_takes_what_is_1_or_says_that_it_must_be_known()
     {
-        foreach (var seed in Seeds(120))
+        foreach (var seed in Seeds.Of(120))
         {
             var random = new Random(seed);
             object[] dims = [.. Enumerable.Range(0, random.Next(1, 5)).Select(i => (object)(random.Next(3) switch { 0 => 1, 1 => $"N{i}", _ => random.Next(1, 4) }))];

@@ -1,11 +1,11 @@
 using Google.Protobuf;
-using Microsoft.ML.OnnxRuntime;
+using Softmodel.Cli.Conformance;
+using Softmodel.Cli.Peers;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Import.Onnx;
 using Softmodel.Import.Onnx.Wire;
 using Softmodel.Passes;
-using Softmodel.Tests.Generated;
 using DataType = Softmodel.Import.Onnx.Wire.TensorProto.Types.DataType;
 
 namespace Softmodel.Tests.Import;
@@ -18,6 +18,9 @@ sealed class OnnxModels
 
     /// <summary>The version of the standard operators.</summary>
     public int Opset { get; init; } = 18;
+
+    /// <summary>The operator set of the nodes; empty for the standard one.</summary>
+    public string Domain { get; init; } = "";
 
     /// <summary>An input; a size is a number, a name, or empty.</summary>
     public string Input(string name, DataType type, params object[] dims)
@@ -50,12 +53,14 @@ sealed class OnnxModels
     public string[] Nodes(string op, string[] inputs, int results, params (string Name, object Value)[] attributes)
     {
         string[] outputs = [.. Enumerable.Range(0, results).Select(_ => $"v{values++}")];
-        var node = new NodeProto { OpType = op, Name = $"{op.ToLowerInvariant()}{values}", Input = { inputs }, Output = { outputs } };
+        var node = new NodeProto { OpType = op, Domain = Domain, Name = $"{op.ToLowerInvariant()}{values}", Input = { inputs }, Output = { outputs } };
         foreach (var (name, value) in attributes)
         {
             node.Attribute.Add(value switch
             {
-                int i => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Int, I = i },
+                bool b => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Int, I = b ? 1 : 0 },
+                int or long => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Int, I = Convert.ToInt64(value) },
+                float f => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Float, F = f },
                 long[] i => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Ints, Ints = { i } },
                 string s => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.String, S = ByteString.CopyFromUtf8(s) },
                 GraphProto g => new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Graph, G = g },
@@ -75,20 +80,21 @@ sealed class OnnxModels
     {
         foreach (var (name, type) in outputs)
             graph.Output.Add(new ValueInfoProto { Name = name, Type = new() { TensorType = new() { ElemType = (int)type } } });
-        return new ModelProto { IrVersion = 8, OpsetImport = { new OperatorSetIdProto { Version = Opset } }, Graph = graph }.ToByteArray();
+        var model = new ModelProto { IrVersion = 8, OpsetImport = { new OperatorSetIdProto { Version = Opset } }, Graph = graph };
+        if (Domain.Length > 0)
+            model.OpsetImport.Add(new OperatorSetIdProto { Domain = Domain, Version = 1 });
+        return model.ToByteArray();
     }
 
     /// <summary>What ONNX Runtime computes; null where it refuses the model or the run, and why.</summary>
     public static (Tensor[]? Results, string Reason) Expected(byte[] model, params (string Name, Tensor Value)[] inputs)
     {
-        using var options = new SessionOptions { IntraOpNumThreads = 1, InterOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
         try
         {
-            using var session = new InferenceSession(model, options);
-            using var run = new RunOptions { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
-            return (Answers.Run(session, run, [.. inputs.Select(i => i.Name)], [.. inputs.Select(i => i.Value)], [.. session.OutputNames]), "");
+            using var peer = OnnxRuntimePeer.Load(model);
+            return (peer.Run([.. peer.Inputs.Select(name => inputs.First(i => i.Name == name).Value)]), "");
         }
-        catch (OnnxRuntimeException e)
+        catch (SoftmodelException e)
         {
             return (null, e.Message);
         }
@@ -115,20 +121,14 @@ sealed class OnnxModels
     }
 
     /// <summary>Where results differ; empty where they don't.</summary>
-    public static string Difference(Tensor[] expected, Tensor[] actual, double tolerance = 1e-4)
+    public static string Difference(Tensor[] expected, Tensor[] actual)
     {
         if (expected.Length != actual.Length)
             return $"{actual.Length} results and not {expected.Length}";
         for (var o = 0; o < expected.Length; o++)
         {
-            var (a, b) = (expected[o], actual[o]);
-            if (a.Type != b.Type || !a.Dims.SequenceEqual(b.Dims))
-                return $"result {o} is {b.TensorType} and not {a.TensorType}";
-            for (var i = 0; i < a.Count; i++)
-            {
-                if (a.Real(i) != b.Real(i) && !(Math.Abs(a.Real(i) - b.Real(i)) <= tolerance * Math.Max(1, Math.Abs(a.Real(i)))) && !(double.IsNaN(a.Real(i)) && double.IsNaN(b.Real(i))))
-                    return $"result {o}[{i} of {a.TensorType}] is {b.Real(i)} and not {a.Real(i)}";
-            }
+            if (new Tolerance(5e-5, 5e-5).Difference(expected[o], actual[o]) is { } difference)
+                return $"result {o}: {difference}";
         }
         return "";
     }

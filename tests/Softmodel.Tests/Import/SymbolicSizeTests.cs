@@ -8,15 +8,11 @@ namespace Softmodel.Tests.Import;
 /// <summary>Sizes that are known only at run time, computed with as models do it: beside ONNX Runtime.</summary>
 public class SymbolicSizeTests
 {
-    static IEnumerable<int> Seeds(int count) => Environment.GetEnvironmentVariable("SOFTMODEL_SEEDS")?.Split('-') is [var from, var to]
-        ? Enumerable.Range(int.Parse(from), int.Parse(to) - int.Parse(from))
-        : Enumerable.Range(0, count);
-
     [Fact]
     public void Random_arithmetic_on_sizes_means_what_ONNX_Runtime_takes_it_to_mean()
     {
         var (wrong, refused, tally) = (new ConcurrentBag<string>(), new ConcurrentBag<string>(), new ConcurrentDictionary<string, int>());
-        Parallel.ForEach(Seeds(48), seed =>
+        Parallel.ForEach(Seeds.Of(48), seed =>
         {
             var made = SizeModels.Make(seed);
             foreach (var inputs in made.Inputs)

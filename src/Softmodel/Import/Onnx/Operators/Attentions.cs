@@ -23,11 +23,22 @@ static class Attentions
     internal static Term OneOverRoot(Term x, Dim size) => size.Value is { } known ? x.Scalar(1 / Math.Sqrt(known))
         : 1 / new Term(x.Builder, x.Builder.Sizes((Dim[])[size], Shape.Scalar)).Cast(x.Element).Map(Functions.Sqrt);
 
-    static Term MinusInfinityUnless(Term truth, ElementType type)
+    /// <summary>What is added to scores: nothing where a truth value holds.</summary>
+    internal static Term ZeroWhere(Term truth, ElementType type, double elsewhere = double.NegativeInfinity)
     {
         var zero = truth.Constant(Tensor.Scalar(type, 0));
-        return truth.Select(zero, zero.Scalar(double.NegativeInfinity));
+        return truth.Select(zero, zero.Scalar(elsewhere));
     }
+
+    static Term Positions(GraphBuilder builder, Dim size) => new(builder, builder.Apply(new Op.Iota(size)));
+
+    /// <summary>Whether a key, of those of the past and the present, is no later than a query of the present: [length, total].</summary>
+    internal static Term IsNotLater(Term q, Dim past, Dim total) =>
+        Positions(q.Builder, total) <= (Positions(q.Builder, q.Shape[2]) + new Term(q.Builder, q.Builder.Sizes((Dim[])[past], Shape.Scalar))).Unsqueeze(1);
+
+    /// <summary>Whether a key is one of the first in its batch, of which each has as many as a vector says: [batch, 1, 1, total].</summary>
+    internal static Term IsAmongFirst(Term counts, Dim total) =>
+        Positions(counts.Builder, total) < counts.Cast(ElementType.Int64).Reshape(new(counts.Shape.Count, 1, 1, 1));
 
     [Operator("Attention", since: 23)]
     static Term[] Attention(Term query, Term key, Term value, Term? mask, Term? pastKey, Term? pastValue, Term? lengths, long? qNumHeads = null, long? kvNumHeads = null,
@@ -41,20 +52,16 @@ static class Attentions
         Term? bias = null;
         if (mask is { } given)
         {
-            var additive = given.Element == ElementType.Bool ? MinusInfinityUnless(given, q.Element) : given;
+            var additive = given.Element == ElementType.Bool ? ZeroWhere(given, q.Element) : given;
             var last = additive.Rank - 1;
             var missing = Enumerable.Range(0, additive.Rank).Select(i => i == last && given.Shape[last].Value != 1 ? total - given.Shape[last] : Dim.Zero).ToArray();
             bias = additive.Pad([.. missing.Select(_ => Dim.Zero)], missing, double.NegativeInfinity);
         }
-        void Add(Term allowed) => bias = bias is { } other ? other + MinusInfinityUnless(allowed, q.Element) : MinusInfinityUnless(allowed, q.Element);
-        var position = new Term(q.Builder, q.Builder.Apply(new Op.Iota(total)));
+        void Add(Term allowed) => bias = bias is { } other ? other + ZeroWhere(allowed, q.Element) : ZeroWhere(allowed, q.Element);
         if (isCausal)
-        {
-            var first = new Term(q.Builder, q.Builder.Sizes((Dim[])[pastKey is { } old ? old.Shape[2] : Dim.Zero], Shape.Scalar));
-            Add(position <= (new Term(q.Builder, q.Builder.Apply(new Op.Iota(q.Shape[2]))) + first).Unsqueeze(1));
-        }
+            Add(IsNotLater(q, pastKey is { } old ? old.Shape[2] : Dim.Zero, total));
         if (lengths is { } used)
-            Add(position < used.Cast(ElementType.Int64).Reshape(new(used.Shape.Count, 1, 1, 1)));
+            Add(IsAmongFirst(used, total));
 
         var scores = q.Contract("bhik,bhjk->bhij", Shared(k, heads)) * (scale is { } s ? q.Scalar(s) : OneOverRoot(q, q.Shape[3]));
         var capped = softcap == 0 ? scores : (scores / softcap).Map(Functions.Tanh) * softcap;

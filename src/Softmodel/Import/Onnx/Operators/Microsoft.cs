@@ -79,24 +79,14 @@ static class Microsoft
     const float Masked = -10000;
 
     /// <summary>What is added to scores [batch, heads, length, total] by a mask in one of the forms that ONNX Runtime takes.</summary>
-    static Term MaskBias(Term mask, Dim length, Dim total, float filter)
+    static Term MaskBias(Term mask, Dim length, Dim total, float filter) => Attentions.ZeroWhere(mask.Rank switch
     {
-        var position = new Term(mask.Builder, mask.Builder.Apply(new Op.Iota(total)));
-        Term Where(Term kept)
-        {
-            var zero = mask.Constant(Tensor.Scalar(ElementType.Float32, 0));
-            return kept.Select(zero, zero.Scalar(filter));
-        }
-        Term Ones(Term t) => t.EqualTo(0) is var none ? !none : default;
-        return mask.Rank switch
-        {
-            1 => Where(position < mask.Cast(ElementType.Int64).Reshape(new(mask.Shape[0], 1, 1, 1))),
-            2 => Where(Ones(mask).Reshape(new(mask.Shape[0], 1, 1, mask.Shape[1]))),
-            3 => Where(Ones(mask).Unsqueeze(1)),
-            4 => Where(Ones(mask.Slice(2, total - length, length).Slice(3, 0, total))),
-            _ => throw new SoftmodelException($"a mask of {mask.Shape} is not supported"),
-        };
-    }
+        1 => Attentions.IsAmongFirst(mask, total),
+        2 => (!mask.EqualTo(0)).Reshape(new(mask.Shape[0], 1, 1, mask.Shape[1])),
+        3 => (!mask.EqualTo(0)).Unsqueeze(1),
+        4 => !mask.Slice(2, total - length, length).Slice(3, 0, total).EqualTo(0),
+        _ => throw new SoftmodelException($"a mask of {mask.Shape} is not supported"),
+    }, ElementType.Float32, filter);
 
     /// <summary>Attention of queries [batch, heads, length, size]: the result with heads side by side, and the keys and values with what was before.</summary>
     static (Term Y, Term Keys, Term Values) Attend(Term q, Term k, Term v, Term? mask, Term? bias, Term? pastKeys, Term? pastValues, bool unidirectional, float scale, float filter)
@@ -111,11 +101,7 @@ static class Microsoft
         if (mask is { } given)
             scores += MaskBias(given, length, total, filter);
         if (unidirectional)
-        {
-            Term Positions(Dim size) => new(q.Builder, q.Builder.Apply(new Op.Iota(size)));
-            var first = new Term(q.Builder, q.Builder.Sizes((Dim[])[before], Shape.Scalar));
-            scores = (Positions(total) <= (Positions(length) + first).Unsqueeze(1)).Select(scores, scores.Scalar(float.MinValue));
-        }
+            scores = Attentions.IsNotLater(q, before, total).Select(scores, scores.Scalar(float.MinValue));
         var y = Reductions.Softmax(scores, [3]).Contract("bhij,bhjk->bhik", v).Transpose(0, 2, 1, 3);
         return (y.Reshape(new(y.Shape[0], y.Shape[1], y.Shape[2] * y.Shape[3])), k, v);
     }
@@ -139,19 +125,19 @@ static class Microsoft
         return keys.Shape[3].Equals(values.Shape[3]) ? [y, keys.Unsqueeze(0).Concat(0, values.Unsqueeze(0))] : [y];
     }
 
-    static void RefuseRotary(bool doRotary)
+    static void Refuse(bool doRotary, bool pastPresentShareBuffer)
     {
         if (doRotary)
             throw new SoftmodelException("rotary embedding within the attention (do_rotary = 1) is not supported");
+        if (pastPresentShareBuffer)
+            throw new SoftmodelException("a past in the memory of the present (past_present_share_buffer = 1) is not supported");
     }
 
     [Operator("Attention", Domain = Domain)]
     static Term[] Attention(Term x, Term weights, Term? bias, Term? mask, Term? past, Term? attentionBias, Term? pastLength, int numHeads, bool unidirectional = false,
         long[]? qkvHiddenSizes = null, float scale = 0, float maskFilterValue = Masked, bool doRotary = false, bool pastPresentShareBuffer = false, int rotaryEmbeddingDim = 0)
     {
-        RefuseRotary(doRotary);
-        if (pastPresentShareBuffer)
-            throw new SoftmodelException("a past in the memory of the present (past_present_share_buffer = 1) is not supported");
+        Refuse(doRotary, pastPresentShareBuffer);
         var all = Products.MatMul(x, weights);
         return AttendTo(bias is { } b ? all + b : all, mask, past, attentionBias, numHeads, unidirectional, qkvHiddenSizes, scale, maskFilterValue);
     }
@@ -160,9 +146,7 @@ static class Microsoft
     static Term[] QuantizedAttention(Term x, Term weights, Term bias, Term xScale, Term weightScale, Term? mask, Term? xZero, Term? weightZero, Term? past, int numHeads,
         bool unidirectional = false, float scale = 0, float maskFilterValue = Masked, bool doRotary = false, bool pastPresentShareBuffer = false)
     {
-        RefuseRotary(doRotary);
-        if (pastPresentShareBuffer)
-            throw new SoftmodelException("a past in the memory of the present (past_present_share_buffer = 1) is not supported");
+        Refuse(doRotary, pastPresentShareBuffer);
         return AttendTo(MatMulIntegerToFloat(x, weights, xScale, weightScale, xZero, weightZero, bias), mask, past, null, numHeads, unidirectional, null, scale, maskFilterValue);
     }
 
@@ -197,24 +181,17 @@ static class Microsoft
         return [Normalization.LayerNormalization(sum, gamma, beta, -1, epsilon)[0], counted, sum];
     }
 
-    // The optimizer writes it in both operator sets.
-    [Operator("SimplifiedLayerNormalization", Domain = Domain)]
-    static Term SimplifiedLayerNormalization(Term x, Term scale, long axis = -1, float epsilon = 1e-5f, ElementType stashType = ElementType.Float32) =>
-        Normalization.SimplifiedLayerNormalization(x, scale, axis, epsilon, stashType);
-
     [Operator("QuantizeLinear", Domain = Domain)]
     static Term QuantizeLinear(Term x, Term scale, Term? zero, long axis = 1, long blockSize = 0) => Quantization.QuantizeLinear(x, scale, zero, axis, blockSize);
 
     [Operator("DequantizeLinear", Domain = Domain)]
     static Term DequantizeLinear(Term x, Term scale, Term? zero, long axis = 1, long blockSize = 0) => Quantization.DequantizeLinear(x, scale, zero, axis, blockSize);
 
-    /// <summary>What is one for all, or one for each column, as something that broadcasts.</summary>
-    static Term Columns(Term t) => t.Shape.Count.Value == 1 ? t.Reshape(Shape.Scalar) : t;
-
     [Operator("MatMulIntegerToFloat", Domain = Domain)]
     static Term MatMulIntegerToFloat(Term a, Term b, Term aScale, Term bScale, Term? aZero, Term? bZero, Term? bias)
     {
-        var product = Quantization.MatMulInteger(a, b, aZero is { } x ? Columns(x) : null, bZero is { } y ? Columns(y) : null).Cast(ElementType.Float32) * (Columns(aScale) * Columns(bScale));
+        var product = Quantization.MatMulInteger(a, b, aZero is { } x ? Quantization.Columns(x) : null, bZero is { } y ? Quantization.Columns(y) : null).Cast(ElementType.Float32)
+            * (Quantization.Columns(aScale) * Quantization.Columns(bScale));
         return bias is { } c ? product + c : product;
     }
 
@@ -228,10 +205,10 @@ static class Microsoft
     [Operator("QGemm", Domain = Domain)]
     static Term QGemm(Term a, Term aScale, Term aZero, Term b, Term bScale, Term bZero, Term? c, Term? yScale, Term? yZero, float alpha = 1, bool transA = false, bool transB = false)
     {
-        Term Shifted(Term x, Term zero, bool perColumn) => x.Cast(ElementType.Int32) - (perColumn && zero.Shape.Count.Value != 1 ? zero.Unsqueeze(1) : Columns(zero)).Cast(ElementType.Int32);
         // What is one for each column of the product is one for each row of a transposed operand.
-        var sums = Products.Gemm(Shifted(a, aZero, false), Shifted(b, bZero, transB), c, 1, 1, transA, transB);
-        var product = sums.Cast(ElementType.Float32) * (Columns(aScale) * Columns(bScale) * alpha);
+        var shifted = Quantization.Shifted(b, transB ? Quantization.Rows(bZero) : Quantization.Columns(bZero));
+        var sums = Products.Gemm(Quantization.Shifted(a, Quantization.Columns(aZero)), shifted, c, 1, 1, transA, transB);
+        var product = sums.Cast(ElementType.Float32) * (Quantization.Columns(aScale) * Quantization.Columns(bScale) * alpha);
         return yScale is { } scale ? Quantization.QuantizeLinear(product, scale, yZero ?? throw new SoftmodelException("a result with a scale needs a zero point")) : product;
     }
 

@@ -121,7 +121,9 @@ static class Normalization
         return [sum * inverse * gamma, Reductions.Mean(sum, From(-1, sum)), inverse, sum];
     }
 
+    // The optimizer of ONNX Runtime writes it in both operator sets.
     [Operator("SimplifiedLayerNormalization")]
-    internal static Term SimplifiedLayerNormalization(Term x, Term scale, long axis = -1, float epsilon = 1e-5f, ElementType stashType = ElementType.Float32) =>
+    [Operator("SimplifiedLayerNormalization", Domain = "com.microsoft")]
+    static Term SimplifiedLayerNormalization(Term x, Term scale, long axis = -1, float epsilon = 1e-5f, ElementType stashType = ElementType.Float32) =>
         RMSNormalization(x, scale, axis, epsilon, stashType);
 }

@@ -67,16 +67,20 @@ static class Quantization
     /// <summary>As <see cref="Shifted"/>, by way of 16 bits: what is 8 bits wide fits there less its zero point, and pairs of such numbers are multiplied and added at once.</summary>
     static Term Paired(Term x, Term? zero) => (zero is { } z ? x.Cast(ElementType.Int16) - z.Cast(ElementType.Int16) : x.Cast(ElementType.Int16)).Cast(ElementType.Int32);
 
-    static Term Shifted(Term x, Term? zero) => zero is { } z ? x.Cast(ElementType.Int32) - z.Cast(ElementType.Int32) : x.Cast(ElementType.Int32);
+    internal static Term Shifted(Term x, Term? zero) => zero is { } z ? x.Cast(ElementType.Int32) - z.Cast(ElementType.Int32) : x.Cast(ElementType.Int32);
 
     [Operator("QLinearMatMul", since: 10)]
     static Term QLinearMatMul(Term a, Term aScale, Term aZero, Term b, Term bScale, Term bZero, Term yScale, Term yZero)
     {
-        Term Rows(Term t) => t.Rank == 1 && t.Shape.Count.Value != 1 ? t.Unsqueeze(1) : t.Shape.Count.Value == 1 ? t.Reshape(Shape.Scalar) : t;
-        Term Columns(Term t) => t.Shape.Count.Value == 1 ? t.Reshape(Shape.Scalar) : t;
         var product = Products.MatMul(Paired(a, Rows(aZero)), Paired(b, Columns(bZero))).Cast(ElementType.Float32);
         return Requantize(product * (Rows(aScale) * Columns(bScale) / Rows(yScale)), Rows(yZero));
     }
+
+    /// <summary>What is one for all, or one for each column of a matrix, as something that broadcasts.</summary>
+    internal static Term Columns(Term t) => t.Shape.Count.Value == 1 ? t.Reshape(Shape.Scalar) : t;
+
+    /// <summary>What is one for all, or one for each row of a matrix, as something that broadcasts.</summary>
+    internal static Term Rows(Term t) => t.Rank == 1 && t.Shape.Count.Value != 1 ? t.Unsqueeze(1) : Columns(t);
 
     static Term Requantize(Term x, Term zero) => Saturate(x.Map(Functions.Round) + zero.Cast(x.Element), zero.Element);
 
