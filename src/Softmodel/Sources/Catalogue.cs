@@ -91,5 +91,4 @@ sealed class SourceConverter : JsonConverter<Source>
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, Converters = [typeof(SourceConverter)], WriteIndented = true)]
 [JsonSerializable(typeof(CatalogueJson))]
-[JsonSerializable(typeof(FetchRecord))]
 sealed partial class SourcesJson : JsonSerializerContext;

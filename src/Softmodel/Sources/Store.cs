@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Softmodel.Sources;
 
@@ -7,6 +8,11 @@ sealed record FetchRecord(string Source, ModelLicence Licence, IReadOnlyList<Fet
 {
     public sealed record Entry(string Role, string Name, long Bytes, string Sha256);
 }
+
+// A record whose member has lost its name in a damaged file is no record.
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
+[JsonSerializable(typeof(FetchRecord))]
+sealed partial class FetchRecordJson : JsonSerializerContext;
 
 /// <summary>
 /// The models on this machine. A model is a folder of the cache; it appears there whole, by one rename, and its files
@@ -105,7 +111,7 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
                 Directory.CreateDirectory(stage);
                 var record = await fetch(stage, cancel);
                 await using (var stream = File.Create(Path.Combine(stage, RecordName)))
-                    await JsonSerializer.SerializeAsync(stream, record, SourcesJson.Default.FetchRecord, cancel);
+                    await JsonSerializer.SerializeAsync(stream, record, FetchRecordJson.Default.FetchRecord, cancel);
                 Manifest.Write(stage, key, cancel: cancel);
                 cancel.ThrowIfCancellationRequested();
                 Publish(stage, folder);
@@ -233,8 +239,8 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
     {
         try
         {
-            var record = JsonSerializer.Deserialize(File.ReadAllBytes(Path.Combine(folder, RecordName)), SourcesJson.Default.FetchRecord);
-            if (record?.Files is { Count: > 0 } files && record.Licence is not null && (expected is null || files.SequenceEqual(expected())))
+            var record = JsonSerializer.Deserialize(File.ReadAllBytes(Path.Combine(folder, RecordName)), FetchRecordJson.Default.FetchRecord);
+            if (record?.Files is { Count: > 0 } files && !files.Contains(null!) && (expected is null || files.SequenceEqual(expected())))
                 return record;
         }
         catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException)

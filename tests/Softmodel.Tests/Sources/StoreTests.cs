@@ -3,6 +3,7 @@ using System.IO.Compression;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Softmodel.Sources;
 
 namespace Softmodel.Tests.Sources;
@@ -119,6 +120,26 @@ public sealed class StoreTests : IDisposable
             Assert.Contains(told, t => t.Contains($"'{file}' of npm:some@1.0.0 in the cache was damaged", StringComparison.Ordinal));
         }
         Assert.Equal(calls == 1 ? 1 : 3, Calls);
+    }
+
+    [Fact]
+    public async Task A_member_of_the_record_that_has_lost_its_name_is_noticed()
+    {
+        Publish(("package/m.onnx", "network"), ("package/LICENSE", "be good"));
+        var first = await Resolve("npm:some@1.0.0", cancel: Cancel);
+        var path = Path.Combine(first.Folder, "source.json");
+        var whole = await File.ReadAllTextAsync(path, Cancel);
+        var members = Regex.Matches(whole, """"(\w+)":""");
+        Assert.Equal(10, members.Count);
+        foreach (Match member in members)
+        {
+            await File.WriteAllTextAsync(path, whole.Insert(member.Index + 1, "x"), Cancel);
+            await Resolve("npm:some@1.0.0", cancel: Cancel);
+            Assert.Equal(whole, await File.ReadAllTextAsync(path, Cancel));
+        }
+        await File.WriteAllTextAsync(path, """{ "source": "npm:some@1.0.0", "licence": { "spdx": "MIT" }, "files": [null] }""", Cancel);
+        await Resolve("npm:some@1.0.0", cancel: Cancel);
+        Assert.Equal(whole, await File.ReadAllTextAsync(path, Cancel));
     }
 
     [Fact]
