@@ -129,7 +129,7 @@ public sealed class StoreTests : IDisposable
         var first = await Resolve("npm:some@1.0.0", cancel: Cancel);
         var path = Path.Combine(first.Folder, "source.json");
         var whole = await File.ReadAllTextAsync(path, Cancel);
-        var members = Regex.Matches(whole, """"(\w+)":""");
+        var members = Regex.Matches(whole, "\"(\\w+)\":");
         Assert.Equal(10, members.Count);
         foreach (Match member in members)
         {
