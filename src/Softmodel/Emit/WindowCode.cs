@@ -81,7 +81,7 @@ sealed class WindowCode
         var outside = guards is [{ Outside: Expr.Number number }, ..] ? number.Value : 0;
         var taps = fold.Axes.Where(a => a.Extent.Value != 1).ToArray();
         var axes = nest.Axes.Where(a => a.Extent.Value != 1).ToArray();
-        if (taps.Length is 0 or > 2 || Dim.Product(taps.Select(a => a.Extent)).Value is not <= MostTaps || axes.Length == 0 || !taps.All(source.Axes.Contains))
+        if (taps.Length is 0 or > 2 || WrittenOut(taps, weights) is not <= MostTaps || axes.Length == 0 || !taps.All(source.Axes.Contains))
             return null;
         var (column, row) = (axes[^1], axes.Length > 1 ? axes[^2] : null);
         if (source.Index.Stride(column).Value is not (> 0 and <= MostRatio))
@@ -107,6 +107,9 @@ sealed class WindowCode
             return null;
         return new(nest, fold, source, weights, outside, inRow, inColumn, axes[..^(row is null ? 1 : 2)], row, column, down, across, width);
     }
+
+    /// <summary>The taps that are written out: all where each has its weight, else those along one axis and then those along the other; null where a number of them is open.</summary>
+    static long? WrittenOut(Axis[] taps, Expr.Load? weights) => weights is null && taps.All(a => a.Extent.IsKnown) ? taps.Sum(a => a.Extent.Value) : Dim.Product(taps.Select(a => a.Extent)).Value;
 
     /// <summary>The buffer that it reads.</summary>
     public Lowering.Buffer Source => source.Buffer;
