@@ -47,7 +47,10 @@ static class RowFusion
         return [.. result];
     }
 
-    /// <summary>The loops of a nest that may be rows: those that move its target furthest, or one that moves it least.</summary>
+    /// <summary>
+    /// The loops of a nest that may be rows: those that move its target furthest, or one of two that moves it least. With more
+    /// than two, a column of the last is many elements far from one another: a task would have too few of them for vectors.
+    /// </summary>
     static IEnumerable<Axis[]> Candidates(Step.Nest nest)
     {
         if (!MayJoin(nest))
@@ -55,7 +58,7 @@ static class RowFusion
         var axes = nest.Axes.Where(a => a.Extent.Value != 1).ToArray();
         for (var count = axes.Length; count > 0; count--)
             yield return axes[..count];
-        if (axes.Length > 1)
+        if (axes.Length == 2)
             yield return axes[^1..];
     }
 
