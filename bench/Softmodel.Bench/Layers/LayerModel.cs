@@ -48,6 +48,9 @@ sealed record LayerModel(string Name, int[] Input, LayerModel.Layer[] Nodes)
         new("7x7 3 to 64, 224², stride 2", [1, 3, 224, 224], [Conv(3, 64, [7, 7], 2, 3)]),
         new("3x3 16 to 1, 160²", [1, 16, 160, 160], [Conv(16, 1, [3, 3], 1, 1)]),
         new("MaxPool 2x2 stride 2, 64, 80²", [1, 64, 80, 80], [Pool("MaxPool", 2, 2, 0)]),
+        new("MaxPool 13x13, 192, 13²", [1, 192, 13, 13], [Pool("MaxPool", 13, 1, 6)]),
+        new("1x1 8 to 8, 8 to 32, 320²", [1, 8, 320, 320], [Conv(8, 8, [1, 1], 1, 0), Conv(8, 32, [1, 1], 1, 0)]),
+        new("2x2 24 to 24 transposed, 160², stride 2", [1, 24, 160, 160], [new("ConvTranspose", [24, 24, 2, 2], ("kernel_shape", new[] { 2, 2 }), ("strides", new[] { 2, 2 }))]),
         new("GlobalAveragePool 512, 13²", [1, 512, 13, 13], [new("GlobalAveragePool", null)]),
     ];
 

@@ -99,7 +99,8 @@ sealed class TileCode
                          // Where nothing can be a row, one row is all there are.
                          from row in nest.Axes.Append(new("one", 1))
                          where row != column && (row.Name == "one" || (pair.Row.Axes.Contains(row) && !pair.Column.Axes.Contains(row) && row.Extent.Value != 1))
-                         orderby row.Name == "one" ? 1 : 0, nest.At.Stride(column).Value == 1 ? 0 : 1, row.Extent.IsKnown ? 0 : 1, -(row.Extent.Value ?? 0)
+                         // Columns that lie far from one another in the result are written one by one.
+                         orderby row.Name == "one" ? 1 : 0, nest.At.Stride(column).Value ?? long.MaxValue, row.Extent.IsKnown ? 0 : 1, -(row.Extent.Value ?? 0)
                          select new TileCode(nest, column, row, pair.Column, pair.Row, width);
         return candidates.FirstOrDefault();
     }
