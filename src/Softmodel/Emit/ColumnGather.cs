@@ -52,7 +52,7 @@ sealed class ColumnGather
     /// <param name="lanes">Numbers in a vector.</param>
     public static (Step.Nest Nest, Axis Column, ColumnGather Gather)? Of(Step.Nest nest, int lanes)
     {
-        if (nest.Fold is not { Kind: Reduction.Sum, Arg: null } fold || nest.Target.Type != ElementType.Float32
+        if (nest.Fold is not { Kind: Reduction.Sum, Arg: null } fold || nest.Target.Type is not (ElementType.Float32 or ElementType.Int32)
             || fold.Term is not Expr.Apply { Type: ElementType.Float32, Operands: [Expr.Load operand, Expr.Load weights] } product || product.Function != Functions.Multiply
             || weights.Index.Dynamic.Count > 0)
             return null;

@@ -232,9 +232,11 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
                 return load.Buffer.Type == ElementType.Bool ? $"Maths.GatherMask(&{Pointer(load)}, {Code(stride)})" : $"Maths.Gather(&{Pointer(load)}, {Code(stride)})";
             case Expr.Convert { Type: ElementType.Float32, Value: { Type: ElementType.Bool } mask }:
                 return $"({Value(mask, true)} & VX.Create(1f))";
-            case Expr.Convert { Type: ElementType.Float32, Value: { Type: ElementType.UInt8 or ElementType.Int8 } whole }:
+            case Expr.Convert { Type: ElementType.Float32, Value: { Type: ElementType.UInt8 or ElementType.Int8 or ElementType.Int32 } whole }:
                 return $"VX.ConvertToSingle({Value(whole, true)})";
-            case Expr.Apply { Type: ElementType.UInt8 or ElementType.UInt32 } whole:
+            case Expr.Convert { Type: ElementType.Int32, Value: { Type: ElementType.Float32 } real }:
+                return $"VX.ConvertToInt32({Value(real, true)})";
+            case Expr.Apply { Type: ElementType.UInt8 or ElementType.UInt32 or ElementType.Int32 } whole:
                 // A shift takes one number of bits for all.
                 var isShift = whole.Function == Functions.ShiftLeft || whole.Function == Functions.ShiftRight;
                 return string.Format(CultureInfo.InvariantCulture, WholeVector(whole.Function, whole.Type)!, [.. whole.Operands.Select((o, i) => (object)(isShift && i == 1 ? $"(int){Value(o, false)}" : Value(o, true)))]);
@@ -254,9 +256,11 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
     /// <summary>How many numbers a table has of which one is chosen by four bits.</summary>
     public const int Chosen = 16;
 
-    /// <summary>C# of type <c>VI</c> for a function of bytes, each in 32 bits, or of whole numbers of 32 bits without a sign; null where there is none.</summary>
+    /// <summary>C# of type <c>VI</c> for a function of bytes, each in 32 bits, or of whole numbers of 32 bits; null where there is none.</summary>
     public static string? WholeVector(Function function, ElementType type)
     {
+        if (type is ElementType.Int32)
+            return function.Name is "add" or "subtract" or "multiply" or "negate" or "maximum" or "minimum" ? function.Vector : null;
         if (type is not (ElementType.UInt8 or ElementType.UInt32))
             return null;
         string Wrapped(string code) => type is ElementType.UInt8 ? $"({code} & VX.Create(255))" : code;

@@ -88,14 +88,14 @@ sealed class TileCode
     public static TileCode? Of(Step.Nest original, int width)
     {
         var nest = Collapse.Axes(original);
-        if (nest.Fold is not { Kind: Reduction.Sum, Arg: null } fold || nest.Target.Type != ElementType.Float32 || fold.Axes.Length is 0 or > Tiles.Depth
+        if (nest.Fold is not { Kind: Reduction.Sum, Arg: null } fold || nest.Target.Type is not (ElementType.Float32 or ElementType.Int32) || fold.Axes.Length is 0 or > Tiles.Depth
             || fold.Term is not Expr.Apply { Type: ElementType.Float32, Operands: [Expr.Load a, Expr.Load b] } product || product.Function != Functions.Multiply)
             return null;
         var candidates = from pair in new[] { (Column: a, Row: b), (Column: b, Row: a) }
                          from column in nest.Axes
                          where pair.Column.Index.Stride(column).Value == 1 && !pair.Row.Axes.Contains(column) && column.Extent.Value is null or >= 4
                              && pair.Column.Index.Dynamic.Count + pair.Row.Index.Dynamic.Count == 0
-                         where Vectorization.CanVector(nest.Value, column, nest)
+                         where Vectorization.CanVector(nest.Value, column, nest) && (nest.Target.Type == ElementType.Float32 || nest.At.Stride(column).Value == 1)
                          // Where nothing can be a row, one row is all there are.
                          from row in nest.Axes.Append(new("one", 1))
                          where row != column && (row.Name == "one" || (pair.Row.Axes.Contains(row) && !pair.Column.Axes.Contains(row) && row.Extent.Value != 1))

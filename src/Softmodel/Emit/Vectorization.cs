@@ -53,7 +53,7 @@ static class Vectorization
     {
         // Real numbers may become whole ones as they are stored.
         var stored = nest is { Target.Type: ElementType.Int16, Value: Expr.Convert { Value.Type: ElementType.Float32 }, Fold: null } ? nest.Value : null;
-        if ((nest.Target.Type is not (ElementType.Float32 or ElementType.Bool) && stored is null) || (nest.Fold is { } fold && fold.Term.Type != ElementType.Float32))
+        if ((nest.Target.Type is not (ElementType.Float32 or ElementType.Bool or ElementType.Int32) && stored is null) || (nest.Fold is { } fold && fold.Term.Type != ElementType.Float32))
             return false;
         foreach (var e in exprs)
         {
@@ -65,10 +65,15 @@ static class Vectorization
             }
             if (!e.Axes.Contains(axis) || e == stored)
                 continue;
-            if (e.Type is not (ElementType.Float32 or ElementType.Bool))
+            if (e.Type is not (ElementType.Float32 or ElementType.Bool or ElementType.Int32))
                 return false;
             var fits = e switch
             {
+                Expr.Load { Type: ElementType.Int32 } load => load.Index.Dynamic.Count == 0 && load.Index.Stride(axis).Value == 1,
+                Expr.Apply { Type: ElementType.Int32 } apply => KernelWriter.WholeVector(apply.Function, ElementType.Int32) is not null && apply.Operands.All(o => o.Type == ElementType.Int32),
+                Expr.Convert { Type: ElementType.Int32 } convert => convert.Value.Type == ElementType.Float32,
+                Expr.Convert { Type: ElementType.Float32, Value.Type: ElementType.Int32 } => true,
+                { Type: ElementType.Int32 } => false,
                 Expr.Load load => load.Index.Dynamic.All(d => !d.Value.Axes.Contains(axis)),
                 Expr.Apply apply => apply.Function.Vector.Length > 0 && apply.Operands.All(o => o.Type is ElementType.Float32 or ElementType.Bool)
                     && (apply.Function != Functions.Select || apply.Operands[1].Type == ElementType.Float32),

@@ -1,6 +1,8 @@
 using CsCheck;
+using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
+using Softmodel.Lowering;
 using Softmodel.Passes;
 using Softmodel.Runtime;
 using Softmodel.Tests.Generated;
@@ -44,6 +46,37 @@ public class IntegersAsFloatsTests
             Assert.False(HasIntegerSums(simple));
             Agree(graph, simple, Bytes(ElementType.UInt8, seed + 1, batch, channels, 9, 13), Tensor.Scalar(ElementType.UInt8, seed % 256));
         }, iter: 15);
+
+    [Fact]
+    public void Sums_with_an_integer_bias_of_any_size_stay_in_vectors() =>
+        Gen.Select(Gen.Int[1, 24], Gen.Int[1, 20], Gen.Int[1, 3], Gen.Bool, Gen.Int[0, 1000]).Sample((channels, filters, kernel, isReal, seed) =>
+        {
+            var builder = new GraphBuilder("biased", Evaluator.Fold);
+            var x = new Term(builder, builder.Input("x", new(ElementType.UInt8, new(1, channels, Dim.Symbol("H"), 13))));
+            var bias = new Term(builder, builder.Input("bias", new(ElementType.Int32, new(filters, 1, 1))));
+            var weights = Shifted(new(builder, builder.Constant(Bytes(ElementType.Int8, seed, filters, channels, kernel, kernel))), new(builder, builder.Constant(Tensor.Scalar(ElementType.Int8, 3))));
+            var sums = x.Cast(ElementType.Int32).Apply(new Op.Convolve([1, 1], [1, 1], [1, 1], [1, 1], 1), weights) + bias;
+            var graph = builder.Build([(isReal ? sums.Cast(ElementType.Float32) * 0.25 : (-sums).Max(-100) * 3).Value], ["y"]);
+            var simple = Simplify.Apply(graph, Evaluator.Fold);
+            Assert.Contains("Tile.", ProgramCode.Write(Lower.Program(simple), 256).Source, StringComparison.Ordinal);
+            var random = new Random(seed);
+            Agree(graph, simple, Bytes(ElementType.UInt8, seed + 1, 1, channels, 9, 13), Tensor.Of(ElementType.Int32, [filters, 1, 1], [.. Enumerable.Range(0, filters).Select(_ => (long)random.Next(int.MinValue, int.MaxValue))]));
+        }, iter: 12);
+
+    [Fact]
+    public void Whole_numbers_of_32_bits_are_computed_in_vectors()
+    {
+        var builder = new GraphBuilder("whole", Evaluator.Fold);
+        var n = Dim.Symbol("N");
+        Term Input(string name, ElementType type, params Dim[] dims) => new(builder, builder.Input(name, new(type, new(dims))));
+        var (a, b, real) = (Input("a", ElementType.Int32, n, 21), Input("b", ElementType.Int32, 21), Input("real", ElementType.Float32, n, 21));
+        var y = (a + b) * (a - b).Max(real.Cast(ElementType.Int32)) - (-a).Map(Functions.Minimum, b);
+        var graph = builder.Build([y.Value, y.Cast(ElementType.Float32).Value], ["y", "real"]);
+        Assert.Contains("VX.ConvertToInt32(", ProgramCode.Write(Lower.Program(graph), 256).Source, StringComparison.Ordinal);
+        var random = new Random(1);
+        Tensor Whole(params long[] dims) => Tensor.Of(ElementType.Int32, dims, [.. Enumerable.Range(0, (int)Tensor.CountOf(dims)).Select(_ => (long)random.Next(int.MinValue, int.MaxValue))]);
+        Agree(graph, graph, Whole(7, 21), Whole(21), Tensor.Of<float>([.. Enumerable.Range(0, 7 * 21).Select(_ => (random.NextSingle() - 0.5f) * 1e9f)], 7, 21));
+    }
 
     [Theory]
     [InlineData(64, 1)]
