@@ -63,7 +63,7 @@ sealed class TileCode
 
     // Gathering an element costs about as much as multiplying it with so many rows. A sum that is not taken in parts waits for
     // its operands the more, the more terms it has: measured, so many more take twice the time.
-    const double GatheredRows = 4, TermsInCache = 512, TermsForTwice = 8000;
+    const double GatheredRows = 4, TermsInCache = 1024, TermsForTwice = 8000;
 
     /// <summary>Whether gathering costs less than the vectors that the other leaves empty, and the copy with zeros around it that it reads.</summary>
     bool IsFaster(TileCode direct, Step.Nest original)
