@@ -18,13 +18,13 @@ static class SayCommand
         var noise = new Option<float?>("--noise") { Description = "How lively the sound is, from 0 to 2; by default as the voice was made." };
         var width = new Option<float?>("--noise-width") { Description = "How much the lengths of sounds vary, from 0 to 2; by default as the voice was made." };
         var seed = new Option<ulong>("--seed") { Description = "What the noise is drawn from: the same seed gives the same samples.", DefaultValueFactory = _ => 0 };
-        var speaker = new Option<int>("--speaker") { Description = "Which speaker of the voice, from 0.", DefaultValueFactory = _ => 0 };
+        var speaker = new Option<string>("--speaker") { Description = "Which speaker of the voice: a number from 0, or a name where its speakers have names, as af_heart.", DefaultValueFactory = _ => "0" };
         var pause = new Option<float>("--pause") { Description = "Seconds of silence after a sentence, from 0 to 10.", DefaultValueFactory = _ => new SpeechOptions().Pause };
         var phonemes = new Option<bool>("--phonemes") { Description = "The text is phonemes: IPA, or ARPAbet with '/' between words for voices that speak it." };
         var threads = new Option<int>("--threads") { Description = "How many threads compute; the samples do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
         var inputs = new Option<string>("--inputs") { Description = "Instead of sound, write what the network is given: for each sentence its raw inputs, and a line of the file 'arguments' for the sample programs of a library from 'softmodel build'.", HelpName = "FOLDER" };
         var verb = new Verb("say", "Speak a text into a WAV file, sentence by sentence.",
-            "say tts-en \"Good morning.\" -o morning.wav", "say piper-libritts \"It costs $12.50.\" --speaker 17 --speed 1.1", "say tts-en \"HH AH0 L OW1 / W ER1 L D\" --phonemes", "say tts-en \"Who goes there?\" --inputs line")
+            "say tts-en \"Good morning.\" -o morning.wav", "say piper-libritts \"It costs $12.50.\" --speaker 17 --speed 1.1", "say tts-en \"HH AH0 L OW1 / W ER1 L D\" --phonemes", "say kokoro \"Good morning.\" --speaker af_heart", "say tts-en \"Who goes there?\" --inputs line")
         {
             voice, text, output, speed, noise, width, seed, speaker, pause, phonemes, inputs, threads,
         };
@@ -40,7 +40,6 @@ static class SayCommand
                 Noise = parsed.GetValue(noise),
                 NoiseWidth = parsed.GetValue(width),
                 Seed = parsed.GetValue(seed),
-                Speaker = parsed.GetValue(speaker),
                 Pause = parsed.GetValue(pause),
                 Kind = parsed.GetValue(phonemes) ? TextKind.Phonemes : TextKind.English,
             };
@@ -53,6 +52,7 @@ static class SayCommand
                 WholeFile.Check(path);
             await terminal.Fetch(name, cancel);
             using var speaking = await terminal.Working(progress => Voice.LoadAsync(name, new() { Threads = parsed.GetValue(threads) }, progress, cancel));
+            options = options with { Speaker = speaking.Profile.SpeakerOf(parsed.GetRequiredValue(speaker)) };
             if (parsed.GetValue(inputs) is { } folder)
             {
                 var lines = WriteInputs(speaking, said, options, folder, cancel);

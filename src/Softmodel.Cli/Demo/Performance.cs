@@ -26,8 +26,8 @@ sealed record Performance(string Folder, string Whole, Performance.Line[] Lines,
         Speed = (float)character.Speed,
         Noise = (float?)character.Noise,
         Seed = character.Seed,
-        // A voice with fewer speakers gives several characters one of them.
-        Speaker = character.Speaker % voice.Speakers,
+        // A voice with fewer speakers gives several characters one of them; what is not given text is no character.
+        Speaker = voice.OfText is { Count: > 0 } speakers ? speakers[character.Speaker % speakers.Count] : 0,
     };
 
     /// <summary>Speaks a dialogue. The files appear together when all of them are whole.</summary>

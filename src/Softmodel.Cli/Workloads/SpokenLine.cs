@@ -21,7 +21,7 @@ static class SpokenLine
         var profile = VoiceProfile.Read(model);
         var options = new SpeechOptions { Noise = 0, NoiseWidth = 0, Kind = TextKind.Phonemes };
         // Given as phonemes it needs no lexicon and no espeak-ng.
-        static IReadOnlyList<SpokenWord> NoText(IReadOnlyList<string> words, CancellationToken cancel) => throw new InvalidOperationException();
+        static IReadOnlyList<SpokenWord> NoText(IReadOnlyList<string> words, int speaker, CancellationToken cancel) => throw new InvalidOperationException();
         return Of(Voice.Utterances(profile, NoText, profile.Alphabet == Alphabet.Ipa ? Ipa : Arpabet, options, default).Single(), "5 words", profile, options, inputs);
     }
 

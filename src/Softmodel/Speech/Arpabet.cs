@@ -23,7 +23,7 @@ sealed class Arpabet(Lexicon lexicon, Func<string, string[]> pronounce)
     readonly Dictionary<string, Phoneme[]> known = [];
 
     /// <summary>The sounds of words: a <see cref="Phonemizer"/>.</summary>
-    public IReadOnlyList<SpokenWord> Phonemize(IReadOnlyList<string> words, CancellationToken cancel)
+    public IReadOnlyList<SpokenWord> Phonemize(IReadOnlyList<string> words, int speaker, CancellationToken cancel)
     {
         var spoken = new SpokenWord[words.Count];
         for (var i = 0; i < spoken.Length; i++)

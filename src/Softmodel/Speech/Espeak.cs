@@ -6,15 +6,16 @@ namespace Softmodel.Speech;
 
 /// <summary>Words as espeak-ng's IPA, by the program that is installed on this machine.</summary>
 /// <param name="voice">Which of espeak-ng's voices, such as <c>en-us</c>.</param>
+/// <param name="spelling">How the IPA becomes symbols.</param>
 /// <param name="program">The name or path of the program.</param>
-sealed class Espeak(string voice, string program = "espeak-ng")
+sealed class Espeak(string voice, IpaSpelling spelling, string program = "espeak-ng")
 {
     /// <summary>Longer clauses are given in pieces: espeak-ng itself cuts those of some hundred characters.</summary>
     const int LongestClause = 200;
 
     static readonly TimeSpan patience = TimeSpan.FromSeconds(30);
 
-    /// <summary>The sounds of words, one symbol for each letter of IPA: a <see cref="Phonemizer"/>.</summary>
+    /// <summary>The sounds of words, as a speaker writes them: a <see cref="Phonemizer"/>.</summary>
     public IReadOnlyList<SpokenWord> Phonemize(IReadOnlyList<string> words, CancellationToken cancel)
     {
         var clauses = Clauses(words);
@@ -25,7 +26,7 @@ sealed class Espeak(string voice, string program = "espeak-ng")
         var spoken = new List<SpokenWord>();
         foreach (var (line, clause) in lines.Zip(clauses))
         {
-            var sounds = Ipa.Words(line);
+            var sounds = spelling.Words(line);
             for (var i = 0; i < sounds.Length; i++)
                 spoken.Add(new(sounds[i], i == sounds.Length - 1 ? clause.Mark : '\0'));
         }
@@ -64,7 +65,7 @@ sealed class Espeak(string voice, string program = "espeak-ng")
     /// <summary>One line of IPA for each clause.</summary>
     string[] Run(IEnumerable<string> clauses, CancellationToken cancel)
     {
-        var start = new ProcessStartInfo(program, ["-q", "--ipa", "-b", "1", "-v", voice, "--stdin"])
+        var start = new ProcessStartInfo(program, ["-q", "--ipa", .. spelling.Ties ? [$"--tie={IpaSpelling.Tie}"] : Array.Empty<string>(), "-b", "1", "-v", voice, "--stdin"])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -118,27 +119,5 @@ sealed class Espeak(string voice, string program = "espeak-ng")
         {
             // It has ended.
         }
-    }
-}
-
-/// <summary>Phonemes written in IPA.</summary>
-static class Ipa
-{
-    /// <summary>The words of a line; each character is a symbol, letters with a sign below or above are two.</summary>
-    public static Phoneme[][] Words(string line) =>
-        [.. Plain(line).Split([' ', '\t', '\n'], StringSplitOptions.RemoveEmptyEntries).Select(word => word.Select(c => new Phoneme(c.ToString())).ToArray())];
-
-    /// <summary>Without what says that a word is of another language, such as <c>(fr)</c>, and with combined letters taken apart.</summary>
-    static string Plain(string line)
-    {
-        var plain = new StringBuilder(line.Length);
-        for (var i = 0; i < line.Length; i++)
-        {
-            if (line[i] == '(' && line.IndexOf(')', i) is > 0 and var end && end - i <= 8)
-                i = end;
-            else
-                plain.Append(line[i] switch { 'ç' => "c\u0327", 'ã' => "a\u0303", 'õ' => "o\u0303", '\u200d' => "", var c => c.ToString() });
-        }
-        return plain.ToString();
     }
 }

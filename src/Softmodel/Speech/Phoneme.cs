@@ -12,5 +12,6 @@ readonly record struct SpokenWord(Phoneme[] Phonemes, char Mark = '\0');
 
 /// <summary>The sounds of words.</summary>
 /// <param name="words">Words of letters and apostrophes, each perhaps with a mark of <see cref="SpokenEnglish.Marks"/> at its end.</param>
+/// <param name="speaker">Who speaks them: speakers differ in their language.</param>
 /// <param name="cancel">Stops it.</param>
-delegate IReadOnlyList<SpokenWord> Phonemizer(IReadOnlyList<string> words, CancellationToken cancel);
+delegate IReadOnlyList<SpokenWord> Phonemizer(IReadOnlyList<string> words, int speaker, CancellationToken cancel);

@@ -15,16 +15,16 @@ public sealed record SpeechOptions
     /// <summary>How fast, from 0.25 to 4; 1 is the voice's own pace.</summary>
     public float Speed { get; init; } = 1;
 
-    /// <summary>How lively the sound is, from 0 to 2; null for the voice's own.</summary>
+    /// <summary>How lively the sound is, from 0 to 2; null for the voice's own. Voices whose network takes no noise, as Kokoro's, do not heed it.</summary>
     public float? Noise { get; init; }
 
-    /// <summary>How much the lengths of sounds vary, from 0 to 2; null for the voice's own.</summary>
+    /// <summary>How much the lengths of sounds vary, from 0 to 2; null for the voice's own. Kokoro's do not heed it.</summary>
     public float? NoiseWidth { get; init; }
 
     /// <summary>What the noise is drawn from: the same seed gives the same samples.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>Which speaker, from 0; voices say how many they have in <see cref="VoiceProfile.Speakers"/>.</summary>
+    /// <summary>Which speaker, from 0; voices say how many they have in <see cref="VoiceProfile.Speakers"/>, and <see cref="VoiceProfile.SpeakerOf"/> finds one by name.</summary>
     public int Speaker { get; init; }
 
     /// <summary>Seconds of silence after a sentence, from 0 to 10; after a paragraph twice as long, after a part of a sentence a third.</summary>
@@ -45,7 +45,10 @@ public sealed record SpeechOptions
         Require(NoiseWidth is null or >= 0 and <= 2, $"noise width is {NoiseWidth}; it can be from 0 to 2");
         Require(Pause is >= 0 and <= 10, $"pause is {Pause} seconds; it can be from 0 to 10");
         Require(MaxPhonemes is >= 16 and <= 2000, $"{MaxPhonemes} phonemes in one go were asked for; it can be from 16 to 2,000");
-        Require(Speaker >= 0 && Speaker < voice.Speakers, $"there is no speaker {Speaker}: {voice.Name} has {(voice.Speakers == 1 ? "one speaker, number 0" : $"speakers 0 to {voice.Speakers - 1}")}");
+        if (Speaker < 0 || Speaker >= voice.Speakers)
+            throw voice.NoSpeaker($"{Speaker}");
+        if (Kind == TextKind.English && !voice.SpeaksText(Speaker))
+            throw voice.NoText(Speaker);
     }
 
     static void Require(bool condition, string message)

@@ -68,7 +68,7 @@ public sealed class Voice : IDisposable
     internal static (Phonemizer, Pronouncer?) FrontEnd(VoiceProfile profile, ResolvedModel resolved, CancellationToken cancel)
     {
         if (profile.Alphabet == Alphabet.Ipa)
-            return (new Espeak(profile.Espeak).Phonemize, null);
+            return ((words, speaker, cancel) => profile.Espeaks(speaker).Phonemize(words, cancel), null);
         var cache = StoreSettings.FromEnvironment().Cache;
         var lexicon = Lexicon.Open(resolved.File("lexicon"), cache, cancel);
         var pronouncer = Pronouncer.Load(resolved.File("g2p"), cache, cancel);
@@ -120,15 +120,15 @@ public sealed class Voice : IDisposable
     internal static IEnumerable<Utterance> Utterances(VoiceProfile profile, Phonemizer phonemize, string text, SpeechOptions options, CancellationToken cancel)
     {
         var paragraphs = options.Kind == TextKind.English
-            ? SpokenEnglish.Spell(text).Split('\n').Select(p => phonemize(p.Split(' '), cancel))
-            : [Given(profile, text)];
+            ? SpokenEnglish.Spell(text).Split('\n').Select(p => phonemize(p.Split(' '), options.Speaker, cancel))
+            : [Given(profile, text, options.Speaker)];
         return paragraphs.SelectMany(words => Utterance.Of(words, profile, options.MaxPhonemes));
     }
 
     /// <summary>Phonemes as a user writes them.</summary>
-    static SpokenWord[] Given(VoiceProfile profile, string text)
+    static SpokenWord[] Given(VoiceProfile profile, string text, int speaker)
     {
-        var words = profile.Alphabet == Alphabet.Ipa ? Ipa.Words(text)
+        var words = profile.Alphabet == Alphabet.Ipa ? profile.Spelling(speaker).Given(text)
             : [.. text.Split('/', StringSplitOptions.RemoveEmptyEntries).Select(w => w.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Select(Arpabet.Phoneme).ToArray())];
         var unknown = words.SelectMany(w => w).Select(p => p.Symbol).Where(s => !profile.Symbols.ContainsKey(s)).Distinct().ToArray();
         if (unknown.Length > 0)
@@ -187,7 +187,7 @@ public sealed class Voice : IDisposable
         var (noise, width, pace) = (options.Noise ?? profile.Noise, options.NoiseWidth ?? profile.NoiseWidth, 1 / options.Speed);
         return input.Name switch
         {
-            "x" or "input" => (utterance.Symbols, [1, length]),
+            "x" or "input" or "input_ids" => (utterance.Symbols, [1, length]),
             "x_lengths" or "input_lengths" => (new long[] { length }, [1]),
             "tone" => (utterance.Tones, [1, length]),
             "language" => (utterance.Languages, [1, length]),
@@ -196,6 +196,8 @@ public sealed class Voice : IDisposable
             "noise_scale" => (new[] { noise }, [1]),
             "noise_scale_w" => (new[] { width }, [1]),
             "length_scale" => (new[] { pace }, [1]),
+            "speed" => (new[] { options.Speed }, [1]),
+            "style" => (profile.Style(options.Speaker, length), [1, VoiceProfile.StyleWidth]),
             // Features of a language model, which the voice speaks well without.
             "bert" or "ja_bert" => (null, [1, input.Sizes[1], length]),
             _ => throw new SoftmodelException($"{profile.Name} takes {input}, which no voice that is known takes"),

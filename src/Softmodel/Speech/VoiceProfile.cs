@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Softmodel.Import;
 using Softmodel.Import.Onnx;
@@ -27,6 +28,9 @@ public sealed record VoiceProfile
     /// <summary>How many speakers it has; they are numbered from 0.</summary>
     public int Speakers { get; init; } = 1;
 
+    /// <summary>Its speakers in their order, where they have names; none where they are only numbered.</summary>
+    public IReadOnlyList<NamedSpeaker> Named { get; init; } = [];
+
     /// <summary>What its symbols are.</summary>
     public required Alphabet Alphabet { get; init; }
 
@@ -42,8 +46,14 @@ public sealed record VoiceProfile
     /// <summary>The symbol between words; null for none.</summary>
     public string? Gap { get; init; }
 
+    /// <summary>Whether a blank, number 0, stands between symbols.</summary>
+    public bool BlankBetween { get; init; } = true;
+
     /// <summary>Whether a blank, number 0, stands before the first and after the last symbol, as it does between all others.</summary>
     public bool BlankAround { get; init; }
+
+    /// <summary>The most symbols that it speaks in one go, without the first and the last.</summary>
+    public int MostSymbols { get; init; } = int.MaxValue;
 
     /// <summary>What is added to the tone of a symbol.</summary>
     public int ToneOffset { get; init; }
@@ -51,7 +61,7 @@ public sealed record VoiceProfile
     /// <summary>The number of the language, where the network asks for one.</summary>
     public int Language { get; init; }
 
-    /// <summary>The voice of espeak-ng that its phonemes come from.</summary>
+    /// <summary>The voice of espeak-ng that its phonemes come from, where no speaker has a language of its own.</summary>
     public string Espeak { get; init; } = "en-us";
 
     /// <summary>The noise it was made with.</summary>
@@ -59,6 +69,62 @@ public sealed record VoiceProfile
 
     /// <summary>The variation of lengths it was made with.</summary>
     public float NoiseWidth { get; init; } = 0.8f;
+
+    /// <summary>The number of a speaker.</summary>
+    /// <param name="speaker">Its number, or its name where it has one, such as <c>af_heart</c>.</param>
+    /// <exception cref="SoftmodelException">There is none: the message names those there are.</exception>
+    public int SpeakerOf(string speaker)
+    {
+        for (var i = 0; i < Named.Count; i++)
+        {
+            if (Named[i].Name == speaker)
+                return i;
+        }
+        return int.TryParse(speaker, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number < Speakers ? number
+            : throw NoSpeaker(speaker);
+    }
+
+    internal SoftmodelException NoSpeaker(string speaker) => new($"there is no speaker {speaker}: {Name} has {(Speakers == 1 ? "one speaker, number 0" : $"speakers 0 to {Speakers - 1}")}{Names(Named)}");
+
+    static string Names(IEnumerable<NamedSpeaker> speakers) => string.Join(", ", speakers.Select(s => s.Name)) is { Length: > 0 } names ? $": {names}" : "";
+
+    /// <summary>The speakers that are given English text, in their order.</summary>
+    internal IReadOnlyList<int> OfText => [.. Enumerable.Range(0, Speakers).Where(SpeaksText)];
+
+    /// <summary>Whether a speaker is given English text, and not only phonemes.</summary>
+    internal bool SpeaksText(int speaker) => Named.Count == 0 || Named[speaker].Espeak is not null;
+
+    internal SoftmodelException NoText(int speaker) =>
+        new($"{Named[speaker].Name} speaks {Named[speaker].Language}, and text is read as English: give phonemes (--phonemes), or choose a speaker of English{Names(Named.Where(s => s.Espeak is not null))}");
+
+    /// <summary>What gives a speaker its phonemes.</summary>
+    internal Espeak Espeaks(int speaker) => new((Named.Count == 0 ? Espeak : Named[speaker].Espeak)!, Spelling(speaker));
+
+    /// <summary>How a speaker's symbols write IPA.</summary>
+    internal IpaSpelling Spelling(int speaker) => Named.Count == 0 ? IpaSpelling.Piper : Named[speaker].Spelling;
+
+    /// <summary>How many numbers a style is.</summary>
+    internal const int StyleWidth = 256;
+
+    /// <summary>How a speaker sounds in an utterance of so many symbols, the first and the last with them.</summary>
+    /// <exception cref="SoftmodelException">The file can't be read.</exception>
+    internal float[] Style(int speaker, int symbols)
+    {
+        var path = Named[speaker].StyleFile;
+        try
+        {
+            using var file = File.OpenHandle(path);
+            var rows = RandomAccess.GetLength(file) / StyleBytes;
+            var style = new float[StyleWidth];
+            return RandomAccess.Read(file, MemoryMarshal.AsBytes(style.AsSpan()), Math.Min(symbols - 2, rows - 1) * StyleBytes) == StyleBytes ? style : throw new EndOfStreamException("it is too short");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SoftmodelException($"the styles of {Named[speaker].Name} in '{path}' can't be read: {e.Message}", e);
+        }
+    }
+
+    const long StyleBytes = StyleWidth * sizeof(float);
 
     /// <summary>What marks are written as, where the symbols don't have them.</summary>
     static readonly Dictionary<char, string> instead = new() { ['…'] = ".", [';'] = ",", [':'] = "," };
@@ -74,15 +140,21 @@ public sealed record VoiceProfile
     }
 
     /// <summary>Reads what there is to know about a voice from the files that came with it.</summary>
-    /// <param name="model">The files, by role: <c>metadata</c> and <c>lexicon</c>, or <c>tokens</c>, or for a Piper voice its <c>.onnx.json</c> beside the model.</param>
+    /// <param name="model">
+    /// The files, by role: <c>metadata</c> and <c>lexicon</c>, or <c>tokens</c>, and for Kokoro <c>voice-NAME</c> for each speaker.
+    /// Without roles, beside the model: for a Piper voice its <c>.onnx.json</c>, for Kokoro <c>tokenizer.json</c> and a folder <c>voices</c>;
+    /// or what a Piper voice's own file notes.
+    /// </param>
     /// <exception cref="SoftmodelException">They are not those of a voice, or are damaged.</exception>
     public static VoiceProfile Read(ResolvedModel model)
     {
         var beside = $"{model.MainFile}.json";
         var (path, read) = model.Find("metadata") is { } metadata ? (metadata, OfMetadata)
             : model.Find("tokens") is { } tokens && Path.GetExtension(tokens) != ".json" ? (tokens, OfTokens)
+            : Tokenizer(model) is { } tokenizer && Styles(model) is { Length: > 0 } styles ? (tokenizer, (model, path) => OfKokoro(model, path, styles))
             : File.Exists(beside) ? (beside, (Func<ResolvedModel, string, VoiceProfile>)OfPiper)
-            : throw new SoftmodelException($"{model.Name} is no voice that can be spoken with: it needs a file of symbols with the role 'metadata' or 'tokens', or '{Path.GetFileName(beside)}' beside it; 'softmodel models' lists voices");
+            : Notes(model) is { } notes ? (model.MainFile, (model, _) => OfNotes(model, notes))
+            : throw new SoftmodelException($"{model.Name} is no voice that can be spoken with: it needs a file of symbols with the role 'metadata' or 'tokens', symbols noted in its own file, or '{Path.GetFileName(beside)}' or 'tokenizer.json' and a folder 'voices' beside it; 'softmodel models' lists voices");
         try
         {
             return read(model, path).Checked();
@@ -126,12 +198,45 @@ public sealed record VoiceProfile
 
     static VoiceProfile OfTokens(ResolvedModel model, string path)
     {
-        var noted = OnnxNotes.Read(model.MainFile);
-        int Noted(string key, int otherwise) => noted.TryGetValue(key, out var text) ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
         // Each line is a symbol, which may be a space, another space, and its number.
         var symbols = File.ReadLines(path).Where(line => line.Length > 2).Select(line => (line, Space: line.LastIndexOf(' ')))
             .ToDictionary(l => l.line[..l.Space], l => int.Parse(l.line.AsSpan(l.Space + 1), CultureInfo.InvariantCulture));
-        return Piper(model.Name, symbols) with { SampleRate = Noted("sample_rate", 22050), Speakers = Noted("n_speakers", 1), Espeak = noted.GetValueOrDefault("voice", "en-us") };
+        return Noted(Piper(model.Name, symbols), OnnxNotes.Read(model.MainFile));
+    }
+
+    /// <summary>What the network's own file notes, where that is its symbols, or null.</summary>
+    static Dictionary<string, string>? Notes(ResolvedModel model)
+    {
+        try
+        {
+            return Path.GetExtension(model.MainFile) == ".onnx" && OnnxNotes.Read(model.MainFile) is var notes && notes.ContainsKey("phoneme_ids") ? notes : null;
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
+    }
+
+    static VoiceProfile OfNotes(ResolvedModel model, Dictionary<string, string> notes)
+    {
+        var symbols = notes["phonemes"].Split(' ').Select(p => p == "<space>" ? " " : p).ToArray();
+        var numbers = notes["phoneme_ids"].Split(' ');
+        return symbols.Length == numbers.Length ? Noted(Piper(model.Name, symbols.Zip(numbers).ToDictionary(s => s.First, s => int.Parse(s.Second, CultureInfo.InvariantCulture))), notes)
+            : throw new FormatException($"it notes {symbols.Length} phonemes and {numbers.Length} numbers for them");
+    }
+
+    static VoiceProfile Noted(VoiceProfile voice, Dictionary<string, string> notes)
+    {
+        int Whole(string key, int otherwise) => notes.TryGetValue(key, out var text) ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
+        float Real(string key, float otherwise) => notes.TryGetValue(key, out var text) ? float.Parse(text, CultureInfo.InvariantCulture) : otherwise;
+        return voice with
+        {
+            SampleRate = Whole("sample_rate", voice.SampleRate),
+            Speakers = Whole("n_speakers", voice.Speakers),
+            Espeak = notes.GetValueOrDefault("voice", voice.Espeak),
+            Noise = Real("noise_scale", voice.Noise),
+            NoiseWidth = Real("noise_w", voice.NoiseWidth),
+        };
     }
 
     static VoiceProfile OfPiper(ResolvedModel model, string path)
@@ -157,8 +262,72 @@ public sealed record VoiceProfile
         return profile;
     }
 
+    /// <summary>The table of symbols of a Kokoro voice, or null.</summary>
+    static string? Tokenizer(ResolvedModel model) => model.Find("tokens") ?? (Path.Combine(Path.GetDirectoryName(model.MainFile)!, "tokenizer.json") is var beside && File.Exists(beside) ? beside : null);
+
+    /// <summary>The styles of a Kokoro voice: a file for each speaker.</summary>
+    static string[] Styles(ResolvedModel model)
+    {
+        var folder = Path.Combine(Path.GetDirectoryName(model.MainFile)!, "voices");
+        string[] styles = [.. model.Files.Where(f => f.Role.StartsWith("voice-", StringComparison.Ordinal)).Select(f => f.Path)];
+        return styles.Length > 0 || !Directory.Exists(folder) ? styles : [.. Directory.GetFiles(folder, "*.bin").Order(StringComparer.Ordinal)];
+    }
+
+    static VoiceProfile OfKokoro(ResolvedModel model, string path, string[] styles)
+    {
+        using var json = JsonDocument.Parse(File.ReadAllBytes(path));
+        if (styles.FirstOrDefault(s => new FileInfo(s).Length is var length && (length == 0 || length % StyleBytes != 0)) is { } odd)
+            throw new FormatException($"the styles in '{odd}' are not rows of {StyleWidth} numbers");
+        return new()
+        {
+            Name = model.Name,
+            // No file says so.
+            SampleRate = 24000,
+            Speakers = styles.Length,
+            Named = [.. styles.Select(NamedSpeaker.Of)],
+            Alphabet = Alphabet.Ipa,
+            Symbols = json.RootElement.GetProperty("model").GetProperty("vocab").EnumerateObject().ToDictionary(p => p.Name, p => p.Value.GetInt32()),
+            First = "$",
+            Last = "$",
+            Gap = " ",
+            BlankBetween = false,
+            MostSymbols = 510,
+        };
+    }
+
     static VoiceProfile Piper(string name, IReadOnlyDictionary<string, int> symbols) =>
         new() { Name = name, SampleRate = 22050, Alphabet = Alphabet.Ipa, Symbols = symbols, First = "^", Last = "$", Gap = " " };
+}
+
+/// <summary>A speaker that has a name, as Kokoro's have.</summary>
+/// <param name="Name">The name, such as <c>af_heart</c>. Its first letter is the language.</param>
+/// <param name="Language">What it speaks, in English words.</param>
+/// <param name="Espeak">The voice of espeak-ng that its phonemes come from; null where it is given phonemes only, text being read as English.</param>
+/// <param name="StyleFile">The file with how it sounds: 256 numbers for each number of symbols in an utterance.</param>
+public sealed record NamedSpeaker(string Name, string Language, string? Espeak, string StyleFile)
+{
+    /// <summary>How its symbols write IPA.</summary>
+    internal IpaSpelling Spelling => Espeak switch { "en-us" => IpaSpelling.KokoroAmerican, "en-gb" => IpaSpelling.KokoroBritish, _ => IpaSpelling.Kokoro };
+
+    /// <summary>The speaker of a file of styles.</summary>
+    internal static NamedSpeaker Of(string file)
+    {
+        var name = Path.GetFileNameWithoutExtension(file);
+        var (language, espeak) = name.AsSpan(0, Math.Min(1, name.Length)) switch
+        {
+            "a" => ("American English", "en-us"),
+            "b" => ("British English", "en-gb"),
+            "e" => ("Spanish", null),
+            "f" => ("French", null),
+            "h" => ("Hindi", null),
+            "i" => ("Italian", null),
+            "j" => ("Japanese", null),
+            "p" => ("Brazilian Portuguese", null),
+            "z" => ("Mandarin Chinese", null),
+            _ => ("a language that its name does not tell", (string?)null),
+        };
+        return new(name, language, espeak, file);
+    }
 }
 
 /// <summary>What the producer of an ONNX file noted at its end, read without reading the rest.</summary>
