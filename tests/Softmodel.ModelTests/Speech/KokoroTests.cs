@@ -1,0 +1,73 @@
+using Softmodel.Cli.Peers;
+using Softmodel.Cli.Workloads;
+using Softmodel.Sources;
+using Softmodel.Speech;
+
+namespace Softmodel.ModelTests.Speech;
+
+public sealed class KokoroTests(ITestOutputHelper output)
+{
+    static readonly SpeechOptions options = new() { Kind = TextKind.Phonemes, Seed = 4 };
+
+    [Fact]
+    public async Task What_the_catalogue_says_speaks_is_given_a_line()
+    {
+        var voices = Catalogue.All.Where(m => m.Task == "text to speech").ToArray();
+        Assert.True(voices.Length >= 4);
+        foreach (var voice in voices)
+        {
+            var files = await VoiceFolder.Of(voice.Name);
+            using var model = await Model.LoadAsync(voice.Name, cancel: TestContext.Current.CancellationToken);
+            Assert.All(SpokenLine.OfFiveWords(files, model.Inputs).Inputs, i => Assert.True(i.Value.Count > 0, $"{voice.Name} {i.Key}"));
+        }
+    }
+
+    [Fact]
+    public async Task A_Piper_voice_s_own_file_tells_its_symbols()
+    {
+        var profile = VoiceProfile.Read(await VoiceFolder.Of("piper-curie"));
+        Assert.Equal((157, 22050, 1), (profile.Symbols.Count, profile.SampleRate, profile.Speakers));
+        Assert.Equal((3, 20, 59, 154, 129), (profile.Symbols[" "], profile.Symbols["h"], profile.Symbols["ə"], profile.Symbols["g"], profile.Symbols["ⱱ"]));
+    }
+
+    [Fact]
+    public async Task It_speaks_as_in_ONNX_Runtime_and_a_seed_gives_the_same_samples()
+    {
+        var files = await VoiceFolder.Of("kokoro");
+        using var voice = await Voice.LoadAsync("kokoro", new() { Threads = 2 }, cancel: TestContext.Current.CancellationToken);
+        var heart = options with { Speaker = voice.Profile.SpeakerOf("af_heart") };
+        const string text = "həlˈoʊ wˈɜːld.";
+        var sound = voice.Speak(text, heart);
+        Assert.True(sound.Samples.Span.SequenceEqual(voice.Speak(text, heart).Samples.Span));
+        Assert.Equal(24000, sound.SampleRate);
+        Assert.InRange(sound.Duration.TotalSeconds, 0.6, 2.5);
+        Assert.InRange(sound.Samples.ToArray().Max(MathF.Abs), 0.1f, 1.2f);
+
+        // Where it draws noise of its own the samples differ, and how loud they are does not.
+        var line = SpokenLine.Of(Assert.Single(voice.Utterances(text, heart, default)), text, voice.Profile, heart, voice.Network.Inputs);
+        using var peer = OnnxRuntimePeer.Load(files.MainFile, 2);
+        var its = peer.Run(line.For(peer.Inputs))[0].Values<float>().ToArray();
+        var (loudness, itsLoudness) = (Loudness(sound.Samples.Span), Loudness(its));
+        var likeness = Enumerable.Range(0, 3).Max(late => Math.Max(Likeness(loudness[late..], itsLoudness), Likeness(loudness, itsLoudness[late..])));
+        output.WriteLine($"{sound.Samples.Length} samples, ONNX Runtime {its.Length}; loudness alike by {likeness:0.0000}");
+        // It rounds to 8 bits on the way, where the length of a sound may turn by a frame of 600 samples.
+        Assert.InRange(sound.Samples.Length - its.Length, -1200, 1200);
+        Assert.True(likeness > 0.9, $"{likeness}");
+
+        var fast = voice.Speak(text, heart with { Speed = 1.6f });
+        Assert.InRange(sound.Duration / fast.Duration, 1.15, 1.8);
+        Assert.False(fast.Samples.Span.SequenceEqual(voice.Speak(text, heart with { Speed = 1.6f, Speaker = voice.Profile.SpeakerOf("bm_george") }).Samples.Span));
+    }
+
+    /// <summary>The loudness of each 25 ms.</summary>
+    static double[] Loudness(ReadOnlySpan<float> samples) => [.. samples.ToArray().Chunk(600).Select(c => Math.Sqrt(c.Average(s => (double)s * s)))];
+
+    /// <summary>The correlation of two rows, from -1 to 1.</summary>
+    static double Likeness(double[] a, double[] b)
+    {
+        var count = Math.Min(a.Length, b.Length);
+        var (x, y) = (a[..count], b[..count]);
+        var (mx, my) = (x.Average(), y.Average());
+        return x.Zip(y, (p, q) => (p - mx) * (q - my)).Sum() / Math.Sqrt(x.Sum(p => (p - mx) * (p - mx)) * y.Sum(q => (q - my) * (q - my)));
+    }
+}
