@@ -81,7 +81,7 @@ public class ConformanceTests
         var suite = Assert.Single(Suites.Find(Shared.Folder("onnx/node")), s => s.Name == "node");
         var add = Assert.Single(suite.Cases, c => c.Name == "test_add");
         var wrong = add with { Data = [new(add.Data[0].Inputs, [add.Data[0].Inputs[0]])] };
-        using var worker = new Worker(Directory.CreateTempSubdirectory("softmodel-test-").FullName);
+        using var worker = new Worker();
         var result = await worker.Run(wrong, TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
         Assert.Equal((Verdict.Failed, "compare"), (result.Verdict, result.Stage));
         Assert.Equal(Verdict.Passed, (await worker.Run(add, TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken)).Verdict);
@@ -91,7 +91,7 @@ public class ConformanceTests
     public async Task A_case_that_takes_too_long_is_given_up_and_the_next_one_runs()
     {
         var add = Suites.Find(Shared.Folder("onnx/node"))[0].Cases.Single(c => c.Name == "test_add");
-        using var worker = new Worker(Directory.CreateTempSubdirectory("softmodel-test-").FullName);
+        using var worker = new Worker();
         var late = await worker.Run(add, TimeSpan.FromMilliseconds(1), TestContext.Current.CancellationToken);
         Assert.Equal(Verdict.Failed, late.Verdict);
         Assert.Contains("not done", late.Reason);
