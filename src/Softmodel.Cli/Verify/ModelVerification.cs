@@ -64,8 +64,11 @@ static class ModelVerification
     // The reference evaluator takes about a nanosecond for a product: always a second of it, half a minute where there is a doubt.
     const double FewProducts = 1e9, MostProducts = 3e10;
 
-    // Where numbers are rounded to few bits chance decides by how much two ways of computing differ.
-    const double Chance = 1;
+    // Where sizes are found while a model runs, nothing tells how long it takes: all of its cases together have so long.
+    static readonly TimeSpan mostTime = TimeSpan.FromMinutes(5);
+
+    // Where numbers are rounded to few bits chance decides by how much two ways of computing differ, but not by a factor of two.
+    const double Chance = 1, MostChance = 6;
 
     const int EnoughJudged = 10;
 
@@ -229,18 +232,32 @@ static class ModelVerification
         Tensor[] Given(Workload work) => work.For(imported.Inputs.Select(v => v.Name));
         double? Cost(Case one) => one.Ours.Length == 0 ? null : DoublePrecision.Products(imported, Given(one.Work));
         bool IsDoubtful(Case one) => one.Found.Fault is not null || one.Found.SnrDb < pair.Options.Bar;
-        Comparison Distance(Case one)
+        Comparison Distance(Case one, CancellationToken cancel)
         {
             pair.Progress.Report($"evaluating {pair.Name} in double precision: {one.Found.Name}");
             try
             {
-                var expected = Evaluator.Run(exact.Value, [.. Given(one.Work).Select(DoublePrecision.Of)], cancel: pair.Cancel);
+                var expected = Evaluator.Run(exact.Value, [.. Given(one.Work).Select(DoublePrecision.Of)], cancel: cancel);
                 return one.Found with { ExactSnrDb = Decibels(Agreement.OfNumbers(one.Ours, expected)), OracleExactSnrDb = Decibels(Agreement.OfNumbers(one.Its, expected)) };
             }
             catch (SoftmodelException) when (!IsDoubtful(one))
             {
                 // A program that the evaluator has no rule for.
                 return one.Found;
+            }
+        }
+        // Null where there is no time left.
+        Comparison? InTime(Case one, TimeSpan time)
+        {
+            using var ending = CancellationTokenSource.CreateLinkedTokenSource(pair.Cancel);
+            ending.CancelAfter(time);
+            try
+            {
+                return Distance(one, ending.Token);
+            }
+            catch (OperationCanceledException) when (!pair.Cancel.IsCancellationRequested)
+            {
+                return null;
             }
         }
         // The quickest come first, until all of them together have taken as long as is given.
@@ -250,14 +267,20 @@ static class ModelVerification
         {
             if (!(IsDoubtful(one) ? cost <= left : i == order[0].Index && cost <= FewProducts))
                 continue;
-            (found[i], left) = (Distance(one), left - cost!.Value);
+            (found[i], left) = (Distance(one, pair.Cancel), left - cost!.Value);
+        }
+        var clock = Stopwatch.StartNew();
+        foreach (var (one, i) in cases.Select((one, i) => (one, i)).Where(c => c.one.Ours.Length > 0 && Cost(c.one) is null && IsDoubtful(c.one)).OrderBy(c => c.one.Found.Elements))
+        {
+            if (mostTime - clock.Elapsed is { Ticks: > 0 } time && InTime(one, time) is { } judgement)
+                found[i] = judgement;
         }
         int[] doubtful = [.. order.Where(c => IsDoubtful(c.Case) && c.Cost <= MostProducts).Select(c => c.Index)];
         if (doubtful.Length == 0 || cases[doubtful[0]].Work.Again is not { } again)
             return found;
         var judged = found.Count(c => c.ExactSnrDb is not null);
         var seeds = Math.Clamp((int)Math.Min(EnoughJudged - judged, left / order.First(c => c.Index == doubtful[0]).Cost!.Value), 0, EnoughJudged);
-        var more = Enumerable.Range(1, seeds).Select(again).Select(work => Distance(Compare(pair, work, Oracle(pair, work)))).ToArray();
+        var more = Enumerable.Range(1, seeds).Select(again).Select(work => Distance(Compare(pair, work, Oracle(pair, work)), pair.Cancel)).ToArray();
         var first = found[doubtful[0]];
         found[doubtful[0]] = first with { Rounding = Roundings.Find(pair.Model, cases[doubtful[0]].Work, pair.Options.Compile, pair.Progress, pair.Cancel) };
         return [.. found, .. more];
@@ -280,7 +303,7 @@ static class ModelVerification
             return false;
         var mean = nearer.Average();
         var error = nearer.Length > 1 ? Math.Sqrt(nearer.Sum(n => (n - mean) * (n - mean)) / (nearer.Length - 1) / nearer.Length) : 0;
-        return mean >= -Math.Max(Chance, 2 * error);
+        return mean >= -Math.Clamp(2 * error, Chance, MostChance);
     }
 
     static Tensor Widened(Tensor tensor) => tensor.Type == ElementType.Float16 ? As(ElementType.Float32, tensor) : tensor;

@@ -162,6 +162,8 @@ sealed class GeneratedInputs(Graph graph)
             InputKind.Sound => i => 0.3 * Math.Sin(i * 2 * Math.PI / low) + 0.2 * Math.Sin(i * 2 * Math.PI / high) + 0.05 * Normal(),
             _ when type == ElementType.Bool => _ => random.Next(2),
             // A speed, a scale, a temperature.
+            // A speaker's style; with one far from all speakers', a voice draws out its sounds.
+            _ when type.IsFloat() && Says("style") => _ => 0.2 * Normal(),
             _ when type.IsFloat() => count <= 4 && input.Value.Rank <= 1 ? _ => 1 : _ => Normal(),
             _ when found.Lengths.TryGetValue(index, out var length) => _ => length,
             _ when Says("type") || Says("sequences") => _ => 0,

@@ -102,5 +102,7 @@ public class GeneratedInputsTests
         Assert.False(ModelVerification.AreRight([.. Enumerable.Range(0, 10).Select(i => Case(30, 30 + i % 2, 40 + i % 3))], 50));
         Assert.True(ModelVerification.AreRight([.. Enumerable.Range(0, 10).Select(i => Case(30, 30 + i % 3, 30 + i % 2))], 50));
         Assert.False(ModelVerification.AreRight([Case(90, 90, 90), Case(-200, fault: "a shape")], 50));
+        // Of cases that are far apart chance explains anything.
+        Assert.False(ModelVerification.AreRight([Case(-1, -1, 0), Case(-200, -200, -4, "a shape"), Case(-1, -2, -15)], 50));
     }
 }
