@@ -20,11 +20,29 @@ sealed class ColumnGather
     ColumnGather(Expr.Load source, Expr.Guard[] guards, Axis[] columns, Axis[] folds, long depth)
     {
         (this.source, this.guards, this.columns, this.folds, Depth) = (source, guards, columns, folds, depth);
+        Outermost = folds.Length > 0 ? folds[0].Extent.Value!.Value : 1;
+        var parts = depth <= MostHeld ? 1 : (Outermost - 1) / Math.Max(1, MostHeld / Inner) + 1;
+        Part = (Outermost + parts - 1) / parts;
         Within = new($"{source.Buffer.Name}_within", Storage.Arena, ElementType.Float32, depth);
     }
 
     /// <summary>How many terms the sum has.</summary>
     public long Depth { get; }
+
+    /// <summary>The iterations of the sum's outermost loop.</summary>
+    public long Outermost { get; }
+
+    /// <summary>The terms of one of them.</summary>
+    public long Inner => Depth / Outermost;
+
+    /// <summary>How many of them are gathered at a time: a panel of weights for so many terms stays in a core's level 1 cache while it is used for all columns of a block.</summary>
+    public long Part { get; }
+
+    /// <summary>How many terms are gathered at a time.</summary>
+    public long Held => Part * Inner;
+
+    /// <summary>Whether the sum is taken in parts.</summary>
+    public bool IsParted => Part < Outermost;
 
     /// <summary>What stands for the thread's scratch.</summary>
     public Lowering.Buffer Within { get; }
@@ -38,14 +56,15 @@ sealed class ColumnGather
     /// <summary>The loops of the sum that are channels and not taps.</summary>
     public long Channels => folds.Where(a => !guards.Any(g => g.Index.Axes.Contains(a))).Aggregate(1L, (n, a) => n * a.Extent.Value!.Value);
 
-    // In floats: what of a core's level 2 cache a block takes.
-    const int Cache = 1 << 16;
+    // In floats: what of a core's level 2 cache a block takes; and terms of a part.
+    const int Cache = 1 << 15, MostHeld = 320;
 
     /// <summary>Columns of a block: whole tiles, and at least two, so that a panel of weights is used more than once.</summary>
-    public static long Block(long depth, long step) => Math.Max(2, Cache / depth / step) * step;
+    /// <param name="step">The columns of a tile.</param>
+    public long Block(long step) => Math.Max(2, Cache / Held / step) * step;
 
     // From one term to the next: a block and a tile that begins before it, an odd number of cache lines, so that terms fall into different sets.
-    static long Pitch(long block, long step) => (block + step + 15) / 16 * 16 | 16;
+    long Pitch(long step) => (Block(step) + step + 15) / 16 * 16 | 16;
 
     /// <summary>The nest with its columns gathered, its loops over them merged, and that loop; null where it can't be.</summary>
     /// <param name="nest">A nest as it was lowered.</param>
@@ -73,7 +92,7 @@ sealed class ColumnGather
                 continue;
             var gather = new ColumnGather(source, guards, columns, folds, depth);
             var index = Index.Zero;
-            var size = (Dim)Pitch(Block(depth, lanes), lanes);
+            var size = (Dim)gather.Pitch(lanes);
             foreach (var axis in folds.Reverse())
                 (index, size) = (index + (Index)axis * size, size * axis.Extent);
             var stride = Dim.One;
@@ -89,22 +108,46 @@ sealed class ColumnGather
     }
 
     /// <summary>The load of what was gathered, with as much room for a term as a block of whole tiles needs.</summary>
-    public static Expr.Load Spread(Expr.Load load, Axis column, long depth, int lanes, int step)
+    public Expr.Load Spread(Expr.Load load, Axis column, int lanes, int step)
     {
-        var (made, wanted) = (Pitch(Block(depth, lanes), lanes), Pitch(Block(depth, step), step));
+        var (made, wanted) = (Pitch(lanes), Pitch(step));
         var index = (Index)column;
         foreach (var (axis, stride) in load.Index.Terms.Where(t => t.Axis != column))
             index += (Index)axis * (stride.Value!.Value / made * wanted);
         return new(load.Buffer, index);
     }
 
-    /// <summary>The statements that gather a block of columns.</summary>
+    /// <summary>The statements that make room for a block of columns, and for the sums of a sum that is taken in parts.</summary>
     /// <param name="writer">The kernel.</param>
     /// <param name="size">The C# of the number of columns.</param>
     /// <param name="step">The columns of a tile.</param>
-    public string Write(KernelWriter writer, string size, int step)
+    public string Begin(KernelWriter writer, string size, int step)
     {
-        var pitch = Pitch(Block(Depth, step), step);
+        var code = new StringBuilder("// A block's columns, and those of the last tile, which begins further left.\n");
+        code.Append($"var gathered = Math.Max(0, Math.Min(start, {size} - {step}));\n");
+        code.Append($"var count = Math.Min({size}, (blockEnd + {step - 1}) / {step} * {step}) - gathered;\n");
+        var room = Held * Pitch(step) + step;
+        code.Append($"var scratch = Scratch.Floats({room}{(IsParted ? $" + (firstEnd - first) * {Pitch(step)}" : "")});\n");
+        if (IsParted)
+            code.Append($"var parts = scratch + {room};\nnew Span<float>(parts, (int)(firstEnd - first) * {Pitch(step)}).Clear();\n");
+        return code.Append($"var {writer.Pointer(Within)} = scratch - gathered;\n").ToString();
+    }
+
+    /// <summary>The C# of where the sums of a tile lie between the parts: each tile has its own room, since the last one begins further left.</summary>
+    /// <param name="row">Its first row.</param>
+    /// <param name="column">Its first column of the block.</param>
+    /// <param name="step">The columns of a tile.</param>
+    public string Sums(string row, string column, int step) => $"parts + ({row} - first) * {Pitch(step)} + {column}";
+
+    /// <inheritdoc cref="Sums"/>
+    public long SumsPitch(int step) => Pitch(step);
+
+    /// <summary>The statements that gather columns, and what is done with them: once, or for each part of the sum.</summary>
+    /// <param name="writer">The kernel.</param>
+    /// <param name="step">The columns of a tile.</param>
+    /// <param name="then">What is done with them.</param>
+    public string Write(KernelWriter writer, int step, string then)
+    {
         var (row, column) = (columns.Length > 1 ? columns[0] : null, columns[^1]);
         (string At, string Step, string Size) Inside(Axis? axis) => guards.FirstOrDefault(g => axis is not null && g.Index.Stride(axis).Value != 0) is { } guard
             ? (writer.Code(guard.Index.AtStart(axis!)), writer.Code(guard.Index.Stride(axis!)), writer.Code(guard.Size)) : ("0", "0", "long.MaxValue");
@@ -112,14 +155,13 @@ sealed class ColumnGather
         var others = guards.Where(g => !columns.Any(c => g.Index.Stride(c).Value != 0)).Select(g => $"(ulong)({writer.Code(g.Index)}) < (ulong){writer.Code(g.Size)}").ToArray();
         if (others.Length > 0)
             rows = $"{string.Join(" && ", others)} ? {rows} : 0";
-        var (from, to) = (writer.Pointer(source.Buffer), writer.Pointer(Within));
-        var text = $"Columns.Gather({from} + {writer.Code(source.Index.AtStart(columns))}, to, gathered, count, {(row is null ? "long.MaxValue" : writer.Code(column.Extent))}, {(row is null ? "0" : writer.Code(source.Index.Stride(row)))}, {writer.Code(source.Index.Stride(column))}, {y}, {yStep}, {rows}, {x}, {xStep}, {most}, 0);\nto += {pitch};\n";
+        var text = $"Columns.Gather({writer.Pointer(source.Buffer)} + {writer.Code(source.Index.AtStart(columns))}, to, gathered, count, {(row is null ? "long.MaxValue" : writer.Code(column.Extent))}, {(row is null ? "0" : writer.Code(source.Index.Stride(row)))}, {writer.Code(source.Index.Stride(column))}, {y}, {yStep}, {rows}, {x}, {xStep}, {most}, 0);\nto += {Pitch(step)};\n";
         foreach (var axis in folds.Reverse())
-            text = $"for (long {axis.Name} = 0; {axis.Name} < {writer.Code(axis.Extent)}; {axis.Name}++)\n{{\n{KernelWriter.Indent(text, 1)}}}\n";
-        var code = new StringBuilder("// A block's columns, and those of the last tile, which begins further left.\n");
-        code.Append($"var gathered = Math.Max(0, Math.Min(start, {size} - {step}));\n");
-        code.Append($"var count = Math.Min({size}, (blockEnd + {step - 1}) / {step} * {step}) - gathered;\n");
-        code.Append($"var scratch = Scratch.Floats({Depth * pitch + step});\n{{\n    var to = scratch;\n{KernelWriter.Indent(text, 1)}}}\n");
-        return code.Append($"var {to} = scratch - gathered;\n").ToString();
+        {
+            var (from, to) = IsParted && axis == folds[0] ? ("part", "partEnd") : ("0", writer.Code(axis.Extent));
+            text = $"for (long {axis.Name} = {from}; {axis.Name} < {to}; {axis.Name}++)\n{{\n{KernelWriter.Indent(text, 1)}}}\n";
+        }
+        text = $"{{\n    var to = scratch;\n{KernelWriter.Indent(text, 1)}}}\n{then}";
+        return IsParted ? $"for (long part = 0; part < {Outermost}; part += {Part})\n{{\n    var partEnd = Math.Min({Outermost}, part + {Part});\n{KernelWriter.Indent(text, 1)}}}\n" : text;
     }
 }

@@ -37,7 +37,7 @@ sealed class TileCode
         vectors = (int)Math.Clamp(Math.Min((registers - 1) / (height + 1), columns / lanes), column.Extent.Value <= lanes ? 1 : 2, MostVectors);
         outer = [.. nest.Axes.Where(a => a != column && a != row && a.Extent.Value != 1)];
         if (gather is not null)
-            this.byColumn = ColumnGather.Spread(byColumn, column, gather.Depth, lanes, vectors * lanes);
+            this.byColumn = gather.Spread(byColumn, column, lanes, vectors * lanes);
     }
 
     // Fewer rows do not pay for gathering.
@@ -61,8 +61,9 @@ sealed class TileCode
 
     const double FilledOfUnknown = 0.75, FilledOfFew = 0.15;
 
-    // Gathering an element costs about as much as multiplying it with so many rows.
-    const double GatheredRows = 4;
+    // Gathering an element costs about as much as multiplying it with so many rows. A sum that is not taken in parts waits for
+    // its operands the more, the more terms it has: measured, so many more take twice the time.
+    const double GatheredRows = 4, TermsInCache = 1024, TermsForTwice = 8000;
 
     /// <summary>Whether gathering costs less than the vectors that the other leaves empty, and the copy with zeros around it that it reads.</summary>
     bool IsFaster(TileCode direct, Step.Nest original)
@@ -78,8 +79,19 @@ sealed class TileCode
         var rows = row.Extent.Value ?? 1000;
         // A copy of the operand is written and read from memory once.
         var copied = original.Fold!.Unpadded is null ? 0 : 3 * GatheredRows / gather!.Depth * gather.Channels;
-        return (rows + GatheredRows) / Filled(this) < (rows + copied) / Filled(direct);
+        var missed = 1 + Math.Max(0, gather!.Depth - TermsInCache) / TermsForTwice;
+        return (rows + GatheredRows) / Filled(this) < (rows + copied) / Filled(direct) * missed;
     }
+
+    // A sum that is taken in parts keeps what it has so far beside what it gathers.
+    bool IsParted => gather is { IsParted: true };
+
+    long SumsPitch => IsParted ? gather!.SumsPitch(vectors * lanes) : vectors * lanes;
+
+    // The loop of the sum that parts are of, and its terms for an iteration of the outermost loop that is gathered: loops that read one after the other are one.
+    Axis Parted => nest.Fold!.Axes.First(a => a.Extent.Value != 1);
+
+    long TermsOfPart => Parted.Extent.Value!.Value / gather!.Outermost;
 
     /// <summary>The buffer from which it gathers columns; null where it reads them as they lie.</summary>
     public Lowering.Buffer? GatheredFrom => gather?.Source;
@@ -187,12 +199,12 @@ sealed class TileCode
     KernelCode Gathered(bool isPacked, ColumnGather gather)
     {
         var (step, parameters) = (vectors * lanes, new List<Lowering.Buffer>());
-        var block = ColumnGather.Block(gather.Depth, step);
-        var (writer, outers, rows, columns, _, body) = Loops(isPacked, parameters, (w, size) => gather.Write(w, size, step), $"{block}L");
+        var block = gather.Block(step);
+        var (writer, outers, rows, columns, _, body) = Loops(isPacked, parameters, (w, size) => gather.Begin(w, size, step), $"{block}L");
         var given = parameters.Where(b => b != gather.Within).ToList();
         string Sizes(Func<Dim, string> code) => $"{code(outers)}, {code(rows)}, {code(columns)}, {gather.Depth}, {(isPacked ? Panel : height)}, {step}, {block}";
         var split = Sizes(writer.Code);
-        return new(KernelWriter.Indent($"{KernelWriter.Taken(parameters, given)}{writer.Sizes}{Room}Columns.Of({split}, task, out var outer, out var first, out var firstEnd, out var start, out var end);\n{body}", 2), given,
+        return new(KernelWriter.Indent($"{KernelWriter.Taken(parameters, given)}{writer.Sizes}{(gather.IsParted ? "" : Room)}Columns.Of({split}, task, out var outer, out var first, out var firstEnd, out var start, out var end);\n{body}", 2), given,
             $"Columns.Tasks({Sizes(Frame)})");
     }
 
@@ -309,7 +321,8 @@ sealed class TileCode
         body.Append(outerScope.Text);
         // As many columns at a time as stay in the cache while all rows are computed.
         body.Append($"var block = {block ?? $"TileSplit.Columns({writer.Code(depth)}, {step})"};\n");
-        body.Append($"for (; start < end; start += block)\n{{\n{KernelWriter.Indent($"var blockEnd = Math.Min(end, start + block);\n{before?.Invoke(writer, writer.Code(column.Extent))}{rows}", 1)}}}\n");
+        var all = gather is null ? rows.ToString() : gather.Write(writer, step, rows.ToString());
+        body.Append($"for (; start < end; start += block)\n{{\n{KernelWriter.Indent($"var blockEnd = Math.Min(end, start + block);\n{before?.Invoke(writer, writer.Code(column.Extent))}{all}", 1)}}}\n");
         return (writer, outerCount, row.Extent, column.Extent, depth, body.ToString());
     }
 
@@ -347,7 +360,7 @@ sealed class TileCode
             text += $"{(column.Extent.Value is null ? "else\n" : "")}{{\n{KernelWriter.Indent(few, 1)}}}\n";
         }
         writer.Open.RemoveAt(writer.Open.Count - 1);
-        var start = panel is null ? "" : $"var w = {writer.Pointer(byRow.Buffer)} + {PanelStart()};\n";
+        var start = panel is null ? "" : $"var w = {writer.Pointer(byRow.Buffer)} + {PanelStart()}{(IsParted ? $" + part * {gather!.Inner * panel}L" : "")};\n";
         return KernelWriter.Indent(scope.Text + start + text, 1);
     }
 
@@ -356,7 +369,7 @@ sealed class TileCode
     {
         var scope = new KernelWriter.Scope(3);
         writer.Open.Add(scope);
-        if (!isFew && nest.Value == nest.Fold!.Result && nest.At.Stride(column).Value == 1)
+        if (!isFew && !IsParted && nest.Value == nest.Fold!.Result && nest.At.Stride(column).Value == 1)
         {
             // Nothing becomes of the sums: they are stored where they belong.
             var sums = Sums(writer, rows, panel, false, $"&{writer.Pointer(new Expr.Load(nest.Target, nest.At))}, {writer.Code(nest.At.Stride(row))}");
@@ -365,7 +378,9 @@ sealed class TileCode
         }
         var after = new KernelWriter.Scope(int.MaxValue);
         writer.Open.Add(after);
-        var text = Sums(writer, rows, panel, isFew, $"sums, {vectors * lanes}");
+        var text = Sums(writer, rows, panel, isFew, $"sums, {SumsPitch}");
+        if (IsParted)
+            text = $"var sums = {gather!.Sums(row.Name, isFew ? "0" : "at - start", vectors * lanes)};\n{text}";
         using (writer.StayHere())
         {
             if (isFew)
@@ -374,19 +389,20 @@ sealed class TileCode
                 Finish(writer, after, v);
         }
         writer.Open.RemoveRange(writer.Open.Count - 2, 2);
-        return $"{scope.Text}{text}for (long {moved.Name} = 0; {moved.Name} < {rows}; {moved.Name}++)\n{{\n{KernelWriter.Indent(after.Text.ToString(), 1)}}}\n";
+        return $"{scope.Text}{text}for (long {moved.Name} = {(IsParted ? $"partEnd < {gather!.Outermost} ? {rows} : 0" : "0")}; {moved.Name} < {rows}; {moved.Name}++)\n{{\n{KernelWriter.Indent(after.Text.ToString(), 1)}}}\n";
     }
 
     string Sums(KernelWriter writer, int rows, int? panel, bool isFew, string into)
     {
         var x = $"&{writer.Pointer(new Expr.Load(byColumn.Buffer, byColumn.Index.AtStart(nest.Fold!.Axes)))}";
-        var w = panel is null ? $"&{writer.Pointer(new Expr.Load(byRow.Buffer, byRow.Index.AtStart(nest.Fold!.Axes)))}" : "w";
         var axes = nest.Fold!.Axes;
+        var skipped = IsParted ? $" + part * {TermsOfPart}L * {writer.Code(byRow.Index.Stride(Parted))}" : "";
+        var w = panel is null ? $"&{writer.Pointer(new Expr.Load(byRow.Buffer, byRow.Index.AtStart(axes)))}{skipped}" : "w";
         var loops = new StringBuilder();
         for (var i = Tiles.Depth - 1; i >= 0; i--)
         {
             var axis = i < axes.Length ? axes[axes.Length - 1 - i] : null;
-            loops.Append($", {(axis is null ? "1" : writer.Code(axis.Extent))}, {(axis is null ? "0" : writer.Code(byColumn.Index.Stride(axis)))}");
+            loops.Append($", {(axis is null ? "1" : IsParted && axis == Parted ? $"(partEnd - part) * {TermsOfPart}L" : writer.Code(axis.Extent))}, {(axis is null ? "0" : writer.Code(byColumn.Index.Stride(axis)))}");
             if (panel is null)
                 loops.Append($", {(axis is null ? "0" : writer.Code(byRow.Index.Stride(axis)))}");
         }
@@ -394,7 +410,7 @@ sealed class TileCode
         // In scratch there is something beyond the last column.
         var isShort = isFew && gather is null;
         var few = isShort ? $", {writer.Code(column.Extent)}" : "";
-        var kernel = new Tiles.Kernel(rows, vectors, panel, isShort);
+        var kernel = new Tiles.Kernel(rows, vectors, panel, isShort, IsMore: IsParted);
         Used.Add(kernel);
         return $"{kernel.Name}({x}, {w}{loops}{rest}{few}, {into});\n";
     }
@@ -425,7 +441,7 @@ sealed class TileCode
         var sum = new Expr.Accumulated(ElementType.Float32, nest.Fold!.Result.Axes);
         rewriting.Replace(nest.Fold.Result, sum);
         after.Values[(sum, true)] = $"a{v}";
-        after.Text.Append($"var a{v} = VX.Load(sums + {moved.Name} * {vectors * lanes}{(v > 0 ? $" + {v * lanes}" : "")});\n");
+        after.Text.Append($"var a{v} = VX.Load(sums + {moved.Name} * {SumsPitch}{(v > 0 ? $" + {v * lanes}" : "")});\n");
         var value = writer.Value(rewriting.Apply(nest.Value), true);
         var element = writer.Pointer(new Expr.Load(nest.Target, rewriting.Apply(nest.At)));
         var stride = nest.At.Stride(column);
@@ -442,7 +458,7 @@ sealed class TileCode
         rewriting.Replace(nest.Fold.Result, sum);
         var inner = new KernelWriter.Scope(int.MaxValue);
         writer.Open.Add(inner);
-        inner.Values[(sum, false)] = $"sums[{moved.Name} * {vectors * lanes} + {lane.Name}]";
+        inner.Values[(sum, false)] = $"sums[{moved.Name} * {SumsPitch} + {lane.Name}]";
         var value = writer.Value(rewriting.Apply(nest.Value), false);
         var at = writer.Code(rewriting.Apply(nest.At));
         writer.Open.RemoveAt(writer.Open.Count - 1);

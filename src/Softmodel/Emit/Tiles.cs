@@ -17,10 +17,11 @@ static class Tiles
     /// <param name="Panel">How many rows of a constant factor lie side by side; null where rows lie anywhere.</param>
     /// <param name="IsFew">Whether there may be fewer columns than its vectors hold.</param>
     /// <param name="IsWhole">Whether it multiplies whole numbers of 16 bits, those of two terms of the sum side by side.</param>
-    public sealed record Kernel(int Rows, int Vectors, int? Panel, bool IsFew, bool IsWhole = false)
+    /// <param name="IsMore">Whether it adds to the sums that are there.</param>
+    public sealed record Kernel(int Rows, int Vectors, int? Panel, bool IsFew, bool IsWhole = false, bool IsMore = false)
     {
         /// <summary>The method's name.</summary>
-        public string Name => $"Tile.{(IsWhole ? "Whole" : "")}{(Panel is { } p ? p == Rows ? $"Panel{Rows}" : $"Panel{p}Rows{Rows}" : $"Rows{Rows}")}{(Vectors == 1 ? "Narrow" : Vectors == 2 ? "" : $"By{Vectors}")}{(IsFew ? "Few" : "")}";
+        public string Name => $"Tile.{(IsWhole ? "Whole" : "")}{(Panel is { } p ? p == Rows ? $"Panel{Rows}" : $"Panel{p}Rows{Rows}" : $"Rows{Rows}")}{(Vectors == 1 ? "Narrow" : Vectors == 2 ? "" : $"By{Vectors}")}{(IsFew ? "Few" : "")}{(IsMore ? "More" : "")}";
     }
 
     /// <summary>The class that holds these loops.</summary>
@@ -97,8 +98,9 @@ static class Tiles
             code.Append($", long n{i}, long x{i}Step{(panel is null ? $", long w{i}Step" : "")}");
         code.Append($"{(panel is null ? ", long row" : "")}{(kernel.IsFew ? ", long columns" : "")}, float* sums, long pitch)\n    {{\n");
         string Each(Func<int, string> vector) => string.Join(", ", Enumerable.Range(0, kernel.Vectors).Select(vector));
+        string Start(int r, int v) => kernel.IsMore ? $"VX.Load(sums{(r > 0 ? $" + {r} * pitch" : "")}{(v > 0 ? $" + {v * lanes}" : "")})" : "V.Zero";
         for (var r = 0; r < rows; r++)
-            code.Append($"        V {Each(v => $"{Sum(r, v)} = V.Zero")};\n");
+            code.Append($"        V {Each(v => $"{Sum(r, v)} = {Start(r, v)}")};\n");
         var pad = "        ";
         for (var i = Depth - 1; i >= 0; i--)
         {
