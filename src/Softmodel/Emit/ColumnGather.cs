@@ -21,7 +21,8 @@ sealed class ColumnGather
     {
         (this.source, this.guards, this.columns, this.folds, Depth) = (source, guards, columns, folds, depth);
         Outermost = folds.Length > 0 ? folds[0].Extent.Value!.Value : 1;
-        var parts = depth <= MostHeld ? 1 : (Outermost - 1) / Math.Max(1, MostHeld / Inner) + 1;
+        // A panel that is used for one tile only is read once whatever its size.
+        var parts = depth <= MostHeld || Dim.Product(columns.Select(c => c.Extent)).Value <= FewColumns ? 1 : (Outermost - 1) / Math.Max(1, MostHeld / Inner) + 1;
         Part = (Outermost + parts - 1) / parts;
         Within = new($"{source.Buffer.Name}_within", Storage.Arena, ElementType.Float32, depth);
     }
@@ -57,7 +58,7 @@ sealed class ColumnGather
     public long Channels => folds.Where(a => !guards.Any(g => g.Index.Axes.Contains(a))).Aggregate(1L, (n, a) => n * a.Extent.Value!.Value);
 
     // In floats: what of a core's level 2 cache a block takes; and terms of a part.
-    const int Cache = 1 << 15, MostHeld = 320;
+    const int Cache = 1 << 15, MostHeld = 320, FewColumns = 16;
 
     /// <summary>Columns of a block: whole tiles, and at least two, so that a panel of weights is used more than once.</summary>
     /// <param name="step">The columns of a tile.</param>

@@ -277,7 +277,7 @@ sealed class ProgramCode
     {
         code.Append("/// <summary>Where everything lies and how large it is.</summary>\nunsafe struct Frame\n{\n");
         code.Append("    // What the kernel that runs is given, and the node that it is of where it may fail.\n");
-        code.Append($"    public void* {string.Join(", ", Enumerable.Range(0, parameters).Select(i => $"x{i}"))};\n    public int node;\n");
+        code.Append($"    public void* {string.Join(", ", Enumerable.Range(0, parameters).Select(i => $"x{i}"))};\n    public int node, threads;\n");
         foreach (var symbol in Symbols)
             code.Append($"    public long {SizeName(symbol)};\n");
         foreach (var buffer in program.Buffers)
@@ -348,7 +348,7 @@ sealed class ProgramCode
         var read = weights.Items.SkipWhile(i => WeightLayout.IsWidened(i.Buffer)).Select(i => i.Offset).FirstOrDefault(weights.Length);
         if (read >= Stretch)
             code.Append($"        WeightsFile.GiveBack(0, {read}L);\n");
-        code.Append("    }\n\n    /// <inheritdoc/>\n    protected override void Execute()\n    {\n        var f = this.f;\n");
+        code.Append("    }\n\n    /// <inheritdoc/>\n    protected override void Execute()\n    {\n        var f = this.f;\n        f->threads = Workers.Count;\n");
         var arguments = graph.Arguments.ToArray();
         for (var i = 0; i < program.Inputs.Length; i++)
             code.Append($"        f->{program.Inputs[i].Name} = ({KernelWriter.InMemory(program.Inputs[i].Type)}*)Input({i});\n");

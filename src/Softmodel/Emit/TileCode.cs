@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Text;
 using Softmodel.Graphs;
 using Softmodel.Lowering;
@@ -80,8 +81,17 @@ sealed class TileCode
         // A copy of the operand is written and read from memory once.
         var copied = original.Fold!.Unpadded is null ? 0 : 3 * GatheredRows / gather!.Depth * gather.Channels;
         var missed = 1 + Math.Max(0, gather!.Depth - TermsInCache) / TermsForTwice;
-        return (rows + GatheredRows) / Filled(this) < (rows + copied) / Filled(direct) * missed;
+        return (rows + GatheredRows) / Filled(this) < (rows + copied) / Filled(direct) * missed * (direct.FallsIntoFewSets ? FewSets : 1);
     }
+
+    // A core's level 1 cache: its sets lie so many bytes apart and hold so many lines each. Measured, columns whose terms fall
+    // into the same sets take so much longer.
+    const long CacheStride = 4096, CacheWays = 8;
+    const double FewSets = 1.15;
+
+    /// <summary>Whether the terms of a column lie so that they push one another out of the cache, as those of maps of 64 by 64 do, before other rows read them.</summary>
+    bool FallsIntoFewSets => nest.Fold!.Axes.MaxBy(a => a.Extent.Value ?? 0) is { Extent.Value: { } terms } axis
+        && byColumn.Index.Stride(axis).Value * sizeof(float) is { } apart && terms > CacheWays * CacheStride / (long)BigInteger.GreatestCommonDivisor(apart, CacheStride);
 
     // A sum that is taken in parts keeps what it has so far beside what it gathers.
     bool IsParted => gather is { IsParted: true };
@@ -100,7 +110,7 @@ sealed class TileCode
     public static TileCode? Of(Step.Nest original, int width)
     {
         var nest = Collapse.Axes(original);
-        if (nest.Fold is not { Kind: Reduction.Sum, Arg: null } fold || nest.Target.Type is not (ElementType.Float32 or ElementType.Int32) || fold.Axes.Length is 0 or > Tiles.Depth
+        if (nest.Fold is not { Kind: Reduction.Sum, Arg: null } fold || nest.Target.Type is not (ElementType.Float32 or ElementType.Int32) || fold.Axes.Length is 0 or > Tiles.Depth || nest.Axes.Any(a => a.Extent.Value == 0)
             || fold.Term is not Expr.Apply { Type: ElementType.Float32, Operands: [Expr.Load a, Expr.Load b] } product || product.Function != Functions.Multiply)
             return null;
         var candidates = from pair in new[] { (Column: a, Row: b), (Column: b, Row: a) }
@@ -202,7 +212,7 @@ sealed class TileCode
         var block = gather.Block(step);
         var (writer, outers, rows, columns, _, body) = Loops(isPacked, parameters, (w, size) => gather.Begin(w, size, step), $"{block}L");
         var given = parameters.Where(b => b != gather.Within).ToList();
-        string Sizes(Func<Dim, string> code) => $"{code(outers)}, {code(rows)}, {code(columns)}, {gather.Depth}, {(isPacked ? Panel : height)}, {step}, {block}";
+        string Sizes(Func<Dim, string> code) => $"f->threads, {code(outers)}, {code(rows)}, {code(columns)}, {gather.Depth}, {(isPacked ? Panel : height)}, {step}, {block}";
         var split = Sizes(writer.Code);
         return new(KernelWriter.Indent($"{KernelWriter.Taken(parameters, given)}{writer.Sizes}{(gather.IsParted ? "" : Room)}Columns.Of({split}, task, out var outer, out var first, out var firstEnd, out var start, out var end);\n{body}", 2), given,
             $"Columns.Tasks({Sizes(Frame)})");
@@ -288,7 +298,7 @@ sealed class TileCode
         var levels = new Dictionary<Axis, int>();
         foreach (var axis in outer)
             levels[axis] = 1;
-        (levels[row], levels[column]) = (2, 3);
+        (levels[row], levels[column]) = gather is null ? (2, 3) : (3, 2);
         for (var i = 0; i < nest.Fold!.Axes.Length; i++)
             levels[nest.Fold.Axes[i]] = 4 + i;
         levels[moved] = levels[lane] = 4;
@@ -298,30 +308,17 @@ sealed class TileCode
         var outerCount = Dim.Product(outer.Select(a => a.Extent));
         var depth = Dim.Product(nest.Fold.Axes.Select(a => a.Extent));
         var step = vectors * lanes;
-        var unit = isPacked ? Panel : height;
-        var m = row.Name;
-        var rows = new StringBuilder($"var {m} = first;\n");
-        if (row.Extent.Value is not { } count)
-        {
-            rows.Append($"for (; {m} <= firstEnd - {height}; {m} += {height})\n{{\n{Columns(writer, height, null)}}}\n");
-            if (height > 1)
-                rows.Append($"for (; {m} < firstEnd; {m}++)\n{{\n{Columns(writer, 1, null)}}}\n");
-        }
-        else
-        {
-            var whole = count / unit * unit;
-            if (whole > 0)
-                rows.Append($"for (; {m} < {(whole == count ? "firstEnd" : $"Math.Min(firstEnd, {whole})")}; {m} += {height})\n{{\n{Columns(writer, height, isPacked ? Panel : null)}}}\n");
-            foreach (var (_, some) in Parts(whole, count, height))
-                rows.Append($"if ({m} < firstEnd)\n{{\n{Columns(writer, some, isPacked ? (int)(count - whole) : null)}    {m} += {some};\n}}\n");
-        }
+        // A tile of gathered columns stays in the level 1 cache while all rows of the weights pass by; columns that are read as they lie may
+        // have too many terms for that, and a tile of rows stays.
+        var all = gather is null
+            ? Rows(isPacked, (some, panel) => PanelOf(writer, panel) + Within(writer, 2, () => Columns(writer, isFew => Tile(writer, some, panel, isFew))))
+            : gather.Write(writer, step, Columns(writer, isFew => Within(writer, 2, () => Rows(isPacked, (some, panel) => PanelOf(writer, panel) + Tile(writer, some, panel, isFew)))));
         var body = new StringBuilder();
         for (var i = outer.Length - 1; i >= 0; i--)
             body.Append(i > 0 ? $"var {outer[i].Name} = outer % {writer.Code(outer[i].Extent)};\nouter /= {writer.Code(outer[i].Extent)};\n" : $"var {outer[0].Name} = outer;\n");
         body.Append(outerScope.Text);
         // As many columns at a time as stay in the cache while all rows are computed.
         body.Append($"var block = {block ?? $"TileSplit.Columns({writer.Code(depth)}, {step})"};\n");
-        var all = gather is null ? rows.ToString() : gather.Write(writer, step, rows.ToString());
         body.Append($"for (; start < end; start += block)\n{{\n{KernelWriter.Indent($"var blockEnd = Math.Min(end, start + block);\n{before?.Invoke(writer, writer.Code(column.Extent))}{all}", 1)}}}\n");
         return (writer, outerCount, row.Extent, column.Extent, depth, body.ToString());
     }
@@ -340,29 +337,57 @@ sealed class TileCode
     /// <summary>A size outside of kernels.</summary>
     public static string Frame(Dim size) => size.Value is { } number ? $"{number}L" : size.ToCSharp(s => $"f->{ProgramCode.SizeName(s)}");
 
-    /// <summary>All columns of some rows.</summary>
-    string Columns(KernelWriter writer, int rows, int? panel)
+    /// <summary>All rows, so many at a time as a tile has.</summary>
+    string Rows(bool isPacked, Func<int, int?, string> some)
     {
-        var scope = new KernelWriter.Scope(2);
-        writer.Open.Add(scope);
+        var (unit, m) = (isPacked ? Panel : height, row.Name);
+        var text = new StringBuilder($"var {m} = first;\n");
+        string Block(int rows, int? panel) => $"{{\n{KernelWriter.Indent(some(rows, panel), 1)}}}\n";
+        if (row.Extent.Value is not { } count)
+        {
+            text.Append($"for (; {m} <= firstEnd - {height}; {m} += {height})\n{Block(height, null)}");
+            if (height > 1)
+                text.Append($"for (; {m} < firstEnd; {m}++)\n{Block(1, null)}");
+            return text.ToString();
+        }
+        var whole = count / unit * unit;
+        if (whole > 0)
+            text.Append($"for (; {m} < {(whole == count ? "firstEnd" : $"Math.Min(firstEnd, {whole})")}; {m} += {height})\n{Block(height, isPacked ? Panel : null)}");
+        foreach (var (_, rows) in Parts(whole, count, height))
+            text.Append($"if ({m} < firstEnd)\n{Block(rows, isPacked ? (int)(count - whole) : null)[..^2]}    {m} += {rows};\n}}\n");
+        return text.ToString();
+    }
+
+    /// <summary>All columns, so many at a time as a tile has.</summary>
+    string Columns(KernelWriter writer, Func<bool, string> some)
+    {
         var (step, j) = (vectors * lanes, column.Name);
         var size = writer.Code(column.Extent);
         var text = "";
         if (column.Extent.Value is null || column.Extent.Value >= step)
         {
-            text = $"for (var at = start; at < blockEnd; at += {step})\n{{\n    // The last tile is moved back to end where the row does.\n    var {j} = Math.Min(at, {size} - {step});\n{KernelWriter.Indent(Tile(writer, rows, panel, false), 1)}}}\n";
+            text = $"for (var at = start; at < blockEnd; at += {step})\n{{\n    // The last tile is moved back to end where the row does.\n    var {j} = Math.Min(at, {size} - {step});\n{KernelWriter.Indent(some(false), 1)}}}\n";
             if (column.Extent.Value is null)
                 text = $"if ({size} >= {step})\n{{\n{KernelWriter.Indent(text, 1)}}}\n";
         }
         if (column.Extent.Value is null || column.Extent.Value < step)
-        {
-            var few = $"long {j} = 0;\n{Tile(writer, rows, panel, true)}";
-            text += $"{(column.Extent.Value is null ? "else\n" : "")}{{\n{KernelWriter.Indent(few, 1)}}}\n";
-        }
-        writer.Open.RemoveAt(writer.Open.Count - 1);
-        var start = panel is null ? "" : $"var w = {writer.Pointer(byRow.Buffer)} + {PanelStart()}{(IsParted ? $" + part * {gather!.Inner * panel}L" : "")};\n";
-        return KernelWriter.Indent(scope.Text + start + text, 1);
+            text += $"{(column.Extent.Value is null ? "else\n" : "")}{{\n{KernelWriter.Indent($"long {j} = 0;\n{some(true)}", 1)}}}\n";
+        return text;
     }
+
+    /// <summary>Statements within a loop, after what they need that does not depend on loops further in.</summary>
+    static string Within(KernelWriter writer, int level, Func<string> statements)
+    {
+        var scope = new KernelWriter.Scope(level);
+        writer.Open.Add(scope);
+        var text = statements();
+        writer.Open.Remove(scope);
+        return scope.Text + text;
+    }
+
+    /// <summary>The statement that finds the weights of some rows, where they lie in panels.</summary>
+    string PanelOf(KernelWriter writer, int? panel) =>
+        panel is null ? "" : $"var w = {writer.Pointer(byRow.Buffer)} + {PanelStart()}{(IsParted ? $" + part * {gather!.Inner * panel}L" : "")};\n";
 
     /// <summary>One tile: its sums, then what becomes of them, row by row.</summary>
     string Tile(KernelWriter writer, int rows, int? panel, bool isFew)
