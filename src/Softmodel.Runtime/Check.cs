@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Numerics;
 using System.Runtime.CompilerServices;
 
 namespace Softmodel.Runtime;
@@ -34,6 +35,18 @@ public static class Check
             throw new ModelException(e.Error, $"{node}: {e.Message}");
         }
     }
+
+    /// <summary>The divisor of an integer.</summary>
+    /// <exception cref="ModelException">It is 0.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T NotZero<T>(T divisor) where T : INumberBase<T>
+    {
+        if (T.IsZero(divisor))
+            ThrowZero();
+        return divisor;
+    }
+
+    static void ThrowZero() => throw new ModelException(ModelError.Index, "an integer is divided by 0");
 
     /// <summary>Whether sizes are as demanded; there are two, or four for <see cref="Runtime.Demand.Within"/>.</summary>
     /// <exception cref="OverflowException">An end of what is to lie within does not fit into 64 bits.</exception>
@@ -105,10 +118,13 @@ public static class Check
     }
 
     /// <summary>Demands that a size is at least 1.</summary>
+    /// <param name="size">It.</param>
+    /// <param name="name">What it is called.</param>
+    /// <param name="where">The input or node that says it.</param>
     /// <returns>The size.</returns>
     /// <exception cref="ModelException">It is 0.</exception>
-    public static long Positive(long size, string name) =>
-        size > 0 ? size : throw new ModelException(ModelError.Shape, $"the size {name} is {size}; this model needs at least 1");
+    public static long Positive(long size, string name, string where) =>
+        size > 0 ? size : throw new ModelException(ModelError.Shape, $"{where}: the size {name} is {size}; this model needs at least 1");
 
     /// <summary>Demands a number of axes within what a <see cref="Extents"/> holds.</summary>
     /// <returns>That number.</returns>

@@ -9,7 +9,7 @@ public enum ModelError
     Argument = 1,
     /// <summary>Sizes that only the data decide do not fit one another.</summary>
     Shape = 2,
-    /// <summary>A value used as an index lies outside of what it indexes.</summary>
+    /// <summary>A value used as an index lies outside of what it indexes, or an integer is divided by 0.</summary>
     Index = 3,
     /// <summary>The memory limit, or the machine's memory, does not suffice.</summary>
     Memory = 4,

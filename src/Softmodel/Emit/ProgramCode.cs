@@ -355,7 +355,7 @@ sealed class ProgramCode
         foreach (var (i, axis, symbol, rest) in Graph.SizesToldBy(arguments))
         {
             var size = rest.Value == 0 ? $"InputSize({i}, {axis})" : $"Check.Left(InputSize({i}, {axis}), checked({Size(rest)}), {KernelWriter.Literal(arguments[i].Name)}, \"{arguments[i].Shape[axis]}\")";
-            code.Append($"        f->{SizeName(symbol)} = {Demanded(graph, symbol, size)};\n");
+            code.Append($"        f->{SizeName(symbol)} = {Demanded(graph, symbol, size, arguments[i].Name)};\n");
         }
         foreach (var (argument, i) in arguments.Select((a, i) => (a, i)))
         {
@@ -400,12 +400,13 @@ sealed class ProgramCode
     // Weights are read a whole vector at a time, and evaluated ones written so: up to a cache line beyond their end, which is there.
     static long WideBytes(long count) => Arena.Align(count * sizeof(float)) + Arena.Alignment;
 
-    static string Demanded(Graph graph, string symbol, string size) => graph.Positive.Contains(symbol) ? $"Check.Positive({size}, \"{symbol}\")" : size;
+    static string Demanded(Graph graph, string symbol, string size, string where) =>
+        graph.Positive.Contains(symbol) ? $"Check.Positive({size}, \"{symbol}\", {KernelWriter.Literal(where)})" : size;
 
     static string Info(string name, TensorType type) =>
         $"new TensorInfo({KernelWriter.Literal(name)}, ElementType.{type.Element}{string.Concat(type.Shape.Dims.Select(d => $", {KernelWriter.Literal(d.ToString())}"))})";
 
-    static string Room(Lowering.Buffer buffer) => $"Check.Room({Size(buffer.Count)}, {buffer.Type.Size()}, \"{buffer.Name[2..]}\")";
+    static string Room(Lowering.Buffer buffer) => $"Check.Room({Size(buffer.Count.Unfailing())}, {buffer.Type.Size()}, \"{buffer.Name[2..]}\")";
 
     static string Size(Dim size) => size.ToCSharp(s => $"f->{SizeName(s)}");
 
@@ -491,7 +492,7 @@ sealed class ProgramCode
                     continue;
                 case Step.Bind bind:
                     for (var k = 0; k < bind.Symbols.Count; k++)
-                        Line($"f->{SizeName(bind.Symbols[k])} = {Demanded(program.Graph, bind.Symbols[k], $"Check.Said((long)f->{bind.Source.Name}[{k}], {KernelWriter.Literal(bind.Node)})")};");
+                        Line($"f->{SizeName(bind.Symbols[k])} = {Demanded(program.Graph, bind.Symbols[k], $"Check.Said((long)f->{bind.Source.Name}[{k}], {KernelWriter.Literal(bind.Node)})", bind.Node)};");
                     break;
                 case Step.Demanded demanded:
                     Line($"{Checks(demanded)}();");

@@ -51,7 +51,7 @@ static class Rules
         [Functions.LessOrEqual] = (x, y) => x <= y ? 1ul : 0,
     };
 
-    static ulong NotZero(ulong divisor) => divisor != 0 ? divisor : throw new SoftmodelException("a whole number is divided by 0");
+    static ulong NotZero(ulong divisor) => divisor != 0 ? divisor : throw new SoftmodelException("an integer is divided by 0");
 
     static Tensor Map(Function function, IReadOnlyList<Tensor> x)
     {

@@ -12,6 +12,7 @@ public sealed class Dim : IEquatable<Dim>
 {
     readonly Term[] terms;
     readonly string text;
+    bool? isNeverNegative;
 
     sealed record Atom(string Text, string Kind, Dim? A = null, Dim? B = null);
 
@@ -189,8 +190,11 @@ public sealed class Dim : IEquatable<Dim>
     public bool CanFail => terms.SelectMany(t => t.Atoms).Any(a => a.Kind != SymbolKind
         && (a.Kind == Broadcasting || (a.Kind == Quotient && a.B!.Value is null or 0) || a.A!.CanFail || a.B!.CanFail));
 
+    /// <summary>Whether it is written with so many terms that it had better have a name: what is computed of such sizes, layer by layer, grows without end.</summary>
+    internal bool IsLong => text.Length > 200;
+
     /// <summary>Whether this is provably not negative, given that symbols are not.</summary>
-    public bool IsNeverNegative => NeverNegativeIn(MostCases);
+    public bool IsNeverNegative => isNeverNegative ??= NeverNegativeIn(MostCases);
 
     /// <summary>Whether this is provably not negative, given that symbols are at least 1.</summary>
     public bool IsNeverNegativeFromOne => IsNeverNegative || Substitute(s => Symbol(s) + 1).IsNeverNegative;
@@ -319,6 +323,15 @@ public sealed class Dim : IEquatable<Dim>
         "multiply" => a * b,
         Quotient => Math.Floor(a / b),
         _ => Math.Max(a, b),
+    });
+
+    /// <summary>The same size where it is one; where sizes are divided by 0 or do not fit, some other one, so that it <see cref="CanFail">cannot fail</see>.</summary>
+    internal Dim Unfailing() => !CanFail ? this : Compute<Dim>(n => n, Symbol, (kind, a, b) => kind switch
+    {
+        "add" => a + b,
+        "multiply" => a * b,
+        Quotient => FloorDiv(a, (b - 1).IsNeverNegative ? b : Max(b, 1)),
+        _ => Max(a, b),
     });
 
     /// <summary>The size computed by other means, from what its parts come to.</summary>

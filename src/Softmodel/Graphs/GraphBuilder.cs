@@ -85,6 +85,9 @@ public sealed class GraphBuilder
     /// <summary>Makes it a condition of the graph that symbols are at least 1.</summary>
     public void RequirePositive(IEnumerable<string> symbols) => names.Positive.UnionWith(symbols);
 
+    /// <summary>Whether it is a condition of the graph that a symbol is at least 1.</summary>
+    public bool IsPositive(string symbol) => names.Positive.Contains(symbol);
+
     /// <summary>Notes sizes of which it matters whether they are 1, which is taken not to be so.</summary>
     public void Doubt(IEnumerable<string> symbols) => names.Doubted.UnionWith(symbols);
 
@@ -156,10 +159,15 @@ public sealed class GraphBuilder
         if (done.TryGetValue((op, operandArray), out var there))
             return there;
         var types = Inference.Types(op, operandArray.Select(v => v.Type).ToArray());
-        var results = Fold(op, operandArray, types) ?? Append(op, operandArray, types);
+        var results = Fold(op, operandArray, types) ?? [.. Append(op, operandArray, types).Select(WithNamed)];
         done.Add((op, operandArray), results);
         return results;
     }
+
+    /// <summary>A size by which others can be computed: itself, or where it is long, a symbol that stands for it.</summary>
+    internal Dim Short(Dim size) => size.IsLong ? Name(Sizes([size], new Shape(1)), 1)[0] : size;
+
+    Value WithNamed(Value value) => value.Shape.Dims.Any(d => d.IsLong) ? Apply(new Op.Reshape(new(value.Shape.Dims.Select(Short).ToEquatable())), value) : value;
 
     Value[] Append(Op op, EquatableArray<Value> operands, TensorType[] types)
     {
@@ -194,7 +202,7 @@ public sealed class GraphBuilder
         {
             if (dims.All(d => d.IsKnown))
                 return [Constant(Tensor.Of(element, shape.Known!, dims.Select(d => d.Value!.Value).ToArray()))];
-            if (element == ElementType.Bool)
+            if (element == ElementType.Bool || dims.Any(d => d.IsLong))
                 return null;
             var sizes = Apply(new Op.SizeTensor(dims, shape));
             var result = element == ElementType.Int64 ? sizes : Append(new Op.Cast(element), [sizes], [new(element, shape)])[0];

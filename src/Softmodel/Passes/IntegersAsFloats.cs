@@ -143,9 +143,7 @@ static class IntegersAsFloats
                 return new Term(builder, builder.Apply(op, [.. operands.Select(t => Inner(t).Value)]));
             case Op.Reshape or Op.Transpose or Op.Broadcast or Op.Slice or Op.Unfold:
                 return Inner(operands[0]).Apply(op);
-            case Op.Pad when AreExact(operands):
-                return Inner(operands[0]).Apply(op, Inner(operands[1]));
-            case Op.Concat when AreExact(operands):
+            case Op.Pad or Op.Concat when AreExact(operands):
                 return new Term(builder, builder.Apply(op, [.. operands.Select(t => Inner(t).Value)]));
             default:
                 return null;
@@ -202,7 +200,8 @@ static class IntegersAsFloats
             Op.Map { Function: var f } when f == Functions.Maximum => Of(0) is { } a && Of(1) is { } b ? new(Math.Max(a.Low, b.Low), Math.Max(a.High, b.High)) : null,
             Op.Map { Function: var f } when f == Functions.Minimum => Of(0) is { } a && Of(1) is { } b ? new(Math.Min(a.Low, b.Low), Math.Min(a.High, b.High)) : null,
             Op.Reshape or Op.Transpose or Op.Broadcast or Op.Slice or Op.Unfold or Op.Gather or Op.GatherElements or Op.GatherND => Of(0),
-            Op.Pad => Bounds.Either(Of(0), Of(1)),
+            Op.Pad { Mode: Padding.Constant } => Bounds.Either(Of(0), Of(1)),
+            Op.Pad => Of(0),
             Op.Concat => operands.Select((_, i) => Of(i)).Aggregate(Bounds.Either),
             Op.Contract or Op.Convolve when Of(0) is { } a && Of(1) is { } b && Largest(builder, op, operands, a, b) is var most && double.IsFinite(most) => new(-most, most),
             _ => null,

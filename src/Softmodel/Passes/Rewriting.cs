@@ -52,7 +52,7 @@ static class Rewriting
             if (op is Op.Bind bind)
             {
                 // Sizes that have come to be known, or that were named before, need no name of their own.
-                if (builder.Contents(inputs[0]) is { } known && CanName(bind.Symbols, known))
+                if (builder.Contents(inputs[0])?.Select(builder.Short).ToArray() is { } known && CanName(bind.Symbols, known))
                     Name(bind.Symbols, known);
                 else if (bound.TryGetValue(inputs[0], out var before))
                     Name(bind.Symbols, [.. before.Select(Dim.Symbol)]);

@@ -1,7 +1,6 @@
 using Softmodel.Graphs;
 using Softmodel.Runtime;
 
-
 namespace Softmodel.Passes;
 
 /// <summary>
@@ -45,7 +44,7 @@ static class Simplify
         (_, op, x) => op is Op.Concat concat && x.Any(t => t.Shape[concat.Axis].Value == 0) && x.Where(t => t.Shape[concat.Axis].Value != 0).ToArray() is { Length: > 0 } rest
             ? rest[0].Concat(concat.Axis, rest.AsSpan(1)) : null,
         (b, op, x) => op is Op.Slice slice && Made(b, x[0]) is (Op.Concat concat, var parts) ? PartOf(slice, concat.Axis, parts) : null,
-        (b, op, x) => op is Op.Slice slice && Made(b, x[0]) is (Op.Slice before, [var y])
+        (b, op, x) => op is Op.Slice slice && Made(b, x[0]) is (Op.Slice before, [var y]) && IsWithin(b, slice, before.Sizes)
             ? y.Apply(new Op.Slice(
                 before.Starts.Select((s, i) => s + slice.Starts[i] * before.Steps[i]).ToEquatable(), slice.Sizes,
                 before.Steps.Select((s, i) => s * slice.Steps[i]).ToEquatable())) : null,
@@ -99,6 +98,14 @@ static class Simplify
     {
         var moved = transpose.Order.Where(a => shape[a].Value != 1).ToArray();
         return moved.SequenceEqual(moved.Order());
+    }
+
+    /// <summary>Whether a slice provably lies within an operand of these sizes.</summary>
+    static bool IsWithin(GraphBuilder builder, Op.Slice slice, EquatableArray<Dim> sizes)
+    {
+        Dim AtLeastOne(Dim dim) => dim.Substitute(s => builder.IsPositive(s) ? Dim.Symbol(s) + 1 : null);
+        return Enumerable.Range(0, sizes.Count).All(i => new Condition(Demand.Within,
+            [AtLeastOne(slice.Starts[i]), AtLeastOne(slice.Sizes[i]), slice.Steps[i], AtLeastOne(sizes[i])], "").IsProven);
     }
 
     static Term? PartOf(Op.Slice slice, int axis, Term[] parts)

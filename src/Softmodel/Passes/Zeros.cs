@@ -29,19 +29,22 @@ static class Zeros
         if (pad.Low.Concat(pad.High).All(d => d.IsNeverNegative))
             return (pad, y);
         var sizes = y.Shape.Dims.Select((d, i) => d + Dim.Min(pad.Low[i], 0) + Dim.Min(pad.High[i], 0)).ToArray();
-        if (!AreSizes(builder, sizes))
+        if (!AreSizes(builder, sizes, x.Shape.Dims))
             return null;
         for (var i = 0; i < y.Rank; i++)
             y = y.Slice(i, Dim.Max(pad.Low[i] * -1, 0), sizes[i]);
         return (pad with { Low = pad.Low.Select(d => Dim.Max(d, 0)).ToEquatable(), High = pad.High.Select(d => Dim.Max(d, 0)).ToEquatable() }, y);
     }
 
-    /// <summary>Whether none of these is ever negative, once the sizes that they depend on are not 0.</summary>
-    static bool AreSizes(GraphBuilder builder, Dim[] sizes)
+    /// <summary>Whether none of these is ever negative, where the sizes that they depend on are not 0 and, if they were, one of others would be negative.</summary>
+    static bool AreSizes(GraphBuilder builder, Dim[] sizes, IEnumerable<Dim> others)
     {
         if (!sizes.All(s => s.IsNeverNegativeFromOne))
             return false;
-        builder.RequirePositive(sizes.Where(s => !s.IsNeverNegative).SelectMany(s => s.Symbols).ToHashSet(StringComparer.Ordinal));
+        var positive = sizes.Where(s => !s.IsNeverNegative).SelectMany(s => s.Symbols).ToHashSet(StringComparer.Ordinal);
+        if (!positive.All(p => builder.IsPositive(p) || others.Any(o => (-1 - o.Substitute(s => s == p ? Dim.Zero : null)).IsNeverNegative)))
+            return false;
+        builder.RequirePositive(positive);
         return true;
     }
 
@@ -87,7 +90,7 @@ static class Zeros
             low[i] = Dim.Max(pad.Low[i] - start, 0);
             high[i] = size - low[i] - inside[i];
         }
-        if (!AreSizes(builder, [.. inside, .. high]))
+        if (!AreSizes(builder, [.. inside, .. high], slice.Sizes))
             return null;
         for (var i = 0; i < x.Rank; i++)
             x = x.Slice(i, Dim.Max(slice.Starts[i] - pad.Low[i], 0), inside[i]);

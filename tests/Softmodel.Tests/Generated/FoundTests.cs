@@ -1,3 +1,4 @@
+using Softmodel.Cli;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Runtime;
@@ -46,6 +47,18 @@ public class FoundTests
           output all = all
         end
         """, Tensor.Scalar(limit), Tensor.Vector<float>(1, -1));
+
+    [Fact]
+    public void A_product_may_have_no_rows() => Agree("""
+        graph g
+          input x: Float32[0,3]
+          input y: Float32[3,40]
+          one: Float32[] = constant {1}
+          z: Float32[0,40] = contract(x, y) equation="ik,kj->ij"
+          more: Float32[0,40] = add(z, one)
+          output more = more
+        end
+        """, Tensor.Of<float>([], 0, 3), Answers.Ramp(3, 40));
 
     [Fact]
     public void Letters_of_a_contraction_are_not_names_in_its_kernel() => Agree("""
@@ -136,6 +149,27 @@ public class FoundTests
             """);
         using var model = Answers.Compile(graph, 128);
         Assert.Equal(ModelError.Index, Assert.Throws<ModelException>(() => model.Run(TensorArgument.Of(new float[4], 4), TensorArgument.Of([index], 1, 1), TensorArgument.Of([1f], 1))).Error);
+    }
+
+    [Theory]
+    [InlineData("divide", "Int64")]
+    [InlineData("modulo", "Int32")]
+    [InlineData("remainder", "UInt8")]
+    public void An_integer_divided_by_0_is_refused_with_the_name_of_the_node(string function, string type)
+    {
+        var graph = GraphText.Read($"""
+            graph g
+              input x: {type}[4]
+              input y: {type}[4]
+              z: {type}[4] = {function}(x, y)   # Div 'ratio'
+              output z = z
+            end
+            """);
+        using var model = Answers.Compile(graph, 128);
+        var numbers = Tensor.Of(graph.Inputs[0].Type.Element, [4], new long[] { 3, 1, 0, 1 });
+        var refused = Assert.Throws<ModelException>(() => Running.Run(model, [numbers, numbers]));
+        Assert.Equal(ModelError.Index, refused.Error);
+        Assert.Contains("Div 'ratio'", refused.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -42,7 +42,7 @@ public class GuardedRuns
             }
             catch (Exception e)
             {
-                log.WriteLine($"found {seeds[i]}: {e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}");
+                log.WriteLine($"found {seeds[i]}: {e.ToString().ReplaceLineEndings(" ")}");
             }
         }
         var models = Compile(seeds, programs, width, log);
@@ -74,7 +74,7 @@ public class GuardedRuns
         catch (Exception e)
         {
             if (programs[0] is not null)
-                log.WriteLine($"found {seeds[0]}: {e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}");
+                log.WriteLine($"found {seeds[0]}: {e.ToString().ReplaceLineEndings(" ")}");
             return [null];
         }
     }
@@ -127,7 +127,7 @@ public class GuardedRuns
         }
         catch (ModelException e)
         {
-            return expected is not null ? $"refused: {e.Message}" : e.Message.Contains(':', StringComparison.Ordinal) ? "" : $"refused without a name: {e.Message}";
+            return expected is not null ? $"refused: {e.Message}" : e.Message.Contains(':', StringComparison.Ordinal) ? "" : $"refused without a name: {e.Message} {e.StackTrace}";
         }
         catch (Exception e)
         {

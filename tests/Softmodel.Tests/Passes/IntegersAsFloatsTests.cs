@@ -47,6 +47,21 @@ public class IntegersAsFloatsTests
             Agree(graph, simple, Bytes(ElementType.UInt8, seed + 1, batch, channels, 9, 13), Tensor.Scalar(ElementType.UInt8, seed % 256));
         }, iter: 15);
 
+    [Theory]
+    [InlineData(Padding.Edge)]
+    [InlineData(Padding.Reflect)]
+    public void Padding_without_a_number_is_followed(Padding mode)
+    {
+        var builder = new GraphBuilder("padded", Evaluator.Fold);
+        var x = new Term(builder, builder.Input("x", new(ElementType.UInt8, new(1, 3, Dim.Symbol("H"), 13))));
+        var weights = Shifted(new(builder, builder.Constant(Bytes(ElementType.Int8, 1, 8, 3, 3, 3))), new(builder, builder.Constant(Tensor.Scalar(ElementType.Int8, 3))));
+        var padded = x.Cast(ElementType.Int32).Apply(new Op.Pad(mode, [0, 0, 1, 1], [0, 0, 1, 1]));
+        var graph = builder.Build([padded.Apply(new Op.Convolve([1, 1], [1, 1], [0, 0], [0, 0], 1), weights).Value], ["y"]);
+        var simple = Simplify.Apply(graph, Evaluator.Fold);
+        Assert.False(HasIntegerSums(simple));
+        Agree(graph, simple, Bytes(ElementType.UInt8, 2, 1, 3, 9, 13));
+    }
+
     [Fact]
     public void Sums_with_an_integer_bias_of_any_size_stay_in_vectors() =>
         Gen.Select(Gen.Int[1, 24], Gen.Int[1, 20], Gen.Int[1, 3], Gen.Bool, Gen.Int[0, 1000]).Sample((channels, filters, kernel, isReal, seed) =>
