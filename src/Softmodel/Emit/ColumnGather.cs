@@ -36,7 +36,7 @@ sealed class ColumnGather
     /// <summary>The terms of one of them.</summary>
     public long Inner => Depth / Outermost;
 
-    /// <summary>How many of them are gathered at a time: a panel of weights for so many terms stays in a core's level 1 cache while it is used for all columns of a block.</summary>
+    /// <summary>How many of them are gathered at a time: so many terms of a tile of columns stay in a core's level 1 cache, beside a panel of weights that passes by.</summary>
     public long Part { get; }
 
     /// <summary>How many terms are gathered at a time.</summary>
@@ -58,7 +58,7 @@ sealed class ColumnGather
     public long Channels => folds.Where(a => !guards.Any(g => g.Index.Axes.Contains(a))).Aggregate(1L, (n, a) => n * a.Extent.Value!.Value);
 
     // In floats: what of a core's level 2 cache a block takes; and terms of a part.
-    const int Cache = 1 << 15, MostHeld = 320, FewColumns = 16;
+    const int Cache = 1 << 15, MostHeld = 192, FewColumns = 16;
 
     /// <summary>Columns of a block: whole tiles, and at least two, so that a panel of weights is used more than once.</summary>
     /// <param name="step">The columns of a tile.</param>
