@@ -75,6 +75,14 @@ internal sealed class LlamaCpp : IDisposable
         if (!File.Exists(modelPath))
             throw new SoftmodelException($"there is no file '{modelPath}' for llama.cpp to load");
         var folder = await Installed(progress, cancel);
+        using var converted = Llama2cGguf.Is(modelPath) ? new TemporaryFolder() : null;
+        if (converted is not null)
+        {
+            progress?.Report("writing the model as llama.cpp reads it");
+            var target = converted.File("model.gguf");
+            Llama2cGguf.Write(modelPath, target);
+            modelPath = target;
+        }
         progress?.Report($"starting llama.cpp with {threads} threads");
         string Number(int number) => number.ToString(CultureInfo.InvariantCulture);
         var start = new ProcessStartInfo("node", ["--input-type=module", "--eval", Script(), Path.Combine(folder, Addon), Path.GetFullPath(modelPath), Number(threads), Number(contextSize), Number(Math.Min(Batch, contextSize)), flashAttention ? "on" : "off"])

@@ -109,10 +109,16 @@ sealed class GeneratedInputs(Graph graph)
         return symbols;
     }
 
-    // Where nothing else is open, the batch is what there is to vary.
-    static long Batch(RunSizes sizes, Dictionary<string, SizeKind> kinds) => kinds.Values.All(k => k == SizeKind.Batch) ? Math.Min(sizes.Tokens, MostBatch) : sizes.Batch;
+    // Where nothing else is open, the batch is what there is to vary, as far as its inputs are small.
+    long Batch(RunSizes sizes, Dictionary<string, SizeKind> kinds)
+    {
+        if (!kinds.Values.All(k => k == SizeKind.Batch))
+            return sizes.Batch;
+        var one = inputs.Sum(i => i.Value.Shape.Dims.Aggregate(1L, (n, d) => n * (d.Value ?? 1)));
+        return Math.Min(sizes.Tokens, Math.Clamp(MostElements / Math.Max(1, one), 1, MostBatch));
+    }
 
-    const long MostBatch = 64;
+    const long MostBatch = 64, MostElements = 1 << 20;
 
     string Name(RunSizes sizes)
     {

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Softmodel.Cli.Peers;
+using Softmodel.Language.Tokens;
 using Softmodel.ModelTests.Native;
 
 namespace Softmodel.ModelTests.Peers;
@@ -12,13 +13,15 @@ public class LlamaCppTests
 
     static string ModelFile => Path.Combine(Shared.Folder("lm"), "SmolLM2-135M-Instruct.Q4_1.gguf");
 
-    static async Task<LlamaCpp> Start(int threads, int contextSize = 256)
+    static Task<LlamaCpp> Start(int threads, int contextSize = 256) => Start(ModelFile, threads, contextSize);
+
+    static async Task<LlamaCpp> Start(string path, int threads, int contextSize)
     {
         foreach (var tool in new[] { "node", "npm" })
             Assert.SkipUnless(NativeTools.Has(tool), $"'{tool}' is not installed");
         try
         {
-            return await LlamaCpp.Start(ModelFile, threads, contextSize, Cancel);
+            return await LlamaCpp.Start(path, threads, contextSize, Cancel);
         }
         catch (SoftmodelException e) when (e.Message.Contains("npm registry") || e.Message.Contains("Linux on x86-64"))
         {
@@ -60,6 +63,14 @@ public class LlamaCppTests
         // What came before is forgotten, and a prompt that holds the first of them goes on with the others.
         Assert.Equal(made, peer.Decode(tokens, 12).Tokens);
         Assert.Equal(made[4..], peer.Decode([.. tokens, .. made[..4]], 8).Tokens);
+    }
+
+    [Fact]
+    public async Task It_writes_the_story_of_llama2c()
+    {
+        var (tokenizer, story) = (Tokenizer.Open(Path.Combine(Shared.Folder("lm"), "tok512.bin")), await File.ReadAllTextAsync(Path.Combine(Shared.Folder("lm"), "greedy200.txt"), Cancel));
+        using var peer = await Start(Path.Combine(Shared.Folder("lm"), "stories260K.bin"), 1, 512);
+        Assert.StartsWith(tokenizer.Decode(peer.Decode([tokenizer.Begin!.Value], 120).Tokens), story, StringComparison.Ordinal);
     }
 
     [Fact]
