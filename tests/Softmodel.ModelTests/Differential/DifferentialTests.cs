@@ -66,6 +66,11 @@ public class DifferentialTests
         ["the same padding of an open size"] = d => d.Node("Conv", [Open(d, [1, 2, 7, 8]), d.Constant(d.Tensor(ElementType.Float32, [3, 2, 3, 3]))], ElementType.Float32, ("strides", new[] { 2, 3 }), ("auto_pad", "SAME_UPPER")),
         ["the same padding of open windows"] = d => d.Node("MaxPool", [Open(d, [1, 2, 7, 8])], ElementType.Float32, ("kernel_shape", new[] { 3, 2 }), ("strides", new[] { 2, 3 }), ("auto_pad", "SAME_LOWER")),
         ["windows that stick out of an open size"] = d => d.Node("AveragePool", [Open(d, [1, 2, 7, 8])], ElementType.Float32, ("kernel_shape", new[] { 2, 3 }), ("strides", new[] { 3, 3 }), ("ceil_mode", 1)),
+        ["infinities clipped where only one bound is given"] = d =>
+        {
+            d.Since(7);
+            d.Node("Clip", [d.Input(Tensor.Vector(float.PositiveInfinity, 1, float.NegativeInfinity))], ElementType.Float32, ("min", -2f));
+        },
         ["a body that stretches an open size"] = Carried,
     };
 

@@ -107,11 +107,7 @@ static class Elementwise
     static Term Floor(Term x) => x.Map(Functions.Floor);
 
     [Operator("Clip", since: 6)]
-    static Term Clip(Term x, float min = float.NegativeInfinity, float max = float.PositiveInfinity)
-    {
-        var low = float.IsNegativeInfinity(min) || min == float.MinValue ? x : x.Max(min);
-        return float.IsPositiveInfinity(max) || max == float.MaxValue ? low : low.Min(max);
-    }
+    static Term Clip(Term x, float min = float.MinValue, float max = float.MaxValue) => x.Max(min).Min(max);
 
     [Operator("Clip", since: 11)]
     static Term Clip(Term x, Term? min, Term? max)
