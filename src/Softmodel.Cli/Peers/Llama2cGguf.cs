@@ -1,5 +1,7 @@
 using System.Text;
 using Softmodel.Import;
+using Softmodel.Import.Gguf;
+using Softmodel.Import.Llama2c;
 
 namespace Softmodel.Cli.Peers;
 
@@ -10,14 +12,17 @@ static class Llama2cGguf
 
     enum Kind : uint { Whole = 4, Real = 6, Text = 8 }
 
-    static readonly (string Ours, string Theirs)[] perLayer =
-    [
-        ("input_layernorm", "attn_norm"), ("self_attn.q_proj", "attn_q"), ("self_attn.k_proj", "attn_k"), ("self_attn.v_proj", "attn_v"), ("self_attn.o_proj", "attn_output"),
-        ("post_attention_layernorm", "ffn_norm"), ("mlp.gate_proj", "ffn_gate"), ("mlp.down_proj", "ffn_down"), ("mlp.up_proj", "ffn_up"),
-    ];
+    static readonly string[] whole = ["model.embed_tokens", "model.norm", "lm_head"];
+
+    static readonly string[] perLayer =
+        ["input_layernorm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "post_attention_layernorm", "mlp.gate_proj", "mlp.down_proj", "mlp.up_proj"];
 
     /// <summary>Whether a file is such a model, rather than one that llama.cpp reads itself.</summary>
-    public static bool Is(string path) => File.Exists(path) && Path.GetExtension(path) == ".bin";
+    public static bool Is(string path)
+    {
+        using var file = MappedFile.Open(path);
+        return Llama2cFile.Is(file.Slice(0, (int)Math.Min(file.Length, Llama2cFile.HeaderLength)).Span, file.Length);
+    }
 
     /// <summary>Writes the file. It has no vocabulary: llama.cpp is given numbers of tokens.</summary>
     /// <param name="path">The model.</param>
@@ -44,12 +49,9 @@ static class Llama2cGguf
             ("llama.rope.freq_base", Kind.Real, (float)settings.Real("rope_theta")),
             ("llama.attention.layer_norm_rms_epsilon", Kind.Real, (float)settings.Real("rms_norm_eps")),
         ];
-        (string Name, Weight? Weight)[] named =
-        [
-            ("token_embd.weight", model.Find("model.embed_tokens.weight")), ("output_norm.weight", model.Find("model.norm.weight")), ("output.weight", model.Find("lm_head.weight")),
-            .. from layer in Enumerable.Range(0, layers) from name in perLayer select ($"blk.{layer}.{name.Theirs}.weight", model.Find($"model.layers.{layer}.{name.Ours}.weight")),
-        ];
-        var weights = named.Where(n => n.Weight is not null).Select(n => (n.Name, Weight: n.Weight!)).ToArray();
+        var names = whole.Concat(from layer in Enumerable.Range(0, layers) from part in perLayer select $"model.layers.{layer}.{part}").Select(name => $"{name}.weight");
+        // A head that shares the embeddings' weights is none of its own.
+        (string Name, Weight Weight)[] weights = [.. names.Select(n => (GgufNames.NameOf(n, hasSandwich: false), model.Find(n)!)).Where(n => n.Item2 is not null)];
         using var file = new BinaryWriter(File.Create(target));
         void Text(string text)
         {

@@ -39,9 +39,9 @@ static class Rules
     /// <summary>Functions that see the sign bit: for <see cref="ElementType.UInt64"/>, whose numbers are kept as the bits of an Int64.</summary>
     static readonly Dictionary<Function, Func<ulong, ulong, ulong>> unsigned = new()
     {
-        [Functions.Divide] = (x, y) => x / NotZero(y),
-        [Functions.Modulo] = (x, y) => x % NotZero(y),
-        [Functions.Remainder] = (x, y) => x % NotZero(y),
+        [Functions.Divide] = (x, y) => x / Check.NotZero(y),
+        [Functions.Modulo] = (x, y) => x % Check.NotZero(y),
+        [Functions.Remainder] = (x, y) => x % Check.NotZero(y),
         [Functions.Power] = (x, y) => { var z = 1ul; for (; y > 0; y >>= 1, x *= x) z *= (y & 1) != 0 ? x : 1; return z; },
         [Functions.Minimum] = Math.Min,
         [Functions.Maximum] = Math.Max,
@@ -50,8 +50,6 @@ static class Rules
         [Functions.Less] = (x, y) => x < y ? 1ul : 0,
         [Functions.LessOrEqual] = (x, y) => x <= y ? 1ul : 0,
     };
-
-    static ulong NotZero(ulong divisor) => divisor != 0 ? divisor : throw new SoftmodelException("an integer is divided by 0");
 
     static Tensor Map(Function function, IReadOnlyList<Tensor> x)
     {

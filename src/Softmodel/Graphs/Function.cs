@@ -76,9 +76,9 @@ static class Functions
         Plus = Binary("add", (x, y) => x + y, (x, y) => x + y, "{0} + {1}", "{0} + {1}", onnx: "Add"),
         Subtract = Binary("subtract", (x, y) => x - y, (x, y) => x - y, "{0} - {1}", "{0} - {1}", onnx: "Sub"),
         Multiply = Binary("multiply", (x, y) => x * y, (x, y) => x * y, "{0} * {1}", "{0} * {1}", onnx: "Mul"),
-        Divide = Binary("divide", (x, y) => x / y, (x, y) => y == -1 ? -x : x / NotZero(y), "{0} / {1}", "{0} / {1}", "Scalars.Divide({0}, Check.NotZero({1}))", cost: 8, onnx: "Div"),
-        Modulo = Binary("modulo", (x, y) => x - Math.Floor(x / y) * y, (x, y) => y == -1 ? 0 : (x % NotZero(y) + y) % y, "Scalars.Modulo({0}, {1})", "{0} - VX.Floor({0} / {1}) * {1}", "Scalars.Modulo({0}, Check.NotZero({1}))", cost: 12),
-        Remainder = Binary("remainder", (x, y) => x % y, (x, y) => y == -1 ? 0 : x % NotZero(y), "{0} % {1}", "{0} - VX.Truncate({0} / {1}) * {1}", "Scalars.Remainder({0}, Check.NotZero({1}))", cost: 12),
+        Divide = Binary("divide", (x, y) => x / y, (x, y) => y == -1 ? -x : x / Check.NotZero(y), "{0} / {1}", "{0} / {1}", "Scalars.Divide({0}, Check.NotZero({1}))", cost: 8, onnx: "Div"),
+        Modulo = Binary("modulo", (x, y) => x - Math.Floor(x / y) * y, (x, y) => y == -1 ? 0 : (x % Check.NotZero(y) + y) % y, "Scalars.Modulo({0}, {1})", "{0} - VX.Floor({0} / {1}) * {1}", "Scalars.Modulo({0}, Check.NotZero({1}))", cost: 12),
+        Remainder = Binary("remainder", (x, y) => x % y, (x, y) => y == -1 ? 0 : x % Check.NotZero(y), "{0} % {1}", "{0} - VX.Truncate({0} / {1}) * {1}", "Scalars.Remainder({0}, Check.NotZero({1}))", cost: 12),
         Power = Binary("power", Math.Pow, WholePower, "MathF.Pow({0}, {1})", "Maths.Pow({0}, {1})", "Scalars.Power({0}, {1})", cost: 40, onnx: "Pow"),
         Minimum = Binary("minimum", Math.Min, Math.Min, "MathF.Min({0}, {1})", "VX.Min({0}, {1})", "Math.Min({0}, {1})", onnx: "Min"),
         Maximum = Binary("maximum", Math.Max, Math.Max, "MathF.Max({0}, {1})", "VX.Max({0}, {1})", "Math.Max({0}, {1})", onnx: "Max"),
@@ -147,8 +147,6 @@ static class Functions
     static double NoReal(double x) => throw new InvalidOperationException("whole numbers only");
 
     static double NoReal(double x, double y) => throw new InvalidOperationException("whole numbers only");
-
-    static long NotZero(long divisor) => divisor != 0 ? divisor : throw new SoftmodelException("an integer is divided by 0");
 
     static long WholePower(long x, long y) =>
         y < 0 ? x == 1 ? 1 : x == -1 ? (y % 2 == 0 ? 1 : -1) : 0 : y == 0 ? 1 : (y % 2 == 0 ? 1 : x) * WholePower(unchecked(x * x), y / 2);

@@ -38,10 +38,10 @@ public class GuardPageTests
         var (index, path) = (cases[0], Models[cases[0]]);
         log.WriteLine($"case {index} {path}");
         using var file = OnnxFile.Open(path);
-        Run(file.Model, index, path, log);
+        Run(file.Model, index, path, isOpened: false, log);
         // They are exported for one size each: what is the same size in all inputs is left open in turn.
         foreach (var size in file.Model.Graph.Inputs.SelectMany(i => i.Type?.Dims ?? []).Select(d => d.Value).OfType<long>().Distinct())
-            Run(Open(file.Model, size), index, $"{path} {size}", log);
+            Run(Open(file.Model, size), index, $"{path} {size}", isOpened: true, log);
     }
 
     static OnnxModel Open(OnnxModel model, long size)
@@ -50,7 +50,7 @@ public class GuardPageTests
         return model with { Graph = model.Graph with { Inputs = [.. model.Graph.Inputs.Select(i => i with { Type = Type(i.Type) })] } };
     }
 
-    static void Run(OnnxModel model, int index, string name, StreamWriter log)
+    static void Run(OnnxModel model, int index, string name, bool isOpened, StreamWriter log)
     {
         try
         {
@@ -76,14 +76,14 @@ public class GuardPageTests
                 }
             }
         }
-        catch (OnnxImportException e) when (name.Contains(' ', StringComparison.Ordinal))
+        catch (OnnxImportException e) when (isOpened)
         {
             // Not every size can be another one.
             log.WriteLine($"refused: {e.Message.ReplaceLineEndings(" ")}");
         }
         catch (Exception e)
         {
-            log.WriteLine($"found {name}: {e.GetType().Name}: {e.ToString().ReplaceLineEndings(" ")}");
+            log.WriteLine($"found {name}: {e.ToString().ReplaceLineEndings(" ")}");
         }
     }
 

@@ -88,7 +88,9 @@ internal static class GgufNames
     }
 
     /// <summary>The name in the file of what transformers calls so, or that name itself.</summary>
-    static string NameOf(string name, bool hasSandwich)
+    /// <param name="name">The name of a weight.</param>
+    /// <param name="hasSandwich">Whether a layer has four norms.</param>
+    public static string NameOf(string name, bool hasSandwich)
     {
         var dot = name.LastIndexOf('.');
         var (stem, kind) = dot < 0 ? (name, "") : (name[..dot], name[dot..]);
