@@ -66,8 +66,7 @@ static class CommandLine
             error.WriteLine($"softmodel: {WhatIsWrong(parsed, args)}; '{string.Join(' ', Path(command))} --help' shows how it is used");
             return WrongUse;
         }
-        void Say(string sentence) => error.WriteLine($"softmodel: {sentence}");
-        Repairs.Told += Say;
+        using var _ = Repairs.Listen(sentence => error.WriteLine($"softmodel: {sentence}"));
         try
         {
             return await parsed.InvokeAsync(new InvocationConfiguration
@@ -91,10 +90,6 @@ static class CommandLine
             if (Environment.GetEnvironmentVariable("SOFTMODEL_DEBUG") is "1")
                 error.WriteLine(e);
             return code;
-        }
-        finally
-        {
-            Repairs.Told -= Say;
         }
     }
 

@@ -52,7 +52,7 @@ static class FlipRun
         var root = Directory.CreateTempSubdirectory("softmodel-flips-").FullName;
         var random = new Random(seed + kind.Length);
         var told = new List<string>();
-        Repairs.Told += told.Add;
+        using var listening = Repairs.Listen(told.Add);
         try
         {
             var stands = Enumerable.Range(0, Math.Min(AtOnce, count)).Select(i => set(Directory.CreateDirectory(Path.Combine(root, $"{i}")).FullName, seed + 10 * i)).ToArray();
@@ -106,7 +106,6 @@ static class FlipRun
         }
         finally
         {
-            Repairs.Told -= told.Add;
             Directory.Delete(root, recursive: true);
         }
     }

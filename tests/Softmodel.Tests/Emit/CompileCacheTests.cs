@@ -13,19 +13,7 @@ public sealed class CompileCacheTests : IDisposable
     readonly List<string> told = [];
     int made;
 
-    public CompileCacheTests() => Repairs.Told += Hear;
-
-    public void Dispose()
-    {
-        Repairs.Told -= Hear;
-        Directory.Delete(root, recursive: true);
-    }
-
-    void Hear(string sentence)
-    {
-        if (sentence.Contains("double", StringComparison.Ordinal) || sentence.Contains(root, StringComparison.Ordinal))
-            told.Add(sentence);
-    }
+    public void Dispose() => Directory.Delete(root, recursive: true);
 
     static readonly Lazy<CompiledCode> code = new(() =>
     {
@@ -38,6 +26,7 @@ public sealed class CompileCacheTests : IDisposable
 
     float[] Run(string? cache, params string[] madeOf)
     {
+        using var listening = Repairs.Listen(told.Add);
         using var model = new CompileCache(cache).Get("key", "double", root, InProcess.Width, () =>
         {
             made++;

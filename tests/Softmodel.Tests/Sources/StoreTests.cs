@@ -109,12 +109,12 @@ public sealed class StoreTests : IDisposable
         for (var at = whole.Length / 2; at < whole.Length; at += Math.Max(1, whole.Length / 2 - 1))
         {
             var told = new List<string>();
-            Repairs.Told += told.Add;
             var damaged = whole.ToArray();
             damaged[at] ^= 4;
             await File.WriteAllBytesAsync(path, damaged, Cancel);
-            var second = await Resolve("npm:some@1.0.0", cancel: Cancel);
-            Repairs.Told -= told.Add;
+            ResolvedModel second;
+            using (Repairs.Listen(told.Add))
+                second = await Resolve("npm:some@1.0.0", cancel: Cancel);
             Assert.Equal("be good", await File.ReadAllTextAsync(second.Licence.TextFile!, Cancel));
             Assert.Equal(whole, await File.ReadAllBytesAsync(path, Cancel));
             Assert.Contains(told, t => t.Contains($"'{file}' of npm:some@1.0.0 in the cache was damaged", StringComparison.Ordinal));
