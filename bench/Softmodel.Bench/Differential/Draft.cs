@@ -149,6 +149,12 @@ sealed class Draft
         if (!type.IsFloat())
             return Graphs.Tensor.Of(type, dims, [.. Enumerable.Range(0, count).Select(_ => Whole(type, numbers))]);
         var whole = numbers is Numbers.Whole or Numbers.Nonzero || (numbers == Numbers.Small && Chance(0.5));
+        // Without any spread there is nothing to divide by, in what quantises or normalises.
+        if (Chance(0.06))
+        {
+            var all = numbers is Numbers.Positive or Numbers.Nonzero || Chance(0.4) ? Real(numbers, whole) : 0;
+            return Graphs.Tensor.Of(type, dims, [.. Enumerable.Repeat(all, count)]);
+        }
         return Graphs.Tensor.Of(type, dims, [.. Enumerable.Range(0, count).Select(_ => Real(numbers, whole))]);
     }
 

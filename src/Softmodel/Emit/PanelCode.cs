@@ -162,6 +162,9 @@ sealed partial class PanelCode
             if (panels.ContainsKey(load.Buffer))
                 continue;
             var tensor = load.Buffer.Constant!;
+            // What 16 bits hold for the zero point's sake often fits 8, and is widened as it is read.
+            if (hasPairs && tensor.Values<short>() is var whole && !whole.ContainsAnyExceptInRange<short>(sbyte.MinValue, sbyte.MaxValue))
+                tensor = Tensor.Of<sbyte>([.. whole.ToArray().Select(n => (sbyte)n)], tensor.Dims);
             var (size, own) = (tensor.Type.Size(), Own(load));
             var (count, stride) = (column.Extent.Value!.Value, load.Index.Stride(column).Value!.Value);
             var depth = own.Aggregate(1L, (n, a) => n * a.Extent.Value!.Value);
@@ -184,7 +187,7 @@ sealed partial class PanelCode
                     }
                 }
             }
-            panels[load.Buffer] = new(isShared(load.Buffer) ? $"{load.Buffer.Name}_panels{number}" : load.Buffer.Name, Storage.Weight, load.Buffer.Type, to.Length / size)
+            panels[load.Buffer] = new(isShared(load.Buffer) ? $"{load.Buffer.Name}_panels{number}" : load.Buffer.Name, Storage.Weight, tensor.Type, to.Length / size)
             {
                 Constant = new Tensor(tensor.Type, [to.Length / size], to),
             };
@@ -224,7 +227,7 @@ sealed partial class PanelCode
             var (weights, by) = (panels.Values.Single(), new StringBuilder());
             for (var r = row is null ? 1 : most; r > 0; r--)
             {
-                var kernel = new Tiles.Kernel(r, Vectors, null, false, IsWhole: true);
+                var kernel = new Tiles.Kernel(r, Vectors, null, false, IsWhole: true, IsNarrow: weights.Type == ElementType.Int8);
                 Used.Add(kernel);
                 by.Append($"case {r}:\n    {kernel.Name}({writer.Pointer(weights)} + panel * {PerPanel(weights)}L, {x}, {stride}, {Depth / 2}L, sums);\n    break;\n");
             }

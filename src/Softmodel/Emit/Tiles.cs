@@ -18,10 +18,11 @@ static class Tiles
     /// <param name="IsFew">Whether there may be fewer columns than its vectors hold.</param>
     /// <param name="IsWhole">Whether it multiplies whole numbers of 16 bits, those of two terms of the sum side by side.</param>
     /// <param name="IsMore">Whether it adds to the sums that are there.</param>
-    public sealed record Kernel(int Rows, int Vectors, int? Panel, bool IsFew, bool IsWhole = false, bool IsMore = false)
+    /// <param name="IsNarrow">Whether the constant whole numbers lie in 8 bits.</param>
+    public sealed record Kernel(int Rows, int Vectors, int? Panel, bool IsFew, bool IsWhole = false, bool IsMore = false, bool IsNarrow = false)
     {
         /// <summary>The method's name.</summary>
-        public string Name => $"Tile.{(IsWhole ? "Whole" : "")}{(Panel is { } p ? p == Rows ? $"Panel{Rows}" : $"Panel{p}Rows{Rows}" : $"Rows{Rows}")}{(Vectors == 1 ? "Narrow" : Vectors == 2 ? "" : $"By{Vectors}")}{(IsFew ? "Few" : "")}{(IsMore ? "More" : "")}";
+        public string Name => $"Tile.{(IsWhole ? IsNarrow ? "Bytes" : "Whole" : "")}{(Panel is { } p ? p == Rows ? $"Panel{Rows}" : $"Panel{p}Rows{Rows}" : $"Rows{Rows}")}{(Vectors == 1 ? "Narrow" : Vectors == 2 ? "" : $"By{Vectors}")}{(IsFew ? "Few" : "")}{(IsMore ? "More" : "")}";
     }
 
     /// <summary>The class that holds these loops.</summary>
@@ -47,7 +48,7 @@ static class Tiles
         static string Product(int row, int vector) => $"{(char)('a' + vector)}{row}Pair";
         var pointers = (kernel.Rows + RowsOfPointer - 1) / RowsOfPointer;
         code.Append("    [MethodImpl(MethodImplOptions.AggressiveOptimization)]\n");
-        code.Append($"    public static void {kernel.Name["Tile.".Length..]}(short* w, short* x, long row, long pairs, float* sums)\n    {{\n");
+        code.Append($"    public static void {kernel.Name["Tile.".Length..]}({(kernel.IsNarrow ? "sbyte" : "short")}* w, short* x, long row, long pairs, float* sums)\n    {{\n");
         for (var r = 0; r < kernel.Rows; r++)
             code.Append($"        VI {Each(v => $"{Sum(r, v)} = VI.Zero")};\n");
         for (var p = 1; p < pointers; p++)
@@ -62,7 +63,7 @@ static class Tiles
         foreach (var start in starts)
             code.Append($"            Maths.Prefetch({start} + next);\n");
         for (var v = 0; v < kernel.Vectors; v++)
-            code.Append($"            var w{v} = VX.Load({starts[v * lanes / PanelCode.Columns]}{(v * lanes % PanelCode.Columns is > 0 and var at ? $" + {at * 2}" : "")});\n");
+            code.Append($"            var w{v} = {(kernel.IsNarrow ? "Maths.Widened" : "VX.Load")}({starts[v * lanes / PanelCode.Columns]}{(v * lanes % PanelCode.Columns is > 0 and var at ? $" + {at * 2}" : "")});\n");
         // With 32 registers, a row's sums are added to while the products of the next are under way: a processor finds more to do
         // at once. 16 hold twelve sums, two vectors of weights, a row's pair and one product.
         var behind = lanes == 16 ? 1 : 0;

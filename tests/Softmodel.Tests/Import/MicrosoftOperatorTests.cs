@@ -198,6 +198,16 @@ public sealed class MicrosoftOperatorTests : IDisposable
             var (m, k, n, each, type) = (d.From(1, 4), d.From(1, 9), d.From(1, 6), d.Yes, d.Of(ElementType.Int8, ElementType.UInt8));
             return new([d.Real(m, k), d.Whole(type, k, n), each ? d.Scale(n) : d.Scale(), d.Maybe(() => each ? d.Whole(type, n) : d.Whole(type)), d.Maybe(() => d.Real(n))], [], 1, 1e-3);
         },
+        ["DynamicQuantizeLSTM"] = d =>
+        {
+            var (length, batch, size, hidden, ways, each) = (d.From(1, 6), d.From(1, 3), d.From(1, 9), d.From(1, 7), d.From(1, 2), d.Yes);
+            Tensor Scale() => each ? d.Scale(ways, 4 * hidden) : d.Scale(ways);
+            Tensor Zero() => Tensor.Of(ElementType.Int8, each ? [ways, 4 * hidden] : [ways], new double[ways * (each ? 4 * hidden : 1)]);
+            // A state of zeros has no scale of its own.
+            Tensor? State() => d.Maybe(() => d.Real(ways, batch, hidden));
+            return new([d.Real(length, batch, size), d.Whole(ElementType.Int8, ways, size, 4 * hidden), d.Whole(ElementType.Int8, ways, hidden, 4 * hidden), d.Maybe(() => d.Real(ways, 8 * hidden)),
+                null, State(), State(), null, Scale(), Zero(), Scale(), Zero()], [A("hidden_size", (long)hidden), A("direction", ways == 2 ? "bidirectional" : d.Of("forward", "reverse"))], 3, 1e-3);
+        },
         ["QGemm"] = d =>
         {
             var (m, k, n, ta, tb, each, type, isReal) = (d.From(1, 4), d.From(1, 9), d.From(1, 6), d.Yes, d.Yes, d.Yes, d.Of(ElementType.Int8, ElementType.UInt8), d.Yes);

@@ -60,9 +60,6 @@ internal sealed class OnnxCall(OnnxScope scope, OnnxNode node, Term?[] operands,
     public static ElementType ElementType(long number) => OnnxTensor.ElementOf((DataType)number)
         ?? throw new SoftmodelException($"element type {(DataType)number} is not supported");
 
-    /// <summary>The same node with other operands.</summary>
-    public OnnxCall With(params Term?[] others) => new(scope, node, others, version);
-
     /// <summary>Opens the body of a control-flow node. Without a builder of its own it adds to this graph.</summary>
     public OnnxScope Open(OnnxGraph body, GraphBuilder? builder = null) => scope.Open(body, builder);
 }

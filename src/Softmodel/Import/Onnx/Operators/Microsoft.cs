@@ -196,7 +196,7 @@ static class Microsoft
     }
 
     [Operator("DynamicQuantizeMatMul", Domain = Domain)]
-    static Term DynamicQuantizeMatMul(Term a, Term b, Term bScale, Term? bZero, Term? bias)
+    internal static Term DynamicQuantizeMatMul(Term a, Term b, Term bScale, Term? bZero, Term? bias)
     {
         var quantized = Quantization.DynamicQuantizeLinear(a);
         return MatMulIntegerToFloat(quantized[0], b, quantized[1], bScale, quantized[2], bZero, bias);

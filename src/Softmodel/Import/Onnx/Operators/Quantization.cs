@@ -55,7 +55,8 @@ static class Quantization
     {
         int[] all = [.. Enumerable.Range(0, x.Rank)];
         var (least, most) = (x.Reduce(Reduction.Min, all).Min(0), x.Reduce(Reduction.Max, all).Max(0));
-        var scale = (most - least) / 255;
+        // A tensor of zeros has no scale of its own; ONNX Runtime gives it 1.
+        var scale = most.EqualTo(least).Select(least.Scalar(1), (most - least) / 255);
         var zero = Saturate((-least / scale).Map(Functions.Round), ElementType.UInt8);
         return [QuantizeLinear(x, scale, zero), scale, zero];
     }

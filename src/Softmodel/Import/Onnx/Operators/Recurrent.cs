@@ -6,36 +6,53 @@ namespace Softmodel.Import.Onnx.Operators;
 /// <summary>Operators that carry a state along a sequence: loops over its elements.</summary>
 static class Recurrent
 {
+    /// <summary>What one direction multiplies the input or the state with.</summary>
+    /// <param name="Numbers">[gates * hidden, size] where they are real; [size, gates * hidden] where they are integers.</param>
+    /// <param name="Scale">What a unit of the integers stands for, one for all or one for each column; null where they are real.</param>
+    /// <param name="Zero">The integer that stands for 0, as many as scales.</param>
+    sealed record Weights(Term Numbers, Term? Scale = null, Term? Zero = null)
+    {
+        /// <summary>The product of rows, [..., size], with the weights; rows that meet integers are quantised.</summary>
+        public Term Times(Term rows) => Scale is { } scale
+            ? Microsoft.DynamicQuantizeMatMul(rows, Numbers, scale, Zero, null)
+            : rows.Contract(rows.Rank == 3 ? "tbi,gi->tbg" : "bh,gh->bg", Numbers);
+
+        public Weights Select(Func<Term, Term> each) => new(each(Numbers), Scale is { } s ? each(s) : null, Zero is { } z ? each(z) : null);
+    }
+
     /// <summary>What one direction of a layer computes with; the gates lie one after the other along the first axis.</summary>
-    /// <param name="Recurrence">Weights of the state, [gates * hidden, hidden].</param>
+    /// <param name="Recurrence">Weights of the state.</param>
     /// <param name="Bias">Added to what comes of the state, [gates * hidden].</param>
     /// <param name="Peepholes">Weights of an LSTM's cell, [3 * hidden].</param>
     /// <param name="Activations">The functions f, g and h.</param>
-    sealed record Direction(Term Recurrence, Term Bias, Term? Peepholes, Func<Term, Term>[] Activations);
+    sealed record Direction(Weights Recurrence, Term Bias, Term? Peepholes, Func<Term, Term>[] Activations);
 
     /// <summary>The next state from what comes of the input, [batch, gates * hidden], and the last state.</summary>
     delegate Term[] Cell(Direction direction, Term input, Term[] state);
 
     [Operator("RNN")]
-    static Term[]? Rnn(OnnxCall call) => Layer(call, 1, [call[5]], null, ["Tanh"], (d, input, state) =>
+    static Term[]? Rnn(OnnxCall call) => Layer(call, Real(call), 1, [call[5]], null, ["Tanh"], (d, input, state) =>
         [d.Activations[0](input + Project(d, state[0]))]);
 
     [Operator("GRU")]
-    static Term[]? Gru(OnnxCall call) => Layer(call, 3, [call[5]], null, ["Sigmoid", "Tanh"], (d, input, state) =>
+    static Term[]? Gru(OnnxCall call) => Layer(call, Real(call), 3, [call[5]], null, ["Sigmoid", "Tanh"], (d, input, state) =>
     {
         var (h, hidden, isLate) = (state[0], state[0].Shape[1], call.Attribute("linear_before_reset")?.Int is > 0);
         Term Gate(Term x, int gate) => x.Slice(x.Rank - 1, gate * hidden, hidden);
         Term Rows(Term x, int first, int count) => x.Slice(0, first * hidden, count * hidden);
-        var fromState = h.Contract("bh,gh->bg", isLate ? d.Recurrence : Rows(d.Recurrence, 0, 2)) + (isLate ? d.Bias : Rows(d.Bias, 0, 2));
+        Weights Part(int first, int count) => d.Recurrence.Select(w => Rows(w, first, count));
+        var fromState = (isLate ? d.Recurrence : Part(0, 2)).Times(h) + (isLate ? d.Bias : Rows(d.Bias, 0, 2));
         var update = d.Activations[0](Gate(input, 0) + Gate(fromState, 0));
         var reset = d.Activations[0](Gate(input, 1) + Gate(fromState, 1));
-        var past = isLate ? reset * Gate(fromState, 2) : (reset * h).Contract("bh,gh->bg", Rows(d.Recurrence, 2, 1)) + Rows(d.Bias, 2, 1);
+        var past = isLate ? reset * Gate(fromState, 2) : Part(2, 1).Times(reset * h) + Rows(d.Bias, 2, 1);
         var candidate = d.Activations[1](Gate(input, 2) + past);
         return [(1 - update) * candidate + update * h];
     });
 
     [Operator("LSTM")]
-    static Term[]? Lstm(OnnxCall call) => Layer(call, 4, [call[5], call[6]], call[7], ["Sigmoid", "Tanh", "Tanh"], (d, input, state) =>
+    static Term[]? Lstm(OnnxCall call) => Lstm(call, Real(call));
+
+    static Term[]? Lstm(OnnxCall call, (Weights, Weights) weights) => Layer(call, weights, 4, [call[5], call[6]], call[7], ["Sigmoid", "Tanh", "Tanh"], (d, input, state) =>
     {
         var (h, c, hidden) = (state[0], state[1], state[0].Shape[1]);
         var gates = input + Project(d, h);
@@ -49,28 +66,21 @@ static class Recurrent
         return [leave * d.Activations[2](cell), cell];
     });
 
-    // The weights are whole numbers, [directions, size, gates * hidden]. The input stays real here, which is nearer to the model before it was quantized.
     [Operator("DynamicQuantizeLSTM", Domain = "com.microsoft")]
-    static Term[]? QuantizedLstm(OnnxCall call)
-    {
-        Term Real(int weights, int scale)
-        {
-            Term PerColumn(Term t) => t.Reshape(new(t.Shape[0], 1, t.Rank == 1 ? 1 : t.Shape[1]));
-            var whole = call.Required(weights).Cast(ElementType.Int32) - PerColumn(call.Required(scale + 1)).Cast(ElementType.Int32);
-            return (whole.Cast(ElementType.Float32) * PerColumn(call.Required(scale))).Transpose(0, 2, 1);
-        }
-        return Lstm(call.With(call[0], Real(1, 8), Real(2, 10), call[3], call[4], call[5], call[6], call[7]));
-    }
+    static Term[]? QuantizedLstm(OnnxCall call) => Lstm(call,
+        (new(call.Required(1), call.Required(8), call.Required(9)), new(call.Required(2), call.Required(10), call.Required(11))));
 
-    static Term Project(Direction direction, Term h) => h.Contract("bh,gh->bg", direction.Recurrence) + direction.Bias;
+    static (Weights Input, Weights State) Real(OnnxCall call) => (new(call.Required(1)), new(call.Required(2)));
+
+    static Term Project(Direction direction, Term h) => direction.Recurrence.Times(h) + direction.Bias;
 
     /// <summary>A layer: operands are the sequence, weights of the input and of the state, biases, lengths, then states.</summary>
-    static Term[]? Layer(OnnxCall call, int gates, Term?[] initial, Term? peepholes, string[] activations, Cell cell)
+    static Term[]? Layer(OnnxCall call, (Weights Input, Weights State) weights, int gates, Term?[] initial, Term? peepholes, string[] activations, Cell cell)
     {
         var batchFirst = call.Attribute("layout")?.Int == 1;
         var x = batchFirst ? call.Required(0).Transpose(1, 0, 2) : call.Required(0);
-        var (w, r, b, lengths) = (call.Required(1), call.Required(2), call[3], call[4]);
-        var (length, batch, hidden) = (x.Shape[0], x.Shape[1], r.Shape[2]);
+        var (b, lengths) = (call[3], call[4]);
+        var (length, batch, hidden) = (x.Shape[0], x.Shape[1], weights.State.Numbers.Shape[weights.State.Scale is null ? 2 : 1]);
         var way = call.Attribute("direction")?.String ?? "forward";
         bool[] reversed = way switch
         {
@@ -86,7 +96,7 @@ static class Recurrent
             var (number, isReversed) = (i, reversed[i]);
             Term Of(Term all) => all.Slice(0, number, 1).Squeeze(0);
             var size = gates * hidden;
-            var inputs = x.Contract("tbi,gi->tbg", Of(w));
+            var inputs = weights.Input.Select(Of).Times(x);
             if (b is { } biases)
                 inputs += Of(biases).Slice(0, 0, size);
             var bias = b is { } both ? Of(both).Slice(0, size, size) : x.Scalar(0).Broadcast(new(size));
@@ -97,7 +107,7 @@ static class Recurrent
             var results = ControlFlow.Loop(x.Builder, call.Size(length), null, start, (time, state) =>
             {
                 Term In(Term outside) => ControlFlow.Within(time, outside);
-                var direction = new Direction(In(Of(r)), In(bias), peepholes is { } p ? In(Of(p)) : null, ours);
+                var direction = new Direction(weights.State.Select(w => In(Of(w))), In(bias), peepholes is { } p ? In(Of(p)) : null, ours);
                 var next = cell(direction, ControlFlow.At(time, inputs, 0, isReversed), state);
                 if (lengths is not { } given)
                     return new(next, [next[0]]);
