@@ -36,10 +36,11 @@ sealed partial class PanelCode
     readonly Axis? inner;
     readonly Axis place = new("at", Dim.Symbol("row__at")), along = new("x_at", Dim.Symbol("row__x"));
     readonly Dictionary<Lowering.Buffer, Lowering.Buffer> panels = [];
+    readonly SmallMap? map;
 
-    PanelCode(Step.Nest nest, Axis column, Axis? row, Expr.Load read, Expr decoded, int width)
+    PanelCode(Step.Nest nest, Axis column, Axis? row, Expr.Load read, Expr decoded, int width, SmallMap? map = null)
     {
-        (this.nest, this.column, this.row, this.read, this.decoded, lanes) = (nest, column, row, read, decoded, width / 32);
+        (this.nest, this.column, this.row, this.read, this.decoded, lanes, this.map) = (nest, column, row, read, decoded, width / 32, map);
         natural = nest.Fold!.Axes;
         // What chooses among a few constants that are the same for all columns, such as by how many bits to shift.
         unrolled = Few([.. Vectorization.Of(decoded).OfType<Expr.Load>().Where(l => !l.Axes.Contains(column) && l.Buffer.Count.Value <= MostUnrolled).SelectMany(l => l.Axes).Distinct().Where(a => a.Extent.Value <= MostUnrolled)]);
@@ -82,14 +83,16 @@ sealed partial class PanelCode
         {
             if (read is not Expr.Load { Buffer: { Storage: not Storage.Weight, Type: ElementType.Float32 }, Index.Dynamic.Count: 0 } load || !IsDecoded(decoded))
                 continue;
-            var columns = nest.Axes.Where(x => nest.At.Stride(x).Value == 1 && x.Extent.Value > 1 && decoded.Axes.Contains(x) && !load.Axes.Contains(x)).ToArray();
+            var columns = nest.Axes.Where(x => x.Extent.Value > 1 && decoded.Axes.Contains(x) && !load.Axes.Contains(x)).ToArray();
             var rows = nest.Axes.Where(x => x.Extent.Value != 1 && !columns.Contains(x)).ToArray();
             if (columns is not [var column] || rows.Length > 1 || !fold.Axes.All(x => x.Extent.IsKnown) || !decoded.Axes.All(x => x == column || fold.Axes.Contains(x))
-                || nest.At.Dynamic.Count > 0 || (rows is [var row] && decoded.Axes.Contains(row)) || !Vectorization.CanVector(nest.Value, column, nest) || column.Extent.Value < Columns / 2)
+                || nest.At.Dynamic.Count > 0 || (rows is [var row] && decoded.Axes.Contains(row)) || !Vectorization.CanVector(nest.Value, column, nest) || column.Extent.Value < Columns / 2
+                || !(nest.At.Stride(column).Value == 1 || (rows is [var pixels] && decoded is Expr.Load { Buffer.Type: ElementType.Float32 } && SmallMap.IsFew(pixels.Extent, column))))
                 continue;
             return new(nest, column, rows.FirstOrDefault(), load, decoded, width);
         }
-        return null;
+        return SmallMap.Of(original) is var (gathered, channel, pixel, small) && Vectorization.CanVector(gathered.Value, channel, gathered)
+            ? new(gathered, channel, pixel, small.Gathered, small.Weights, width, small) : null;
     }
 
     // Whether the factors are whole numbers of 16 bits, whose panels have two terms of the sum side by side.
@@ -219,7 +222,7 @@ sealed partial class PanelCode
         var start = writer.Code(read.Index.AtStart(row is null ? folds : [.. folds, row]));
         var stride = writer.Code(row is null ? Dim.Zero : read.Index.Stride(row));
         var x = $"{factor} + {start} + {name} * {stride}";
-        var head = $"const long lane = 0;\nPanelSplit.Of({Split(rows)}, task, out var first, out var end);\nvar room = stackalloc float[{(most + 1) * Across}];\nvar sums = (float*)((nint)(room + {lanes - 1}) & -{lanes * 4});\n";
+        var head = $"const long lane = 0;\nPanelSplit.Of({Panels / Together}L, {Tasks(rows)}, task, out var first, out var end);\nvar room = stackalloc float[{(most + 1) * Across}];\nvar sums = (float*)((nint)(room + {lanes - 1}) & -{lanes * 4});\n";
         string Given((string Text, Lowering.Buffer[] Constants) method) => "f, " + string.Concat(method.Constants.Select(b => $"{writer.Pointer(b)} + panel * {PerPanel(b)}L, "));
 
         if (hasPairs)
@@ -232,10 +235,10 @@ sealed partial class PanelCode
                 by.Append($"case {r}:\n    {kernel.Name}({writer.Pointer(weights)} + panel * {PerPanel(weights)}L, {x}, {stride}, {Depth / 2}L, sums);\n    break;\n");
             }
             var whole = Panelled("", by.ToString());
-            return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}{head}{whole}", 2), parameters, Tasks());
+            return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}{head}{whole}", 2), parameters, TasksInFrame);
         }
         var few = new StringBuilder();
-        for (var r = row is null ? 1 : FewRows; r > 0; r--)
+        for (var r = map is not null ? 0 : row is null ? 1 : FewRows; r > 0; r--)
         {
             var method = Direct(r);
             var part = $"{share($"Rows{r}", method.Text)}({Given(method)}{x}, {stride}, sums);\n{Finish(writer, $"{r}", name)}";
@@ -244,7 +247,7 @@ sealed partial class PanelCode
         }
         var direct = $"for (var panel = first; panel < end; panel++)\n{{\n{KernelWriter.Indent($"long {name} = 0;\n{few}", 1)}}}\n";
         if (row is null || Merged() is not { Length: <= Tiles.Depth } loops)
-            return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}{head}{direct}", 2), parameters, Tasks());
+            return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}{head}{direct}", 2), parameters, TasksInFrame);
 
         // Many rows: each panel is decoded to memory, unless it lies there as it is multiplied, and used for all of them.
         var plain = decoded is Expr.Load { Buffer.Type: ElementType.Float32, Index.Dynamic.Count: 0 } load ? Panel(load) : null;
@@ -262,7 +265,13 @@ sealed partial class PanelCode
             tiles.Append($"case {r}:\n    {kernel.Name}({panelStart}, {x}{Loops(writer, loops)}, {stride}, sums, {Columns});\n    break;\n");
         }
         var many = $"{(plain is null ? $"var scratch = Scratch.Floats({Depth * Columns}L);\n" : "")}{Panelled(before, tiles.ToString())}";
-        return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}{head}if ({rows} <= {FewRows})\n{{\n{KernelWriter.Indent(direct, 1)}}}\nelse\n{{\n{KernelWriter.Indent(many, 1)}}}\n", 2), parameters, Tasks());
+        if (map is not null)
+        {
+            var gather = map.Gather(writer);
+            List<Lowering.Buffer> given = [.. parameters.Where(b => b != map.Within)];
+            return new(KernelWriter.Indent($"{KernelWriter.Taken(parameters, given)}{writer.Sizes}{head}{gather}{many}", 2), given, TasksInFrame);
+        }
+        return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}{head}if ({rows} <= {FewRows})\n{{\n{KernelWriter.Indent(direct, 1)}}}\nelse\n{{\n{KernelWriter.Indent(many, 1)}}}\n", 2), parameters, TasksInFrame);
 
         // All rows of a panel, in tiles.
         string Panelled(string before, string cases)
@@ -293,10 +302,10 @@ sealed partial class PanelCode
         return call.ToString();
     }
 
-    string Tasks() => $"PanelSplit.Tasks({Split(row is null ? "1L" : TileCode.Frame(row.Extent))})";
+    string TasksInFrame => Tasks(row is null ? "1L" : TileCode.Frame(row.Extent));
 
-    /// <summary>What is shared out among tasks: the panels, those that are taken together as one, some rows, and the terms of a sum.</summary>
-    string Split(string rows) => $"{Panels / Together}L, {rows}, {Depth * Together}L";
+    /// <summary>Among how many tasks the panels are shared out, those that are taken together as one: by some rows, and the terms of a sum.</summary>
+    string Tasks(string rows) => map is not null ? $"(int)Math.Min(f->threads, {Math.Max(1, Panels / SmallMap.PanelsOfTask)})" : $"PanelSplit.Tasks({Panels / Together}L, {rows}, {Depth * Together}L)";
 
     /// <summary>The loops of the sum as the other factor's tile runs over them: merged where it goes on from one row to the next.</summary>
     (long Extent, Dim Stride)[] Merged()
@@ -323,7 +332,9 @@ sealed partial class PanelCode
         {
             var at = (Index)panel * Across + (Index)lane + (Dim)(v * lanes);
             var (value, element, once, text) = Rewritten(writer, i => Move(i, at), true, $"VX.Load(sums + {moved.Name} * {Across}{(v > 0 ? $" + {v * lanes}" : "")})");
-            whole.Append($"{{\n{KernelWriter.Indent($"{once}{OverRows($"{text}VX.Store({value}, &{element});\n")}", 1)}}}\n");
+            var stride = nest.At.Stride(column);
+            var store = stride.Value == 1 ? $"VX.Store({value}, &{element});\n" : $"Maths.Scatter({value}, &{element}, {writer.Code(stride)});\n";
+            whole.Append($"{{\n{KernelWriter.Indent($"{once}{OverRows($"{text}{store}")}", 1)}}}\n");
         }
         if (IsWhole)
             return whole.ToString();

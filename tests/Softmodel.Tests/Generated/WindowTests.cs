@@ -73,7 +73,9 @@ public class WindowTests
         var channels = isPool ? Any(1, 3, 8) : groups * perGroup;
         // Both sides of what fills a vector and a tile; small ones where there are three axes.
         var most = spatial == 1 ? 400 : spatial == 2 ? 42 : 9;
-        var sizes = Each(() => 1 + random.Next(random.Next(2) == 0 ? most : Math.Min(most, 16)));
+        // Of the last layers' maps the channels fill vectors, and not the pixels.
+        var isLate = !isPool && !isDepthwise && random.Next(5) == 0;
+        var sizes = Each(() => 1 + random.Next(isLate ? 8 : random.Next(2) == 0 ? most : Math.Min(most, 16)));
         var kernel = random.Next(4) == 0 ? Each(() => Any(1, 2, 3, 5, 7)) : Same(Any(1, 2, 3, 3, 5));
         // As detectors pool, and more than are written out.
         if (isPool && spatial < 3 && random.Next(4) == 0)
@@ -106,7 +108,7 @@ public class WindowTests
         }
         else
         {
-            var outputs = isDepthwise ? Any(1, 1, 2) : Any(1, 2, 5, 12, 19, 40);
+            var outputs = isDepthwise ? Any(1, 1, 2) : isLate ? Any(32, 50, 67) : Any(1, 2, 5, 12, 19, 40);
             made = read.Apply(new Op.Convolve([.. strides], [.. dilations], [.. low], [.. high], groups), read.Constant(Whole(random, [groups * outputs, perGroup, .. kernel.Select(k => (long)k)])));
             text = $"convolution to {outputs} of {perGroup} in {groups}";
         }
@@ -115,6 +117,8 @@ public class WindowTests
             made += made.Constant(Whole(random, [made.Shape[1].Value!.Value, .. Enumerable.Repeat(1L, spatial)]));
         if (after > 1)
             made = made.Max(0);
+        if (after > 2 && made.Shape.KnownCount is not null)
+            made += made.Constant(Whole(random, [.. made.Shape.Dims.Select(d => d.Value!.Value)]));
         text += $" of {given.TensorType}, kernel {string.Join("x", kernel)}, strides {string.Join("x", strides)}, dilations {string.Join("x", dilations)}, pads {string.Join(",", low)} {string.Join(",", high)}{(isOpen ? ", open" : "")}";
         return (given, made, text);
     }
