@@ -7,45 +7,60 @@ using Index = Softmodel.Lowering.Index;
 namespace Softmodel.Emit;
 
 /// <summary>
-/// Writes a long one-dimensional convolution with known weights by a fast algorithm (see <see cref="ToomCookTile"/>): a block of
-/// outputs at a time, whose evaluated inputs and products stay in the core's cache.
+/// Writes a long convolution with known weights by a fast algorithm along its last axis (see <see cref="ToomCookTile"/>): a block of
+/// outputs at a time, whose evaluated inputs and products stay in the core's cache. A map of two axes is one long row, with what
+/// lies between its rows computed and left; each row of its kernel makes channels of its own.
 /// </summary>
 sealed class ToomCookCode
 {
     readonly Step.Nest nest;
-    readonly Axis row, column, channel;
+    readonly Axis row, column;
+    // The rows of a map, where it has two axes; and what the sum runs over besides the taps.
+    readonly Axis? mapRow;
+    readonly Axis[] summed;
     readonly Expr.Load input, weights;
     readonly ToomCookTile tile;
     readonly Index start;
     readonly int dilation, rows, channels, lanes;
 
-    ToomCookCode(Step.Nest nest, Axis row, Axis column, Axis channel, Axis tap, Expr.Load input, Expr.Load weights, ToomCookTile tile, int width)
+    ToomCookCode(Step.Nest nest, Axis row, Axis? mapRow, Axis column, Axis[] summed, Axis tap, Expr.Load input, Expr.Load weights, ToomCookTile tile, int width)
     {
-        (this.nest, this.row, this.column, this.channel, this.input, this.weights, this.tile, lanes) = (nest, row, column, channel, input, weights, tile, width / 32);
-        (rows, channels, dilation) = ((int)row.Extent.Value!.Value, (int)channel.Extent.Value!.Value, (int)input.Index.Stride(tap).Value!.Value);
-        start = input.Index.AtStart(row, column, channel, tap);
+        (this.nest, this.row, this.mapRow, this.column, this.summed, this.input, this.weights, this.tile, lanes) = (nest, row, mapRow, column, summed, input, weights, tile, width / 32);
+        (rows, channels, dilation) = ((int)row.Extent.Value!.Value, (int)Dim.Product(summed.Select(a => a.Extent)).Value!.Value, (int)input.Index.Stride(tap).Value!.Value);
+        start = input.Index.AtStart([row, column, tap, .. summed, .. mapRow is null ? Enumerable.Empty<Axis>() : [mapRow]]);
     }
+
+    /// <summary>How many outputs a row has, with what lies between those of a map.</summary>
+    Dim Length => mapRow is null ? column.Extent : (mapRow.Extent - 1) * input.Index.Stride(mapRow) + column.Extent;
 
     // Below these the transforms cost what they save; shorter rows leave tiles empty.
     const int LeastWork = 80, LeastChannels = 8, LongRow = 100;
+
+    // A kernel's rows make the sums of a map longer; of more channels a block does not come near to staying in the cache, and of
+    // shorter rows much lies between them.
+    const int LeastWorkOfMap = 48, MostChannelsOfMap = 3072, LeastColumns = 12;
 
     /// <summary>The fast form of a nest, or null where it is no such convolution or would not be faster.</summary>
     public static ToomCookCode? Of(Step.Nest original, int width)
     {
         var nest = Collapse.Axes(original);
-        if (width < 256 || nest.Fold is not { Kind: Reduction.Sum, Arg: null, Axes: [var channel, var tap], Term: Expr.Apply { Type: ElementType.Float32, Operands: [Expr.Load x, Expr.Load w] } product }
+        if (width < 256 || nest.Fold is not { Kind: Reduction.Sum, Arg: null, Axes: [var channel, .. { Length: <= 1 } kernelRows, var tap], Term: Expr.Apply { Type: ElementType.Float32, Operands: [Expr.Load x, Expr.Load w] } product }
             || product.Function != Functions.Multiply || w.Buffer.Storage != Storage.Weight || nest.Target.Type != ElementType.Float32)
             return null;
-        if (nest.Axes.Where(a => a.Extent.Value != 1).ToArray() is not [var row, var column]
+        if (nest.Axes.Where(a => a.Extent.Value != 1).ToArray() is not [var row, .. { Length: <= 1 } lines, var column] || lines.Length < kernelRows.Length
             || row.Extent.Value is not (>= LeastChannels and <= 1024) || channel.Extent.Value is not (>= LeastChannels and <= 1024) || tap.Extent.Value is not { } taps || taps > 12
             || ToomCookTile.For((int)taps) is not { } algorithm)
             return null;
         var fits = x.Index.Stride(column).Value == 1 && x.Index.Stride(row).Value == 0 && x.Index.Stride(tap).Value is >= 1 and <= 16 && x.Index.Dynamic.Count == 0
             && w.Index.Stride(column).Value == 0 && nest.At.Stride(column).Value == 1 && Vectorization.CanVector(nest.Value, column, nest)
-            && column.Extent.Estimate() >= LongRow;
+            && (lines is [var line] ? IsMap(line) : column.Extent.Estimate() >= LongRow);
         var saved = Math.Min(row.Extent.Value.Value, channel.Extent.Value.Value) * taps;
         // Sums of integers are exact, and what follows may round them.
-        return fits && saved >= LeastWork && !AreIntegers(w.Buffer.Constant!) ? new(nest, row, column, channel, tap, x, w, algorithm, width) : null;
+        return fits && saved >= (lines.Length > 0 ? LeastWorkOfMap : LeastWork) && !AreIntegers(w.Buffer.Constant!) ? new(nest, row, lines.FirstOrDefault(), column, [channel, .. kernelRows], tap, x, w, algorithm, width) : null;
+
+        bool IsMap(Axis line) => Dim.Product(kernelRows.Append(channel).Select(a => a.Extent)).Value <= MostChannelsOfMap && column.Extent.Estimate() >= LeastColumns
+            && x.Index.Stride(row).Value == 0 && w.Index.Stride(line).Value == 0 && line.Extent.Estimate() * column.Extent.Estimate() >= LongRow
+            && (x.Index.Stride(line) - column.Extent - (taps - 1) * x.Index.Stride(tap)).IsNeverNegative;
     }
 
     static bool AreIntegers(Tensor weights)
@@ -62,7 +77,7 @@ sealed class ToomCookCode
     const int ShortRow = 240;
 
     /// <summary>The C# condition under which direct sums are faster, or null where they never are.</summary>
-    public string? IsShort => Kept > 0 || column.Extent.Value * tile.Kernel >= ShortRow ? null : $"{TileCode.Frame(column.Extent)} < {ShortRow / tile.Kernel}";
+    public string? IsShort => Kept > 0 || Length.Value * tile.Kernel >= ShortRow ? null : $"{TileCode.Frame(Length)} < {ShortRow / tile.Kernel}";
 
     /// <summary>The algorithm.</summary>
     public ToomCookTile Tile => tile;
@@ -72,10 +87,11 @@ sealed class ToomCookCode
 
     // More than these are evaluated again by each call, a panel at a time in the core's cache: reading them from memory, where
     // they are larger than the weights themselves, costs as much, and they would have to be kept there.
-    const long MostKept = 1 << 18;
+    // A map has many blocks, between which they stay in a cache.
+    const long MostKept = 1 << 18, MostKeptOfMap = 1 << 20;
 
     /// <summary>How many numbers the evaluated weights are that are kept; 0 where they are evaluated by each call.</summary>
-    public long Kept => Panels.Sum(p => PanelSize(p.Count)) is <= MostKept and var size ? size : 0;
+    public long Kept => Panels.Sum(p => PanelSize(p.Count)) is var size && size <= (mapRow is null ? MostKept : MostKeptOfMap) ? size : 0;
 
     long PanelSize(int count) => tile.Points * PointSize(count);
 
@@ -107,7 +123,7 @@ sealed class ToomCookCode
     /// </summary>
     public (Axis Channel, Axis Element)? CanTake(Step.Nest operand)
     {
-        if (operand.Target != Operand || operand.Fold is not null || operand.Target.Type != ElementType.Float32 || IsShort is not null || start.Terms.Count > 0 || start.Offset.Value is not 0
+        if (summed is not [var channel] || operand.Target != Operand || operand.Fold is not null || operand.Target.Type != ElementType.Float32 || IsShort is not null || start.Terms.Count > 0 || start.Offset.Value is not 0
             || operand.At.Offset.Value is not 0 || operand.At.Dynamic.Count > 0 || NestCode.CostOf(operand) > MostWithin)
             return null;
         return operand.Axes.Where(a => a.Extent.Value != 1).ToArray() is [var by, var element] && operand.At.Stride(element).Value == 1
@@ -126,7 +142,7 @@ sealed class ToomCookCode
     {
         var (points, chunks) = (tile.Points, tile.Chunks);
         var reach = (points - 1) / ToomCookTile.Outputs + chunks - 1;
-        var most = Math.Clamp(Cache / (points * channels) / 8 * 8, 32, 128);
+        var most = Math.Clamp(Cache / (points * channels) / 8 * 8, mapRow is null ? 32 : 16, 128);
         var tiles = Math.Max(1, most / dilation);
         // An odd number of cache lines from one row to the next, so that rows fall into different sets.
         static int Odd(int floats) => (floats + 15) / 16 * 16 | 16;
@@ -139,8 +155,11 @@ sealed class ToomCookCode
         var line = ToomCookTile.Outputs * (tiles + reach + lanes) * dilation + 64;
 
         var parameters = new List<Lowering.Buffer>();
-        var writer = new KernelWriter(new Dictionary<Axis, int> { [row] = 2, [column] = 3 }, column, 3, parameters);
-        var (length, x, from) = (writer.Code(column.Extent), writer.Pointer(input.Buffer), writer.Pointer(weights.Buffer));
+        var levels = new Dictionary<Axis, int> { [row] = 2, [column] = Innermost };
+        if (mapRow is not null)
+            levels[mapRow] = 3;
+        var writer = new KernelWriter(levels, column, Innermost, parameters);
+        var (length, x, from) = (writer.Code(Length), writer.Pointer(input.Buffer), writer.Pointer(weights.Buffer));
         var body = new StringBuilder();
         body.Append($"// As many tiles as each block has, and as many columns, in whole vectors.\nlong tiles = ToomCook.Block({length}, {dilation}, {tiles}), columns = (tiles * {dilation} + {lanes - 1}) / {lanes} * {lanes}, span = {ToomCookTile.Outputs * dilation} * tiles;\n");
         body.Append($"long parts = ToomCook.Parts({length}, {dilation}, {tiles}, {panels}), part = task % parts, start = task / parts * span, end = Math.Min({length}, start + span);\n");
@@ -148,10 +167,12 @@ sealed class ToomCookCode
         body.Append($"var cut = {(dilation == 1 ? $"(tiles + {reach + lanes - 1}) / {lanes} * {lanes}" : $"tiles + {reach}")};\n");
         body.Append($"var u = Scratch.Floats({u + w + v + ToomCookTile.Outputs * phase + line});\nvar v = u + {u + w};\nvar phases = v + {v};\nvar line = phases + {ToomCookTile.Outputs * phase};\n");
         var left = $"{length} + {(tile.Kernel - 1) * dilation} - start";
-        var evaluate = $"cut, {dilation}, columns + {(chunks - 1) * dilation}, phases, {phase}, line, u + {channel.Name} * {pitch}, {channels * pitch});\n";
+        var number = summed.Skip(1).Aggregate(summed[0].Name, (index, axis) => $"({index} * {axis.Extent} + {axis.Name})");
+        var evaluate = $"cut, {dilation}, columns + {(chunks - 1) * dilation}, phases, {phase}, line, u + {number} * {pitch}, {channels * pitch});\n";
         if (operand is not null && CanTake(operand) is var (by, element))
         {
             // As if all of the operand were there: what the block reads of a row of it is.
+            var channel = summed[0];
             body.Append($"for (long {channel.Name} = 0; {channel.Name} < {channels}; {channel.Name}++)\n{{\n");
             body.Append($"    long {RowsCode.Outer}0 = {channel.Name}, {RowsCode.From} = start, needed = {ToomCookTile.Outputs * dilation} * cut, {RowsCode.Count} = Math.Min(needed, {left});\n");
             body.Append($"    var {x} = line - ({channel.Name} * {writer.Code(input.Index.Stride(channel))} + start);\n");
@@ -162,7 +183,9 @@ sealed class ToomCookCode
         {
             operand = null;
             body.Append($"var from = {x} + {writer.Code(start)} + start;\n");
-            body.Append($"for (long {channel.Name} = 0; {channel.Name} < {channels}; {channel.Name}++)\n    {tile.InputName}(from + {channel.Name} * {writer.Code(input.Index.Stride(channel))}, {left}, {evaluate}");
+            foreach (var axis in summed)
+                body.Append($"for (long {axis.Name} = 0; {axis.Name} < {axis.Extent}; {axis.Name}++)\n");
+            body.Append($"    {tile.InputName}(from{string.Concat(summed.Select(a => $" + {a.Name} * {writer.Code(input.Index.Stride(a))}"))}, {left}, {evaluate}");
         }
         body.Append($"for (var top = part * {panels} / parts * {TileCode.Panel}; top < (part + 1) * {panels} / parts * {TileCode.Panel} && top < {rows}; top += {TileCode.Panel})\n{{\n");
         var height = lanes == 16 ? TileCode.Panel : TileCode.Panel / 2;
@@ -175,7 +198,7 @@ sealed class ToomCookCode
         writer.Open.Add(outer);
         var results = KernelWriter.Indent(Results(writer), 1);
         var given = parameters.Where(b => b != operand?.Target).ToList();
-        return new(KernelWriter.Indent($"{KernelWriter.Taken(parameters, given)}{writer.Sizes}{outer.Text}{body}{results}}}\n", 2), given, $"ToomCook.Tasks({TileCode.Frame(column.Extent)}, {dilation}, {tiles}, {panels})");
+        return new(KernelWriter.Indent($"{KernelWriter.Taken(parameters, given)}{writer.Sizes}{outer.Text}{body}{results}}}\n", 2), given, $"ToomCook.Tasks({TileCode.Frame(Length)}, {dilation}, {tiles}, {panels})");
 
         string Products(int count)
         {
@@ -208,20 +231,32 @@ sealed class ToomCookCode
         {
             var scope = new KernelWriter.Scope(2);
             code.Open.Add(scope);
+            var within = new KernelWriter.Scope(3);
+            if (mapRow is not null)
+                code.Open.Add(within);
             var (vector, scalar) = (Element(code, true), Element(code, false));
             var (m, j) = (row.Name, column.Name);
             var text = new StringBuilder($"for (var {m} = top; {m} < Math.Min(top + {TileCode.Panel}, {rows}); {m}++)\n{{\n");
             text.Append($"    {tile.OutputName}(v + ({m} - top) * {padded}, {TileCode.Panel * padded}, columns, phases, {phase}, line, tiles, {dilation});\n{KernelWriter.Indent(scope.Text.ToString(), 1)}");
-            text.Append($"    var {j} = start;\n    for (; {j} <= end - V.Count; {j} += V.Count)\n    {{\n{KernelWriter.Indent(vector, 2)}    }}\n");
-            text.Append($"    if ({j} < end && end - start >= V.Count)\n    {{\n        {j} = end - V.Count;\n{KernelWriter.Indent(vector, 2)}        {j} = end;\n    }}\n");
-            text.Append($"    for (; {j} < end; {j}++)\n    {{\n{KernelWriter.Indent(scalar, 2)}    }}\n}}\n");
-            return text.ToString();
+            if (mapRow is null)
+                return text.Append(KernelWriter.Indent(Elements("start", "end"), 1)).Append("}\n").ToString();
+            // What the block has of each row of the map.
+            var step = code.Code(input.Index.Stride(mapRow));
+            text.Append($"    for (var {mapRow.Name} = start / {step}; {mapRow.Name} * {step} < end; {mapRow.Name}++)\n    {{\n");
+            text.Append($"        long at = {mapRow.Name} * {step}, begin = Math.Max(0, start - at), last = Math.Min({code.Code(column.Extent)}, end - at);\n");
+            return text.Append(KernelWriter.Indent($"{within.Text}{Elements("begin", "last")}", 2)).Append("    }\n}\n").ToString();
+
+            string Elements(string begin, string last) => $"var {j} = {begin};\nfor (; {j} <= {last} - V.Count; {j} += V.Count)\n{{\n{KernelWriter.Indent(vector, 1)}}}\n"
+                + $"if ({j} < {last} && {last} - {begin} >= V.Count)\n{{\n    {j} = {last} - V.Count;\n{KernelWriter.Indent(vector, 1)}    {j} = {last};\n}}\n"
+                + $"for (; {j} < {last}; {j}++)\n{{\n{KernelWriter.Indent(scalar, 1)}}}\n";
         }
     }
 
+    int Innermost => mapRow is null ? 3 : 4;
+
     string Element(KernelWriter writer, bool vector)
     {
-        var scope = new KernelWriter.Scope(3);
+        var scope = new KernelWriter.Scope(Innermost);
         writer.Open.Add(scope);
         var after = new KernelWriter.Scope(int.MaxValue);
         after.Values[(nest.Fold!.Result, vector)] = "sum";
@@ -229,7 +264,7 @@ sealed class ToomCookCode
         var value = writer.Value(nest.Value, vector);
         var at = writer.Code(nest.At);
         writer.Open.RemoveRange(writer.Open.Count - 2, 2);
-        var (sum, target) = ($"line + {column.Name} - start", writer.Pointer(nest.Target));
+        var (sum, target) = ($"line + {(mapRow is null ? "" : "at + ")}{column.Name} - start", writer.Pointer(nest.Target));
         return vector
             ? $"var sum = VX.Load({sum});\n{scope.Text}{after.Text}VX.Store({value}, {target} + {at});\n"
             : $"var sum = *({sum});\n{scope.Text}{after.Text}{target}[{at}] = {value};\n";

@@ -78,6 +78,56 @@ public class ToomCookTests
         }
     }
 
+    /// <summary>A layer as networks for pictures have them: padded, convolved, rectified, and added to another.</summary>
+    static Graph Map(int channels, int rows, int high, int wide, int dilation, Dim height, Dim width)
+    {
+        var builder = new GraphBuilder("map", Evaluator.Fold);
+        var x = new Term(builder, builder.Input("x", new(ElementType.Float32, new(1, channels, height, width))));
+        var other = new Term(builder, builder.Input("other", new(ElementType.Float32, new(1, rows, height, width))));
+        Term Known(int seed, params long[] dims) => new(builder, builder.Constant(Numbers(seed, dims)));
+        var (down, across) = ((high - 1) * dilation, (wide - 1) * dilation);
+        var y = x.Apply(new Op.Convolve([1, 1], [dilation, dilation], [down / 2, across / 2], [down - down / 2, across - across / 2], 1), Known(1, rows, channels, high, wide));
+        return builder.Build([((y + Known(2, 1, rows, 1, 1)).Max(0) + other).Value], ["y"]);
+    }
+
+    public static IEnumerable<TheoryDataRow<int, int, int, int, int, int>> Maps =>
+        from width in (int[])[256, 512]
+        from map in ((int, int, int, int, int)[])[(16, 32, 3, 3, 1), (29, 17, 3, 3, 2), (24, 30, 5, 5, 1), (16, 48, 1, 7, 1), (13, 32, 2, 4, 3), (40, 130, 3, 11, 1), (132, 24, 3, 3, 1), (200, 310, 3, 3, 1)]
+        select new TheoryDataRow<int, int, int, int, int, int>(map.Item1, map.Item2, map.Item3, map.Item4, map.Item5, width);
+
+    [Theory]
+    [MemberData(nameof(Maps))]
+    public void Fast_convolutions_of_maps_are_what_the_evaluator_computes(int channels, int rows, int high, int wide, int dilation, int width)
+    {
+        Assert.SkipUnless(width <= InProcess.Width, $"this processor has no vectors of {width} bits");
+        (long, long)[] all = channels > 100 ? [(13, 13), (3, 50)] : [(1, 1), (2, 300), (13, 13), (30, 12), (47, 61)];
+        foreach (var isOpen in (bool[])[true, false])
+        {
+            foreach (var sizes in isOpen ? [all] : all.Where(s => s.Item1 * s.Item2 > 150).Select(s => new[] { s }))
+            {
+                var (height, across) = isOpen ? (Dim.Symbol("H"), Dim.Symbol("W")) : ((Dim)sizes[0].Item1, (Dim)sizes[0].Item2);
+                var graph = Map(channels, rows, high, wide, dilation, height, across);
+                var program = Lower.Program(graph);
+                Assert.Contains($"ToomCook.Weights{wide}(", ProgramCode.Write(program, width).Source, StringComparison.Ordinal);
+                using var model = InProcess.Compile(program, width);
+                foreach (var (h, w) in sizes)
+                {
+                    Tensor[] inputs = [Numbers(3, 1, channels, h, w), Numbers(4, 1, rows, h, w)];
+                    var expected = Evaluator.Run(graph, inputs)[0];
+                    Tensor? one = null;
+                    foreach (var threads in (int[])[1, 2])
+                    {
+                        model.Threads = threads;
+                        var actual = model.Run(inputs)[0];
+                        one ??= actual;
+                        Assert.True(one.SameAs(actual), $"{h} by {w}: 2 threads give other bits");
+                        Assert.True(SignalToNoise(expected.Values<float>(), actual.Values<float>()) > 95, $"{h} by {w}: {SignalToNoise(expected.Values<float>(), actual.Values<float>()):0.0} dB");
+                    }
+                }
+            }
+        }
+    }
+
     [Fact]
     public void What_is_not_a_number_reaches_no_more_tiles_than_its_own()
     {
