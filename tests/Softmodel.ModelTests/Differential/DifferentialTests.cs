@@ -71,6 +71,13 @@ public class DifferentialTests
             d.Since(7);
             d.Node("Clip", [d.Input(Tensor.Vector(float.PositiveInfinity, 1, float.NegativeInfinity))], ElementType.Float32, ("min", -2f));
         },
+        ["infinities clipped where no bound is given"] = d =>
+        {
+            d.Since(13);
+            d.Node("Clip", [d.Input(Tensor.Vector(double.PositiveInfinity, 1, double.NegativeInfinity))], ElementType.Float64);
+        },
+        ["zeros quantised by their own range"] = d => d.Node("DynamicQuantizeLinear", [d.Input(Tensor.Vector(0f, 0, 0))], [ElementType.UInt8, ElementType.Float32, ElementType.UInt8]),
+        ["zeros quantised and multiplied"] = d => d.Node("com.microsoft:DynamicQuantizeMatMul", [d.Input(Tensor.Of<float>(new float[4], 2, 2)), d.Constant(Tensor.Of<sbyte>([1, 2, 3, 4], 2, 2)), d.Constant(Tensor.Scalar(0.5f)), null, null], ElementType.Float32),
         ["a body that stretches an open size"] = Carried,
     };
 

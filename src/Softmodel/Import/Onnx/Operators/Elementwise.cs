@@ -112,8 +112,10 @@ static class Elementwise
     [Operator("Clip", since: 11)]
     static Term Clip(Term x, Term? min, Term? max)
     {
-        var low = min is { } least ? x.Max(least) : x;
-        return max is { } most ? low.Min(most) : low;
+        // A bound that is not given is the type's, beyond which infinities lie.
+        var largest = x.Element switch { ElementType.Float32 => float.MaxValue, ElementType.Float64 => double.MaxValue, _ => (double?)null };
+        var low = min is { } least ? x.Max(least) : largest is { } negated ? x.Max(-negated) : x;
+        return max is { } most ? low.Min(most) : largest is { } all ? low.Min(all) : low;
     }
 
     [Operator("Cast", since: 6)]
