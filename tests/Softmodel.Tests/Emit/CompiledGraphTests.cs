@@ -33,6 +33,11 @@ public class CompiledGraphTests
         Agrees(x => x[0].Contract("ik,kj->ij", x[1]) + x[2], Answers.Ramp(3, 5), Answers.Ramp(5, columns), Answers.Ramp(columns));
 
     [Fact]
+    public void The_tail_of_the_error_function_has_64_bits() =>
+        // What is left of 1 there was rounded to 32 bits.
+        Agrees(x => (x[0].Map(Functions.ErrorFunction) + 1) * 1e4, Tensor.Vector(-2.7, -3.5, -0.5, 0, 2, 7, double.NaN));
+
+    [Fact]
     public void A_loop_that_is_counted_and_then_run_again_may_hold_products() => Agrees(x =>
     {
         var builder = x[0].Builder;
