@@ -103,26 +103,24 @@ public class ToomCookTests
         (long, long)[] all = channels > 100 ? [(13, 13), (3, 50)] : [(1, 1), (2, 300), (13, 13), (30, 12), (47, 61)];
         foreach (var isOpen in (bool[])[true, false])
         {
-            foreach (var sizes in isOpen ? [all] : all.Where(s => s.Item1 * s.Item2 > 150).Select(s => new[] { s }))
+            var sizes = isOpen ? all : all[^1..];
+            var (height, across) = isOpen ? (Dim.Symbol("H"), Dim.Symbol("W")) : ((Dim)sizes[0].Item1, (Dim)sizes[0].Item2);
+            var graph = Map(channels, rows, high, wide, dilation, height, across);
+            var program = Lower.Program(graph);
+            Assert.Contains($"ToomCook.Weights{wide}(", ProgramCode.Write(program, width).Source, StringComparison.Ordinal);
+            using var model = InProcess.Compile(program, width);
+            foreach (var (h, w) in sizes)
             {
-                var (height, across) = isOpen ? (Dim.Symbol("H"), Dim.Symbol("W")) : ((Dim)sizes[0].Item1, (Dim)sizes[0].Item2);
-                var graph = Map(channels, rows, high, wide, dilation, height, across);
-                var program = Lower.Program(graph);
-                Assert.Contains($"ToomCook.Weights{wide}(", ProgramCode.Write(program, width).Source, StringComparison.Ordinal);
-                using var model = InProcess.Compile(program, width);
-                foreach (var (h, w) in sizes)
+                Tensor[] inputs = [Numbers(3, 1, channels, h, w), Numbers(4, 1, rows, h, w)];
+                var expected = Evaluator.Run(graph, inputs)[0];
+                Tensor? one = null;
+                foreach (var threads in (int[])[1, 2])
                 {
-                    Tensor[] inputs = [Numbers(3, 1, channels, h, w), Numbers(4, 1, rows, h, w)];
-                    var expected = Evaluator.Run(graph, inputs)[0];
-                    Tensor? one = null;
-                    foreach (var threads in (int[])[1, 2])
-                    {
-                        model.Threads = threads;
-                        var actual = model.Run(inputs)[0];
-                        one ??= actual;
-                        Assert.True(one.SameAs(actual), $"{h} by {w}: 2 threads give other bits");
-                        Assert.True(SignalToNoise(expected.Values<float>(), actual.Values<float>()) > 95, $"{h} by {w}: {SignalToNoise(expected.Values<float>(), actual.Values<float>()):0.0} dB");
-                    }
+                    model.Threads = threads;
+                    var actual = model.Run(inputs)[0];
+                    one ??= actual;
+                    Assert.True(one.SameAs(actual), $"{h} by {w}: 2 threads give other bits");
+                    Assert.True(SignalToNoise(expected.Values<float>(), actual.Values<float>()) > 95, $"{h} by {w}: {SignalToNoise(expected.Values<float>(), actual.Values<float>()):0.0} dB");
                 }
             }
         }
