@@ -164,10 +164,11 @@ sealed partial class PanelCode
         {
             if (panels.ContainsKey(load.Buffer))
                 continue;
-            var tensor = load.Buffer.Constant!;
+            // A constant of 16-bit floats may be read as one of 32, which it becomes when a model is loaded.
+            var (tensor, type) = (load.Buffer.Constant!, load.Buffer.Type);
             // What 16 bits hold for the zero point's sake often fits 8, and is widened as it is read.
             if (hasPairs && tensor.Values<short>() is var whole && !whole.ContainsAnyExceptInRange<short>(sbyte.MinValue, sbyte.MaxValue))
-                tensor = Tensor.Of<sbyte>([.. whole.ToArray().Select(n => (sbyte)n)], tensor.Dims);
+                (tensor, type) = (Tensor.Of<sbyte>([.. whole.ToArray().Select(n => (sbyte)n)], tensor.Dims), ElementType.Int8);
             var (size, own) = (tensor.Type.Size(), Own(load));
             var (count, stride) = (column.Extent.Value!.Value, load.Index.Stride(column).Value!.Value);
             var depth = own.Aggregate(1L, (n, a) => n * a.Extent.Value!.Value);
@@ -190,7 +191,7 @@ sealed partial class PanelCode
                     }
                 }
             }
-            panels[load.Buffer] = new(isShared(load.Buffer) ? $"{load.Buffer.Name}_panels{number}" : load.Buffer.Name, Storage.Weight, tensor.Type, to.Length / size)
+            panels[load.Buffer] = new(isShared(load.Buffer) ? $"{load.Buffer.Name}_panels{number}" : load.Buffer.Name, Storage.Weight, type, to.Length / size)
             {
                 Constant = new Tensor(tensor.Type, [to.Length / size], to),
             };
