@@ -62,19 +62,22 @@ public class ToomCookTests
         Assert.Contains($"ToomCook.Weights{taps}(", ProgramCode.Write(program, width).Source, StringComparison.Ordinal);
         using var model = InProcess.Compile(program, width);
         foreach (var length in channels > 100 ? (long[])[1, 79, 80] : [1, 2, 7, 47, 97, 300])
+            Agrees(graph, model, $"{length} elements", Numbers(3, 1, channels, length));
+    }
+
+    /// <summary>Whether a model comes to what the evaluator does, and to the same bits on any number of threads.</summary>
+    static void Agrees(Graph graph, CompiledModel model, string what, params Tensor[] inputs)
+    {
+        var expected = Evaluator.Run(graph, inputs)[0];
+        Tensor? one = null;
+        foreach (var threads in (int[])[1, 2])
         {
-            Tensor[] inputs = [Numbers(3, 1, channels, length)];
-            var expected = Evaluator.Run(graph, inputs)[0];
-            Tensor? one = null;
-            foreach (var threads in (int[])[1, 2])
-            {
-                model.Threads = threads;
-                var actual = model.Run(inputs)[0];
-                one ??= actual;
-                Assert.True(one.SameAs(actual), $"{length} elements: 2 threads give other bits");
-                Assert.Equal(expected.Dims, actual.Dims);
-                Assert.True(SignalToNoise(expected.Values<float>(), actual.Values<float>()) > 95, $"{length} elements, {threads} threads: {SignalToNoise(expected.Values<float>(), actual.Values<float>()):0.0} dB");
-            }
+            model.Threads = threads;
+            var actual = model.Run(inputs)[0];
+            one ??= actual;
+            Assert.True(one.SameAs(actual), $"{what}: 2 threads give other bits");
+            Assert.Equal(expected.Dims, actual.Dims);
+            Assert.True(SignalToNoise(expected.Values<float>(), actual.Values<float>()) > 95, $"{what}, {threads} threads: {SignalToNoise(expected.Values<float>(), actual.Values<float>()):0.0} dB");
         }
     }
 
@@ -110,19 +113,7 @@ public class ToomCookTests
             Assert.Contains($"ToomCook.Weights{wide}(", ProgramCode.Write(program, width).Source, StringComparison.Ordinal);
             using var model = InProcess.Compile(program, width);
             foreach (var (h, w) in sizes)
-            {
-                Tensor[] inputs = [Numbers(3, 1, channels, h, w), Numbers(4, 1, rows, h, w)];
-                var expected = Evaluator.Run(graph, inputs)[0];
-                Tensor? one = null;
-                foreach (var threads in (int[])[1, 2])
-                {
-                    model.Threads = threads;
-                    var actual = model.Run(inputs)[0];
-                    one ??= actual;
-                    Assert.True(one.SameAs(actual), $"{h} by {w}: 2 threads give other bits");
-                    Assert.True(SignalToNoise(expected.Values<float>(), actual.Values<float>()) > 95, $"{h} by {w}: {SignalToNoise(expected.Values<float>(), actual.Values<float>()):0.0} dB");
-                }
-            }
+                Agrees(graph, model, $"{h} by {w}", Numbers(3, 1, channels, h, w), Numbers(4, 1, rows, h, w));
         }
     }
 
