@@ -2,6 +2,7 @@ using System.CommandLine;
 using Softmodel.Cli.Peers;
 using Softmodel.Cli.Verify;
 using Softmodel.Language;
+using Softmodel.Sources;
 
 namespace Softmodel.Cli.Commands;
 
@@ -34,7 +35,7 @@ static class VerifyCommand
                     using var model = await choice.Load(name, parsed, terminal, cancel);
                     return await terminal.Working<object>(progress => Task.Run<object>(async () => model.IsLanguageModel && !Encoder.Is(model.Inputs, model.Outputs)
                         ? await LanguageOracle.Verify(name, model, parsed.GetValue(oracle), options.Compile, progress, cancel)
-                        : ModelVerification.Verify(name, model, options, progress, cancel), cancel));
+                        : ModelVerification.Verify(name, await Source.Resolve(name, null, cancel), model, options, progress, cancel), cancel));
                 });
                 results.Add(found);
                 if (names.Length > 1)
@@ -70,7 +71,7 @@ static class VerifyCommand
         {
             _ = result switch
             {
-                Verified one => table.Row(one.Model, one.Oracle, $"{one.Cases.Length}", $"{one.MinSnrDb:0.0} dB", one.ExactSnrDb is { } ours ? $"{ours:0.0} dB" : "", one.OracleExactSnrDb is { } its ? $"{its:0.0} dB" : "",
+                Verified one => table.Row(one.Model, one.Oracle, $"{one.Cases.Length}", $"{one.MinSnrDb:0.0} dB", Distance(one.ExactSnrDb, one.ExactDistortionDb), Distance(one.OracleExactSnrDb, one.OracleExactDistortionDb),
                     one.Ok ? one.MinSnrDb < bar ? "ok, no farther than the oracle" : "ok" : one.Cases.FirstOrDefault(c => c.Fault is not null)?.Fault ?? $"below {bar} dB"),
                 LanguageVerified text => table.Row(text.Model, text.Oracle, $"{text.Cases}", $"{text.Top1:P2} of its tokens", "", "", text.Ok ? "ok" : "differs"),
                 FailedModel failed => table.Row(failed.Model, "", "", "", "", "", failed.Error),
@@ -81,6 +82,8 @@ static class VerifyCommand
             table.Row($"{results.Count(IsOk)} of {results.Count} pass", "", "", $"{compared.Average(c => c.MinSnrDb):0.0} dB, the mean", "", "", "");
         return table;
     }
+
+    static string Distance(double? snr, double? distortion) => distortion is { } far ? $"{far:0.00} dB of mel cepstral distortion" : snr is { } ratio ? $"{ratio:0.0} dB" : "";
 
     static Spectre.Console.Table Language(LanguageVerified text) =>
         Text.Table("model", "oracle", "tokens", "the oracle's best token", "perplexity", "the oracle's", "largest difference", "greedy tokens", "texts tokenized", "chat rendered", "")
@@ -94,11 +97,11 @@ static class VerifyCommand
         foreach (var one in result.Cases)
         {
             own = isWidened ? [one.OracleAsIsFault is not null ? "of another size" : one.OracleAsIsSnrDb is { } snr ? $"{snr:0.0} dB" : ""] : [];
-            table.Row([result.Model, one.Name, $"{one.Elements:N0}", $"{one.SnrDb:0.0} dB", $"{one.MaxAbs:G3}", one.ExactSnrDb is { } ours ? $"{ours:0.0} dB" : "", one.OracleExactSnrDb is { } its ? $"{its:0.0} dB" : "",
+            table.Row([result.Model, one.Name, $"{one.Elements:N0}", $"{one.SnrDb:0.0} dB", $"{one.MaxAbs:G3}", Distance(one.ExactSnrDb, one.ExactDistortionDb), Distance(one.OracleExactSnrDb, one.OracleExactDistortionDb),
                 string.Join("; ", new[] { one.Fault ?? (one.SnrDb < bar ? $"below {bar} dB" : "ok"), one.Rounding }.OfType<string>()), .. own]);
         }
         own = isWidened ? [$"{result.OracleAsIsMedianSnrDb:0.0} dB, the median"] : [];
-        table.Row([result.Model, $"all, against {result.Oracle}", "", $"{result.MinSnrDb:0.0} dB", $"{result.MaxAbs:G3}", result.ExactSnrDb is { } mean ? $"{mean:0.0} dB" : "", result.OracleExactSnrDb is { } theirs ? $"{theirs:0.0} dB" : "",
+        table.Row([result.Model, $"all, against {result.Oracle}", "", $"{result.MinSnrDb:0.0} dB", $"{result.MaxAbs:G3}", Distance(result.ExactSnrDb, result.ExactDistortionDb), Distance(result.OracleExactSnrDb, result.OracleExactDistortionDb),
             result.Ok ? result.MinSnrDb < bar ? "ok, no farther than the oracle" : "ok" : $"below {bar} dB", .. own]);
         return table;
     }

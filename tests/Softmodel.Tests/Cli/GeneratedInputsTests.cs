@@ -104,5 +104,17 @@ public class GeneratedInputsTests
         Assert.False(ModelVerification.AreRight([Case(90, 90, 90), Case(-200, fault: "a shape")], 50));
         // Of cases that are far apart chance explains anything.
         Assert.False(ModelVerification.AreRight([Case(-1, -1, 0), Case(-200, -200, -4, "a shape"), Case(-1, -2, -15)], 50));
+        // What is as far from double precision as anything would be tells nothing.
+        Assert.False(ModelVerification.AreRight([Case(1, 2, 1), Case(60)], 50));
+    }
+
+    [Fact]
+    public void A_sound_whose_phases_are_chance_passes_where_it_sounds_no_farther_than_the_oracle_s()
+    {
+        static Comparison Sound(double ours, double its, string? fault = null) => Case(fault is null ? 0 : -200, 1, 2, fault) with { ExactDistortionDb = ours, OracleExactDistortionDb = its };
+        Assert.True(ModelVerification.AreRight([Sound(1, 2.7), Sound(0.8, 2.5, "longer by a frame"), Case(60)], 50));
+        Assert.False(ModelVerification.AreRight([Sound(1, 2.7), Sound(3.2, 4)], 50));
+        Assert.False(ModelVerification.AreRight([Sound(2.7, 1), Sound(2.2, 2.5)], 50));
+        Assert.False(ModelVerification.AreRight([Sound(1, 2.7), Case(30, 20, 40)], 50));
     }
 }
