@@ -106,18 +106,31 @@ static class IntegersAsFloats
     /// <summary>The largest sum of magnitudes along some axes, along one of them of some elements.</summary>
     static double SumOfMagnitudes(GraphBuilder builder, Term x, Func<int, bool> isSummed, Bounds bounds, int inside, long from, long count)
     {
-        var axes = Enumerable.Range(0, x.Rank).ToLookup(isSummed);
         // Large constants are widened as they are read.
         if ((x.Known ?? (Simplify.Made(builder, x) is (Op.Cast, [{ Known: { } narrow }]) ? narrow : null)) is not { } tensor)
-            return axes[true].Aggregate(bounds.Magnitude, (sum, axis) => sum * (x.Shape[axis].Value is { } size ? axis == inside ? Math.Min(size, count) : size : double.PositiveInfinity));
-        var sums = new double[axes[false].Aggregate(1L, (n, axis) => n * tensor.Dims[axis])];
-        var position = new long[x.Rank];
+            return Enumerable.Range(0, x.Rank).Where(isSummed).Aggregate(bounds.Magnitude, (sum, axis) => sum * (x.Shape[axis].Value is { } size ? axis == inside ? Math.Min(size, count) : size : double.PositiveInfinity));
+        // Along an axis that is summed the place of the sum stays.
+        var dims = tensor.Dims;
+        var (strides, places) = (new long[x.Rank], 1L);
+        for (var axis = x.Rank - 1; axis >= 0; axis--)
+        {
+            if (isSummed(axis))
+                continue;
+            (strides[axis], places) = (places, places * dims[axis]);
+        }
+        var (sums, position, place) = (new double[places], new long[x.Rank], 0L);
         for (var i = 0L; i < tensor.Count; i++)
         {
             if (inside < 0 || (position[inside] >= from && position[inside] - from < count))
-                sums[axes[false].Aggregate(0L, (flat, axis) => flat * tensor.Dims[axis] + position[axis])] += Math.Abs(Number(tensor, i));
-            for (var axis = x.Rank - 1; axis >= 0 && ++position[axis] == tensor.Dims[axis]; axis--)
+                sums[place] += Math.Abs(Number(tensor, i));
+            for (var axis = x.Rank - 1; axis >= 0; axis--)
+            {
+                place += strides[axis];
+                if (++position[axis] < dims[axis])
+                    break;
+                place -= strides[axis] * dims[axis];
                 position[axis] = 0;
+            }
         }
         return sums.DefaultIfEmpty().Max();
     }
