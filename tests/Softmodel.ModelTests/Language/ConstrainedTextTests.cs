@@ -16,7 +16,7 @@ public class ConstrainedTextTests
     [InlineData(1.5)]
     public async Task Answers_are_valid_by_their_schemas(double temperature)
     {
-        var count = Shared.AreAllCases ? 20 : 5;
+        var count = Shared.AreAllCases ? 20 : 3;
         var report = await AnswerRun.Run(Path("SmolLM2-135M-Instruct.Q4_1.gguf"), System.IO.Path.GetDirectoryName(Shared.Folder("lm"))!, count, temperature, _ => { }, TestContext.Current.CancellationToken);
         Assert.Empty(report.Wrong);
         Assert.Equal(count, report.Valid);

@@ -12,7 +12,7 @@ public class PronouncerTests
         using var pronouncer = Pronouncer.Load(path, null);
         var plain = new PlainNetwork(path);
         var random = new Random(7);
-        var words = Enumerable.Range(0, 490).Select(_ => new string([.. Enumerable.Range(0, random.Next(1, 15)).Select(_ => "etaoinshrdlucmfwypvbgkqjxz"[(int)(26 * Math.Pow(random.NextDouble(), 1.5))])]))
+        var words = Enumerable.Range(0, Shared.AreAllCases ? 490 : 90).Select(_ => new string([.. Enumerable.Range(0, random.Next(1, 15)).Select(_ => "etaoinshrdlucmfwypvbgkqjxz"[(int)(26 * Math.Pow(random.NextDouble(), 1.5))])]))
             .Concat(["softmodel", "roslyn", "gandalf", "xylophonic", "a", "zzzz", "o-o", "Überraschung", new string('e', 200), ""]).ToArray();
         Assert.All(words, word => Assert.Equal(plain.Pronounce(word), pronouncer.Pronounce(word)));
         Assert.Equal("G AE1 N D AO0 L F", string.Join(' ', pronouncer.Pronounce("gandalf")));

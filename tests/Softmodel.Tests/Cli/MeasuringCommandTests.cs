@@ -59,7 +59,7 @@ public sealed class MeasuringCommandTests : IDisposable
         var model = Assert.Single(json.GetProperty("models").EnumerateArray());
         Has(model, "model", "oracle", "cases", "min_snr_db", "max_abs", "ok");
         var cases = model.GetProperty("cases").EnumerateArray().ToArray();
-        Assert.All(cases, c => Assert.Equal(["name", "elements", "snr_db", "max_abs", "fault", "oracle_as_is_snr_db", "oracle_as_is_fault", "as_is_snr_db", "exact_snr_db", "oracle_exact_snr_db", "rounding"], Keys(c)));
+        Assert.All(cases, c => Assert.Equal(["name", "elements", "snr_db", "max_abs", "fault", "oracle_as_is_snr_db", "oracle_as_is_fault", "as_is_snr_db", "exact_snr_db", "oracle_exact_snr_db", "exact_distortion_db", "oracle_exact_distortion_db", "rounding"], Keys(c)));
         Assert.Equal(cases.Min(c => c.GetProperty("snr_db").GetDouble()), model.GetProperty("min_snr_db").GetDouble());
         Assert.Equal(cases.Max(c => c.GetProperty("max_abs").GetDouble()), model.GetProperty("max_abs").GetDouble());
         Assert.Equal(json.GetProperty("min_snr_db").GetDouble(), model.GetProperty("min_snr_db").GetDouble());

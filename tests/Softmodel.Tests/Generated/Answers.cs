@@ -15,6 +15,12 @@ static class Answers
     public static Tensor[] Compiled(Graph graph, Tensor[] inputs, int width, params ReadOnlySpan<int> threads)
     {
         using var model = Compile(graph, width);
+        return Run(model, inputs, threads);
+    }
+
+    /// <summary>The same of one that is compiled already.</summary>
+    public static Tensor[] Run(CompiledModel model, Tensor[] inputs, params ReadOnlySpan<int> threads)
+    {
         Tensor[]? first = null;
         foreach (var count in threads)
         {
@@ -27,7 +33,7 @@ static class Answers
             var outputs = model.Results();
             first ??= outputs;
             for (var i = 0; i < outputs.Length; i++)
-                Assert.True(outputs[i].SameAs(first[i]), $"{count} threads give another {graph.OutputNames[i]}");
+                Assert.True(outputs[i].SameAs(first[i]), $"{count} threads give another {model.Outputs[i].Name}");
         }
         return first!;
     }
