@@ -196,7 +196,8 @@ sealed class WindowCode
         {
             var (ky, kx) = taps[t];
             var at = $"row{ky} + x{(across.Stride > 1 ? $" * {across.Stride}" : "")}{(kx > 0 ? $" + {kx * across.Dilation}" : "")}";
-            inner.Append(t == 0 ? $"    var sum = w0 * {Load(at)};\n" : $"    sum = VX.FusedMultiplyAdd(w{t}, {Load(at)}, sum);\n");
+            // Added to 0, since a product of 0 may be -0, which no sum of integers is.
+            inner.Append(t == 0 ? $"    var sum = VX.FusedMultiplyAdd(w0, {Load(at)}, V.Zero);\n" : $"    sum = VX.FusedMultiplyAdd(w{t}, {Load(at)}, sum);\n");
         }
         inner.Append("    VX.Store(sum, to + x);\n}\n");
         return text.Append(Rows(inner.ToString())).ToString();

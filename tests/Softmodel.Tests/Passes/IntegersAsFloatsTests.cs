@@ -48,6 +48,21 @@ public class IntegersAsFloatsTests
         }, iter: 15);
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Sums_that_are_0_are_no_negative_zeros(bool isDepthwise)
+    {
+        var builder = new GraphBuilder("zeros", Evaluator.Fold);
+        var x = new Term(builder, builder.Input("x", new(ElementType.UInt8, new(1, 8, Dim.Symbol("H"), 13))));
+        var weights = new Term(builder, builder.Constant(Tensor.Of(ElementType.Int32, [8, isDepthwise ? 1 : 8, 3, 3], [.. Enumerable.Repeat(-3L, isDepthwise ? 72 : 576)])));
+        var sums = x.Cast(ElementType.Int32).Apply(new Op.Convolve([1, 1], [1, 1], [1, 1], [1, 1], isDepthwise ? 8 : 1), weights);
+        var graph = builder.Build([(1 / sums.Cast(ElementType.Float32)).Value], ["y"]);
+        var simple = Simplify.Apply(graph, Evaluator.Fold);
+        Assert.False(HasIntegerSums(simple));
+        Agree(graph, simple, Tensor.Of(ElementType.UInt8, [1, 8, 9, 13], new long[8 * 9 * 13]));
+    }
+
+    [Theory]
     [InlineData(Padding.Edge)]
     [InlineData(Padding.Reflect)]
     public void Padding_without_a_number_is_followed(Padding mode)
