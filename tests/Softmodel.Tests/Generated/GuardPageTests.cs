@@ -13,7 +13,7 @@ public class GuardPageTests
     public void Nothing_beyond_a_buffer_is_touched(string side)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "guard pages need Linux");
-        var (from, to) = Seeds.Range(30);
+        var (from, to) = Seeds.Range(12);
         var (found, agreed) = GuardedProcess.Run(side, new GuardedRuns().Graphs, from, to);
         Assert.True(found.Count == 0, $"{agreed} runs agreed; {found.Count} did not:\n{string.Join("\n", found)}");
         Assert.True(agreed > 3 * (to - from), $"only {agreed} runs");
