@@ -37,7 +37,7 @@ static class SpokenLine
         try
         {
             var profile = VoiceProfile.Read(model);
-            var speakers = profile.OfText;
+            var speakers = profile.OfText is { Count: > 0 } some ? some : [.. Enumerable.Range(0, profile.Speakers)];
             Workload[] works = [.. lines.Select((line, i) =>
             {
                 var speaker = speakers[i * (speakers.Count - 1) / (lines.Length - 1)];

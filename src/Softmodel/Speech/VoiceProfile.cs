@@ -159,7 +159,7 @@ public sealed record VoiceProfile
         {
             return read(model, path).Checked();
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or FormatException or InvalidOperationException or OverflowException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or FormatException or ArgumentException or InvalidOperationException or OverflowException or IOException or UnauthorizedAccessException)
         {
             throw new SoftmodelException($"'{path}' does not describe a voice: {e.Message}", e);
         }
@@ -199,7 +199,8 @@ public sealed record VoiceProfile
     static VoiceProfile OfTokens(ResolvedModel model, string path)
     {
         // Each line is a symbol, which may be a space, another space, and its number.
-        var symbols = File.ReadLines(path).Where(line => line.Length > 2).Select(line => (line, Space: line.LastIndexOf(' ')))
+        var symbols = File.ReadLines(path).Where(line => line.Length > 2)
+            .Select(line => (line, Space: line.LastIndexOf(' ') is >= 0 and var space ? space : throw new FormatException($"'{(line.Length > 40 ? line[..40] + "…" : line)}' is no symbol with its number")))
             .ToDictionary(l => l.line[..l.Space], l => int.Parse(l.line.AsSpan(l.Space + 1), CultureInfo.InvariantCulture));
         return Noted(Piper(model.Name, symbols), OnnxNotes.Read(model.MainFile));
     }

@@ -106,6 +106,7 @@ public class GeneratedInputsTests
         Assert.False(ModelVerification.AreRight([Case(-1, -1, 0), Case(-200, -200, -4, "a shape"), Case(-1, -2, -15)], 50));
         // What is as far from double precision as anything would be tells nothing.
         Assert.False(ModelVerification.AreRight([Case(1, 2, 1), Case(60)], 50));
+        Assert.True(ModelVerification.AreRight([Case(7, 8, 7), .. Enumerable.Range(0, 4).Select(i => Case(30, 30 + i % 2, 30))], 50));
     }
 
     [Fact]
