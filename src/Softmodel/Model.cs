@@ -331,7 +331,7 @@ public sealed class Model : IDisposable
     /// <summary>What a run computes.</summary>
     internal IReadOnlyList<TensorInfo> Outputs => [.. Program.Graph.Results.Select(r => Info(r.Name, r.Value.Type))];
 
-    static TensorInfo Info(string name, TensorType type) => new(name, type.Element, [.. type.Shape.Dims.Select(d => d.ToString())]);
+    internal static TensorInfo Info(string name, TensorType type) => new(name, type.Element, [.. type.Shape.Dims.Select(d => d.ToString())]);
 
     /// <summary>Unmaps the file; graphs that were made of it can't be used any more, compiled models can.</summary>
     public void Dispose()

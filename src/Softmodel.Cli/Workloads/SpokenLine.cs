@@ -24,8 +24,7 @@ static class SpokenLine
     public static Workload OfFiveWords(ResolvedModel model, IReadOnlyList<TensorInfo> inputs)
     {
         var profile = VoiceProfile.Read(model);
-        var (name, arpabet, ipa) = lines[^1];
-        return Of(name, profile.Alphabet == Alphabet.Ipa ? ipa : arpabet, profile, 0, inputs);
+        return Of(lines[^1], lines[^1].Name, profile, 0, inputs);
     }
 
     /// <summary>What a voice is compared on: lines of one to five words, without noise, each by another speaker where it has several.</summary>
@@ -42,7 +41,7 @@ static class SpokenLine
             {
                 var speaker = speakers[i * (speakers.Count - 1) / (lines.Length - 1)];
                 var name = profile.Speakers == 1 ? line.Name : $"{line.Name}, speaker {(profile.Named.Count > 0 ? profile.Named[speaker].Name : speaker)}";
-                return Of(name, profile.Alphabet == Alphabet.Ipa ? line.Ipa : line.Arpabet, profile, speaker, inputs);
+                return Of(line, name, profile, speaker, inputs);
             })];
             return (works, profile.SampleRate);
         }
@@ -52,12 +51,12 @@ static class SpokenLine
         }
     }
 
-    static Workload Of(string name, string phonemes, VoiceProfile profile, int speaker, IReadOnlyList<TensorInfo> inputs)
+    static Workload Of((string Name, string Arpabet, string Ipa) line, string name, VoiceProfile profile, int speaker, IReadOnlyList<TensorInfo> inputs)
     {
         var options = new SpeechOptions { Noise = 0, NoiseWidth = 0, Kind = TextKind.Phonemes, Speaker = speaker };
         // Given as phonemes it needs no lexicon and no espeak-ng.
         static IReadOnlyList<SpokenWord> NoText(IReadOnlyList<string> words, int speaker, CancellationToken cancel) => throw new InvalidOperationException();
-        return Of(Voice.Utterances(profile, NoText, phonemes, options, default).Single(), name, profile, options, inputs);
+        return Of(Voice.Utterances(profile, NoText, profile.Alphabet == Alphabet.Ipa ? line.Ipa : line.Arpabet, options, default).Single(), name, profile, options, inputs);
     }
 
     /// <summary>An utterance as what the network is run on.</summary>

@@ -1,7 +1,6 @@
 using Softmodel.Cli.Peers;
 using Softmodel.Cli.Verify;
 using Softmodel.Cli.Workloads;
-using Softmodel.Runtime;
 using Softmodel.Sources;
 using Softmodel.Speech;
 
@@ -20,7 +19,7 @@ public sealed class KokoroTests(ITestOutputHelper output)
         {
             var files = await VoiceFolder.Of(voice.Name);
             using var model = await Model.LoadAsync(voice.Name, cancel: TestContext.Current.CancellationToken);
-            Assert.All(SpokenLine.OfFiveWords(files, [.. model.Imported.Inputs.Select(v => new TensorInfo(v.Name, v.Type.Element, [.. v.Type.Shape.Dims.Select(d => $"{d}")]))]).Inputs, i => Assert.True(i.Value.Count > 0, $"{voice.Name} {i.Key}"));
+            Assert.All(SpokenLine.OfFiveWords(files, [.. model.Imported.Inputs.Select(v => Model.Info(v.Name, v.Type))]).Inputs, i => Assert.True(i.Value.Count > 0, $"{voice.Name} {i.Key}"));
         }
     }
 
