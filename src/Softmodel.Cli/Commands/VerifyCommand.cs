@@ -17,12 +17,18 @@ static class VerifyCommand
         var bits = new Option<int>("--vector-bits") { Description = "512, 256 or 128; by default the widest that the processor has.", DefaultValueFactory = _ => 0 };
         var oracle = new Option<string>("--oracle") { Description = "For a language model, the file that says what it computes; by default one beside it, or else llama.cpp or the reference evaluator.", HelpName = "FILE" };
         var inputs = ModelChoice.Inputs();
+        var cases = new Option<int?>("--cases") { Description = "Compare on at most so many cases, spread over all of them but for the longest; language models on all.", HelpName = "N" };
+        cases.Validators.Add(found =>
+        {
+            if (found.GetValueOrDefault<int?>() < 1)
+                found.AddError("--cases is 1 or more");
+        });
         var verb = new Verb("verify", "Compare a compiled model with an oracle. Voices with ONNX Runtime on 20 texts and several speakers, with and without noise; language models with what transformers computes, as a file says, or with llama.cpp; others with ONNX Runtime on inputs that are made up from the graph.",
-            "verify tts-en", "verify --all", "verify model.onnx --size batch=1 --bar 80", "verify model.onnx --inputs cases", "verify smollm2", "verify ../shared/lm/families") { bar, threads, bits, oracle, inputs };
+            "verify tts-en", "verify --all", "verify model.onnx --size batch=1 --bar 80", "verify model.onnx --inputs cases", "verify tts-en --cases 4", "verify smollm2", "verify ../shared/lm/families") { bar, threads, bits, oracle, inputs, cases };
         choice.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
-            var options = new VerifyOptions(new() { Threads = parsed.GetValue(threads), VectorBits = parsed.GetValue(bits) }, parsed.GetValue(bar), parsed.GetValue(inputs));
+            var options = new VerifyOptions(new() { Threads = parsed.GetValue(threads), VectorBits = parsed.GetValue(bits) }, parsed.GetValue(bar), parsed.GetValue(inputs), parsed.GetValue(cases));
             string[] names = [.. choice.Names(parsed).SelectMany(n => LanguageOracle.Below(n) is { Length: > 0 } several ? several : [n])];
             if (options.Inputs is not null && names.Length > 1)
                 throw new UsageException("--inputs is for one model");

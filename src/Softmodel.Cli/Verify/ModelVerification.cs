@@ -62,7 +62,8 @@ sealed record Verified(string Model, string Oracle, double MinSnrDb, double? Max
 /// <param name="Compile">How it is compiled.</param>
 /// <param name="Bar">The least ratio of signal to difference that passes as it is, in decibels.</param>
 /// <param name="Inputs">A folder with inputs of the user's; null for those that are made up.</param>
-sealed record VerifyOptions(CompileOptions Compile, double Bar, string? Inputs);
+/// <param name="Cases">At most so many cases without noise, and as many with noise; null for all.</param>
+sealed record VerifyOptions(CompileOptions Compile, double Bar, string? Inputs, int? Cases = null);
 
 /// <summary>Compares a compiled model with ONNX Runtime, and where they are apart both with the reference evaluator in double precision.</summary>
 static class ModelVerification
@@ -123,7 +124,7 @@ static class ModelVerification
             Workload[] works = form is not null ? [.. Enumerable.Range(0, form.Speakers).SelectMany(speaker => texts.Select(t => form.Text(t, speaker).With(model.Fixed)))]
                 : options.Inputs is null && lines is { } spoken ? [.. spoken.Works.Select(w => w.With(model.Fixed))]
                 : Works(model, peer, options.Inputs, RunSizes.Varied, progress);
-            quiet = Compare(new(name, model, compiled, peer, rough, lines?.SampleRate, options, progress, cancel), works);
+            quiet = Compare(new(name, model, compiled, peer, rough, lines?.SampleRate, options, progress, cancel), Spread(works, options.Cases));
         }
         if (noises.Count > 0)
         {
@@ -135,7 +136,7 @@ static class ModelVerification
             var some = texts.Where((_, i) => i % 3 == 1).ToArray();
             Workload[] works = form is null ? Works(model, peer, options.Inputs, RunSizes.Varied, progress)
                 : [.. Enumerable.Range(0, form.Speakers).SelectMany(speaker => some.Select(t => form.Text(t, speaker, 1).With(model.Fixed)))];
-            noisy = Compare(new(name, given, noise, peer, null, lines?.SampleRate, options, progress, cancel), [.. works.Select(w => Noisy(w, noises))]);
+            noisy = Compare(new(name, given, noise, peer, null, lines?.SampleRate, options, progress, cancel), [.. Spread(works, options.Cases).Select(w => Noisy(w, noises))]);
         }
         Comparison[] cases = [.. quiet, .. noisy];
         return new(name, $"onnxruntime {OnnxRuntimePeer.Version}{(isWidened ? ", 16-bit numbers widened to 32" : model.IsLanguageModel ? ", exported to ONNX" : "")}",
@@ -174,6 +175,9 @@ static class ModelVerification
         var generated = new GeneratedInputs(model.Graph);
         return [.. (model.Cases.Count > 0 ? generated.Of(model.Cases) : generated.Of(sizes)).Select(w => w.With(known))];
     }
+
+    // From the first on; the last and longest take most of the time.
+    static Workload[] Spread(Workload[] works, int? most) => most is not { } count || count >= works.Length ? works : [.. Enumerable.Range(0, count).Select(i => works[i * works.Length / count])];
 
     // Far more than any of these texts and sounds need.
     static Workload Noisy(Workload work, IReadOnlyList<string> noises) => work.With(noises.ToDictionary(n => n, n => OracleModel.Noise(n, 6 << 20)));
