@@ -116,7 +116,8 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
     {
         var scope = Home(e);
         var name = $"{prefix}t{names++}";
-        scope.Text.Append(e.Type == ElementType.Bool ? $"var {name} = Maths.Mask({scalar});\n" : $"var {name} = VX.Create({(e.Type.IsInteger() ? "(int)" : "")}{scalar});\n");
+        // Integers of 16 bits are floats until they are stored.
+        scope.Text.Append(e.Type == ElementType.Bool ? $"var {name} = Maths.Mask({scalar});\n" : $"var {name} = VX.Create({(e.Type == ElementType.Int16 ? "(float)" : e.Type.IsInteger() ? "(int)" : "")}{scalar});\n");
         return scope.Values[(e, true)] = name;
     }
 

@@ -38,6 +38,10 @@ public class CompiledGraphTests
         Agrees(x => (x[0].Map(Functions.ErrorFunction) + 1) * 1e4, Tensor.Vector(-2.7, -3.5, -0.5, 0, 2, 7, double.NaN));
 
     [Fact]
+    public void Integers_of_16_bits_that_are_the_same_for_a_whole_row_are_stored() =>
+        Agrees(x => (x[0] * 100).Pad([3, 0], [1, 1]).Cast(ElementType.Int16), Answers.Ramp(7, 40));
+
+    [Fact]
     public void A_loop_that_is_counted_and_then_run_again_may_hold_products() => Agrees(x =>
     {
         var builder = x[0].Builder;
