@@ -1,4 +1,4 @@
-using System.Globalization;
+using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Emit.Native;
 using Softmodel.Evaluate;
@@ -12,54 +12,6 @@ using Softmodel.Runtime;
 using Softmodel.Sources;
 
 namespace Softmodel;
-
-/// <summary>What is known of a model's inputs before it is compiled.</summary>
-public sealed record ModelOptions
-{
-    /// <summary>Numbers for symbolic sizes of the inputs, by the names in the file: what is known is compiled in.</summary>
-    public IReadOnlyDictionary<string, long> Sizes { get; init; } = new Dictionary<string, long>();
-
-    /// <summary>Shapes of inputs, by their names: of those of which the file does not say how many axes they have, and of others that always have these.</summary>
-    public IReadOnlyDictionary<string, long[]> Shapes { get; init; } = new Dictionary<string, long[]>();
-
-    /// <summary>Numbers that inputs always have, by their names: as many as the input has elements, or one for all of them. They are compiled in, and are no inputs any more.</summary>
-    public IReadOnlyDictionary<string, double[]> Values { get; init; } = new Dictionary<string, double[]>();
-
-    /// <summary>
-    /// Where it is said, products with weights are computed in whole numbers, which is faster: weights are rounded to about 11 bits
-    /// beside the sign, what they are multiplied with too. This is the least ratio of a weight's power to that of what rounding
-    /// loses, in decibels; weights that lose more stay as they are. Null for products in 32-bit real numbers.
-    /// </summary>
-    public double? WholeProductsDb { get; init; }
-
-    /// <summary>
-    /// Whether an exported decoder keeps what it has read: its inputs <c>past_key_values.*</c>, which it gives back as
-    /// <c>present.*</c> with more appended, become states, and it reads one text. <see cref="Language.LanguageModel"/> asks for it.
-    /// </summary>
-    public bool KeepsPast { get; init; }
-
-    /// <summary>The options as one text, the same for the same options.</summary>
-    internal string Key => string.Join(";", Sizes.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}={s.Value}")
-        .Concat(Shapes.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}:{string.Join(",", s.Value)}"))
-        .Concat(Values.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}<-{string.Join(",", s.Value.Select(v => v.ToString("R", CultureInfo.InvariantCulture)))}"))
-        .Concat(WholeProductsDb is { } least ? [$"whole {least.ToString("R", CultureInfo.InvariantCulture)}"] : [])
-        .Concat(KeepsPast ? ["past"] : []));
-
-    /// <summary>These options with those of a catalogue where these do not say otherwise.</summary>
-    /// <param name="known">What the catalogue says of the model.</param>
-    /// <param name="file">What it says of one of its networks.</param>
-    internal ModelOptions Over(CatalogueModel known, CatalogueFile? file)
-    {
-        static Dictionary<string, T> Merged<T>(IReadOnlyDictionary<string, T>? below, IReadOnlyDictionary<string, T> above) =>
-            (below ?? new Dictionary<string, T>()).Concat(above).GroupBy(s => s.Key).ToDictionary(g => g.Key, g => g.Last().Value);
-        return this with
-        {
-            Sizes = Merged(known.Sizes, Merged(file?.Sizes, Sizes)),
-            Shapes = Merged(known.Shapes, Shapes),
-            Values = Merged(known.Values, Merged(file?.Values, Values)),
-        };
-    }
-}
 
 /// <summary>How a model is compiled for this process.</summary>
 public sealed record CompileOptions
@@ -88,17 +40,18 @@ public sealed record CompileOptions
 /// </example>
 public sealed class Model : IDisposable
 {
-    readonly ModelOptions options;
+    readonly UseCase use;
     readonly Lock gate = new();
     OnnxFile? file;
     Checkpoint? checkpoint;
-    Graph? imported, simplified;
+    Graph? imported;
+    (Compilation Compilation, IReadOnlyList<PassRun> Runs)? passed;
     LoweredProgram? lowered;
 
     readonly string? vocabulary;
 
-    Model(string path, string name, string licence, ModelOptions options, string? vocabulary = null) =>
-        (Path, Name, Licence, this.options, this.vocabulary) = (path, name, licence, options, vocabulary);
+    Model(string path, string name, string licence, UseCase use, string? vocabulary = null) =>
+        (Path, Name, Licence, this.use, this.vocabulary) = (path, name, licence, use, vocabulary);
 
     /// <summary>The file.</summary>
     public string Path { get; }
@@ -135,8 +88,8 @@ public sealed class Model : IDisposable
     /// <summary>The file with the tokenizer that came with it; null where none came.</summary>
     internal string? Vocabulary => vocabulary;
 
-    /// <summary>What is known of its inputs.</summary>
-    internal ModelOptions Options => options;
+    /// <summary>What is known of its use.</summary>
+    internal UseCase Use => use;
 
     /// <summary>Shapes of its inputs in typical uses, where the catalogue says some.</summary>
     internal IReadOnlyList<IReadOnlyDictionary<string, long[]>> Cases { get; private init; } = [];
@@ -147,40 +100,40 @@ public sealed class Model : IDisposable
         get
         {
             lock (gate)
-                return IsLanguageModel || options.Values.Count == 0 ? new Dictionary<string, Tensor>() : OnnxImport.Known((file ??= OnnxFile.Open(Path)).Model, options.Values, options.Sizes, options.Shapes);
+                return IsLanguageModel || use.Values.Count == 0 ? new Dictionary<string, Tensor>() : OnnxImport.Known((file ??= OnnxFile.Open(Path)).Model, use.Values, use.Sizes, use.Shapes);
         }
     }
 
     /// <summary>A model in an ONNX file, a GGUF file, a file of llama2.c, or a folder with <c>config.json</c> and safetensors.</summary>
     /// <param name="path">The file or folder.</param>
-    /// <param name="options">What is known of its inputs.</param>
+    /// <param name="use">What is known of its use.</param>
     /// <exception cref="SoftmodelException">There is no such file.</exception>
-    public static Model Load(string path, ModelOptions? options = null) => File.Exists(path) || Checkpoint.Is(path)
-        ? new(System.IO.Path.GetFullPath(path), System.IO.Path.GetFileNameWithoutExtension(path), "", options ?? new())
+    public static Model Load(string path, UseCase? use = null) => File.Exists(path) || Checkpoint.Is(path)
+        ? new(System.IO.Path.GetFullPath(path), System.IO.Path.GetFileNameWithoutExtension(path), "", use ?? new())
         : throw new SoftmodelException($"there is no file {path}");
 
     /// <summary>A model by its name in the catalogue, a source such as <c>npm:name@version#path</c>, or a file.</summary>
     /// <param name="source">What <see cref="Source.Parse"/> reads.</param>
-    /// <param name="options">What is known of its inputs; for a model of the catalogue what it says is kept.</param>
+    /// <param name="use">What is known of its use; for a model of the catalogue what it says is kept.</param>
     /// <param name="progress">Is told of the bytes that come.</param>
     /// <param name="cancel">Stops fetching, and leaves nothing half done.</param>
     /// <exception cref="SoftmodelException">The model can't be found or fetched.</exception>
-    public static async Task<Model> LoadAsync(string source, ModelOptions? options = null, IProgress<FetchProgress>? progress = null, CancellationToken cancel = default)
+    public static async Task<Model> LoadAsync(string source, UseCase? use = null, IProgress<FetchProgress>? progress = null, CancellationToken cancel = default)
     {
-        return await Of(await Source.Resolve(source, progress, cancel).ConfigureAwait(false), source, options, cancel).ConfigureAwait(false);
+        return await Of(await Source.Resolve(source, progress, cancel).ConfigureAwait(false), source, use, cancel).ConfigureAwait(false);
     }
 
     /// <summary>A model whose files are here.</summary>
-    internal static async Task<Model> Of(ResolvedModel resolved, string source, ModelOptions? options, CancellationToken cancel)
+    internal static async Task<Model> Of(ResolvedModel resolved, string source, UseCase? use, CancellationToken cancel)
     {
         var text = resolved.Licence.TextFile is { } licence && File.Exists(licence) ? await File.ReadAllTextAsync(licence, cancel).ConfigureAwait(false) : resolved.Licence.Spdx ?? "";
-        options ??= new();
+        use ??= new();
         var parsed = Source.Parse(source);
         var known = parsed.Kind == SourceKind.Catalogue ? Catalogue.Find(parsed.Place) : null;
         var file = known?.Files.FirstOrDefault(f => f.Role == resolved.Files[0].Role);
         // What is built is called after the model, and not after where it came from.
         var name = known is null ? System.IO.Path.GetFileNameWithoutExtension(resolved.MainFile) : parsed.Path is { } role ? $"{known.Name}-{role}" : known.Name;
-        return new(resolved.MainFile, name, text, known is null ? options : options.Over(known, file), resolved.Find("tokens")) { Cases = file?.Cases ?? [] };
+        return new(resolved.MainFile, name, text, known is null ? use : use.Over(known, file), resolved.Find("tokens")) { Cases = file?.Cases ?? [] };
     }
 
     /// <summary>All files that it is read from.</summary>
@@ -209,33 +162,27 @@ public sealed class Model : IDisposable
                 if (imported is not null)
                     return imported;
                 file ??= OnnxFile.Open(Path);
-                var sizes = options.KeepsPast ? TextInputs.OfOneText(file.Model, options.Sizes) : options.Sizes;
-                var read = OnnxImport.Read(file.Model, Evaluator.FoldKeepingNarrow, sizes, options.Shapes, OnnxImport.Known(file.Model, options.Values, sizes, options.Shapes));
-                return imported = options.KeepsPast ? KeptPast.Apply(read, Evaluator.FoldKeepingNarrow, Path) : read;
+                var sizes = use.KeepsPast ? TextInputs.OfOneText(file.Model, use.Sizes) : use.Sizes;
+                return imported = OnnxImport.Read(file.Model, Evaluator.FoldKeepingNarrow, sizes, use.Shapes, OnnxImport.Known(file.Model, use.Values, sizes, use.Shapes));
             }
         }
     }
 
-    /// <summary>The model in core operations after the exact passes: what is compiled.</summary>
+    /// <summary>The model in core operations after all passes: what is compiled.</summary>
     /// <inheritdoc cref="Imported" path="/exception"/>
-    public Graph Graph
+    public Graph Graph => Passed.Compilation.Graph;
+
+    /// <summary>What each pass did.</summary>
+    internal IReadOnlyList<PassRun> Passes => Passed.Runs;
+
+    (Compilation Compilation, IReadOnlyList<PassRun> Runs) Passed
     {
         get
         {
             lock (gate)
-            {
-                if (simplified is not null)
-                    return simplified;
-                simplified = Simplify.Apply(Imported, checkpoint is null ? Evaluator.FoldKeepingNarrow : Evaluator.FoldKeepingStored);
-                if (options.WholeProductsDb is { } least)
-                    (simplified, WholeProducts) = Passes.WholeProducts.Apply(simplified, Evaluator.FoldKeepingStored, least);
-                return simplified;
-            }
+                return passed ??= Pipeline.Run(new(Path, Imported, use, checkpoint is null ? Evaluator.FoldKeepingNarrow : Evaluator.FoldKeepingStored));
         }
     }
-
-    /// <summary>What became of its products with weights, once its graph has been asked for.</summary>
-    internal IReadOnlyList<WholeProduct> WholeProducts { get; private set; } = [];
 
     /// <summary>The kernels that it becomes.</summary>
     internal LoweredProgram Program
@@ -262,7 +209,7 @@ public sealed class Model : IDisposable
         // Without a cache no program is found by them.
         string[] hashes = folder is null ? [] : [.. Checkpoint.More(Path).Prepend(Path).Select(p => FileHashes.Of(p, folder, cancel))];
         var beside = Directory.Exists(Path) ? Path : System.IO.Path.GetDirectoryName(Path)!;
-        var compiled = new CompileCache(folder).Get($"{string.Join(" ", hashes)} {options.Key} {width}", Name, beside, width, () =>
+        var compiled = new CompileCache(folder).Get($"{string.Join(" ", hashes)} {use.Key} {width}", Name, beside, width, () =>
         {
             progress?.Report("importing");
             // What was remembered of the files sufficed to find a program; what one is made of is read in whole.
@@ -340,7 +287,7 @@ public sealed class Model : IDisposable
         {
             file?.Dispose();
             checkpoint?.Dispose();
-            (file, checkpoint, imported, simplified, lowered) = (null, null, null, null, null);
+            (file, checkpoint, imported, passed, lowered) = (null, null, null, null, null);
         }
     }
 }

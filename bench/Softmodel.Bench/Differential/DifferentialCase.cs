@@ -2,12 +2,12 @@ using System.Text.RegularExpressions;
 using Softmodel.Cli;
 using Softmodel.Cli.Conformance;
 using Softmodel.Cli.Peers;
+using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Import.Onnx;
 using Softmodel.Lowering;
-using Softmodel.Passes;
 using Softmodel.Runtime;
 
 namespace Softmodel.Bench.Differential;
@@ -75,7 +75,7 @@ static partial class DifferentialCase
         stage("the compiled model");
         var (ours, ourFault) = graph is null || !compile ? (plain, fault) : Try(() =>
         {
-            using var compiled = InProcess.Compile(Lower.Program(Simplify.Apply(graph, Evaluator.Fold)), InProcess.Width);
+            using var compiled = InProcess.Compile(Lower.Program(Pipeline.Exact(graph, Evaluator.Fold)), InProcess.Width);
             compiled.MemoryLimit = 1 << 28;
             return compiled.Run(draft.Inputs);
         });

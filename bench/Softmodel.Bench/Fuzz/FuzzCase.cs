@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Softmodel.Cli;
+using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
@@ -7,7 +8,6 @@ using Softmodel.Import;
 using Softmodel.Import.Families;
 using Softmodel.Import.Onnx;
 using Softmodel.Lowering;
-using Softmodel.Passes;
 using Softmodel.Runtime;
 
 namespace Softmodel.Bench.Fuzz;
@@ -61,7 +61,7 @@ static partial class FuzzCase
             graph.Validate();
             if (!compile)
                 return (Fate.Imported, "");
-            using var model = InProcess.Compile(Lower.Program(Simplify.Apply(graph, folding)), InProcess.Width);
+            using var model = InProcess.Compile(Lower.Program(Pipeline.Exact(graph, folding)), InProcess.Width);
             compiled = true;
             model.MemoryLimit = MostBytes / 2;
             if (Inputs(model, file is null ? 0 : -1) is not { } inputs)

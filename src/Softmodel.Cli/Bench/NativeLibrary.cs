@@ -36,7 +36,7 @@ sealed record NativeLibrary(string Folder, string Prefix, long CodeBytes, long W
         {
             if (!OwnFolder.Make(folders))
                 throw new SoftmodelException($"'{folders}' is another user's, or others can write to it: no library is loaded from there; name a folder of your own in SOFTMODEL_CACHE");
-            var key = $"{versions} {string.Join(" ", model.Files.Select(f => FileHashes.Of(f, cache, cancel)))} {model.Options.Key} {model.Name}";
+            var key = $"{versions} {string.Join(" ", model.Files.Select(f => FileHashes.Of(f, cache, cancel)))} {model.Use.Key} {model.Name}";
             return await Task.Run(() => KeptFolder.Get(folders, key, $"library of {model.Name}", manifest => Open(manifest, cache, cancel),
                 stage => model.BuildAsync(stage, new(), progress, cancel).GetAwaiter().GetResult(), cancel), cancel);
         }

@@ -101,7 +101,7 @@ static class BenchCommand
                 {
                     var one = new Measured();
                     using var loaded = await choice.Load(name, parsed, terminal, cancel);
-                    using var export = loaded.HasPast && !loaded.Options.KeepsPast && IsDecoderAlone(loaded) ? await Model.LoadAsync(name, loaded.Options with { KeepsPast = true }, cancel: cancel) : null;
+                    using var export = loaded.HasPast && !loaded.Use.KeepsPast && IsDecoderAlone(loaded) ? await Model.LoadAsync(name, loaded.Use with { KeepsPast = true }, cancel: cancel) : null;
                     await One(name, export ?? loaded, request, one, terminal, cancel);
                     return one;
                 });
@@ -203,7 +203,7 @@ static class BenchCommand
         var isLanguage = model.IsLanguageModel && !isExported;
         if (request.Against is { Length: > 0 } peer && isLanguage != (peer == "llama.cpp"))
             throw new UsageException(isLanguage ? $"{name} is a language model: it is compared with llama.cpp" : $"{name} is no language model, which llama.cpp could run: it is compared with onnxruntime");
-        if (isLanguage || model.Options.KeepsPast)
+        if (isLanguage || model.Use.KeepsPast)
         {
             if (request.Profile)
                 throw new UsageException($"--profile is not there for language models such as {name}");

@@ -34,6 +34,8 @@ sealed class ModelChoice(bool several = false)
 
     readonly Option<double?> whole = new("--whole-products") { Description = "Compute products with weights in whole numbers, where rounding the weights keeps so many decibels; see docs/passes.md.", HelpName = "DB" };
 
+    readonly UseChoice use = new();
+
     readonly Option<bool> past = new("--keep-past") { Description = "Keep what an exported language model has read from run to run: its past_key_values are no inputs then." };
 
     /// <summary>Adds them to a command.</summary>
@@ -54,6 +56,7 @@ sealed class ModelChoice(bool several = false)
         command.Options.Add(values);
         command.Options.Add(whole);
         command.Options.Add(past);
+        use.AddTo(command);
     }
 
     /// <summary>The models as the user named them.</summary>
@@ -89,16 +92,16 @@ sealed class ModelChoice(bool several = false)
     /// <summary>Brings one of <see cref="Names"/> here, and opens it.</summary>
     public async Task<Model> Load(string name, ParseResult parsed, Terminal terminal, CancellationToken cancel)
     {
-        var options = new ModelOptions
+        var said = use.Of(parsed, new()
         {
             Sizes = Pairs(parsed.GetValue(sizes), "--size", Number),
             Shapes = Pairs(parsed.GetValue(shapes), "--shape", text => text.Split(',').Select(Number).ToArray()),
             Values = Pairs(parsed.GetValue(values), "--fix", text => text.Split(',').Select(Real).ToArray()),
             WholeProductsDb = parsed.GetValue(whole),
             KeepsPast = parsed.GetValue(past),
-        };
+        });
         await terminal.Fetch(name, cancel);
-        return await Model.LoadAsync(name, options, cancel: cancel);
+        return await Model.LoadAsync(name, said, cancel: cancel);
     }
 
     /// <summary>Names with what is written after an equals sign.</summary>

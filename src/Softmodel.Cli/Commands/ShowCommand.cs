@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text;
 using Softmodel.Cli.Workloads;
+using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Graphs;
 using Softmodel.Import.Onnx;
@@ -24,10 +25,11 @@ static class ShowCommand
         var output = new Option<string?>("--output", "-o") { Description = "The file to write; text and dot go to standard output without it, and a page to MODEL.html.", HelpName = "FILE" };
         var at = new Option<string[]>("--at") { Description = $"A size to count operations at, as T=100; voices are given a sentence, and other sizes are {AnySize}.", HelpName = "NAME=N" };
         var bits = new Option<int>("--vector-bits") { Description = "The width of vectors in the kernels' C#: 512, 256 or 128; by default the widest that the processor has.", DefaultValueFactory = _ => 0 };
+        var passes = new Option<bool>("--passes") { Description = "What each pass found, changed and saved, and how long it took." };
         var verb = new Verb("show", "Show a model as text, as a graph, or as a page with its kernels, their C# and their share of the work.",
-            "show tts-en --format html -o tts-en.html", "show tts-en", "show model.onnx --stage simplified", "show model.onnx --format dot -o model.dot", "show tts-en --at text_length=200 --json")
+            "show tts-en --format html -o tts-en.html", "show tts-en", "show tts-en --passes", "show model.onnx --stage simplified", "show model.onnx --format dot -o model.dot", "show tts-en --at text_length=200 --json")
         {
-            format, stage, output, at, bits,
+            format, stage, output, at, bits, passes,
         };
         choice.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
@@ -41,7 +43,18 @@ static class ShowCommand
                 throw new UsageException("with --json, --format dot wants a file: write -o FILE");
             if (file is not null)
                 WholeFile.Check(file);
+            if (parsed.GetValue(passes) && (file is not null || kind != "text" || given.Count > 0))
+                throw new UsageException("--passes is a table, or with --json an object: leave out --format, --output and --at");
             using var model = await choice.Load(parsed, terminal, cancel);
+            if (parsed.GetValue(passes))
+            {
+                ShowPasses(terminal, model.Name, await terminal.Working(progress => Task.Run(() =>
+                {
+                    progress.Report("importing");
+                    return model.Passes;
+                }, cancel)));
+                return CommandLine.Done;
+            }
             var shown = await terminal.Working(progress => Task.Run(() => Shown.Of(model, Enum.Parse<Stage>(parsed.GetRequiredValue(stage), ignoreCase: true), width, given, progress, cancel), cancel));
             file ??= kind == "html" ? $"{model.Name}.html" : null;
             if (file is not null)
@@ -59,6 +72,35 @@ static class ShowCommand
                 shown.Write(kind, terminal.Output);
             return CommandLine.Done;
         }, Verb.Json());
+    }
+
+    static void ShowPasses(Terminal terminal, string model, IReadOnlyList<PassRun> runs)
+    {
+        static string Change(string before, string after) => before == after ? before : $"{before} → {after}";
+        static string Found(PassRun run) => run switch
+        {
+            { IsAsked: false } => "not asked for",
+            { Findings: [] } => "",
+            var some => $"{some.Findings.Count(f => f.IsKept)} of {some.Findings.Count} replaced, at least {some.Findings.Min(f => f.SnrDb):0.0} dB",
+        };
+        terminal.Result(new
+        {
+            model,
+            passes = runs.Select(r => new
+            {
+                pass = r.Pass.Name,
+                does = r.Pass.Does,
+                fidelity = r.Pass.Fidelity.ToString().ToLowerInvariant(),
+                asked = r.IsAsked,
+                nodes_before = r.NodesBefore,
+                nodes_after = r.NodesAfter,
+                bytes_before = r.BytesBefore,
+                bytes_after = r.BytesAfter,
+                findings = r.Findings.Select(f => new { where = f.Where, replaced_by = f.ReplacedBy, snr_db = f.SnrDb, kept = f.IsKept }),
+                ms = Math.Round(r.Milliseconds, 1),
+            }),
+        }, () => runs.Aggregate(Text.Table("pass", "fidelity", "nodes", "parameters", "findings", "took"), (table, r) => table.Row(r.Pass.Name, r.Pass.Fidelity.ToString().ToLowerInvariant(),
+            Change($"{r.NodesBefore:N0}", $"{r.NodesAfter:N0}"), Change(Text.Size(r.BytesBefore), Text.Size(r.BytesAfter)), Found(r), $"{r.Milliseconds:N0} ms")));
     }
 
     /// <summary>What is shown of a model.</summary>

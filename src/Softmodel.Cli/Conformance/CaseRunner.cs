@@ -1,10 +1,10 @@
 using System.Diagnostics;
+using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Import.Onnx;
 using Softmodel.Lowering;
-using Softmodel.Passes;
 using Softmodel.Runtime;
 
 namespace Softmodel.Cli.Conformance;
@@ -61,7 +61,7 @@ internal static class CaseRunner
             }
 
             stage = "compile";
-            graph = Simplify.Apply(graph, Evaluator.Fold);
+            graph = Pipeline.Exact(graph, Evaluator.Fold);
             using var model = InProcess.Compile(Lower.Program(graph), InProcess.Width);
 
             stage = "run";

@@ -98,7 +98,7 @@ static class ModelVerification
     /// <exception cref="SoftmodelException">It can't be compiled, or nothing can be compared.</exception>
     public static Verified Verify(string name, ResolvedModel files, Model model, VerifyOptions options, IProgress<string> progress, CancellationToken cancel)
     {
-        if (model.Options.KeepsPast)
+        if (model.Use.KeepsPast)
             throw new UsageException("verify compares single runs, and a model that keeps its past has none of these: leave out --keep-past");
         var clock = Stopwatch.StartNew();
         using var compiled = model.Compile(options.Compile, progress, cancel);
@@ -130,7 +130,7 @@ static class ModelVerification
         {
             var path = folder.File("noise.onnx");
             copy!.Write(path);
-            using var given = Model.Load(path, model.Options);
+            using var given = Model.Load(path, model.Use);
             using var noise = given.Compile(options.Compile, progress, cancel);
             using var peer = OnnxRuntimePeer.Load(path, compiled.Threads);
             var some = texts.Where((_, i) => i % 3 == 1).ToArray();

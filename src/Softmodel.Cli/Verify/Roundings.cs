@@ -24,7 +24,7 @@ static class Roundings
         copy.Write(path);
         try
         {
-            using var all = Model.Load(path, model.Options);
+            using var all = Model.Load(path, model.Use);
             using var compiled = all.Compile(compile with { UseCache = false }, progress, cancel);
             using var peer = OnnxRuntimePeer.Load(path, compiled.Threads);
             var graph = all.Imported;

@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using Microsoft.Extensions.AI;
+using Softmodel.Compile;
 using Softmodel.Import;
 using Softmodel.Language.Tokens;
 using Softmodel.Sources;
@@ -34,7 +35,7 @@ public sealed record EmbeddingOptions
     /// <summary>Where the tokenizer lies, where it is not with the model.</summary>
     public string? Tokenizer { get; init; }
 
-    /// <summary>The fidelity that products in whole numbers must have, which are faster; see <see cref="ModelOptions.WholeProductsDb"/>. Null for products in 32-bit real numbers.</summary>
+    /// <summary>The fidelity that products in whole numbers must have, which are faster; see <see cref="UseCase.WholeProductsDb"/>. Null for products in 32-bit real numbers.</summary>
     public double? WholeProductsDb { get; init; } = 50;
 
     /// <summary>How the model is compiled.</summary>

@@ -135,9 +135,9 @@ public sealed class LanguageModel : IDisposable
             var (tokenizer, template, longest) = await reading.ConfigureAwait(false);
             if (compiled.Outputs[0].Name != Import.Families.Transformer.LogitsName)
                 throw new SoftmodelException($"{source} is an encoder: it writes nothing; softmodel embed uses it");
-            if (model.Options.KeepsPast && !Decoder.IsExportOf(compiled.Inputs))
+            if (model.Use.KeepsPast && !Decoder.IsExportOf(compiled.Inputs))
                 throw new SoftmodelException($"{source} is no language model that can be used: it takes {string.Join(", ", compiled.Inputs.Select(i => i.Name))}; an export takes {TextInputs.Ids}, {TextInputs.Mask}, {TextInputs.Places} and a past");
-            if (model.Options.KeepsPast && options.WhenFull == WhenFull.Forget)
+            if (model.Use.KeepsPast && options.WhenFull == WhenFull.Forget)
                 throw new SoftmodelException($"{source} is an ONNX export, which can't forget what it has read; make its context larger, or take its weights as GGUF or safetensors");
             var length = options.ContextLength > 0 ? options.ContextLength : Math.Min(DefaultContext, longest);
             return new(model.Name, model.Licence, new(compiled, length, options.WhenFull, model.RoundsByRun), tokenizer, template);
@@ -167,7 +167,7 @@ public sealed class LanguageModel : IDisposable
     /// </summary>
     /// <inheritdoc cref="Model.BuildAsync(string, NativeOptions?, IProgress{string}?, CancellationToken)"/>
     public static Task<NativeResult> BuildAsync(Model model, string folder, NativeOptions? build = null, IProgress<string>? progress = null, CancellationToken cancel = default) =>
-        model.BuildAsync(folder, build, model.IsLanguageModel || model.Options.KeepsPast ? [(".tokens", Tokenizer.Open(model.Vocabulary ?? TokenizerFile.Of(model.Path)).WriteTable)] : [], progress, cancel);
+        model.BuildAsync(folder, build, model.IsLanguageModel || model.Use.KeepsPast ? [(".tokens", Tokenizer.Open(model.Vocabulary ?? TokenizerFile.Of(model.Path)).WriteTable)] : [], progress, cancel);
 
     /// <summary>Goes on with a text.</summary>
     /// <param name="prompt">The text; control tokens in it are text like any other.</param>

@@ -5,17 +5,22 @@ using Softmodel.Runtime;
 namespace Softmodel.Passes;
 
 /// <summary>
-/// Rules that compute integers as floats where all that they come to fits a float's significand, 24 bits: quantised
+/// Computes integers as floats where all that they come to fits a float's significand, 24 bits: quantised
 /// activations, zero points, and integer contractions and convolutions whose sums are bounded by their weights. They then have
 /// the kernels of floats. Exact, but for the sign of zero and what becomes of NaN.
 /// </summary>
 static class IntegersAsFloats
 {
-    public static readonly Rule[] Rules =
+    static readonly Rule[] rules =
     [
         (b, op, x) => op is Op.Cast { To: ElementType.Float32 } && x[0].Element.IsInteger() && x[0].Known is null ? AsFloat(b, x[0]) : null,
         (b, op, x) => op is Op.Contract or Op.Convolve && x[0].Element == ElementType.Int32 ? SumOfProducts(b, op, x) : null,
     ];
+
+    /// <summary>The graph with such integers as floats.</summary>
+    /// <param name="graph">The graph; it is left as it is.</param>
+    /// <param name="fold">What computes constants.</param>
+    public static Graph Apply(Graph graph, Folding fold) => Rewriting.Apply(graph, fold, [.. Simplify.Rules, .. rules]);
 
     // All integers up to here are floats, and so are partial sums of what is bounded by it.
     const double MostExact = 1 << 24;

@@ -8,7 +8,7 @@ namespace Softmodel.Passes;
 /// </summary>
 static class Simplify
 {
-    static readonly Rule[] rules =
+    public static readonly Rule[] Rules =
     [
         // x + 0, x - 0, x * 1, x / 1
         (_, op, x) => Is(op, Functions.Plus) && IsScalar(x[1], 0) ? Whole(x[0], x[1]) : null,
@@ -65,11 +65,11 @@ static class Simplify
         for (var round = 0; round < 8; round++)
         {
             var before = graph.AllNodes().Count();
-            graph = Rewriting.Apply(graph, fold, [.. rules, .. Zeros.Rules]);
+            graph = Rewriting.Apply(graph, fold, [.. Rules, .. Zeros.Rules]);
             if (graph.AllNodes().Count() == before && round > 0)
                 break;
         }
-        return Rewriting.Apply(graph, fold, [.. rules, .. IntegersAsFloats.Rules]);
+        return graph;
     }
 
     static bool Is(Op op, Function function) => op is Op.Map map && map.Function == function;

@@ -1,9 +1,9 @@
 using System.Text.Json;
+using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Lowering;
-using Softmodel.Passes;
 using Softmodel.Runtime;
 using Softmodel.Sources;
 
@@ -40,7 +40,7 @@ sealed class Pronouncer : IDisposable
             var width = InProcess.Width;
             var model = new CompileCache(cache).Get($"{FileHashes.Of(path, cache, cancel)} {width}", Path.GetFileName(path), Path.GetDirectoryName(Path.GetFullPath(path))!, width, () =>
             {
-                var graph = Simplify.Apply(Network(Weights.Read(path)), Evaluator.Fold);
+                var graph = Pipeline.Exact(Network(Weights.Read(path)), Evaluator.Fold);
                 var code = ProgramCode.Write(Lower.Program(graph), width);
                 return new(InProcess.Assemble(code.Source, cancel), code.Weights, []);
             }, cancel);

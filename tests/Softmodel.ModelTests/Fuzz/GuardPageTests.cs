@@ -1,10 +1,10 @@
 using Softmodel.Cli;
+using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Import.Onnx;
 using Softmodel.Lowering;
-using Softmodel.Passes;
 using Softmodel.Runtime;
 using Softmodel.Tests.Common;
 
@@ -54,7 +54,7 @@ public class GuardPageTests
     {
         try
         {
-            var graph = Simplify.Apply(OnnxImport.Read(model, Evaluator.Fold), Evaluator.Fold);
+            var graph = Pipeline.Exact(OnnxImport.Read(model, Evaluator.Fold), Evaluator.Fold);
             using var compiled = InProcess.Compile(Lower.Program(graph), InProcess.Width);
             compiled.Threads = 2;
             var random = new Random(index);

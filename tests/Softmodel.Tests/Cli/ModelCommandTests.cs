@@ -139,11 +139,40 @@ public sealed class ModelCommandTests : IDisposable
     [InlineData(2, "--vector-bits", "--vector-bits", "100")]
     [InlineData(2, "pdf", "--format", "pdf")]
     [InlineData(1, "can't be written", "-o", "/no/such/folder/x.txt")]
+    [InlineData(2, "simplify", "--without", "simplfy")]
+    [InlineData(2, "simplify", "--passes", "--stop-after", "all")]
+    [InlineData(2, "--format", "--passes", "--format", "html")]
+    [InlineData(1, "nowhere.json", "--passes", "--use", "nowhere.json")]
     public async Task Show_says_what_is_wrong(int code, string says, params string[] options)
     {
         var result = await Run(["show", Model("Add"), .. options]);
         Assert.Equal((code, ""), (result.Code, result.Output));
         Assert.Contains(says, result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Passes_are_shown_and_can_be_left_out()
+    {
+        async Task<string[]> Names(params string[] options)
+        {
+            var (code, output, error) = await Run(["show", Model("Add"), "--passes", "--check", "--json", .. options]);
+            Assert.Equal((0, ""), (code, error));
+            return [.. JsonDocument.Parse(output).RootElement.GetProperty("passes").EnumerateArray().Select(p => p.GetProperty("pass").GetString()!)];
+        }
+        var all = await Names();
+        Assert.Contains("simplify", all);
+        Assert.Equal(all.Where(p => p != "simplify"), await Names("--without", "simplify"));
+        Assert.Equal(all.Take(2), await Names("--stop-after", all[1]));
+        Assert.Matches(@"simplify +exact +1 +0 B", (await Run("show", Model("Add"), "--passes")).Output);
+    }
+
+    [Fact]
+    public async Task A_use_case_is_read_from_a_file()
+    {
+        System.IO.File.WriteAllText(File("use.json"), """{ "shapes": { "b": [2, 3] }, "values": { "b": [10] } }""");
+        var (code, output, error) = await Run("run", Model("Add"), "--use", File("use.json"), "-i", "a=[[1,2,3],[4,5,6]]", "--json");
+        Assert.Equal((0, ""), (code, error));
+        Assert.Equal([11, 12, 13, 14, 15, 16], JsonDocument.Parse(output).RootElement.GetProperty("outputs")[0].GetProperty("values").EnumerateArray().Select(v => v.GetDouble()));
     }
 
     [Fact]

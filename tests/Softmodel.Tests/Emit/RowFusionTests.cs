@@ -1,10 +1,10 @@
 using Softmodel.Cli;
 using Softmodel.Cli.Conformance;
+using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Lowering;
-using Softmodel.Passes;
 
 namespace Softmodel.Tests.Emit;
 
@@ -47,7 +47,7 @@ public class RowFusionTests
         end
         """;
 
-    static LoweredProgram Lowered(string text) => Lower.Program(Simplify.Apply(GraphText.Read(text), Evaluator.Fold));
+    static LoweredProgram Lowered(string text) => Lower.Program(Pipeline.Exact(GraphText.Read(text), Evaluator.Fold));
 
     [Theory]
     [InlineData(128)]

@@ -1,3 +1,4 @@
+using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
@@ -75,7 +76,7 @@ public class StateTests
     {
         var graph = Remembering();
         Assert.Equal(graph.States, GraphText.Read(GraphText.Write(graph)).States);
-        Assert.Equal(graph.States, Softmodel.Passes.Simplify.Apply(graph, Evaluator.Fold).States);
+        Assert.Equal(graph.States, Pipeline.Exact(graph, Evaluator.Fold).States);
     }
 
     [Fact]

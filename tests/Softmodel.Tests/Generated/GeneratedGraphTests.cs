@@ -1,7 +1,7 @@
 using CsCheck;
+using Softmodel.Compile;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
-using Softmodel.Passes;
 
 namespace Softmodel.Tests.Generated;
 
@@ -44,9 +44,10 @@ public class GeneratedGraphTests
             if (Answers.Difference(made, expected, actual) is { Length: > 0 } difference)
                 throw new SoftmodelException($"{how}: {difference}");
         }
-        var simple = Simplify.Apply(made.Graph, Evaluator.Fold);
-        simple.Validate();
-        Same("simplified", Evaluator.Run(simple, made.Inputs));
+        var simple = Pipeline.Exact(made.Graph, Evaluator.Fold, isChecked: true);
+        Same("after all passes", Evaluator.Run(simple, made.Inputs));
+        foreach (var pass in Pipeline.Passes)
+            Same($"without {pass.Name}", Evaluator.Run(Pipeline.Run(new(made.Graph.Name, made.Graph, new() { Without = [pass.Name] }, Evaluator.Fold)).Compilation.Graph, made.Inputs));
         Same($"compiled for {width} bits", Answers.Compiled(simple, made.Inputs, width, 1, 2));
         if (Answers.OnnxRuntime(made.Graph, made.Inputs) is not { } theirs)
             return false;
@@ -60,7 +61,7 @@ public class GeneratedGraphTests
         var made = Seeds.Of(400).Select(Grown).Where(c => c.Graph.Nodes.Any(n => n.Op is Op.Convolve or Op.Contract or Op.ConvolveTransposed) && c.Nearness.All(n => n == 0)).Take(6);
         Parallel.ForEach(made, c =>
         {
-            var simple = Simplify.Apply(c.Graph, Evaluator.Fold);
+            var simple = Pipeline.Exact(c.Graph, Evaluator.Fold);
             var first = Answers.Compiled(simple, c.Inputs, 512, 1);
             foreach (var width in widths)
                 Assert.Equal("", Answers.Difference(c, first, Answers.Compiled(simple, c.Inputs, width, 1)));

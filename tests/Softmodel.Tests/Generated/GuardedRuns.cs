@@ -1,10 +1,10 @@
 using System.Runtime.Loader;
 using Softmodel.Cli;
+using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Lowering;
-using Softmodel.Passes;
 using Softmodel.Runtime;
 using Softmodel.Tests.Common;
 
@@ -38,7 +38,7 @@ public class GuardedRuns
         {
             try
             {
-                programs[i] = Lower.Program(Simplify.Apply(made[i].Graph, Evaluator.Fold));
+                programs[i] = Lower.Program(Pipeline.Exact(made[i].Graph, Evaluator.Fold));
             }
             catch (Exception e)
             {

@@ -1,7 +1,7 @@
 using Softmodel.Cli.Conformance;
+using Softmodel.Compile;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
-using Softmodel.Passes;
 using Softmodel.Runtime;
 
 namespace Softmodel.Tests.Generated;
@@ -48,7 +48,7 @@ public class WindowTests
             outputs.Add(made.Value);
             texts.Add(text);
         }
-        var graph = Simplify.Apply(builder.Build([.. outputs], [.. outputs.Select((_, i) => $"y{i}")]), Evaluator.Fold);
+        var graph = Pipeline.Exact(builder.Build([.. outputs], [.. outputs.Select((_, i) => $"y{i}")]), Evaluator.Fold);
         var expected = Evaluator.Run(graph, [.. inputs]);
         var width = widths[seed % widths.Length];
         var actual = Answers.Compiled(graph, [.. inputs], width, 1, 3);

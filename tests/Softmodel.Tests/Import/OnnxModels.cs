@@ -1,11 +1,11 @@
 using Google.Protobuf;
 using Softmodel.Cli.Conformance;
 using Softmodel.Cli.Peers;
+using Softmodel.Compile;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Import.Onnx;
 using Softmodel.Import.Onnx.Wire;
-using Softmodel.Passes;
 using DataType = Softmodel.Import.Onnx.Wire.TensorProto.Types.DataType;
 
 namespace Softmodel.Tests.Import;
@@ -110,7 +110,7 @@ sealed class OnnxModels
             using var file = OnnxFile.Open(path);
             var imported = OnnxImport.Read(file.Model, Evaluator.Fold, sizes, shapes);
             imported.Validate();
-            var simple = Simplify.Apply(imported, Evaluator.Fold);
+            var simple = Pipeline.Exact(imported, Evaluator.Fold);
             simple.Validate();
             return use(simple);
         }

@@ -1,9 +1,9 @@
 using CsCheck;
+using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Lowering;
-using Softmodel.Passes;
 using Softmodel.Runtime;
 using Softmodel.Tests.Generated;
 
@@ -42,7 +42,7 @@ public class IntegersAsFloatsTests
             var weights = Shifted(new(builder, builder.Constant(Bytes(ElementType.Int8, seed, filters, channels / groups, kernel, kernel))), new(builder, builder.Constant(Tensor.Scalar(ElementType.Int8, 3))));
             var sums = Shifted(x, zero).Apply(new Op.Convolve([stride, stride], [1, 1], [1, 1], [1, 1], groups), weights);
             var graph = builder.Build([(sums.Cast(ElementType.Float32) * 0.25).Value], ["y"]);
-            var simple = Simplify.Apply(graph, Evaluator.Fold);
+            var simple = Pipeline.Exact(graph, Evaluator.Fold);
             Assert.False(HasIntegerSums(simple));
             Agree(graph, simple, Bytes(ElementType.UInt8, seed + 1, batch, channels, 9, 13), Tensor.Scalar(ElementType.UInt8, seed % 256));
         }, iter: 15);
@@ -57,7 +57,7 @@ public class IntegersAsFloatsTests
         var weights = new Term(builder, builder.Constant(Tensor.Of(ElementType.Int32, [8, isDepthwise ? 1 : 8, 3, 3], [.. Enumerable.Repeat(-3L, isDepthwise ? 72 : 576)])));
         var sums = x.Cast(ElementType.Int32).Apply(new Op.Convolve([1, 1], [1, 1], [1, 1], [1, 1], isDepthwise ? 8 : 1), weights);
         var graph = builder.Build([(1 / sums.Cast(ElementType.Float32)).Value], ["y"]);
-        var simple = Simplify.Apply(graph, Evaluator.Fold);
+        var simple = Pipeline.Exact(graph, Evaluator.Fold);
         Assert.False(HasIntegerSums(simple));
         Agree(graph, simple, Tensor.Of(ElementType.UInt8, [1, 8, 9, 13], new long[8 * 9 * 13]));
     }
@@ -72,7 +72,7 @@ public class IntegersAsFloatsTests
         var weights = Shifted(new(builder, builder.Constant(Bytes(ElementType.Int8, 1, 8, 3, 3, 3))), new(builder, builder.Constant(Tensor.Scalar(ElementType.Int8, 3))));
         var padded = x.Cast(ElementType.Int32).Apply(new Op.Pad(mode, [0, 0, 1, 1], [0, 0, 1, 1]));
         var graph = builder.Build([padded.Apply(new Op.Convolve([1, 1], [1, 1], [0, 0], [0, 0], 1), weights).Value], ["y"]);
-        var simple = Simplify.Apply(graph, Evaluator.Fold);
+        var simple = Pipeline.Exact(graph, Evaluator.Fold);
         Assert.False(HasIntegerSums(simple));
         Agree(graph, simple, Bytes(ElementType.UInt8, 2, 1, 3, 9, 13));
     }
@@ -87,7 +87,7 @@ public class IntegersAsFloatsTests
             var weights = Shifted(new(builder, builder.Constant(Bytes(ElementType.Int8, seed, filters, channels, kernel, kernel))), new(builder, builder.Constant(Tensor.Scalar(ElementType.Int8, 3))));
             var sums = x.Cast(ElementType.Int32).Apply(new Op.Convolve([1, 1], [1, 1], [1, 1], [1, 1], 1), weights) + bias;
             var graph = builder.Build([(isReal ? sums.Cast(ElementType.Float32) * 0.25 : (-sums).Max(-100) * 3).Value], ["y"]);
-            var simple = Simplify.Apply(graph, Evaluator.Fold);
+            var simple = Pipeline.Exact(graph, Evaluator.Fold);
             Assert.Contains("Tile.", ProgramCode.Write(Lower.Program(simple), 256).Source, StringComparison.Ordinal);
             var random = new Random(seed);
             Agree(graph, simple, Bytes(ElementType.UInt8, seed + 1, 1, channels, 9, 13), Tensor.Of(ElementType.Int32, [filters, 1, 1], [.. Enumerable.Range(0, filters).Select(_ => (long)random.Next(int.MinValue, int.MaxValue))]));
@@ -120,7 +120,7 @@ public class IntegersAsFloatsTests
         var weights = new Term(builder, builder.Constant(Tensor.Of(ElementType.Int8, [depth, 5], [.. Enumerable.Range(0, depth * 5).Select(i => i % 5 == 0 ? -128L : i % 5)])));
         var sums = x.Cast(ElementType.Int32).Contract("nk,kj->nj", weights.Cast(ElementType.Int32));
         var graph = builder.Build([sums.Value], ["y"]);
-        var simple = Simplify.Apply(graph, Evaluator.Fold);
+        var simple = Pipeline.Exact(graph, Evaluator.Fold);
         Assert.Equal(parts, simple.Nodes.Count(n => n.Op is Op.Contract));
         Assert.False(HasIntegerSums(simple));
         Agree(graph, simple, Tensor.Of(ElementType.UInt8, [3, depth], [.. Enumerable.Repeat(255L, 3 * depth)]));
@@ -133,7 +133,7 @@ public class IntegersAsFloatsTests
         Term Input(string name, ElementType type, params Dim[] dims) => new(builder, builder.Input(name, new(type, new(dims))));
         var open = Input("a", ElementType.UInt8, 3, Dim.Symbol("K")).Cast(ElementType.Int32).Contract("nk,kj->nj", Input("b", ElementType.UInt8, Dim.Symbol("K"), 4).Cast(ElementType.Int32));
         var wide = Input("c", ElementType.Int32, 3, 8).Contract("nk,kj->nj", Input("d", ElementType.Int32, 8, 4));
-        var graph = Simplify.Apply(builder.Build([open.Value, wide.Value], ["open", "wide"]), Evaluator.Fold);
+        var graph = Pipeline.Exact(builder.Build([open.Value, wide.Value], ["open", "wide"]), Evaluator.Fold);
         Assert.All(graph.Nodes.Where(n => n.Op is Op.Contract), n => Assert.Equal(ElementType.Int32, n.Output.Type.Element));
     }
 
@@ -144,7 +144,7 @@ public class IntegersAsFloatsTests
         var x = new Term(builder, builder.Input("x", new(ElementType.Float32, new(Dim.Symbol("N"), 20))));
         var quantised = ((x * 8).Map(Functions.Round) + 100).Max(0).Min(255).Cast(ElementType.Int32).Cast(ElementType.UInt8);
         var graph = builder.Build([((quantised.Cast(ElementType.Int32) - 100).Cast(ElementType.Float32) * 0.125).Value], ["y"]);
-        var simple = Simplify.Apply(graph, Evaluator.Fold);
+        var simple = Pipeline.Exact(graph, Evaluator.Fold);
         Assert.DoesNotContain(simple.Nodes, n => n.Op is Op.Cast);
         Agree(graph, simple, Answers.Ramp(7, 20));
     }

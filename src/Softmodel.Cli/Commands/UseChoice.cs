@@ -1,0 +1,39 @@
+using System.CommandLine;
+using Softmodel.Compile;
+
+namespace Softmodel.Cli.Commands;
+
+/// <summary>The options that say what a model is used for, and which passes are left.</summary>
+sealed class UseChoice
+{
+    readonly Option<string?> file = new("--use") { Description = "A file with the use case, a JSON object such as {\"sizes\": {\"batch\": 1}}; what is said beside it counts before what it says.", HelpName = "FILE" };
+
+    readonly Option<string[]> without = new("--without") { Description = "A pass that is left out; 'show MODEL --passes' lists them.", HelpName = "PASS" };
+
+    readonly Option<string?> stopAfter = new("--stop-after") { Description = "The last pass that is run.", HelpName = "PASS" };
+
+    readonly Option<bool> check = new("--check") { Description = "Validate the graph after every pass." };
+
+    /// <summary>The names of all passes.</summary>
+    static string[] Passes => [.. Pipeline.Passes.Select(p => p.Name)];
+
+    /// <summary>Adds them to a command.</summary>
+    public void AddTo(Command command)
+    {
+        without.AcceptOnlyFromAmong(Passes);
+        stopAfter.AcceptOnlyFromAmong(Passes);
+        command.Options.Add(file);
+        command.Options.Add(without);
+        command.Options.Add(stopAfter);
+        command.Options.Add(check);
+    }
+
+    /// <summary>A use case with what these options say besides.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="said">What other options say.</param>
+    public UseCase Of(ParseResult parsed, UseCase said)
+    {
+        var use = said with { Without = parsed.GetValue(without) ?? [], StopAfter = parsed.GetValue(stopAfter), IsChecked = parsed.GetValue(check) };
+        return parsed.GetValue(file) is { } path ? use.Over(UseCase.Read(path)) : use;
+    }
+}

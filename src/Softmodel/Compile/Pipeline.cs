@@ -1,0 +1,78 @@
+using System.Diagnostics;
+using Softmodel.Evaluate;
+using Softmodel.Graphs;
+using Softmodel.Passes;
+
+namespace Softmodel.Compile;
+
+/// <summary>The passes between the importers and lowering: what is done, and in which order.</summary>
+static class Pipeline
+{
+    /// <summary>All passes.</summary>
+    public static IReadOnlyList<Pass> Passes { get; } =
+    [
+        new("keep-past", Fidelity.Exact, "makes states of what an exported decoder is given of the past",
+            c => c.Use.KeepsPast ? c with { Graph = KeptPast.Apply(c.Graph, c.Fold, c.Name) } : null),
+        new("simplify", Fidelity.Exact, "applies algebraic rules, and carries zeros around tensors through moves and out of contractions",
+            c => c with { Graph = Simplify.Apply(c.Graph, c.Fold) }),
+        new("integers-as-floats", Fidelity.Exact, "computes integers as floats where all that they come to fits a significand",
+            c => c with { Graph = IntegersAsFloats.Apply(c.Graph, c.Fold) }),
+        new("quantize-int16", Fidelity.Measured, "rounds weights, and what they are multiplied with, to 16-bit integers",
+            c => c.Use.WholeProductsDb is { } least && WholeProducts.Apply(c.Graph, Evaluator.FoldKeepingStored, least) is var (graph, found)
+                ? c with { Graph = graph, Findings = [.. c.Findings, .. found.Select(f => new Finding(f.Node, "a contraction of 16-bit integers", f.WeightsDb, !f.IsRefused))] } : null),
+    ];
+
+    /// <summary>The passes that a use case leaves.</summary>
+    /// <exception cref="SoftmodelException">It names one that does not exist.</exception>
+    public static IReadOnlyList<Pass> Chosen(UseCase use)
+    {
+        foreach (var name in use.Without.Append(use.StopAfter).OfType<string>())
+        {
+            if (Passes.All(p => p.Name != name))
+                throw new SoftmodelException($"there is no pass '{name}'; the passes are {string.Join(", ", Passes.Select(p => p.Name))}");
+        }
+        var last = use.StopAfter is { } stop ? Passes.TakeWhile(p => p.Name != stop).Count() : Passes.Count - 1;
+        return [.. Passes.Take(last + 1).Where(p => !use.Without.Contains(p.Name))];
+    }
+
+    /// <summary>The compilation after all passes that its use case leaves, and what each did.</summary>
+    /// <param name="compilation">The compilation as imported.</param>
+    /// <exception cref="SoftmodelException">A pass can't be applied, or left a graph that is not valid.</exception>
+    public static (Compilation Compilation, IReadOnlyList<PassRun> Runs) Run(Compilation compilation)
+    {
+        var runs = new List<PassRun>();
+        foreach (var pass in Chosen(compilation.Use))
+        {
+            var (before, clock) = (compilation, Stopwatch.StartNew());
+            var after = pass.Apply(before);
+            compilation = after ?? before;
+            var took = clock.Elapsed.TotalMilliseconds;
+            if (compilation.Use.IsChecked && after is not null)
+                Validate(pass, after.Graph);
+            runs.Add(new(pass, after is not null, before.Graph.AllNodes().Count(), compilation.Graph.AllNodes().Count(), Bytes(before.Graph), Bytes(compilation.Graph),
+                [.. compilation.Findings.Skip(before.Findings.Count)], took));
+        }
+        return (compilation, runs);
+    }
+
+    /// <summary>A graph after all exact passes.</summary>
+    /// <param name="graph">The graph; it is left as it is.</param>
+    /// <param name="fold">What computes constants.</param>
+    /// <param name="isChecked">Whether it is validated after every pass.</param>
+    public static Graph Exact(Graph graph, Folding fold, bool isChecked = false) => Run(new(graph.Name, graph, new() { IsChecked = isChecked }, fold)).Compilation.Graph;
+
+    static void Validate(Pass pass, Graph graph)
+    {
+        try
+        {
+            graph.Validate();
+        }
+        catch (SoftmodelException e)
+        {
+            throw new SoftmodelException($"the pass {pass.Name} left a graph that is not valid: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Bytes of a graph's parameters and other constants, each counted once.</summary>
+    static long Bytes(Graph graph) => graph.AllNodes().Select(n => n.Op).OfType<Op.Constant>().Select(c => c.Value).Distinct(ReferenceEqualityComparer.Instance).Cast<Tensor>().Sum(t => (long)t.Bytes.Length);
+}

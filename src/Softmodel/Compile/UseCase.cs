@@ -1,0 +1,122 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Softmodel.Sources;
+
+namespace Softmodel.Compile;
+
+/// <summary>What is known of a model's use before it is compiled: what a file says, a user, or the catalogue.</summary>
+/// <example>
+/// A file is one JSON object:
+/// <code>
+/// { "sizes": { "batch": 1 }, "shapes": { "image": [1, 3, 224, 224] }, "values": { "rate": [16000] }, "without": ["integers-as-floats"] }
+/// </code>
+/// </example>
+public sealed record UseCase
+{
+    /// <summary>Numbers for symbolic sizes of the inputs, by the names in the file: what is known is compiled in.</summary>
+    public IReadOnlyDictionary<string, long> Sizes { get; init; } = new Dictionary<string, long>();
+
+    /// <summary>Shapes of inputs, by their names: of those of which the file does not say how many axes they have, and of others that always have these.</summary>
+    public IReadOnlyDictionary<string, long[]> Shapes { get; init; } = new Dictionary<string, long[]>();
+
+    /// <summary>Numbers that inputs always have, by their names: as many as the input has elements, or one for all of them. They are compiled in, and are no inputs any more.</summary>
+    public IReadOnlyDictionary<string, double[]> Values { get; init; } = new Dictionary<string, double[]>();
+
+    /// <summary>
+    /// Where it is said, products with weights are computed in whole numbers, which is faster: weights are rounded to about 11 bits
+    /// beside the sign, what they are multiplied with too. This is the least ratio of a weight's power to that of what rounding
+    /// loses, in decibels; weights that lose more stay as they are. Null for products in 32-bit real numbers.
+    /// </summary>
+    public double? WholeProductsDb { get; init; }
+
+    /// <summary>
+    /// Whether an exported decoder keeps what it has read: its inputs <c>past_key_values.*</c>, which it gives back as
+    /// <c>present.*</c> with more appended, become states, and it reads one text. <see cref="Language.LanguageModel"/> asks for it.
+    /// </summary>
+    public bool KeepsPast { get; init; }
+
+    /// <summary>Passes that are left out, by their names.</summary>
+    public IReadOnlyList<string> Without { get; init; } = [];
+
+    /// <summary>The last pass that is run; null for all.</summary>
+    public string? StopAfter { get; init; }
+
+    /// <summary>Whether the graph is validated after every pass.</summary>
+    [JsonIgnore]
+    public bool IsChecked { get; init; }
+
+    static readonly JsonSerializerOptions form = new(JsonSerializerDefaults.Web)
+    {
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        ReadCommentHandling = JsonCommentHandling.Skip,
+        AllowTrailingCommas = true,
+        AllowDuplicateProperties = false,
+        NumberHandling = JsonNumberHandling.Strict,
+    };
+
+    /// <summary>The use case in a file.</summary>
+    /// <param name="path">A JSON object with the properties of this type in camel case.</param>
+    /// <exception cref="SoftmodelException">There is no such file, or it says what a use case does not have.</exception>
+    public static UseCase Read(string path)
+    {
+        try
+        {
+            var use = JsonSerializer.Deserialize<UseCase>(File.ReadAllBytes(path), form) ?? throw new JsonException("null is no use case");
+            if (use is not { Sizes: not null, Shapes: not null, Values: not null, Without: not null } || use.Shapes.Values.Contains(null) || use.Values.Values.Contains(null))
+                throw new JsonException("null stands where names or numbers are wanted");
+            if (use.Sizes.Values.Concat(use.Shapes.Values.SelectMany(s => s)).Any(n => n < 0))
+                throw new JsonException("a size is negative");
+            _ = Pipeline.Chosen(use);
+            return use;
+        }
+        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
+        {
+            throw new SoftmodelException($"the use case '{path}' can't be read: {e.Message}", e);
+        }
+        catch (SoftmodelException e)
+        {
+            throw new SoftmodelException($"the use case '{path}': {e.Message}", e);
+        }
+    }
+
+    /// <summary>The use case and its passes as one text, the same for the same program.</summary>
+    internal string Key => string.Join(";", Sizes.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}={s.Value}")
+        .Concat(Shapes.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}:{string.Join(",", s.Value)}"))
+        .Concat(Values.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}<-{string.Join(",", s.Value.Select(v => v.ToString("R", CultureInfo.InvariantCulture)))}"))
+        .Concat(WholeProductsDb is { } least ? [$"whole {least.ToString("R", CultureInfo.InvariantCulture)}"] : [])
+        .Concat(KeepsPast ? ["past"] : [])
+        .Append($"passes {string.Join(",", Pipeline.Chosen(this).Select(p => p.Name))}"));
+
+    /// <summary>This use case, with what lies below it where this one does not say otherwise.</summary>
+    /// <param name="below">What is said elsewhere, such as in a file.</param>
+    public UseCase Over(UseCase below) => this with
+    {
+        Sizes = Merged(below.Sizes, Sizes),
+        Shapes = Merged(below.Shapes, Shapes),
+        Values = Merged(below.Values, Values),
+        WholeProductsDb = WholeProductsDb ?? below.WholeProductsDb,
+        KeepsPast = KeepsPast || below.KeepsPast,
+        Without = [.. below.Without.Union(Without)],
+        StopAfter = StopAfter ?? below.StopAfter,
+        IsChecked = IsChecked || below.IsChecked,
+    };
+
+    /// <summary>This use case, with what the catalogue says where this one does not say otherwise.</summary>
+    /// <param name="known">What the catalogue says of the model.</param>
+    /// <param name="file">What it says of one of its networks.</param>
+    internal UseCase Over(CatalogueModel known, CatalogueFile? file) => Over(new UseCase
+    {
+        Sizes = Merged(known.Sizes, file?.Sizes),
+        Shapes = known.Shapes ?? new Dictionary<string, long[]>(),
+        Values = Merged(known.Values, file?.Values),
+    });
+
+    static Dictionary<string, T> Merged<T>(IReadOnlyDictionary<string, T>? below, IReadOnlyDictionary<string, T>? above)
+    {
+        var all = new Dictionary<string, T>(StringComparer.Ordinal);
+        foreach (var (name, value) in (below ?? new Dictionary<string, T>()).Concat(above ?? new Dictionary<string, T>()))
+            all[name] = value;
+        return all;
+    }
+}

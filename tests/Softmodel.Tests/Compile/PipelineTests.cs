@@ -1,0 +1,101 @@
+using Softmodel.Cli;
+using Softmodel.Compile;
+using Softmodel.Evaluate;
+using Softmodel.Graphs;
+
+namespace Softmodel.Tests.Compile;
+
+public class PipelineTests
+{
+    // One multiplication by 1, which simplify takes away.
+    static Graph Graph => GraphText.Read("""
+        graph ones
+          input x: Float32[n]
+          one: Float32[] = constant {1}
+          y: Float32[n] = multiply(x, one)
+          z: Float32[n] = negate(y)
+          output z = z
+        end
+
+        """, _ => null);
+
+    static Compilation Begun(UseCase use) => new("ones", Graph, use, Evaluator.Fold);
+
+    [Fact]
+    public void Passes_have_names_of_their_own_and_say_what_they_do()
+    {
+        Assert.Equal(Pipeline.Passes.Count, Pipeline.Passes.Select(p => p.Name).Distinct().Count());
+        Assert.All(Pipeline.Passes, p => Assert.Matches("^[a-z0-9-]+$", p.Name));
+        Assert.All(Pipeline.Passes, p => Assert.True(p.Does.Length > 10));
+    }
+
+    [Fact]
+    public void A_pass_can_be_left_out_and_be_the_last()
+    {
+        string[] Names(UseCase use) => [.. Pipeline.Chosen(use).Select(p => p.Name)];
+        Assert.Equal(["keep-past", "simplify", "integers-as-floats", "quantize-int16"], Names(new()));
+        Assert.Equal(["keep-past", "integers-as-floats", "quantize-int16"], Names(new() { Without = ["simplify"] }));
+        Assert.Equal(["keep-past", "simplify"], Names(new() { StopAfter = "simplify" }));
+        Assert.Equal(["keep-past"], Names(new() { StopAfter = "simplify", Without = ["simplify"] }));
+        var unknown = Assert.Throws<SoftmodelException>(() => Names(new() { Without = ["simplfy"] }));
+        Assert.Equal("there is no pass 'simplfy'; the passes are keep-past, simplify, integers-as-floats, quantize-int16", unknown.Message);
+    }
+
+    [Fact]
+    public void Programs_of_other_passes_have_other_keys()
+    {
+        UseCase[] uses = [new(), new() { Without = ["simplify"] }, new() { StopAfter = "simplify" }, new() { WholeProductsDb = 50 }, new() { KeepsPast = true }];
+        Assert.Equal(uses.Length, uses.Select(u => u.Key).Distinct().Count());
+        Assert.Equal(new UseCase().Key, new UseCase { IsChecked = true }.Key);
+    }
+
+    [Fact]
+    public void What_a_pass_did_is_told()
+    {
+        var (after, runs) = Pipeline.Run(Begun(new() { IsChecked = true }));
+        Assert.Equal([Functions.Negate], after.Graph.Nodes.Select(n => n.Op).OfType<Op.Map>().Select(m => m.Function));
+        Assert.Equal([false, true, true, false], runs.Select(r => r.IsAsked));
+        var simplify = runs.Single(r => r.Pass.Name == "simplify");
+        Assert.Equal((3, 1, 4, 0), (simplify.NodesBefore, simplify.NodesAfter, simplify.BytesBefore, simplify.BytesAfter));
+        Assert.Equal(Graph.Nodes.Count, Pipeline.Run(Begun(new() { Without = ["simplify"], StopAfter = "keep-past" })).Compilation.Graph.Nodes.Count);
+    }
+
+    [Fact]
+    public void A_use_case_is_read_and_counts_less_than_what_is_said()
+    {
+        var read = Read("""{ "sizes": { "batch": 1, "n": 3 }, /* of two */ "shapes": { "image": [1, 3] }, "values": { "rate": [16000.5] }, "without": ["simplify"], "wholeProductsDb": 50, }""");
+        Assert.Equal((1, 16000.5, 50.0), (read.Sizes["batch"], read.Values["rate"][0], read.WholeProductsDb));
+        var use = new UseCase { Sizes = new Dictionary<string, long> { ["n"] = 7 }, WholeProductsDb = 40, Without = ["keep-past"] }.Over(read);
+        Assert.Equal((1, 7, 40.0), (use.Sizes["batch"], use.Sizes["n"], use.WholeProductsDb));
+        Assert.Equal(["simplify", "keep-past"], use.Without);
+        Assert.Equal([1L, 3L], use.Shapes["image"]);
+    }
+
+    [Theory]
+    [InlineData("", "can't be read")]
+    [InlineData("null", "null is no use case")]
+    [InlineData("[]", "can't be read")]
+    [InlineData("""{ "size": { "batch": 1 } }""", "'size'")]
+    [InlineData("""{ "sizes": { "batch": -1 } }""", "negative")]
+    [InlineData("""{ "sizes": { "batch": 1.5 } }""", "$.sizes.batch")]
+    [InlineData("""{ "sizes": null }""", "null stands")]
+    [InlineData("""{ "shapes": { "x": null } }""", "null stands")]
+    [InlineData("""{ "sizes": {}, "sizes": {} }""", "uplicate")]
+    [InlineData("""{ "without": ["simplfy"] }""", "the passes are keep-past, simplify")]
+    public void A_use_case_that_says_what_there_is_not_is_refused(string json, string expected)
+    {
+        var refused = Assert.Throws<SoftmodelException>(() => Read(json));
+        Assert.Contains(expected, refused.Message, StringComparison.Ordinal);
+        Assert.Contains("use.json", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_use_case_that_is_not_there_is_named() => Assert.Contains("nowhere.json", Assert.Throws<SoftmodelException>(() => UseCase.Read("nowhere.json")).Message, StringComparison.Ordinal);
+
+    static UseCase Read(string json)
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.File("use.json"), json);
+        return UseCase.Read(folder.File("use.json"));
+    }
+}
