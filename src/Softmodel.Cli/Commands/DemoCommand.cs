@@ -19,8 +19,10 @@ static class DemoCommand
         var voice = new Option<string>("--voice") { Description = "Who speaks: a voice of the catalogue, or a source.", DefaultValueFactory = _ => "tts-en", HelpName = "NAME" };
         var script = new Option<string?>("--script") { Description = "A dialogue of your own instead of the one that comes along; that one says in its first lines how it is written.", HelpName = "FILE" };
         var threads = new Option<int>("--threads") { Description = "How many threads compute; the samples do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
+        var choice = new UseChoice();
         var verb = new Verb("demo", "Fetch a voice, compile it, let it speak a dialogue of a game into WAV files, and say what that takes, beside ONNX Runtime.",
             "demo", "demo -o ferry --json", "demo --voice piper-libritts --script my-scene.txt") { folder, voice, script, threads };
+        choice.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
             var clock = Stopwatch.StartNew();
@@ -28,10 +30,10 @@ static class DemoCommand
                 throw new UsageException("--threads takes a number from 1 to 256");
             var (name, path) = (parsed.GetRequiredValue(voice), parsed.GetValue(script));
             WholeFile.CheckFolder(parsed.GetRequiredValue(folder));
-            var dialogue = await Read(path, cancel);
+            var (dialogue, use) = (await Read(path, cancel), choice.Of(parsed, new()));
             await terminal.Fetch(name, cancel);
             var options = new CompileOptions { Threads = parsed.GetValue(threads) };
-            using var speaking = await terminal.Working(progress => Voice.LoadAsync(name, options, progress, cancel));
+            using var speaking = await terminal.Working(progress => Voice.LoadAsync(name, options, use, progress, cancel));
             var title = path is null ? Title : Path.GetFileNameWithoutExtension(path);
             var performance = await terminal.Working(progress => Task.Run(() => Performance.Give(dialogue, title, speaking, parsed.GetRequiredValue(folder), progress, cancel), cancel));
             terminal.Say($"{performance.Lines.Length} lines lie in {performance.Folder}, all of them in {performance.Whole}");
@@ -39,7 +41,7 @@ static class DemoCommand
             // Half a minute of it: what ONNX Runtime takes for that is waited for.
             var spoken = 0.0;
             var some = dialogue.Lines.Zip(performance.Lines).TakeWhile(l => (spoken += l.Second.Seconds) - l.Second.Seconds < MeasuredSeconds).Select(l => l.First).ToArray();
-            using var model = await Model.LoadAsync(name, cancel: cancel);
+            using var model = await Model.LoadAsync(name, use, cancel: cancel);
             var comparison = await terminal.Working(progress => Task.Run(() => Comparison.Measure(name, model, speaking, some, options.Threads, progress, cancel), cancel));
             if (comparison.Missing is { } missing)
                 terminal.Say($"There is no native library to compare: {missing}. The compiled voice ran in a process of .NET instead.");

@@ -21,9 +21,11 @@ static class EmbedCommand
         var most = new Option<int>("--max-tokens") { Description = "How many tokens of a text are read; by default as many as the model has positions.", DefaultValueFactory = _ => 0 };
         var tokenizer = new Option<string>("--tokenizer") { Description = "The model's tokenizer, where it is not with the model.", HelpName = "FILE" };
         var threads = new Option<int>("--threads") { Description = "How many threads compute; the numbers do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
+        var use = new UseChoice();
         var verb = new Verb("embed", "Make numbers of texts that are alike where the texts mean alike, and compare them.",
             "embed minilm \"A cat sleeps.\" \"The kitten is asleep.\" \"Prices rise.\"", "embed minilm - -o lines.npy", "embed gte-small \"A cat sleeps.\" --json")
         { model, texts, output, pooling, raw, most, tokenizer, threads };
+        use.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
             var name = parsed.GetRequiredValue(model);
@@ -39,6 +41,7 @@ static class EmbedCommand
                 Normalize = !parsed.GetValue(raw),
                 MaxTokens = parsed.GetValue(most),
                 Tokenizer = parsed.GetValue(tokenizer),
+                Use = use.Of(parsed, new()),
                 Compile = new() { Threads = parsed.GetValue(threads) },
             };
             using var loaded = await terminal.Working(progress => EmbeddingModel.LoadAsync(name, options, null, progress, cancel));

@@ -23,11 +23,13 @@ static class SayCommand
         var phonemes = new Option<bool>("--phonemes") { Description = "The text is phonemes: IPA, or ARPAbet with '/' between words for voices that speak it." };
         var threads = new Option<int>("--threads") { Description = "How many threads compute; the samples do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
         var inputs = new Option<string>("--inputs") { Description = "Instead of sound, write what the network is given: for each sentence its raw inputs, and a line of the file 'arguments' for the sample programs of a library from 'softmodel build'.", HelpName = "FOLDER" };
+        var use = new UseChoice();
         var verb = new Verb("say", "Speak a text into a WAV file, sentence by sentence.",
             "say tts-en \"Good morning.\" -o morning.wav", "say piper-libritts \"It costs $12.50.\" --speaker 17 --speed 1.1", "say tts-en \"HH AH0 L OW1 / W ER1 L D\" --phonemes", "say kokoro \"Good morning.\" --speaker af_heart", "say tts-en \"Who goes there?\" --inputs line")
         {
             voice, text, output, speed, noise, width, seed, speaker, pause, phonemes, inputs, threads,
         };
+        use.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
             var name = parsed.GetRequiredValue(voice);
@@ -51,7 +53,7 @@ static class SayCommand
             else
                 WholeFile.Check(path);
             await terminal.Fetch(name, cancel);
-            using var speaking = await terminal.Working(progress => Voice.LoadAsync(name, new() { Threads = parsed.GetValue(threads) }, progress, cancel));
+            using var speaking = await terminal.Working(progress => Voice.LoadAsync(name, new() { Threads = parsed.GetValue(threads) }, use.Of(parsed, new()), progress, cancel));
             options = options with { Speaker = speaking.Profile.SpeakerOf(parsed.GetRequiredValue(speaker)) };
             if (parsed.GetValue(inputs) is { } folder)
             {

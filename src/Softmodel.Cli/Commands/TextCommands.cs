@@ -24,11 +24,13 @@ static class TextCommands
         readonly Option<int> context = new("--context") { Description = "How many tokens there is room for; by default what the model was made for, at most 4096.", DefaultValueFactory = _ => 0 };
         readonly Option<WhenFull> whenFull = new("--when-full") { Description = "When there is no room left: refuse, or forget the oldest tokens.", DefaultValueFactory = _ => WhenFull.Refuse };
         readonly Option<int> threads = new("--threads") { Description = "How many threads compute; the text does not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
+        readonly UseChoice use = new();
 
         public void AddTo(Command command)
         {
             foreach (var option in (Option[])[tokens, temperature, topK, topP, minP, penalty, seed, stop, schema, regex, tokenizer, context, whenFull, threads])
                 command.Options.Add(option);
+            use.AddTo(command);
         }
 
         public GenerationOptions Generation(ParseResult parsed) => new()
@@ -56,7 +58,7 @@ static class TextCommands
         public async Task<LanguageModel> Load(string name, ParseResult parsed, Terminal terminal, CancellationToken cancel)
         {
             await terminal.Fetch(name, cancel);
-            var options = new LanguageOptions { Tokenizer = parsed.GetValue(tokenizer), ContextLength = parsed.GetValue(context), WhenFull = parsed.GetValue(whenFull), Compile = new() { Threads = parsed.GetValue(threads) } };
+            var options = new LanguageOptions { Tokenizer = parsed.GetValue(tokenizer), ContextLength = parsed.GetValue(context), WhenFull = parsed.GetValue(whenFull), Use = use.Of(parsed, new()), Compile = new() { Threads = parsed.GetValue(threads) } };
             return await terminal.Working(progress => LanguageModel.LoadAsync(name, options, null, progress, cancel));
         }
     }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.AI;
+using Softmodel.Compile;
 using Softmodel.Emit.Native;
 using Softmodel.Import;
 using Softmodel.Import.Onnx;
@@ -21,6 +22,9 @@ public sealed record LanguageOptions
 
     /// <summary>Where the tokenizer lies, where it is not in the model's file, with it in the catalogue, or beside it: a <c>tokenizer.json</c>, a <c>tokenizer.bin</c> of llama2.c, or a GGUF file.</summary>
     public string? Tokenizer { get; init; }
+
+    /// <summary>What is known of its use; what the catalogue says is kept.</summary>
+    public UseCase Use { get; init; } = new();
 
     /// <summary>How the model is compiled.</summary>
     public CompileOptions Compile { get; init; } = new();
@@ -126,7 +130,7 @@ public sealed class LanguageModel : IDisposable
     {
         options ??= new();
         var resolved = await Source.Resolve(source, fetching, cancel).ConfigureAwait(false);
-        using var model = await Model.Of(resolved, source, new() { KeepsPast = !Checkpoint.Is(resolved.MainFile) }, cancel).ConfigureAwait(false);
+        using var model = await Model.Of(resolved, source, options.Use with { KeepsPast = !Checkpoint.Is(resolved.MainFile) }, cancel).ConfigureAwait(false);
         // What is read of the text's side does not wait for the network.
         var reading = Task.Run(() => ReadText(model, options.Tokenizer), cancel);
         var compiled = await model.CompileAsync(options.Compile, progress, cancel).ConfigureAwait(false);

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Softmodel.Compile;
 using Softmodel.Runtime;
 using Softmodel.Sources;
 
@@ -30,14 +31,15 @@ public sealed class Voice : IDisposable
     /// <summary>Brings a voice to this machine where it is not there yet, and compiles it or takes it from the cache.</summary>
     /// <param name="source">A name of the catalogue such as <c>tts-en</c>, or a source such as a file with what came with it beside it.</param>
     /// <param name="compile">How it is compiled; by default for this processor and all its cores.</param>
+    /// <param name="use">What is known of its use; what the catalogue says is kept.</param>
     /// <param name="progress">Is told what is being done; may be called from any thread.</param>
     /// <param name="cancel">Stops it, and leaves nothing half done.</param>
     /// <exception cref="SoftmodelException">It can't be found or fetched, or is no voice.</exception>
-    public static async Task<Voice> LoadAsync(string source = "tts-en", CompileOptions? compile = null, IProgress<string>? progress = null, CancellationToken cancel = default)
+    public static async Task<Voice> LoadAsync(string source = "tts-en", CompileOptions? compile = null, UseCase? use = null, IProgress<string>? progress = null, CancellationToken cancel = default)
     {
         var resolved = await Source.Resolve(source, progress is null ? null : new Fetching(progress), cancel).ConfigureAwait(false);
         var profile = VoiceProfile.Read(resolved);
-        using var model = await Model.LoadAsync(source, cancel: cancel).ConfigureAwait(false);
+        using var model = await Model.LoadAsync(source, use, cancel: cancel).ConfigureAwait(false);
         var (phonemize, pronouncer) = FrontEnd(profile, resolved, cancel);
         try
         {
