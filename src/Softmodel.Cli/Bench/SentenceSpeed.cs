@@ -48,16 +48,16 @@ static class SentenceSpeed
 
     /// <summary>Times both.</summary>
     /// <param name="name">The model, by its name in the catalogue or its source.</param>
-    /// <param name="path">Its ONNX file.</param>
+    /// <param name="loaded">The model.</param>
     /// <param name="texts">The sentences.</param>
     /// <param name="options">How it is compiled.</param>
     /// <param name="runs">How often each is timed.</param>
     /// <param name="progress">Is told what is being done.</param>
     /// <param name="cancel">Stops it.</param>
-    public static async Task<SentenceRow[]> Measure(string name, string path, string[] texts, CompileOptions options, int runs, IProgress<string> progress, CancellationToken cancel)
+    public static async Task<SentenceRow[]> Measure(string name, Model loaded, string[] texts, CompileOptions options, int runs, IProgress<string> progress, CancellationToken cancel)
     {
-        using var model = await EmbeddingModel.LoadAsync(name, new() { Compile = options }, null, progress, cancel);
-        using var peer = OnnxRuntimePeer.Load(path, model.Threads);
+        using var model = await EmbeddingModel.LoadAsync(name, new() { Use = loaded.Use, Compile = options }, null, progress, cancel);
+        using var peer = OnnxRuntimePeer.Load(loaded.Path, model.Threads);
         int[][] tokens = [.. texts.Select(model.TokensOf)];
         var rows = new List<SentenceRow>();
         foreach (var together in (int[])[1, Together])

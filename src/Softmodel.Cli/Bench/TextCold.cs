@@ -67,7 +67,7 @@ static class TextCold
             progress.Report($"starting {name} with {options.Threads} threads, {round + 1} of {rounds}");
             var took = await native.Run(cancel);
             var clock = Stopwatch.StartNew();
-            using (await LanguageModel.LoadAsync(name, new() { Compile = options }, null, progress, cancel))
+            using (await LanguageModel.LoadAsync(name, new() { Use = model.Use, Compile = options }, null, progress, cancel))
                 clock.Stop();
             var since = Stopwatch.GetTimestamp();
             using var peer = await LlamaCpp.Start(model.Path, options.Threads, Context, cancel);

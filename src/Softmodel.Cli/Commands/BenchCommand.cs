@@ -224,7 +224,7 @@ static class BenchCommand
         {
             string[] sentences = request.Lines is { } file ? [.. Lines(file)] : SentenceSpeed.Generated(200);
             foreach (var count in request.Counts)
-                all.Sentences.AddRange(await terminal.Working(progress => Task.Run(() => SentenceSpeed.Measure(name, model.Path, sentences, request.Compile(count), request.Rounds, progress, cancel), cancel)));
+                all.Sentences.AddRange(await terminal.Working(progress => Task.Run(() => SentenceSpeed.Measure(name, model, sentences, request.Compile(count), request.Rounds, progress, cancel), cancel)));
             return;
         }
         var line = request.IsCold ? await Source.Resolve(name, null, cancel) : null;

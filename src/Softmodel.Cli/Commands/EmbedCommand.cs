@@ -41,7 +41,7 @@ static class EmbedCommand
                 Normalize = !parsed.GetValue(raw),
                 MaxTokens = parsed.GetValue(most),
                 Tokenizer = parsed.GetValue(tokenizer),
-                Use = use.Of(parsed, new()),
+                Use = use.Of(parsed, new(), new EmbeddingOptions().Quantize),
                 Compile = new() { Threads = parsed.GetValue(threads) },
             };
             using var loaded = await terminal.Working(progress => EmbeddingModel.LoadAsync(name, options, null, progress, cancel));

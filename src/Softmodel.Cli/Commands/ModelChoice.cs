@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Softmodel.Compile;
 using Softmodel.Sources;
 
 namespace Softmodel.Cli.Commands;
@@ -32,7 +33,8 @@ sealed class ModelChoice(bool several = false)
 
     readonly Option<string[]> values = new("--fix") { Description = "The numbers that an input always has, as rate=16000: they are compiled in.", HelpName = "INPUT=N,N,…" };
 
-    readonly Option<double?> whole = new("--whole-products") { Description = "Compute products with weights in whole numbers, where rounding the weights keeps so many decibels; see docs/passes.md.", HelpName = "DB" };
+    // What --quantize int16 --min-snr DB was called.
+    readonly Option<double?> whole = new("--whole-products") { Hidden = true };
 
     readonly UseChoice use = new();
 
@@ -97,9 +99,12 @@ sealed class ModelChoice(bool several = false)
             Sizes = Pairs(parsed.GetValue(sizes), "--size", Number),
             Shapes = Pairs(parsed.GetValue(shapes), "--shape", text => text.Split(',').Select(Number).ToArray()),
             Values = Pairs(parsed.GetValue(values), "--fix", text => text.Split(',').Select(Real).ToArray()),
-            WholeProductsDb = parsed.GetValue(whole),
+            Quantize = parsed.GetValue(whole) is null ? null : Quantization.Int16,
+            MinSnrDb = parsed.GetValue(whole),
             KeepsPast = parsed.GetValue(past),
         });
+        if (parsed.GetValue(whole) is { } least)
+            terminal.Say($"--whole-products {least} is called --quantize int16 --min-snr {least} now");
         await terminal.Fetch(name, cancel);
         return await Model.LoadAsync(name, said, cancel: cancel);
     }

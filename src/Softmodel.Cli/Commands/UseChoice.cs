@@ -8,6 +8,10 @@ sealed class UseChoice
 {
     readonly Option<string?> file = new("--use") { Description = "A file with the use case, a JSON object such as {\"sizes\": {\"batch\": 1}}; what is said beside it counts before what it says.", HelpName = "FILE" };
 
+    readonly Option<Quantization?> quantize = new("--quantize") { Description = "Quantise products with weights: int16 rounds weights and activations to 16-bit integers, which is faster; see docs/passes.md.", HelpName = "none|int16" };
+
+    readonly Option<double?> snr = new("--min-snr") { Description = $"The least SNR of quantised weights in decibels; those that lose more stay as they are. {UseCase.UsualMinSnrDb} by default.", HelpName = "DB" };
+
     readonly Option<string[]> without = new("--without") { Description = "A pass that is left out; 'show MODEL --passes' lists them.", HelpName = "PASS" };
 
     readonly Option<string?> stopAfter = new("--stop-after") { Description = "The last pass that is run.", HelpName = "PASS" };
@@ -23,6 +27,8 @@ sealed class UseChoice
         without.AcceptOnlyFromAmong(Passes);
         stopAfter.AcceptOnlyFromAmong(Passes);
         command.Options.Add(file);
+        command.Options.Add(quantize);
+        command.Options.Add(snr);
         command.Options.Add(without);
         command.Options.Add(stopAfter);
         command.Options.Add(check);
@@ -31,9 +37,20 @@ sealed class UseChoice
     /// <summary>A use case with what these options say besides.</summary>
     /// <param name="parsed">The command line.</param>
     /// <param name="said">What other options say.</param>
-    public UseCase Of(ParseResult parsed, UseCase said)
+    /// <param name="usually">How the model is quantised where nothing says it.</param>
+    public UseCase Of(ParseResult parsed, UseCase said, Quantization usually = Quantization.None)
     {
-        var use = said with { Without = parsed.GetValue(without) ?? [], StopAfter = parsed.GetValue(stopAfter), IsChecked = parsed.GetValue(check) };
-        return parsed.GetValue(file) is { } path ? use.Over(UseCase.Read(path)) : use;
+        var use = said with
+        {
+            Quantize = parsed.GetValue(quantize) ?? said.Quantize,
+            MinSnrDb = parsed.GetValue(snr) ?? said.MinSnrDb,
+            Without = parsed.GetValue(without) ?? [],
+            StopAfter = parsed.GetValue(stopAfter),
+            IsChecked = parsed.GetValue(check),
+        };
+        if (parsed.GetValue(file) is { } path)
+            use = use.Over(UseCase.Read(path));
+        return use.MinSnrDb is null || (use.Quantize ?? usually) != Quantization.None ? use
+            : throw new UsageException("nothing is quantised that --min-snr could be the fidelity of: write --quantize int16 as well");
     }
 }

@@ -17,8 +17,8 @@ static class Pipeline
             c => c with { Graph = Simplify.Apply(c.Graph, c.Fold) }),
         new("integers-as-floats", Fidelity.Exact, "computes integers as floats where all that they come to fits a significand",
             c => c with { Graph = IntegersAsFloats.Apply(c.Graph, c.Fold) }),
-        new("quantize-int16", Fidelity.Measured, "rounds weights, and what they are multiplied with, to 16-bit integers",
-            c => c.Use.WholeProductsDb is { } least && WholeProducts.Apply(c.Graph, Evaluator.FoldKeepingStored, least) is var (graph, found)
+        new("quantize-int16", Fidelity.Measured, "rounds weights, and activations as they come, to 16-bit integers (dynamic quantisation)",
+            c => c.Use.Quantize == Quantization.Int16 && QuantizeInt16.Apply(c.Graph, Evaluator.FoldKeepingStored, c.Use.MinSnrDb ?? UseCase.UsualMinSnrDb) is var (graph, found)
                 ? c with { Graph = graph, Findings = [.. c.Findings, .. found.Select(f => new Finding(f.Node, "a contraction of 16-bit integers", f.WeightsDb, !f.IsRefused))] } : null),
     ];
 

@@ -5,6 +5,16 @@ using Softmodel.Sources;
 
 namespace Softmodel.Compile;
 
+/// <summary>To what products with weights are quantised.</summary>
+public enum Quantization
+{
+    /// <summary>They stay in the format of the weights, and are added up in 32-bit floats.</summary>
+    None,
+
+    /// <summary>Dynamic int16: weights, and activations as they come, are rounded to about 11 bits and a sign, which is faster.</summary>
+    Int16,
+}
+
 /// <summary>What is known of a model's use before it is compiled: what a file says, a user, or the catalogue.</summary>
 /// <example>
 /// A file is one JSON object:
@@ -23,12 +33,14 @@ public sealed record UseCase
     /// <summary>Numbers that inputs always have, by their names: as many as the input has elements, or one for all of them. They are compiled in, and are no inputs any more.</summary>
     public IReadOnlyDictionary<string, double[]> Values { get; init; } = new Dictionary<string, double[]>();
 
-    /// <summary>
-    /// Where it is said, products with weights are computed in whole numbers, which is faster: weights are rounded to about 11 bits
-    /// beside the sign, what they are multiplied with too. This is the least ratio of a weight's power to that of what rounding
-    /// loses, in decibels; weights that lose more stay as they are. Null for products in 32-bit real numbers.
-    /// </summary>
-    public double? WholeProductsDb { get; init; }
+    /// <summary>To what products with weights are quantised; null for what the model is usually, which is not at all but for sentence embeddings.</summary>
+    public Quantization? Quantize { get; init; }
+
+    /// <summary>The fidelity that quantised weights must have: the least SNR in decibels; weights that lose more stay as they are. Null for <see cref="UsualMinSnrDb"/>.</summary>
+    public double? MinSnrDb { get; init; }
+
+    /// <summary>The least SNR of quantised weights where none is said: 50 dB.</summary>
+    public const double UsualMinSnrDb = 50;
 
     /// <summary>
     /// Whether an exported decoder keeps what it has read: its inputs <c>past_key_values.*</c>, which it gives back as
@@ -53,6 +65,7 @@ public sealed record UseCase
         AllowTrailingCommas = true,
         AllowDuplicateProperties = false,
         NumberHandling = JsonNumberHandling.Strict,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase, allowIntegerValues: false) },
     };
 
     /// <summary>The use case in a file.</summary>
@@ -84,7 +97,7 @@ public sealed record UseCase
     internal string Key => string.Join(";", Sizes.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}={s.Value}")
         .Concat(Shapes.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}:{string.Join(",", s.Value)}"))
         .Concat(Values.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}<-{string.Join(",", s.Value.Select(v => v.ToString("R", CultureInfo.InvariantCulture)))}"))
-        .Concat(WholeProductsDb is { } least ? [$"whole {least.ToString("R", CultureInfo.InvariantCulture)}"] : [])
+        .Concat(Quantize is not null and not Quantization.None ? [$"quantize {Quantize} {(MinSnrDb ?? UsualMinSnrDb).ToString("R", CultureInfo.InvariantCulture)}"] : [])
         .Concat(KeepsPast ? ["past"] : [])
         .Append($"passes {string.Join(",", Pipeline.Chosen(this).Select(p => p.Name))}"));
 
@@ -95,7 +108,8 @@ public sealed record UseCase
         Sizes = Merged(below.Sizes, Sizes),
         Shapes = Merged(below.Shapes, Shapes),
         Values = Merged(below.Values, Values),
-        WholeProductsDb = WholeProductsDb ?? below.WholeProductsDb,
+        Quantize = Quantize ?? below.Quantize,
+        MinSnrDb = MinSnrDb ?? below.MinSnrDb,
         KeepsPast = KeepsPast || below.KeepsPast,
         Without = [.. below.Without.Union(Without)],
         StopAfter = StopAfter ?? below.StopAfter,

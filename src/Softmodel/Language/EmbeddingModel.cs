@@ -35,8 +35,8 @@ public sealed record EmbeddingOptions
     /// <summary>Where the tokenizer lies, where it is not with the model.</summary>
     public string? Tokenizer { get; init; }
 
-    /// <summary>The fidelity that products in whole numbers must have, which are faster; see <see cref="UseCase.WholeProductsDb"/>. Null for products in 32-bit real numbers.</summary>
-    public double? WholeProductsDb { get; init; } = 50;
+    /// <summary>To what products with weights are quantised, unless the use case says it: to int16, which is faster and has the fidelity of <see cref="UseCase.MinSnrDb"/>.</summary>
+    public Quantization Quantize { get; init; } = Quantization.Int16;
 
     /// <summary>What else is known of its use; what the catalogue says is kept.</summary>
     public UseCase Use { get; init; } = new();
@@ -98,7 +98,7 @@ public sealed class EmbeddingModel : IDisposable
     {
         options ??= new();
         var resolved = await Source.Resolve(source, fetching, cancel).ConfigureAwait(false);
-        using var model = await Model.Of(resolved, source, options.Use with { WholeProductsDb = options.WholeProductsDb }, cancel).ConfigureAwait(false);
+        using var model = await Model.Of(resolved, source, options.Use with { Quantize = options.Use.Quantize ?? options.Quantize }, cancel).ConfigureAwait(false);
         var folder = Directory.Exists(model.Path) ? model.Path : Path.GetDirectoryName(model.Path)!;
         var tokenizer = Tokenizer.Open(options.Tokenizer ?? model.Vocabulary ?? TokenizerFile.Of(model.Path));
         var most = TokenizerFile.Settings(model.Path)?.Whole("max_position_embeddings", DefaultMost) ?? DefaultMost;

@@ -63,7 +63,7 @@ static class IntegersAsFloats
     static bool HasPairs(GraphBuilder builder, Op.Contract contract, Term[] x)
     {
         bool IsMatrix(int operand) => Einsum.Matrix(contract.Equation, operand) is var (depth, column)
-            && x[operand].Shape[depth].Value % 2 == 0 && x[operand].Shape[column].Value >= WholeProducts.LeastColumns
+            && x[operand].Shape[depth].Value % 2 == 0 && x[operand].Shape[column].Value >= QuantizeInt16.LeastColumns
             && Simplify.Made(builder, x[operand]) is (Op.Cast, [{ Element: ElementType.Int16, Known: not null }])
             && x[1 - operand].Known is null && Simplify.Made(builder, x[1 - operand]) is (Op.Cast, [{ Element: ElementType.Int16 }]);
         return IsMatrix(0) || IsMatrix(1);

@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using Softmodel.Cli.Bench;
+using Softmodel.Compile;
 using Softmodel.Language;
 using Softmodel.ModelTests.Speech;
 
@@ -23,7 +24,7 @@ public class EmbeddingTests
     {
         await VoiceFolder.Of("minilm");
         using var model = await Model.LoadAsync("minilm");
-        var rows = await SentenceSpeed.Measure("minilm", model.Path, SentenceSpeed.Generated(60), new() { Threads = threads }, 3, new Progress<string>(), TestContext.Current.CancellationToken);
+        var rows = await SentenceSpeed.Measure("minilm", model, SentenceSpeed.Generated(60), new() { Threads = threads }, 3, new Progress<string>(), TestContext.Current.CancellationToken);
         Assert.Equal(2, rows.Length);
         Assert.All(rows, r => Assert.True(r.MinCosine >= 0.9999, $"{r}"));
     }
@@ -33,8 +34,8 @@ public class EmbeddingTests
     {
         string[] texts = ["A cat sleeps.", "The kitten is asleep.", "Prices rise.", "", "é 日本 👩‍🚀", .. SentenceSpeed.Generated(20)];
         using var whole = await Load("minilm");
-        using var real = await Load("minilm", new() { WholeProductsDb = null });
-        using var stored = await Load("minilm-fp16", new() { WholeProductsDb = null });
+        using var real = await Load("minilm", new() { Quantize = Quantization.None });
+        using var stored = await Load("minilm-fp16", new() { Quantize = Quantization.None });
         var all = whole.Embed(texts);
         // Each row of whole numbers has a scale of its own.
         Assert.All(texts.Zip(all), p => Assert.True(TensorPrimitives.CosineSimilarity<float>(whole.Embed(p.First), p.Second) > 0.999999));

@@ -143,6 +143,8 @@ public sealed class ModelCommandTests : IDisposable
     [InlineData(2, "simplify", "--passes", "--stop-after", "all")]
     [InlineData(2, "--format", "--passes", "--format", "html")]
     [InlineData(1, "nowhere.json", "--passes", "--use", "nowhere.json")]
+    [InlineData(2, "--quantize int16", "--min-snr", "40")]
+    [InlineData(2, "int4", "--quantize", "int4")]
     public async Task Show_says_what_is_wrong(int code, string says, params string[] options)
     {
         var result = await Run(["show", Model("Add"), .. options]);
@@ -164,6 +166,14 @@ public sealed class ModelCommandTests : IDisposable
         Assert.Equal(all.Where(p => p != "simplify"), await Names("--without", "simplify"));
         Assert.Equal(all.Take(2), await Names("--stop-after", all[1]));
         Assert.Matches(@"simplify +exact +1 +0 B", (await Run("show", Model("Add"), "--passes")).Output);
+    }
+
+    [Fact]
+    public async Task An_option_s_old_name_is_taken_and_the_new_one_is_told()
+    {
+        var (code, _, error) = await Run("show", Model("Add"), "--passes", "--whole-products", "40");
+        Assert.Equal(0, code);
+        Assert.Contains("--quantize int16 --min-snr 40", error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -44,7 +44,7 @@ public class PipelineTests
     [Fact]
     public void Programs_of_other_passes_have_other_keys()
     {
-        UseCase[] uses = [new(), new() { Without = ["simplify"] }, new() { StopAfter = "simplify" }, new() { WholeProductsDb = 50 }, new() { KeepsPast = true }];
+        UseCase[] uses = [new(), new() { Without = ["simplify"] }, new() { StopAfter = "simplify" }, new() { Quantize = Quantization.Int16 }, new() { Quantize = Quantization.Int16, MinSnrDb = 40 }, new() { KeepsPast = true }];
         Assert.Equal(uses.Length, uses.Select(u => u.Key).Distinct().Count());
         Assert.Equal(new UseCase().Key, new UseCase { IsChecked = true }.Key);
     }
@@ -63,12 +63,12 @@ public class PipelineTests
     [Fact]
     public void A_use_case_is_read_and_counts_less_than_what_is_said()
     {
-        var read = Read("""{ "sizes": { "batch": 1, "n": 3 }, /* of two */ "shapes": { "image": [1, 3] }, "values": { "rate": [16000.5] }, "without": ["simplify"], "wholeProductsDb": 50, }""");
-        Assert.Equal((1, 16000.5, 50.0), (read.Sizes["batch"], read.Values["rate"][0], read.WholeProductsDb));
-        var use = new UseCase { Sizes = new Dictionary<string, long> { ["n"] = 7 }, WholeProductsDb = 40, Without = ["keep-past"] }.Over(read);
-        Assert.Equal((1, 7, 40.0), (use.Sizes["batch"], use.Sizes["n"], use.WholeProductsDb));
+        var read = Read("""{ "sizes": { "batch": 1, "n": 3 }, /* of two */ "shapes": { "image": [1, 3] }, "values": { "rate": [16000.5] }, "without": ["simplify"], "quantize": "int16", "minSnrDb": 50, }""");
+        Assert.Equal((1, 16000.5, 50.0), (read.Sizes["batch"], read.Values["rate"][0], read.MinSnrDb));
+        var use = new UseCase { Sizes = new Dictionary<string, long> { ["n"] = 7 }, MinSnrDb = 40, Without = ["keep-past"] }.Over(read);
+        Assert.Equal((1, 7, 40.0), (use.Sizes["batch"], use.Sizes["n"], use.MinSnrDb));
         Assert.Equal(["simplify", "keep-past"], use.Without);
-        Assert.Equal([1L, 3L], use.Shapes["image"]);
+        Assert.Equal((Quantization.Int16, 3L), (use.Quantize, use.Shapes["image"][1]));
     }
 
     [Theory]
@@ -78,6 +78,7 @@ public class PipelineTests
     [InlineData("""{ "size": { "batch": 1 } }""", "'size'")]
     [InlineData("""{ "sizes": { "batch": -1 } }""", "negative")]
     [InlineData("""{ "sizes": { "batch": 1.5 } }""", "$.sizes.batch")]
+    [InlineData("""{ "quantize": "int4" }""", "$.quantize")]
     [InlineData("""{ "sizes": null }""", "null stands")]
     [InlineData("""{ "shapes": { "x": null } }""", "null stands")]
     [InlineData("""{ "sizes": {}, "sizes": {} }""", "uplicate")]

@@ -10,7 +10,7 @@ using Softmodel.Tests.Generated;
 
 namespace Softmodel.Tests.Passes;
 
-public class WholeProductsTests
+public class QuantizeInt16Tests
 {
     static Tensor Numbers(int seed, double spread, params long[] dims)
     {
@@ -43,7 +43,7 @@ public class WholeProductsTests
         // Whole panels half of the time, one by one or in twos. Up to 512 weights are multiplied where their rows are fused.
         Gen.Select(Gen.Int[17, 80], Gen.OneOf(Gen.Int[16, 70], Gen.Int[1, 6].Select(panels => panels * 16)), Gen.Bool, Gen.Int[0, 1000]).Sample((half, columns, isTransposed, seed) =>
         {
-            var (graph, found) = WholeProducts.Apply(Layer(half * 2, columns, isTransposed, seed), Evaluator.FoldKeepingStored, 20);
+            var (graph, found) = QuantizeInt16.Apply(Layer(half * 2, columns, isTransposed, seed), Evaluator.FoldKeepingStored, 20);
             Assert.False(Assert.Single(found).IsRefused);
             Assert.Contains(graph.Nodes, n => n.Op is Op.Contract && n.Output.Type.Element == ElementType.Int32);
             Assert.Contains("Tile.WholeRows", ProgramCode.Write(Lower.Program(graph), width).Source, StringComparison.Ordinal);
@@ -62,7 +62,7 @@ public class WholeProductsTests
     public void What_it_costs_is_a_thousandth_and_stated()
     {
         var exact = Layer(384, 64, false, 5);
-        var (whole, found) = WholeProducts.Apply(exact, Evaluator.FoldKeepingStored, 50);
+        var (whole, found) = QuantizeInt16.Apply(exact, Evaluator.FoldKeepingStored, 50);
         Assert.InRange(Assert.Single(found).WeightsDb, 60, 80);
         var x = Numbers(9, 1, 2, 8, 384);
         var (a, b) = (Evaluator.Run(exact, [x])[0], Evaluator.Run(whole, [x])[0]);
@@ -76,7 +76,7 @@ public class WholeProductsTests
     public void Weights_that_would_lose_more_than_is_allowed_stay_as_they_are()
     {
         var exact = Layer(64, 32, false, 3);
-        var (kept, found) = WholeProducts.Apply(exact, Evaluator.FoldKeepingStored, 90);
+        var (kept, found) = QuantizeInt16.Apply(exact, Evaluator.FoldKeepingStored, 90);
         Assert.True(Assert.Single(found).IsRefused);
         Assert.DoesNotContain(kept.Nodes, n => n.Op is Op.Contract && n.Output.Type.Element == ElementType.Int32);
     }
@@ -93,7 +93,7 @@ public class WholeProductsTests
             var builder = new GraphBuilder("sum", Evaluator.FoldKeepingStored);
             var x = new Term(builder, builder.Input("x", new(ElementType.Float32, new(Dim.Symbol("n"), height))));
             var exact = builder.Build([x.Contract("nk,kj->nj", new(builder, builder.Constant(weights))).Value], ["y"]);
-            var (whole, found) = WholeProducts.Apply(exact, Evaluator.FoldKeepingStored, 20);
+            var (whole, found) = QuantizeInt16.Apply(exact, Evaluator.FoldKeepingStored, 20);
             Assert.False(Assert.Single(found).IsRefused);
             var rows = Tensor.Of([.. Enumerable.Range(0, columns).SelectMany(c => Enumerable.Range(0, height).Select(k => (float)Math.Sign(weights.Real(k * columns + c))))], columns, height);
             var (expected, actual) = (Evaluator.Run(exact, [rows])[0], Evaluator.Run(whole, [rows])[0]);
@@ -104,7 +104,7 @@ public class WholeProductsTests
     [Fact]
     public void Rows_of_zeros_and_of_large_numbers_do_not_overflow()
     {
-        var (graph, _) = WholeProducts.Apply(Layer(1536, 32, false, 7), Evaluator.FoldKeepingStored, 20);
+        var (graph, _) = QuantizeInt16.Apply(Layer(1536, 32, false, 7), Evaluator.FoldKeepingStored, 20);
         using var compiled = Answers.Compile(graph, InProcess.Width);
         var zeros = Run(compiled, Tensor.Of(new float[1536], 1, 1, 1536));
         var large = Tensor.Of([.. Enumerable.Repeat(3e30f, 1536)], 1, 1, 1536);

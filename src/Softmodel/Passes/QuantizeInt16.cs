@@ -7,37 +7,37 @@ namespace Softmodel.Passes;
 /// <param name="Node">Which one it is.</param>
 /// <param name="WeightsDb">The power of the weights over that of what rounding them loses, in decibels.</param>
 /// <param name="IsRefused">Whether that is less than was demanded, and the product stays as it was.</param>
-sealed record WholeProduct(string Node, double WeightsDb, bool IsRefused);
+sealed record QuantizedProduct(string Node, double WeightsDb, bool IsRefused);
 
 /// <summary>
-/// Products with weights in whole numbers: each column of the weights is rounded to multiples of its largest number's part, and
-/// each row of what they are multiplied with to multiples of its own largest number's; sums of the whole numbers are exact in 32
+/// Dynamic int16 quantisation of products with weights: each column of the weights is rounded to multiples of its largest number's part, and
+/// each row of what they are multiplied with to multiples of its own largest number's; sums of the integers are exact in 32
 /// bits, however long they are, and then multiplied with the two scales. A vector holds twice as many numbers of 16 bits as of 32.
 /// </summary>
 /// <remarks>
 /// What it costs: the weights are rounded to about 11 bits beside the sign, known here exactly; rows to as many, whatever they
 /// hold. So an output's error is a thousandth of what it sums up, less where many terms average it out.
 /// </remarks>
-static class WholeProducts
+static class QuantizeInt16
 {
     // A panel of columns, and sums that are worth rounding a row for.
     public const int LeastColumns = 16;
     const int LeastDepth = 32;
 
-    /// <summary>The graph with products in whole numbers, and what became of each.</summary>
+    /// <summary>The graph with quantised products, and what became of each.</summary>
     /// <param name="graph">The graph; it is left as it is.</param>
     /// <param name="fold">What computes constants.</param>
     /// <param name="leastDb">The least ratio of the weights' power to that of what rounding them loses, in decibels.</param>
-    public static (Graph Graph, WholeProduct[] Found) Apply(Graph graph, Folding fold, double leastDb)
+    public static (Graph Graph, QuantizedProduct[] Found) Apply(Graph graph, Folding fold, double leastDb)
     {
-        var found = new List<WholeProduct>();
+        var found = new List<QuantizedProduct>();
         // The kernel reads them as they are.
         Tensor[]? Kept(Op op, IReadOnlyList<Tensor> operands) => op is Op.Cast { To: ElementType.Int32 } && operands[0].Type == ElementType.Int16 ? null : fold(op, operands);
-        var made = Rewriting.Apply(graph, Kept, [(builder, op, x) => op is Op.Contract contract ? Whole(builder, contract, x, leastDb, found) : null]);
+        var made = Rewriting.Apply(graph, Kept, [(builder, op, x) => op is Op.Contract contract ? Quantised(builder, contract, x, leastDb, found) : null]);
         return (made, [.. found]);
     }
 
-    static Term? Whole(GraphBuilder builder, Op.Contract contract, Term[] x, double leastDb, List<WholeProduct> found)
+    static Term? Quantised(GraphBuilder builder, Op.Contract contract, Term[] x, double leastDb, List<QuantizedProduct> found)
     {
         foreach (var operand in (int[])[1, 0])
         {
