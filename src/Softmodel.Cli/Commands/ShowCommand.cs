@@ -81,7 +81,8 @@ static class ShowCommand
         {
             { IsAsked: false } => "not asked for",
             { Findings: [] } => "",
-            var some => $"{some.Findings.Count(f => f.IsKept)} of {some.Findings.Count} replaced, at least {some.Findings.Min(f => f.SnrDb):0.0} dB",
+            { Findings: var all } when all.Where(f => f.IsKept).ToArray() is { Length: > 0 } kept => $"{kept.Length} of {all.Count} replaced, at least {kept.Min(f => f.SnrDb):0.0} dB",
+            var refused => $"0 of {refused.Findings.Count} replaced, at most {refused.Findings.Max(f => f.SnrDb):0.0} dB",
         };
         terminal.Result(new
         {

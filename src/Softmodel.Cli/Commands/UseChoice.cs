@@ -26,6 +26,11 @@ sealed class UseChoice
     {
         without.AcceptOnlyFromAmong(Passes);
         stopAfter.AcceptOnlyFromAmong(Passes);
+        snr.Validators.Add(given =>
+        {
+            if (given.GetValueOrDefault<double?>() is not (>= 0 and < double.PositiveInfinity))
+                given.AddError("--min-snr is a number of decibels from 0 up");
+        });
         command.Options.Add(file);
         command.Options.Add(quantize);
         command.Options.Add(snr);

@@ -80,6 +80,8 @@ public sealed record UseCase
                 throw new JsonException("null stands where names or numbers are wanted");
             if (use.Sizes.Values.Concat(use.Shapes.Values.SelectMany(s => s)).Any(n => n < 0))
                 throw new JsonException("a size is negative");
+            if (use.MinSnrDb < 0)
+                throw new JsonException("minSnrDb is negative");
             _ = Pipeline.Chosen(use);
             return use;
         }

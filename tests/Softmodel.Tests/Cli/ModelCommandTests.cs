@@ -145,6 +145,8 @@ public sealed class ModelCommandTests : IDisposable
     [InlineData(1, "nowhere.json", "--passes", "--use", "nowhere.json")]
     [InlineData(2, "--quantize int16", "--min-snr", "40")]
     [InlineData(2, "int4", "--quantize", "int4")]
+    [InlineData(2, "from 0 up", "--quantize", "int16", "--min-snr", "NaN")]
+    [InlineData(2, "from 0 up", "--quantize", "int16", "--min-snr", "-1")]
     public async Task Show_says_what_is_wrong(int code, string says, params string[] options)
     {
         var result = await Run(["show", Model("Add"), .. options]);

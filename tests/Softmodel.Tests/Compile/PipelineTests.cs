@@ -79,6 +79,7 @@ public class PipelineTests
     [InlineData("""{ "sizes": { "batch": -1 } }""", "negative")]
     [InlineData("""{ "sizes": { "batch": 1.5 } }""", "$.sizes.batch")]
     [InlineData("""{ "quantize": "int4" }""", "$.quantize")]
+    [InlineData("""{ "minSnrDb": -1 }""", "minSnrDb is negative")]
     [InlineData("""{ "sizes": null }""", "null stands")]
     [InlineData("""{ "shapes": { "x": null } }""", "null stands")]
     [InlineData("""{ "sizes": {}, "sizes": {} }""", "uplicate")]
