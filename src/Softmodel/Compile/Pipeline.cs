@@ -40,17 +40,22 @@ static class Pipeline
     /// <exception cref="SoftmodelException">A pass can't be applied, or left a graph that is not valid.</exception>
     public static (Compilation Compilation, IReadOnlyList<PassRun> Runs) Run(Compilation compilation)
     {
-        var runs = new List<PassRun>();
+        var (runs, size) = (new List<PassRun>(), Size(compilation.Graph));
         foreach (var pass in Chosen(compilation.Use))
         {
-            var (before, clock) = (compilation, Stopwatch.StartNew());
-            var after = pass.Apply(before);
-            compilation = after ?? before;
+            var clock = Stopwatch.StartNew();
+            var after = pass.Apply(compilation);
             var took = clock.Elapsed.TotalMilliseconds;
-            if (compilation.Use.IsChecked && after is not null)
+            if (after is null)
+            {
+                runs.Add(new(pass, false, size.Nodes, size.Nodes, size.Bytes, size.Bytes, [], took));
+                continue;
+            }
+            if (after.Use.IsChecked)
                 Validate(pass, after.Graph);
-            runs.Add(new(pass, after is not null, before.Graph.AllNodes().Count(), compilation.Graph.AllNodes().Count(), Bytes(before.Graph), Bytes(compilation.Graph),
-                [.. compilation.Findings.Skip(before.Findings.Count)], took));
+            var now = Size(after.Graph);
+            runs.Add(new(pass, true, size.Nodes, now.Nodes, size.Bytes, now.Bytes, [.. after.Findings.Skip(compilation.Findings.Count)], took));
+            (compilation, size) = (after, now);
         }
         return (compilation, runs);
     }
@@ -73,6 +78,10 @@ static class Pipeline
         }
     }
 
-    /// <summary>Bytes of a graph's parameters and other constants, each counted once.</summary>
-    static long Bytes(Graph graph) => graph.AllNodes().Select(n => n.Op).OfType<Op.Constant>().Select(c => c.Value).Distinct(ReferenceEqualityComparer.Instance).Cast<Tensor>().Sum(t => (long)t.Bytes.Length);
+    /// <summary>The nodes of a graph and its bodies, and the bytes of parameters and other constants, each counted once.</summary>
+    static (int Nodes, long Bytes) Size(Graph graph)
+    {
+        Node[] nodes = [.. graph.AllNodes()];
+        return (nodes.Length, nodes.Select(n => n.Op).OfType<Op.Constant>().Select(c => c.Value).Distinct(ReferenceEqualityComparer.Instance).Cast<Tensor>().Sum(t => (long)t.Bytes.Length));
+    }
 }
