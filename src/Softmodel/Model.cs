@@ -205,6 +205,9 @@ public sealed class Model : IDisposable
         var width = compile.VectorBits == 0 ? InProcess.Width : compile.VectorBits;
         if (width is not (128 or 256 or 512))
             throw new SoftmodelException($"vectors have 128, 256 or 512 bits, not {width}");
+        // A program in the cache would leave nothing to validate.
+        if (use.IsChecked)
+            _ = Passed;
         var folder = compile.UseCache ? StoreSettings.FromEnvironment().Cache : null;
         // Without a cache no program is found by them.
         string[] hashes = folder is null ? [] : [.. Checkpoint.More(Path).Prepend(Path).Select(p => FileHashes.Of(p, folder, cancel))];
