@@ -58,20 +58,19 @@ sealed record Limits(int Threads, double FlopsPerSecond, double BytesPerSecond)
         var best = 0.0;
         for (var round = 0; round < Rounds; round++)
         {
-            using var start = new Barrier(threads + 1);
-            var done = new double[threads];
+            using var start = new Barrier(threads);
+            var pieces = new (double Done, long Began, long Ended)[threads];
             var each = Enumerable.Range(0, threads).Select(i => new Thread(() =>
             {
                 start.SignalAndWait();
-                done[i] = piece(i);
+                var began = Stopwatch.GetTimestamp();
+                pieces[i] = (piece(i), began, Stopwatch.GetTimestamp());
             })).ToArray();
             foreach (var thread in each)
                 thread.Start();
-            start.SignalAndWait();
-            var began = Stopwatch.GetTimestamp();
             foreach (var thread in each)
                 thread.Join();
-            best = Math.Max(best, done.Sum() / Stopwatch.GetElapsedTime(began).TotalSeconds);
+            best = Math.Max(best, pieces.Sum(p => p.Done) / Stopwatch.GetElapsedTime(pieces.Min(p => p.Began), pieces.Max(p => p.Ended)).TotalSeconds);
         }
         return best;
     }
