@@ -467,7 +467,7 @@ sealed class ProgramCode
                     if (quick?.IsShort is { } isShort)
                         Line($"if ({isShort})\n{space}{{");
                     if (quick is null || quick.IsShort is not null)
-                        Kernel(operand is null || quick is not null ? [nest] : [operand, nest], tiles.TryGetValue(nest, out var tile) ? tile.Write(packed.Contains(nest), quick is null ? operand : null) : TransposeCode.Write(nest) ?? NestCode.Write(nest), nest.Source, NameOf(nest.Source), Line);
+                        Kernel(operand is null || quick is not null ? [nest] : [operand, nest], tiles.TryGetValue(nest, out var tile) ? tile.Write(packed.Contains(nest), quick is null ? operand : null) : TransposeCode.Write(nest) ?? PaddingCode.Write(nest) ?? NestCode.Write(nest), nest.Source, NameOf(nest.Source), Line);
                     if (quick?.IsShort is not null)
                         Line($"}}\n{space}else\n{space}{{");
                     if (quick is not null)

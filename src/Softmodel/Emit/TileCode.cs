@@ -271,8 +271,8 @@ sealed class TileCode
     }
 
     static (string Split, string Tasks) Split(KernelWriter writer, Dim outers, Dim rows, Dim columns, Dim depth, int unit, int step) =>
-        ($"TileSplit.Of({writer.Code(outers)}, {writer.Code(rows)}, {writer.Code(columns)}, {writer.Code(depth)}, {unit}, {step}, task, out var outer, out var first, out var firstEnd, out var start, out var end);\n",
-        $"TileSplit.Tasks({Frame(outers)}, {Frame(rows)}, {Frame(columns)}, {Frame(depth)}, {unit}, {step})");
+        ($"TileSplit.Of(f->threads, {writer.Code(outers)}, {writer.Code(rows)}, {writer.Code(columns)}, {writer.Code(depth)}, {unit}, {step}, task, out var outer, out var first, out var firstEnd, out var start, out var end);\n",
+        $"TileSplit.Tasks(f->threads, {Frame(outers)}, {Frame(rows)}, {Frame(columns)}, {Frame(depth)}, {unit}, {step})");
 
     /// <summary>Whether another's kernel can be this one's too.</summary>
     public bool CanJoin(TileCode other) => gather is null && other.gather is null && nest.Target == other.nest.Target && (vectors, height) == (other.vectors, other.height)

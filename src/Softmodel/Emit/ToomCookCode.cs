@@ -161,8 +161,8 @@ sealed class ToomCookCode
         var writer = new KernelWriter(levels, column, Innermost, parameters);
         var (length, x, from) = (writer.Code(Length), writer.Pointer(input.Buffer), writer.Pointer(weights.Buffer));
         var body = new StringBuilder();
-        body.Append($"// As many tiles as each block has, and as many columns, in whole vectors.\nlong tiles = ToomCook.Block({length}, {dilation}, {tiles}), columns = (tiles * {dilation} + {lanes - 1}) / {lanes} * {lanes}, span = {ToomCookTile.Outputs * dilation} * tiles;\n");
-        body.Append($"long parts = ToomCook.Parts({length}, {dilation}, {tiles}, {panels}), part = task % parts, start = task / parts * span, end = Math.Min({length}, start + span);\n");
+        body.Append($"// As many tiles as each block has, and as many columns, in whole vectors.\nlong tiles = ToomCook.Block(f->threads, {length}, {dilation}, {tiles}), columns = (tiles * {dilation} + {lanes - 1}) / {lanes} * {lanes}, span = {ToomCookTile.Outputs * dilation} * tiles;\n");
+        body.Append($"long parts = ToomCook.Parts(f->threads, {length}, {dilation}, {tiles}, {panels}), part = task % parts, start = task / parts * span, end = Math.Min({length}, start + span);\n");
         // Tiles that lie side by side are cut out in whole vectors.
         body.Append($"var cut = {(dilation == 1 ? $"(tiles + {reach + lanes - 1}) / {lanes} * {lanes}" : $"tiles + {reach}")};\n");
         body.Append($"var u = Scratch.Floats({u + w + v + ToomCookTile.Outputs * phase + line});\nvar v = u + {u + w};\nvar phases = v + {v};\nvar line = phases + {ToomCookTile.Outputs * phase};\n");
@@ -198,7 +198,7 @@ sealed class ToomCookCode
         writer.Open.Add(outer);
         var results = KernelWriter.Indent(Results(writer), 1);
         var given = parameters.Where(b => b != operand?.Target).ToList();
-        return new(KernelWriter.Indent($"{KernelWriter.Taken(parameters, given)}{writer.Sizes}{outer.Text}{body}{results}}}\n", 2), given, $"ToomCook.Tasks({TileCode.Frame(Length)}, {dilation}, {tiles}, {panels})");
+        return new(KernelWriter.Indent($"{KernelWriter.Taken(parameters, given)}{writer.Sizes}{outer.Text}{body}{results}}}\n", 2), given, $"ToomCook.Tasks(f->threads, {TileCode.Frame(Length)}, {dilation}, {tiles}, {panels})");
 
         string Products(int count)
         {

@@ -168,7 +168,8 @@ sealed class WindowCode
         return new(KernelWriter.Indent($"{KernelWriter.Taken(parameters, given)}{writer.Sizes}Split.Of({sizes}, task, out var at, out var atEnd, out var begin, out var end);\n{loop}", 2), given, $"Split.Tasks({(row is null || column.Extent.Value > 0 ? "" : $"({TileCode.Frame(column.Extent)}) <= 0 ? 0 : ")}{Sizes(size => size.IsKnown ? TileCode.Frame(size) : $"({TileCode.Frame(size)})")})");
     }
 
-    static string Number(double value) => double.IsNegativeInfinity(value) ? "float.NegativeInfinity" : double.IsPositiveInfinity(value) ? "float.PositiveInfinity" : double.IsNaN(value) ? "float.NaN" : $"{(float)value:R}f";
+    /// <summary>A number as C# has it.</summary>
+    public static string Number(double value) => double.IsNegativeInfinity(value) ? "float.NegativeInfinity" : double.IsPositiveInfinity(value) ? "float.PositiveInfinity" : double.IsNaN(value) ? "float.NaN" : $"{(float)value:R}f";
 
     string Load(string at) => across.Stride == 1 ? $"VX.Load({at})" : $"Maths.Gather({at}, {across.Stride})";
 
