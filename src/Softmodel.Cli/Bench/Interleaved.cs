@@ -30,6 +30,7 @@ static class Interleaved
     {
         foreach (var work in works)
             work();
+        Settle(cancel);
         var times = works.Select(_ => new List<double>()).ToArray();
         for (var round = 0; round < rounds; round++)
         {
@@ -42,5 +43,29 @@ static class Interleaved
             }
         }
         return [.. times.Select(Timing.Of)];
+    }
+
+    // Milliseconds: how long the process is watched, of which it may compute so much, how often in a row, and how often at most.
+    const int Watched = 100, Computed = 10, Quiet = 3, Most = 100;
+
+    /// <summary>
+    /// Waits until nothing else computes in this process. After a program has been compiled, the just-in-time compiler goes on
+    /// with what compiled it for some seconds, on a core that two threads would need.
+    /// </summary>
+    static void Settle(CancellationToken cancel)
+    {
+        for (var (times, quiet) = (0, 0); times < Most && quiet < Quiet; times++)
+        {
+            var before = Usage();
+            if (cancel.WaitHandle.WaitOne(Watched))
+                cancel.ThrowIfCancellationRequested();
+            quiet = Usage() - before < Computed ? quiet + 1 : 0;
+        }
+
+        static double Usage()
+        {
+            using var process = Process.GetCurrentProcess();
+            return process.TotalProcessorTime.TotalMilliseconds;
+        }
     }
 }
