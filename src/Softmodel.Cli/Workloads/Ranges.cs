@@ -232,8 +232,8 @@ sealed class Ranges
         var x = node.Inputs.Select(v => this[v]).ToArray();
         switch (node.Op)
         {
-            case Op.Constant constant:
-                return Constant(node.Output, constant.Value);
+            case Op.Constant or Op.Parameter:
+                return Constant(node.Output, node.Op.Stored!);
             case Op.SizeTensor tensor:
                 var known = tensor.Values.Select(Size).ToArray();
                 return known.Length > 0 && known.All(k => k is not null) ? new(known.Min()!.Value, known.Max()!.Value) : Range.Any;

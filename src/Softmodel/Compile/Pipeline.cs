@@ -82,6 +82,6 @@ static class Pipeline
     static (int Nodes, long Bytes) Size(Graph graph)
     {
         Node[] nodes = [.. graph.AllNodes()];
-        return (nodes.Length, nodes.Select(n => n.Op).OfType<Op.Constant>().Select(c => c.Value).Distinct(ReferenceEqualityComparer.Instance).Cast<Tensor>().Sum(t => (long)t.Bytes.Length));
+        return (nodes.Length, nodes.Select(n => n.Op.Stored).OfType<Tensor>().Distinct(ReferenceEqualityComparer.Instance).Cast<Tensor>().Sum(t => (long)t.Bytes.Length));
     }
 }

@@ -35,6 +35,7 @@ internal static class DoublePrecision
     static Op Widened(Op op) => op switch
     {
         Op.Constant { Value: var tensor } => new Op.Constant(Of(tensor)),
+        Op.Parameter parameter => parameter with { Value = Of(parameter.Value) },
         Op.Cast { To: var to } when to.IsFloat() => new Op.Cast(ElementType.Float64),
         Op.If branch => new Op.If(Of(branch.Then), Of(branch.Else)),
         Op.Loop loop => loop with { Body = Of(loop.Body) },

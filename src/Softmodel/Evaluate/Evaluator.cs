@@ -54,7 +54,7 @@ public static class Evaluator
     /// </summary>
     public static Tensor[]? Fold(Op op, IReadOnlyList<Tensor> operands)
     {
-        if (op is Op.Constant or Op.Random or Op.Bind or Op.If or Op.Loop or Op.Call || OpSizes.Of(op).Any(d => !d.IsKnown))
+        if (op is Op.Constant or Op.Parameter or Op.Random or Op.Bind or Op.If or Op.Loop or Op.Call || OpSizes.Of(op).Any(d => !d.IsKnown))
             return null;
         var types = Inference.Types(op, [.. operands.Select(t => t.TensorType)]);
         if (types.Any(t => t.Shape.KnownCount is not { } count || (count > MostElements && count > operands.Sum(t => t.Count))) || Products(op, operands, types[0]) > MostProducts)
@@ -80,7 +80,7 @@ public static class Evaluator
     /// <summary><see cref="Fold"/>, but what would make large constants larger is left to be computed where it is needed: weights stay as narrow as they are stored.</summary>
     public static Tensor[]? FoldKeepingStored(Op op, IReadOnlyList<Tensor> operands)
     {
-        if (op is Op.Constant)
+        if (op.Stored is not null)
             return null;
         var types = operands.Count == 0 ? [] : Inference.Types(op, [.. operands.Select(t => t.TensorType)]);
         return types.Any(t => t.Shape.KnownCount is > MostGrown and var count && count * t.Element.Size() > operands.Sum(o => (long)o.Bytes.Length)) ? null : FoldKeepingNarrow(op, operands);

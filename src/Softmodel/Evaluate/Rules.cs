@@ -10,7 +10,7 @@ static class Rules
     /// <exception cref="SoftmodelException">An index lies outside, a whole number is divided by 0, or it has no rule.</exception>
     public static Tensor[] Apply(Op op, IReadOnlyList<Tensor> x, ulong seed, string source) => op switch
     {
-        Op.Constant constant => [constant.Value],
+        Op.Constant or Op.Parameter => [op.Stored!],
         Op.SizeTensor sizes => [Tensor.Of<long>(sizes.Values.Select(d => d.Value!.Value).ToArray(), sizes.Shape.Known!)],
         Op.Iota iota => [Tensor.Vector(Elements.Range(iota.Size.Value!.Value))],
         Op.Random random => [Random(random, seed)],

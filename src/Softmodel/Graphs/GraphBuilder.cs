@@ -33,6 +33,7 @@ public sealed class GraphBuilder
         public HashSet<string> Taken { get; } = new(StringComparer.Ordinal);
         public HashSet<string> Positive { get; } = new(StringComparer.Ordinal);
         public HashSet<string> Doubted { get; } = new(StringComparer.Ordinal);
+        public Dictionary<string, Op.Parameter> Parameters { get; } = new(StringComparer.Ordinal);
     }
 
     /// <summary>Begins an empty graph.</summary>
@@ -108,7 +109,7 @@ public sealed class GraphBuilder
         if (captured.TryGetValue(value, out var inner))
             return inner;
         var seen = outer.Capture(value);
-        if (outer.producers.TryGetValue(seen, out var node) && node.Op is Op.Constant or Op.SizeTensor or Op.Iota)
+        if (outer.producers.TryGetValue(seen, out var node) && node.Op is Op.Constant or Op.Parameter or Op.SizeTensor or Op.Iota)
             return Apply(outer.producers[seen].Op);
         inner = Input(value.Name, value.Type);
         captured.Add(value, inner);
@@ -123,7 +124,7 @@ public sealed class GraphBuilder
     public Node? Producer(Value value) => producers.GetValueOrDefault(value);
 
     /// <summary>The tensor that a value is at build time, else null.</summary>
-    public Tensor? Known(Value value) => Producer(value)?.Op is Op.Constant constant ? constant.Value : null;
+    public Tensor? Known(Value value) => Producer(value)?.Op.Known;
 
     /// <summary>The elements of a small tensor of whole numbers or truth values as sizes; null where some depend on data.</summary>
     public IReadOnlyList<Dim>? Contents(Value value) => contents.TryGetValue(value, out var dims) ? dims : default(EquatableArray<Dim>?);
@@ -143,6 +144,27 @@ public sealed class GraphBuilder
     /// <summary>Adds a constant.</summary>
     public Value Constant(Tensor tensor) => Apply(new Op.Constant(tensor));
 
+    /// <summary>Adds a weight of the model; where another has its name, it gets a number behind it.</summary>
+    public Value Parameter(string name, Tensor tensor, bool isFrozen = true) => Apply(new Op.Parameter(name, tensor, isFrozen));
+
+    /// <summary>A parameter under a name that no other has.</summary>
+    Op.Parameter Named(Op.Parameter parameter)
+    {
+        var named = parameter;
+        for (var number = 2; !names.Parameters.TryAdd(named.Name, named) && !names.Parameters[named.Name].Equals(named); number++)
+            named = parameter with { Name = $"{parameter.Name}.{number}" };
+        return named;
+    }
+
+    /// <summary>What has been computed at build time: a parameter that is called after the largest of those that it was computed from, if any.</summary>
+    Value Folded(Op op, EquatableArray<Value> operands, Tensor result)
+    {
+        if (operands.Select(v => Producer(v)?.Op).OfType<Op.Parameter>().MaxBy(p => p.Value.Count) is not { } parameter)
+            return Constant(result);
+        var suffix = $"/{OpForms.NameOf(op)}";
+        return Parameter(parameter.Name.EndsWith(suffix, StringComparison.Ordinal) ? parameter.Name : parameter.Name + suffix, result);
+    }
+
     /// <summary>Adds sizes as an Int64 tensor.</summary>
     public Value Sizes(EquatableArray<Dim> dims, Shape shape) => dims.All(d => d.IsKnown)
         ? Constant(Tensor.Of<long>(dims.Select(d => d.Value!.Value).ToArray(), shape.Known!))
@@ -156,6 +178,8 @@ public sealed class GraphBuilder
     public Value[] ApplyAll(Op op, params ReadOnlySpan<Value> operands)
     {
         EquatableArray<Value> operandArray = operands.ToArray();
+        if (op is Op.Parameter parameter)
+            op = Named(parameter);
         if (done.TryGetValue((op, operandArray), out var there))
             return there;
         var types = Inference.Types(op, operandArray.Select(v => v.Type).ToArray());
@@ -171,13 +195,13 @@ public sealed class GraphBuilder
 
     Value[] Append(Op op, EquatableArray<Value> operands, TensorType[] types)
     {
-        var outputs = types.Select((t, i) => new Value(NextName is { } given && i == 0 ? given : $"v{nodes.Count}{(i > 0 ? $"_{i}" : "")}", t)).ToArray();
+        var outputs = types.Select((t, i) => new Value(op is Op.Parameter parameter ? parameter.Name : NextName is { } given && i == 0 ? given : $"v{nodes.Count}{(i > 0 ? $"_{i}" : "")}", t)).ToArray();
         NextName = null;
         var node = new Node(op, operands, outputs, Source);
         nodes.Add(node);
         foreach (var output in outputs)
             producers.Add(output, node);
-        if (op is Op.Constant constant && ContentsOf(constant.Value) is { } numbers)
+        if (op.Known is { } known && ContentsOf(known) is { } numbers)
             contents[outputs[0]] = numbers;
         if (op is Op.SizeTensor sizes)
             contents[outputs[0]] = sizes.Values;
@@ -192,11 +216,11 @@ public sealed class GraphBuilder
 
     Value[]? Fold(Op op, EquatableArray<Value> operands, TensorType[] types)
     {
-        if (op is Op.Constant or Op.SizeTensor or Op.Bind)
+        if (op is Op.Constant or Op.Parameter or Op.SizeTensor or Op.Bind)
             return null;
         var known = operands.Select(Known).ToArray();
         if (known.All(t => t is not null) && fold(op, known!) is { } tensors)
-            return [.. tensors.Select(Constant)];
+            return [.. tensors.Select(t => Folded(op, operands, t))];
         if (types is [{ Shape: var shape, Element: var element }] && (element.IsInteger() || element == ElementType.Bool)
             && shape.KnownCount <= MostContents && Symbolic(op, operands, shape) is { } dims)
         {

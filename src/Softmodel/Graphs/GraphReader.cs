@@ -94,6 +94,11 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
             var value = New(results, values);
             return new(new Op.Constant(Constant(contents, value)), [], [value], source);
         }
+        if (After(call, "parameter ") is { } elements)
+        {
+            var (value, isFrozen) = (New(results, values), !elements.EndsWith(GraphText.Open, StringComparison.Ordinal));
+            return new(new Op.Parameter(value.Name, Constant(isFrozen ? elements : elements[..^GraphText.Open.Length], value), isFrozen), [], [value], source);
+        }
         var open = call.IndexOf('(');
         var close = open < 0 ? -1 : Names.EndOfValue(call, open + 1, ')');
         if (open < 0 || close == call.Length)

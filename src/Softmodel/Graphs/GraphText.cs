@@ -9,18 +9,22 @@ namespace Softmodel.Graphs;
 /// <code>
 /// graph example
 ///   input x: Float32[1,T]
-///   w: Float32[2] = constant {0.5,-1}
+///   w: Float32[2] = parameter {0.5,-1}
 ///   y: Float32[T] = contract(x, w) equation=it,i->t   # Gemm fc1
 ///   output logits = y
 /// end
 /// </code>
 /// A line <c>positive T</c> after the first names the sizes that must be at least 1. Graphs within an operation follow its line, further to the right. What stands after <c>#</c> is the node of the model
-/// that the operation came from. Of values that have the same name, the second is written <c>name'2</c>. Constants of more
-/// than 16 elements are referred to by the SHA-256 of their bytes.
+/// that the operation came from. Of values that have the same name, the second is written <c>name'2</c>. Constants and
+/// parameters of more than 16 elements are referred to by the SHA-256 of their bytes; a parameter that may change is written
+/// with <c>frozen=false</c>.
 /// </summary>
 public static class GraphText
 {
     const int MostInline = 16;
+
+    /// <summary>What stands after the elements of a parameter that may change.</summary>
+    internal const string Open = " frozen=false";
 
     /// <summary>The text form.</summary>
     public static string Write(Graph graph)
@@ -52,7 +56,7 @@ public static class GraphText
             Line($"  input {New(input)}");
         foreach (var node in graph.Nodes)
         {
-            var operands = node.Op is Op.Constant constant ? $" {Contents(constant.Value)}" : $"({string.Join(", ", node.Inputs.Select(v => names[v]))})";
+            var operands = node.Op.Stored is { } tensor ? $" {Contents(tensor)}{(node.Op is Op.Parameter { IsFrozen: false } ? Open : "")}" : $"({string.Join(", ", node.Inputs.Select(v => names[v]))})";
             var results = string.Join(", ", node.Outputs.Select(New));
             var source = node.Source.Length > 0 ? $"   # {node.Source.ReplaceLineEndings(" ").Trim()}" : "";
             Line($"  {results}{(results.Length > 0 ? " = " : "")}{OpForms.NameOf(node.Op)}{operands}{OpForms.Attributes(node.Op)}{source}");

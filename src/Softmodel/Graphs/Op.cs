@@ -10,6 +10,12 @@ public abstract record Op
 {
     private Op() { }
 
+    /// <summary>The tensor that the operation is: a constant's or a parameter's; null for others.</summary>
+    public Tensor? Stored => this switch { Constant constant => constant.Value, Parameter parameter => parameter.Value, _ => null };
+
+    /// <summary>The tensor with which others may be computed at build time: <see cref="Stored"/>, but for a parameter that may change.</summary>
+    public Tensor? Known => this is Parameter { IsFrozen: false } ? null : Stored;
+
     /// <summary>A tensor known at build time. No operands.</summary>
     public sealed record Constant(Tensor Value) : Op
     {
@@ -17,14 +23,20 @@ public abstract record Op
         public bool Equals(Constant? other) => other is not null && Value.SameAs(other.Value);
 
         /// <inheritdoc/>
-        public override int GetHashCode()
-        {
-            var hash = new HashCode();
-            hash.Add(Value.Type);
-            hash.Add(Value.Count);
-            hash.AddBytes(Value.Bytes.Span[..Math.Min(4096, Value.Bytes.Length)]);
-            return hash.ToHashCode();
-        }
+        public override int GetHashCode() => Tensor.Same.GetHashCode(Value);
+    }
+
+    /// <summary>A weight of the model. No operands.</summary>
+    /// <param name="Name">Its name in the model's file; what is computed from it at build time is called after it, as <c>encoder.3.weight/transpose</c>.</param>
+    /// <param name="Value">Its elements.</param>
+    /// <param name="IsFrozen">Whether it stays as it is, so that others can be computed from it at build time.</param>
+    public sealed record Parameter(string Name, Tensor Value, bool IsFrozen = true) : Op
+    {
+        /// <inheritdoc/>
+        public bool Equals(Parameter? other) => other is not null && Name == other.Name && IsFrozen == other.IsFrozen && Value.SameAs(other.Value);
+
+        /// <inheritdoc/>
+        public override int GetHashCode() => HashCode.Combine(Name, Value.Type, Value.Count);
     }
 
     /// <summary>Sizes as an <see cref="ElementType.Int64"/> tensor; row-major elements of a shape. No operands.</summary>

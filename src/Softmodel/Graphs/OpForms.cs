@@ -33,7 +33,7 @@ static class OpForms
     };
 
     static readonly Dictionary<string, Form> forms = typeof(Op).GetNestedTypes()
-        .Where(t => t.IsSubclassOf(typeof(Op)) && t != typeof(Op.Constant) && t != typeof(Op.Map))
+        .Where(t => t.IsSubclassOf(typeof(Op)) && t != typeof(Op.Constant) && t != typeof(Op.Parameter) && t != typeof(Op.Map))
         .ToDictionary(NameOf, t => FormOf(t), StringComparer.Ordinal);
 
     static Form FormOf(Type type)
@@ -48,7 +48,7 @@ static class OpForms
     public static string NameOf(Op op) => op is Op.Map map ? map.Function.Name : NameOf(op.GetType());
 
     /// <summary>The attributes of an operation, each as <c> key=value</c>; graphs within it are not among them.</summary>
-    public static string Attributes(Op op) => op is Op.Map or Op.Constant ? "" : string.Concat(forms[NameOf(op.GetType())].Attributes
+    public static string Attributes(Op op) => op is Op.Map or Op.Constant or Op.Parameter ? "" : string.Concat(forms[NameOf(op.GetType())].Attributes
         .Where(a => a.Property.PropertyType != typeof(Graph) && !(a.IsOptional && a.Property.GetValue(op)!.Equals(Activator.CreateInstance(a.Property.PropertyType))))
         .Select(a => $" {a.Name}={values[a.Property.PropertyType].Write(a.Property.GetValue(op)!)}"));
 

@@ -181,6 +181,16 @@ public sealed class Tensor
     public bool SameAs(Tensor other) =>
         ReferenceEquals(this, other) || (Type == other.Type && dims.AsSpan().SequenceEqual(other.dims) && Bytes.Span.SequenceEqual(other.Bytes.Span));
 
+    /// <summary>Holds tensors to be equal that are the <see cref="SameAs">same</see>.</summary>
+    public static IEqualityComparer<Tensor> Same { get; } = EqualityComparer<Tensor>.Create((a, b) => a is null ? b is null : b is not null && a.SameAs(b), t =>
+    {
+        var hash = new HashCode();
+        hash.Add(t.Type);
+        hash.Add(t.Count);
+        hash.AddBytes(t.Bytes.Span[..Math.Min(4096, t.Bytes.Length)]);
+        return hash.ToHashCode();
+    });
+
     /// <summary>Whether every element is this number.</summary>
     public bool IsAll(double value)
     {

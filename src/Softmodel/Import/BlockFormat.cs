@@ -98,7 +98,7 @@ internal sealed record BlockFormat(string Name, uint Number, int Elements, int S
     public static Term Constant(GraphBuilder builder, Tensor tensor) => new(builder, builder.Constant(tensor));
 
     static Term Plain(Weight tensor, GraphBuilder builder, ElementType type) =>
-        Constant(builder, new(type, tensor.Dims, tensor.Bytes)).Cast(ElementType.Float32);
+        new Term(builder, builder.Parameter(tensor.Name, new(type, tensor.Dims, tensor.Bytes))).Cast(ElementType.Float32);
 
     /// <summary>A 16-bit number of each block: [rows, blocks, 1, 1], or with as many more axes of size 1 as are asked for.</summary>
     public static Term Scale(Weight tensor, GraphBuilder builder, int offset, int axes = 2) =>

@@ -14,7 +14,8 @@ sealed class Lower
     readonly Dictionary<Value, Buffer> stored = [];
     readonly List<Buffer> buffers = [];
     readonly Dictionary<string, int> taken = new(StringComparer.Ordinal);
-    readonly Dictionary<Tensor, Buffer> weights = new(ReferenceEqualityComparer.Instance);
+    // The same numbers are stored once, whatever they are called.
+    readonly Dictionary<Tensor, Buffer> weights = new(Tensor.Same);
     readonly Dictionary<(Value, EquatableArray<Index>), Expr> pulled = [];
     readonly Dictionary<Value, Node> producers = [];
     readonly Dictionary<Node, (Buffer Buffer, Shape Shape)> surrounded = [];
@@ -191,11 +192,11 @@ sealed class Lower
     {
         switch (node.Op)
         {
-            case Op.Constant constant:
-                stored[node.Output] = Weight(constant.Value, constant.Value.Type, node.Output.Name);
+            case Op.Constant or Op.Parameter:
+                stored[node.Output] = Weight(node.Op.Stored!, node.Output.Type.Element, node.Output.Name);
                 break;
-            case Op.Cast cast when producers.TryGetValue(node.Inputs[0], out var source) && source.Op is Op.Constant half && Stored.IsWidening(half.Value.Type, cast.To):
-                stored[node.Output] = Weight(half.Value, cast.To, node.Output.Name);
+            case Op.Cast cast when producers.TryGetValue(node.Inputs[0], out var source) && source.Op.Stored is { } half && Stored.IsWidening(half.Type, cast.To):
+                stored[node.Output] = Weight(half, cast.To, node.Output.Name);
                 break;
             case Op.Reshape when plan.IsStored(node.Inputs[0]):
                 stored[node.Output] = stored[node.Inputs[0]];
@@ -552,7 +553,7 @@ sealed class Lower
         if (pulled.TryGetValue(key, out var there))
             return there;
         return pulled[key] = accumulated is { } acc && acc.Value == value ? acc.Result
-            : producers.TryGetValue(value, out var constant) && constant.Op is Op.Constant { Value: { Count: 1 } scalar } && scalar.Type.Size() > 0 ? new Expr.Number(scalar.Type, scalar.Real(0), scalar.Whole(0))
+            : producers.TryGetValue(value, out var constant) && constant.Op.Known is { Count: 1 } scalar && scalar.Type.Size() > 0 ? new Expr.Number(scalar.Type, scalar.Real(0), scalar.Whole(0))
             : stored.TryGetValue(value, out var buffer) ? new Expr.Load(buffer, Views.Flat(value.Shape, at))
             : Element(producers[value], at);
     }
@@ -602,8 +603,8 @@ sealed class Lower
                     var chosen = Enumerable.Range(0, depth).Select(d => Chosen(Pull(indices, [.. lead, (Dim)d]), X(0).Shape[gather.BatchAxes + d], node));
                     return Pull(X(0), [.. at[..gather.BatchAxes], .. chosen, .. at[(indices.Rank - 1)..]]);
                 }
-            case Op.Constant constant:
-                return new Expr.Load(Weight(constant.Value, constant.Value.Type, node.Output.Name), Views.Flat(node.Output.Shape, at));
+            case Op.Constant or Op.Parameter:
+                return new Expr.Load(Weight(node.Op.Stored!, node.Output.Type.Element, node.Output.Name), Views.Flat(node.Output.Shape, at));
             default:
                 throw new InvalidOperationException($"{node.Op.GetType().Name} is not computed element by element");
         }

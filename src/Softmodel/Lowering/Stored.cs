@@ -48,7 +48,7 @@ sealed class Stored
         producers = graph.Nodes.SelectMany(n => n.Outputs.Select(v => (v, n))).ToDictionary(p => p.v, p => p.n);
         foreach (var node in graph.Nodes)
         {
-            if ((node.Op is Op.Constant or Op.Map or Op.Cast or Op.Reshape or Op.Transpose or Op.Slice or Op.Broadcast || IsLookUp(node)) && node.Inputs.All(constants.Contains))
+            if ((node.Op is Op.Constant or Op.Parameter or Op.Map or Op.Cast or Op.Reshape or Op.Transpose or Op.Slice or Op.Broadcast || IsLookUp(node)) && node.Inputs.All(constants.Contains))
                 constants.Add(node.Output);
         }
         kept.UnionWith(graph.Inputs);
@@ -178,6 +178,7 @@ sealed class Stored
         var store = node.Op switch
         {
             Op.Constant constant => constant.Value.Count > 1,
+            Op.Parameter parameter => parameter.Value.Count > 1 || !parameter.IsFrozen,
             Op.Reshape or Op.Transpose or Op.Broadcast or Op.Slice or Op.Unfold or Op.Iota or Op.SizeTensor => false,
             _ when IsOwn(node.Op) => true,
             _ when IsHeavy(node.Op) => (only is null || IsHeavy(only.Op) || IsOwn(only.Op) || !aligned[value] || only.Inputs.Any(ReadsPadded) || !Take(only, node)) && !StoreFurther(node),
@@ -212,7 +213,7 @@ sealed class Stored
     bool IsWholeSum(Value value) => producers.GetValueOrDefault(value) is { Op: Op.Contract, Output.Type.Element: ElementType.Int32 };
 
     bool Widens(Node node) => node.Op is Op.Cast cast
-        && producers.TryGetValue(node.Inputs[0], out var source) && source.Op is Op.Constant half && IsWidening(half.Value.Type, cast.To);
+        && producers.TryGetValue(node.Inputs[0], out var source) && source.Op.Stored is { } half && IsWidening(half.Type, cast.To);
 
     /// <summary>Whether whole and real numbers would meet in one kernel, which then could not use vectors.</summary>
     static bool Crosses(Node node, Value value, Node root) => value.Shape.KnownCount != 1

@@ -130,7 +130,7 @@ static class Views
         ? pad.High[^1]
         : Dim.Zero;
 
-    static bool IsZero(Value value, Func<Value, Node?> made) => made(value)?.Op is Op.Constant { Value: { Count: 1 } scalar } && scalar.Type.Size() > 0 && scalar.Real(0) == 0;
+    static bool IsZero(Value value, Func<Value, Node?> made) => made(value)?.Op.Known is { Count: 1 } scalar && scalar.Type.Size() > 0 && scalar.Real(0) == 0;
 
     /// <summary>
     /// Whether a padding with zeros is read as zeros in any case: its operand merges axes, the rows of what it merges end in

@@ -67,9 +67,9 @@ sealed record Outline(string Name, Stage Stage, string[] Inputs, string[] Output
             foreach (var node in graph.Nodes)
             {
                 // A constant belongs to what reads it.
-                if (node.Op is Op.Constant constant)
+                if (node.Op.Stored is { } tensor)
                 {
-                    constants[node.Output] = constant.Value;
+                    constants[node.Output] = tensor;
                     continue;
                 }
                 var from = node.Inputs.Select(v => makers.GetValueOrDefault(v, -1)).Where(i => i >= 0).Distinct().ToArray();
@@ -171,7 +171,7 @@ sealed record Outline(string Name, Stage Stage, string[] Inputs, string[] Output
         return words;
     }
 
-    static bool IsView(Op op) => op is Op.Reshape or Op.Transpose or Op.Broadcast or Op.Slice or Op.Unfold or Op.Iota or Op.SizeTensor or Op.Constant;
+    static bool IsView(Op op) => op is Op.Reshape or Op.Transpose or Op.Broadcast or Op.Slice or Op.Unfold or Op.Iota or Op.SizeTensor or Op.Constant or Op.Parameter;
 
     static string Result(Step step) => step switch
     {

@@ -72,7 +72,7 @@ public class GeneratedGraphTests
     public void Text_is_read_as_what_was_written() => Gen.Int[0, int.MaxValue - 1].Sample(seed =>
     {
         var graph = Grower.Grow(seed, 1 + seed % 20).Graph;
-        var weights = graph.AllNodes().Select(n => n.Op).OfType<Op.Constant>().DistinctBy(c => GraphText.Hash(c.Value)).ToDictionary(c => GraphText.Hash(c.Value), c => c.Value);
+        var weights = graph.AllNodes().Select(n => n.Op.Stored).OfType<Tensor>().DistinctBy(GraphText.Hash).ToDictionary(GraphText.Hash);
         var text = GraphText.Write(graph);
         Assert.Equal(text, GraphText.Write(GraphText.Read(text, hash => weights[hash])));
     }, iter: 200);

@@ -150,8 +150,13 @@ sealed class Grower
 
     /// <summary>Numbers of known sizes: constants, or an input.</summary>
     Item Weights(ElementType type, params long[] dims) => Chance(0.7)
-        ? new(new(builder, builder.Constant(Numbers(type, dims, type.IsUnsigned() ? 0 : -3, 3))), true, 3)
+        ? new(new(builder, Weight(Numbers(type, dims, type.IsUnsigned() ? 0 : -3, 3))), true, 3)
         : Input(type, Shape.Of(dims));
+
+    // In turns a constant, a parameter, and a parameter that may change.
+    Value Weight(Tensor tensor) => (weights++ % 3) is not 0 and var kind ? builder.Parameter($"w{weights}", tensor, isFrozen: kind == 1) : builder.Constant(tensor);
+
+    int weights;
 
     Item? Pick(Func<Item, bool> where)
     {

@@ -12,7 +12,8 @@ public class GraphTextTests
           input x: Float32[1,4,T]
           input "token ids": Int64[1]
           input c: Bool[]
-          w: Float32[3,4,3] = constant sha256:31cdd2b3fa0f55e3bb19ed70de2bd1a9d2bbd5b6ba60d1abbd1d3b9b0dbf2a42
+          w: Float32[3,4,3] = parameter sha256:31cdd2b3fa0f55e3bb19ed70de2bd1a9d2bbd5b6ba60d1abbd1d3b9b0dbf2a42
+          "fc 1.bias": Float32[2] = parameter {0.5,-1} frozen=false
           half: Float16[2] = constant {0.1,-0}
           most: Int64[] = constant {5}
           yes: Bool[] = constant {1}
@@ -71,8 +72,9 @@ public class GraphTextTests
         var node = graph.Nodes.Single(n => n.Op is Op.Convolve);
         Assert.Equal("Conv /enc/0 \"a\" # b", node.Source);
         Assert.Equal(new Op.Convolve([2], [1], [1], [1], 1), node.Op);
-        Assert.True(((Op.Constant)graph.Nodes[0].Op).Value.SameAs(Weight()));
-        Assert.Equal(0x8000, ((Op.Constant)graph.Nodes[1].Op).Value.Values<ushort>()[1]);
+        Assert.Equal(new Op.Parameter("w", Weight()), graph.Nodes[0].Op);
+        Assert.Equal(new Op.Parameter("fc 1.bias", Tensor.Vector(0.5f, -1), IsFrozen: false), graph.Nodes[1].Op);
+        Assert.Equal(0x8000, graph.Nodes[2].Op.Stored!.Values<ushort>()[1]);
         Assert.Single(graph.Nodes.Single(n => n.Op is Op.Loop).Bodies.Single().Nodes, n => n.Op is Op.Map);
     }
 
@@ -114,7 +116,7 @@ public class GraphTextTests
     [Fact]
     public void Every_operation_has_a_form()
     {
-        foreach (var type in typeof(Op).GetNestedTypes().Where(t => t.IsSubclassOf(typeof(Op)) && t != typeof(Op.Map) && t != typeof(Op.Constant)))
+        foreach (var type in typeof(Op).GetNestedTypes().Where(t => t.IsSubclassOf(typeof(Op)) && t != typeof(Op.Map) && t != typeof(Op.Constant) && t != typeof(Op.Parameter)))
         {
             var parameters = type.GetConstructors().Single().GetParameters();
             var op = (Op)Activator.CreateInstance(type, [.. parameters.Select(p =>

@@ -39,9 +39,9 @@ public class OutlineTests
     {
         var program = Lower.Program(graph);
         var within = program.AllSteps().SelectMany(s => s.Nodes).ToHashSet();
-        Assert.All(graph.Nodes.Where(n => n.Op is not Op.Constant), n => Assert.Contains(n, within));
+        Assert.All(graph.Nodes.Where(n => n.Op.Stored is null), n => Assert.Contains(n, within));
         var outline = Of(graph);
-        Assert.Equal(graph.Nodes.Where(n => n.Op is not Op.Constant).Select(n => n.Source).ToHashSet(), outline.Parts.SelectMany(p => p.Sources).ToHashSet());
+        Assert.Equal(graph.Nodes.Where(n => n.Op.Stored is null).Select(n => n.Source).ToHashSet(), outline.Parts.SelectMany(p => p.Sources).ToHashSet());
         Assert.Equal(6, outline.Sources);
     }
 

@@ -15,7 +15,7 @@ static class OnnxRules
         Value X(int i) => node.Inputs[i];
         return node.Op switch
         {
-            Op.Constant constant => [w.Constant(constant.Value, node.Output.Name)],
+            Op.Constant or Op.Parameter => [w.Constant(node.Op.Stored!, node.Output.Name)],
             Op.SizeTensor sizes => [sizes.Shape.Rank == 1 ? w.Apply("Identity", [w.Sizes(sizes.Values)]) : Reshape(w, w.Sizes(sizes.Values), sizes.Shape)],
             Op.Iota iota => [w.Apply("Range", [Number(w, 0), w.Scalar(iota.Size), Number(w, 1)])],
             Op.Random random => [w.Apply(random.Distribution == Distribution.Normal ? "RandomNormalLike" : "RandomUniformLike",

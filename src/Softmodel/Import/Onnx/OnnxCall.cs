@@ -42,6 +42,12 @@ internal sealed class OnnxCall(OnnxScope scope, OnnxNode node, Term?[] operands,
     /// <summary>A constant.</summary>
     public Term Constant(Tensor tensor) => OnnxScope.Widen(new(Builder, Builder.Constant(tensor)));
 
+    // Fewer are numbers of an algorithm.
+    const long LeastWeights = 16;
+
+    /// <summary>A constant node's tensor: a weight where it has many elements, as some exporters write all of them so.</summary>
+    public Term Literal(Tensor tensor) => tensor.Count < LeastWeights ? Constant(tensor) : OnnxScope.Widen(new(Builder, Builder.Parameter(node.Outputs[0], tensor)));
+
     /// <summary>Sizes as an Int64 vector.</summary>
     public Term Sizes(params Dim[] dims) => new(Builder, Builder.Sizes(dims, new Shape(dims.Length)));
 

@@ -75,9 +75,9 @@ internal sealed class OnnxScope
     public void Constants(OnnxGraph graph)
     {
         foreach (var (name, tensor) in graph.Initializers)
-            Try(name, () => Define(name, new(Builder, Builder.Constant(tensor.ToTensor()))));
+            Try(name, () => Define(name, new(Builder, Builder.Parameter(name, tensor.ToTensor()))));
         foreach (var (name, tensor) in graph.SparseInitializers)
-            Try(name, () => Define(name, new(Builder, Builder.Constant(tensor.ToDense().ToTensor()))));
+            Try(name, () => Define(name, new(Builder, Builder.Parameter(name, tensor.ToDense().ToTensor()))));
     }
 
     // Initializers that could not be taken: faults once something reads them.

@@ -9,12 +9,12 @@ static class Creation
     [Operator("Constant")]
     static Term Constant(OnnxCall call) => (call.Node.Attributes.Values.ToArray() is [var only] ? only : throw new SoftmodelException($"it has {call.Node.Attributes.Count} values instead of one")) switch
     {
-        { Kind: OnnxAttributeKind.Tensor } a => call.Constant(a.Tensor!.ToTensor()),
+        { Kind: OnnxAttributeKind.Tensor } a => call.Literal(a.Tensor!.ToTensor()),
         { Kind: OnnxAttributeKind.Float } a => call.Constant(Tensor.Scalar(a.Float)),
         { Kind: OnnxAttributeKind.Int } a => call.Constant(Tensor.Scalar(a.Int)),
-        { Kind: OnnxAttributeKind.Floats } a => call.Constant(Tensor.Vector<float>([.. a.Floats])),
+        { Kind: OnnxAttributeKind.Floats } a => call.Literal(Tensor.Vector<float>([.. a.Floats])),
         { Kind: OnnxAttributeKind.Ints } a => call.Constant(Tensor.Vector<long>([.. a.Ints])),
-        { Kind: OnnxAttributeKind.SparseTensor } a => call.Constant(a.SparseTensor!.ToDense().ToTensor()),
+        { Kind: OnnxAttributeKind.SparseTensor } a => call.Literal(a.SparseTensor!.ToDense().ToTensor()),
         var a => throw new SoftmodelException($"a constant of kind {a.Kind} is not supported"),
     };
 
