@@ -3,8 +3,10 @@ using System.Text;
 using Softmodel.Cli.Workloads;
 using Softmodel.Compile;
 using Softmodel.Emit;
+using Softmodel.Export.Onnx;
 using Softmodel.Graphs;
 using Softmodel.Import.Onnx;
+using Softmodel.Passes;
 using Softmodel.Report;
 
 namespace Softmodel.Cli.Commands;
@@ -18,8 +20,8 @@ static class ShowCommand
     public static Command Create()
     {
         var choice = new ModelChoice();
-        var format = new Option<string>("--format", "-f") { Description = "text to read and compare, dot for Graphviz, or html for a page to walk about in.", DefaultValueFactory = _ => "text" };
-        format.AcceptOnlyFromAmong("text", "dot", "html");
+        var format = new Option<string>("--format", "-f") { Description = "text to read and compare, dot for Graphviz, html for a page to walk about in, or onnx for a model that other runtimes run.", DefaultValueFactory = _ => "text" };
+        format.AcceptOnlyFromAmong("text", "dot", "html", "onnx");
         var stage = new Option<string>("--stage") { Description = "The model in core operations as imported, or after the exact passes, or the kernels that it becomes.", DefaultValueFactory = _ => "kernels" };
         stage.AcceptOnlyFromAmong("imported", "simplified", "kernels");
         var output = new Option<string?>("--output", "-o") { Description = "The file to write; text and dot go to standard output without it, and a page to MODEL.html.", HelpName = "FILE" };
@@ -27,7 +29,7 @@ static class ShowCommand
         var bits = new Option<int>("--vector-bits") { Description = "The width of vectors in the kernels' C#: 512, 256 or 128; by default the widest that the processor has.", DefaultValueFactory = _ => 0 };
         var passes = new Option<bool>("--passes") { Description = "What each pass found, changed and saved, and how long it took." };
         var verb = new Verb("show", "Show a model as text, as a graph, or as a page with its kernels, their C# and their share of the work.",
-            "show tts-en --format html -o tts-en.html", "show tts-en", "show tts-en --passes", "show model.onnx --stage simplified", "show model.onnx --format dot -o model.dot", "show tts-en --at text_length=200 --json")
+            "show tts-en --format html -o tts-en.html", "show tts-en", "show tts-en --passes", "show model.onnx --stage simplified", "show model.onnx --format dot -o model.dot", "show model.onnx --format onnx -o simplified.onnx", "show tts-en --at text_length=200 --json")
         {
             format, stage, output, at, bits, passes,
         };
@@ -41,6 +43,10 @@ static class ShowCommand
             var (kind, file) = (parsed.GetRequiredValue(format), parsed.GetValue(output));
             if (terminal.Json && file is null && kind == "dot")
                 throw new UsageException("with --json, --format dot wants a file: write -o FILE");
+            if (kind == "onnx" && file is null)
+                throw new UsageException("--format onnx wants a file: write -o FILE");
+            // Kernels are no ONNX: what they are made of is.
+            var step = Enum.Parse<Stage>(parsed.GetRequiredValue(stage), ignoreCase: true) is var chosen && kind == "onnx" && chosen == Stage.Kernels ? Stage.Simplified : chosen;
             if (file is not null)
                 WholeFile.Check(file);
             if (parsed.GetValue(passes) && (file is not null || kind != "text" || given.Count > 0))
@@ -55,17 +61,20 @@ static class ShowCommand
                 }, cancel)));
                 return CommandLine.Done;
             }
-            var shown = await terminal.Working(progress => Task.Run(() => Shown.Of(model, Enum.Parse<Stage>(parsed.GetRequiredValue(stage), ignoreCase: true), width, given, progress, cancel), cancel));
+            var shown = await terminal.Working(progress => Task.Run(() => Shown.Of(model, step, width, given, progress, cancel), cancel));
             file ??= kind == "html" ? $"{model.Name}.html" : null;
-            if (file is not null)
+            if (file is not null && kind == "onnx")
+                OnnxExport.Write(shown.Graph!, file);
+            else if (file is not null)
             {
                 WholeFile.Write(file, stream =>
                 {
                     using var writer = new StreamWriter(stream, new UTF8Encoding(false));
                     shown.Write(kind, writer);
                 });
-                terminal.Say($"{file} ({Text.Size(new FileInfo(file).Length)})");
             }
+            if (file is not null)
+                terminal.Say($"{file} ({Text.Size(new FileInfo(file).Length)})");
             if (terminal.Json)
                 terminal.Result(shown.Json(file), () => throw new InvalidOperationException());
             else if (file is null)
@@ -114,8 +123,7 @@ static class ShowCommand
         public static Shown Of(Model model, Stage stage, int width, Dictionary<string, long> given, IProgress<string> progress, CancellationToken cancel)
         {
             progress.Report("importing");
-            using var file = OnnxFile.Open(model.Path);
-            var counts = new List<(string, int)> { ("nodes in the file", file.Model.Graph.AllNodes().Count()), ("core operations as imported", model.Imported.AllNodes().Count()) };
+            var counts = new List<(string, int)> { model.IsLanguageModel ? ("weights in the file", Parameters.Of(model.Imported).Count()) : ("nodes in the file", NodesIn(model.Path)), ("core operations as imported", model.Imported.AllNodes().Count()) };
             if (stage != Stage.Imported)
                 counts.Add(("after the exact passes", model.Graph.AllNodes().Count()));
             cancel.ThrowIfCancellationRequested();
@@ -129,6 +137,12 @@ static class ShowCommand
             var outline = Outline.Of(model.Name, program, ProgramCode.Write(program, width));
             cancel.ThrowIfCancellationRequested();
             return new(outline, null, [.. counts], SizesOf(program.Graph, outline.Symbols, given, cancel));
+        }
+
+        static int NodesIn(string path)
+        {
+            using var file = OnnxFile.Open(path);
+            return file.Model.Graph.AllNodes().Count();
         }
 
         static Dictionary<string, double> SizesOf(Graph graph, IEnumerable<string> symbols, Dictionary<string, long> given, CancellationToken cancel)
