@@ -153,6 +153,35 @@ sealed partial class PanelCode
             _ => false,
         } ? (value, stride) : null;
 
+    IEnumerable<Expr.Load> Packed => Vectorization.Of(decoded).OfType<Expr.Load>().Where(l => l.Axes.Contains(column) && l.Index.Dynamic.Count == 0);
+
+    /// <summary>The constants that are laid out in panels.</summary>
+    public IEnumerable<Lowering.Buffer> Constants => Packed.Select(l => l.Buffer).Distinct();
+
+    /// <summary>Where an element that another kernel reads of a constant lies in the panels; null where it is not of a row that is chosen as it runs.</summary>
+    public Index? Picked(Expr.Load other)
+    {
+        if (hasPairs || Packed.Where(l => l.Buffer == other.Buffer).ToArray() is not [var load] || other.Index.Dynamic is not [(var row, var stride)]
+            || !stride.Equals(load.Index.Stride(column)) || !other.Index.Offset.Equals(load.Index.Offset) || row.Type != ElementType.Int64)
+            return null;
+        var (own, within, size) = (Own(load).ToList(), Index.Zero, (long)Columns);
+        var places = new Dictionary<Axis, long>();
+        foreach (var axis in Enumerable.Reverse(own))
+        {
+            places[axis] = size;
+            size *= axis.Extent.Value!.Value;
+        }
+        foreach (var (axis, step) in other.Index.Terms)
+        {
+            if (own.Find(a => a.Extent.Equals(axis.Extent) && load.Index.Stride(a).Equals(step)) is not { } same)
+                return null;
+            own.Remove(same);
+            within += (Index)axis * (Dim)places[same];
+        }
+        // Another reads only the first of what it does not run over.
+        return TiedWeights.Row(row, within, size);
+    }
+
     /// <summary>
     /// Lays the constants out in panels: the new buffers for the old. Those that others read as they are get a name of their own.
     /// </summary>
@@ -160,7 +189,7 @@ sealed partial class PanelCode
     /// <param name="number">A number that no other sum has.</param>
     public IReadOnlyDictionary<Lowering.Buffer, Lowering.Buffer> Pack(Func<Lowering.Buffer, bool> isShared, int number)
     {
-        foreach (var load in Vectorization.Of(decoded).OfType<Expr.Load>().Where(l => l.Axes.Contains(column) && l.Index.Dynamic.Count == 0))
+        foreach (var load in Packed)
         {
             if (panels.ContainsKey(load.Buffer))
                 continue;

@@ -105,6 +105,8 @@ sealed class ProgramCode
     readonly Dictionary<Step.Nest, ToomCookCode> fast = new(ReferenceEqualityComparer.Instance);
     // Nests that write the operand of another, and are computed by its kernel.
     readonly Dictionary<Step.Nest, Step.Nest> operands = new(ReferenceEqualityComparer.Instance);
+    // Nests that pick rows of a product's weight, as they are picked from its panels.
+    readonly Dictionary<Step.Nest, Step.Nest> tied = new(ReferenceEqualityComparer.Instance);
     readonly HashSet<Tiles.Kernel> usedInRows = [];
     // Before an outermost step, where the weights end that the run is done with, and how many bytes they are.
     readonly Dictionary<Step, (long End, long All)> served = new(ReferenceEqualityComparer.Instance);
@@ -128,6 +130,11 @@ sealed class ProgramCode
         var readers = program.AllSteps().Where(s => !within.Contains(s)).SelectMany(s => s.Buffers.Distinct()).GroupBy(b => b).ToDictionary(g => g.Key, g => g.Count());
         foreach (var output in program.Outputs)
             readers[output.Buffer] = 2;
+        foreach (var (product, panel) in panels)
+        {
+            foreach (var weight in panel.Constants.Where(w => readers[w] > 1))
+                Tie(weight, product, panel);
+        }
         var replaced = new Dictionary<Lowering.Buffer, Lowering.Buffer>();
         foreach (var (nest, tile) in tiles)
         {
@@ -152,7 +159,7 @@ sealed class ProgramCode
         }
         foreach (var (before, step) in Neighbours(program.Steps))
         {
-            if (before is Step.Nest operand && step is Step.Nest nest && readers.GetValueOrDefault(operand.Target) == 2 && program.Outputs.All(o => o.Buffer != operand.Target)
+            if (before is Step.Nest operand && step is Step.Nest nest && readers.GetValueOrDefault(operand.Target) == 2 && program.Outputs.All(o => o.Buffer != operand.Target) && !tied.ContainsKey(operand)
                 && (LeavesOut(nest, operand) || (fast.TryGetValue(nest, out var quick) ? quick.CanTake(operand) : packed.Contains(nest) ? tiles[nest].CanTake(operand) : null) is not null))
             {
                 operands.Add(nest, operand);
@@ -162,6 +169,23 @@ sealed class ProgramCode
         memory = MemoryPlan.Of(program, operands);
         // What no step reads, such as weights that lie in parts elsewhere, is left out.
         this.program = program with { Buffers = [.. program.Buffers.Where(b => b.Storage is Storage.Input or Storage.State || readers.ContainsKey(b)).Select(b => replaced.GetValueOrDefault(b, b)), .. added] };
+
+        // What others pick of a product's weight is picked from its panels, where all that read it can.
+        void Tie(Lowering.Buffer weight, Step.Nest product, PanelCode panel)
+        {
+            var picking = new Dictionary<Step.Nest, Step.Nest>(ReferenceEqualityComparer.Instance);
+            foreach (var step in program.AllSteps().Where(s => s != (Step)product && s.Buffers.Contains(weight)))
+            {
+                if (step is Step.Fused)
+                    continue;
+                if (step is not Step.Nest nest || panels.ContainsKey(nest) || windows.ContainsKey(nest) || tiles.ContainsKey(nest) || TiedWeights.InPanels(tied.GetValueOrDefault(nest, nest), weight, panel) is not { } picks)
+                    return;
+                picking[nest] = picks;
+            }
+            foreach (var (nest, picks) in picking)
+                tied[nest] = picks;
+            readers[weight] = 1;
+        }
     }
 
     bool LeavesOut(Step.Nest nest, Step.Nest copy) => (windows.GetValueOrDefault(nest)?.Source ?? tiles.GetValueOrDefault(nest)?.GatheredFrom) is { } read && nest.Fold!.LeavesOut(copy, read);
@@ -467,7 +491,7 @@ sealed class ProgramCode
                     if (quick?.IsShort is { } isShort)
                         Line($"if ({isShort})\n{space}{{");
                     if (quick is null || quick.IsShort is not null)
-                        Kernel(operand is null || quick is not null ? [nest] : [operand, nest], tiles.TryGetValue(nest, out var tile) ? tile.Write(packed.Contains(nest), quick is null ? operand : null) : TransposeCode.Write(nest) ?? PaddingCode.Write(nest) ?? NestCode.Write(nest), nest.Source, NameOf(nest.Source), Line);
+                        Kernel(operand is null || quick is not null ? [nest] : [operand, nest], tiles.TryGetValue(nest, out var tile) ? tile.Write(packed.Contains(nest), quick is null ? operand : null) : TransposeCode.Write(nest) ?? PaddingCode.Write(nest) ?? NestCode.Write(tied.GetValueOrDefault(nest, nest)), nest.Source, NameOf(nest.Source), Line);
                     if (quick?.IsShort is not null)
                         Line($"}}\n{space}else\n{space}{{");
                     if (quick is not null)
@@ -476,7 +500,7 @@ sealed class ProgramCode
                         Line("}");
                     break;
                 case Step.Fused fused:
-                    Kernel([fused], RowsCode.Write(fused, width, usedInRows), string.Join("; ", fused.Members.Select(m => m.Source)), "Rows", Line);
+                    Kernel([fused], RowsCode.Write(fused with { Members = [.. fused.Members.Select(m => tied.GetValueOrDefault(m, m))] }, width, usedInRows), string.Join("; ", fused.Members.Select(m => m.Source)), "Rows", Line);
                     break;
                 case Step.Routine routine:
                     var (found, statement) = RoutineCode.Write(routine);

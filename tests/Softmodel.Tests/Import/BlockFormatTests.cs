@@ -204,12 +204,13 @@ public class BlockFormatTests
         var chosen = new Term(builder, builder.Input("chosen", new(ElementType.Int64, new(Dim.Symbol("m")))));
         Weight[] weights = [.. BlockFormat.All.Select((f, i) => Blocks(f.Name, rows, seed: rows + i))];
         Term[] matrices = [.. weights.Select(w => w.Format.Decode(w, builder))];
-        // Rows are read by number, too: where two kernels read the same constants, each finds its own order.
+        // Rows are read by number, too: from the panels, since what two kernels read is stored once.
         var some = matrices.Select(m => m.Gather(chosen, 0).Reshape(new(Dim.Symbol("m"), Columns)).Value);
         var program = Lower.Program(builder.Build([.. matrices.Select(m => Transformer.Times(x, m).Value), .. some]));
         var sums = program.AllSteps().OfType<Step.Nest>().Where(n => n.Fold is not null).ToArray();
         Assert.Equal(weights.Length, sums.Length);
         Assert.All(weights.Zip(sums), p => Assert.True(PanelCode.Of(p.Second, width) is not null, $"{p.First.Name} is not decoded in the kernel"));
+        Assert.DoesNotContain(ProgramCode.Write(program, width).Weights.Items, i => i.Buffer.Name.Contains("_panels", StringComparison.Ordinal));
         using var model = InProcess.Compile(program, width);
         var random = new Random(rows);
         var expected = weights.Select(Decoded).ToArray();
