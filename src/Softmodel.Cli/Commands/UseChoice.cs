@@ -12,6 +12,8 @@ sealed class UseChoice
 
     readonly Option<double?> snr = new("--min-snr") { Description = $"The least SNR of quantised weights in decibels; those that lose more stay as they are. {UseCase.UsualMinSnrDb} by default.", HelpName = "DB" };
 
+    readonly Option<string[]> tap = new("--tap") { Description = "A value inside the model that is an output, too: residual.14, heads.7.3, mlp_hidden.0, MODULE or into:MODULE; see docs/passes.md.", HelpName = "PLACE" };
+
     readonly Option<string[]> without = new("--without") { Description = "A pass that is left out; 'show MODEL --passes' lists them.", HelpName = "PASS" };
 
     readonly Option<string?> stopAfter = new("--stop-after") { Description = "The last pass that is run.", HelpName = "PASS" };
@@ -34,6 +36,7 @@ sealed class UseChoice
         command.Options.Add(file);
         command.Options.Add(quantize);
         command.Options.Add(snr);
+        command.Options.Add(tap);
         command.Options.Add(without);
         command.Options.Add(stopAfter);
         command.Options.Add(check);
@@ -49,6 +52,7 @@ sealed class UseChoice
         {
             Quantize = parsed.GetValue(quantize) ?? said.Quantize,
             MinSnrDb = parsed.GetValue(snr) ?? said.MinSnrDb,
+            Taps = parsed.GetValue(tap) ?? [],
             Without = parsed.GetValue(without) ?? [],
             StopAfter = parsed.GetValue(stopAfter),
             IsChecked = parsed.GetValue(check),

@@ -11,6 +11,8 @@ static class Pipeline
     /// <summary>All passes.</summary>
     public static IReadOnlyList<Pass> Passes { get; } =
     [
+        new("tap", Fidelity.Exact, "makes outputs of values inside the model",
+            c => c.Use.Taps.Count > 0 ? c with { Graph = Taps.Apply(c.Graph, c.Use.Taps) } : null),
         new("keep-past", Fidelity.Exact, "makes states of what an exported decoder is given of the past",
             c => c.Use.KeepsPast ? c with { Graph = KeptPast.Apply(c.Graph, c.Fold, c.Name) } : null),
         new("simplify", Fidelity.Exact, "applies algebraic rules, and carries zeros around tensors through moves and out of contractions",

@@ -48,6 +48,13 @@ public sealed record UseCase
     /// </summary>
     public bool KeepsPast { get; init; }
 
+    /// <summary>
+    /// Values inside the model that are outputs, too, by where they come from: <c>residual.14</c> is the residual stream after layer
+    /// 14, <c>heads.7.3</c> what head 3 of layer 7 gives, <c>encoder/layers.3</c> what a module gives, <c>into:decoder</c> what goes
+    /// into one.
+    /// </summary>
+    public IReadOnlyList<string> Taps { get; init; } = [];
+
     /// <summary>Passes that are left out, by their names.</summary>
     public IReadOnlyList<string> Without { get; init; } = [];
 
@@ -76,7 +83,7 @@ public sealed record UseCase
         try
         {
             var use = JsonSerializer.Deserialize<UseCase>(File.ReadAllBytes(path), form) ?? throw new JsonException("null is no use case");
-            if (use is not { Sizes: not null, Shapes: not null, Values: not null, Without: not null } || use.Shapes.Values.Contains(null) || use.Values.Values.Contains(null))
+            if (use is not { Sizes: not null, Shapes: not null, Values: not null, Without: not null, Taps: not null } || use.Shapes.Values.Contains(null) || use.Values.Values.Contains(null) || use.Taps.Contains(null))
                 throw new JsonException("null stands where names or numbers are wanted");
             if (use.Sizes.Values.Concat(use.Shapes.Values.SelectMany(s => s)).Any(n => n < 0))
                 throw new JsonException("a size is negative");
@@ -101,6 +108,7 @@ public sealed record UseCase
         .Concat(Values.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}<-{string.Join(",", s.Value.Select(v => v.ToString("R", CultureInfo.InvariantCulture)))}"))
         .Concat(Quantize is not null and not Quantization.None ? [$"quantize {Quantize} {(MinSnrDb ?? UsualMinSnrDb).ToString("R", CultureInfo.InvariantCulture)}"] : [])
         .Concat(KeepsPast ? ["past"] : [])
+        .Concat(Taps.Select(t => $"tap {t}"))
         .Append($"passes {string.Join(",", Pipeline.Chosen(this).Select(p => p.Name))}"));
 
     /// <summary>This use case, with what lies below it where this one does not say otherwise.</summary>
@@ -113,6 +121,7 @@ public sealed record UseCase
         Quantize = Quantize ?? below.Quantize,
         MinSnrDb = MinSnrDb ?? below.MinSnrDb,
         KeepsPast = KeepsPast || below.KeepsPast,
+        Taps = [.. below.Taps.Union(Taps)],
         Without = [.. below.Without.Union(Without)],
         StopAfter = StopAfter ?? below.StopAfter,
         IsChecked = IsChecked || below.IsChecked,

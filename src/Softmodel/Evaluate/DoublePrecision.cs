@@ -19,11 +19,11 @@ internal static class DoublePrecision
                 case Op.Random:
                     // What is drawn are numbers of 32 bits.
                     var drawn = new Value(node.Output.Name, node.Output.Type);
-                    yield return new(node.Op, inputs, new[] { drawn }.ToEquatable(), node.Source);
-                    yield return new(new Op.Cast(ElementType.Float64), new[] { drawn }.ToEquatable(), new[] { Wide(node.Output) }.ToEquatable(), node.Source);
+                    yield return new(node.Op, inputs, new[] { drawn }.ToEquatable(), node.Origin);
+                    yield return new(new Op.Cast(ElementType.Float64), new[] { drawn }.ToEquatable(), new[] { Wide(node.Output) }.ToEquatable(), node.Origin);
                     break;
                 default:
-                    yield return new(Widened(node.Op), inputs, node.Outputs.Select(Wide).ToEquatable(), node.Source);
+                    yield return new(Widened(node.Op), inputs, node.Outputs.Select(Wide).ToEquatable(), node.Origin);
                     break;
             }
         }

@@ -39,9 +39,12 @@ public sealed class Value(string name, TensorType type)
 /// <param name="Op">The operation.</param>
 /// <param name="Inputs">Its operands.</param>
 /// <param name="Outputs">Its results.</param>
-/// <param name="Source">The node of the model that it came from, for messages; may be empty.</param>
-public sealed record Node(Op Op, EquatableArray<Value> Inputs, EquatableArray<Value> Outputs, string Source = "")
+/// <param name="Origin">Where in the model it came from.</param>
+public sealed record Node(Op Op, EquatableArray<Value> Inputs, EquatableArray<Value> Outputs, Origin Origin)
 {
+    /// <summary>The node of the model that it came from, for messages; may be empty.</summary>
+    public string Source => Origin.Node;
+
     /// <summary>The only result.</summary>
     public Value Output => Outputs[0];
 

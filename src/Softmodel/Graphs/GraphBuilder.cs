@@ -54,8 +54,21 @@ public sealed class GraphBuilder
     /// <summary>Begins the body of a loop or a branch in this graph.</summary>
     public GraphBuilder Body(string name) => new(name, fold, this);
 
-    /// <summary>The node of the model that is being added, for messages.</summary>
-    public string Source { get; set; } = "";
+    /// <summary>Where what is being added comes from.</summary>
+    public Origin Origin { get; set; } = Origin.None;
+
+    /// <summary>Says what a value is in its layer, which is that of <see cref="Origin"/>.</summary>
+    /// <param name="value">A value that a node of this graph computes; others stay as they are.</param>
+    /// <param name="role">What it is.</param>
+    public void Mark(Value value, Role role)
+    {
+        if (Producer(value) is not { Op.Stored: null } node)
+            return;
+        var marked = node with { Origin = node.Origin with { Layer = Origin.Layer, Role = role } };
+        nodes[nodes.LastIndexOf(node)] = marked;
+        foreach (var output in node.Outputs)
+            producers[output] = marked;
+    }
 
     /// <summary>The name for the next value added, where it has one.</summary>
     public string? NextName { get; set; }
@@ -197,7 +210,7 @@ public sealed class GraphBuilder
     {
         var outputs = types.Select((t, i) => new Value(op is Op.Parameter parameter ? parameter.Name : NextName is { } given && i == 0 ? given : $"v{nodes.Count}{(i > 0 ? $"_{i}" : "")}", t)).ToArray();
         NextName = null;
-        var node = new Node(op, operands, outputs, Source);
+        var node = new Node(op, operands, outputs, Origin);
         nodes.Add(node);
         foreach (var output in outputs)
             producers.Add(output, node);

@@ -86,18 +86,18 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
     Node Node(string line, Dictionary<string, Value> values)
     {
         var comment = Names.EndOfValue(line, 0, '#');
-        var source = comment < line.Length ? line[(comment + 1)..].Trim() : "";
+        var origin = Origin(comment < line.Length ? line[(comment + 1)..].Trim() : "");
         line = line[..comment].Trim();
         var (results, call) = Halves(line, " = ") ?? ("", line);
         if (After(call, "constant ") is { } contents)
         {
             var value = New(results, values);
-            return new(new Op.Constant(Constant(contents, value)), [], [value], source);
+            return new(new Op.Constant(Constant(contents, value)), [], [value], origin);
         }
         if (After(call, "parameter ") is { } elements)
         {
             var (value, isFrozen) = (New(results, values), !elements.EndsWith(GraphText.Open, StringComparison.Ordinal));
-            return new(new Op.Parameter(value.Name, Constant(isFrozen ? elements : elements[..^GraphText.Open.Length], value), isFrozen), [], [value], source);
+            return new(new Op.Parameter(value.Name, Constant(isFrozen ? elements : elements[..^GraphText.Open.Length], value), isFrozen), [], [value], origin);
         }
         var open = call.IndexOf('(');
         var close = open < 0 ? -1 : Names.EndOfValue(call, open + 1, ')');
@@ -113,8 +113,31 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
                 throw new FormatException($"the attribute '{key}' is there twice");
         }
         var bodies = Bodies(OpForms.Bodies(name));
-        return new(OpForms.Read(name, attributes, bodies), operands, Items(results, ',').Select(r => New(r, values)).ToEquatable(), source);
+        return new(OpForms.Read(name, attributes, bodies), operands, Items(results, ',').Select(r => New(r, values)).ToEquatable(), origin);
     }
+
+    /// <summary>Where a node comes from: the node of the model, and in brackets before it what its name does not tell.</summary>
+    static Origin Origin(string text)
+    {
+        if (!originKeys.Any(k => text.StartsWith($"[{k}=", StringComparison.Ordinal)))
+            return Graphs.Origin.Of(text);
+        var end = Names.EndOfValue(text, 1, ']');
+        var origin = Graphs.Origin.Of(text[Math.Min(text.Length, end + 1)..].Trim());
+        foreach (var item in Items(text[1..end], ' '))
+        {
+            origin = Halves(item, "=") switch
+            {
+                ("layer", "") => origin with { Layer = null },
+                ("layer", var number) => origin with { Layer = int.Parse(number, NumberStyles.None, CultureInfo.InvariantCulture) },
+                ("role", var name) => origin with { Role = Roles.Named(name) ?? throw new FormatException($"there is no role '{name}'; the roles are {string.Join(", ", Roles.All)}") },
+                ("scope", var scope) => origin with { Scope = [.. Names.Read(scope).Split('/', StringSplitOptions.RemoveEmptyEntries)] },
+                _ => throw new FormatException($"'{item}' says nothing of where a node comes from; written are {string.Join(", ", originKeys.Select(k => $"{k}=..."))}"),
+            };
+        }
+        return origin;
+    }
+
+    static readonly string[] originKeys = ["layer", "role", "scope"];
 
     /// <summary>Graphs that follow the line; afterwards at the last of their lines.</summary>
     Graph[] Bodies(int count)

@@ -58,7 +58,7 @@ public static class GraphText
         {
             var operands = node.Op.Stored is { } tensor ? $" {Contents(tensor)}{(node.Op is Op.Parameter { IsFrozen: false } ? Open : "")}" : $"({string.Join(", ", node.Inputs.Select(v => names[v]))})";
             var results = string.Join(", ", node.Outputs.Select(New));
-            var source = node.Source.Length > 0 ? $"   # {node.Source.ReplaceLineEndings(" ").Trim()}" : "";
+            var source = From(node.Origin) is { Length: > 0 } from ? $"   # {from}" : "";
             Line($"  {results}{(results.Length > 0 ? " = " : "")}{OpForms.NameOf(node.Op)}{operands}{OpForms.Attributes(node.Op)}{source}");
             foreach (var body in node.Bodies)
                 Write(body, to, $"{space}    ");
@@ -68,6 +68,20 @@ public static class GraphText
         foreach (var (input, output) in graph.States)
             Line($"  state {input} = {output}   # {names[graph.Inputs[input]]} is {Names.Write(graph.OutputNames[output])} of the run before");
         Line("end");
+    }
+
+    /// <summary>The node of the model, and in brackets before it what its name does not tell.</summary>
+    static string From(Origin origin)
+    {
+        var node = origin.Node.ReplaceLineEndings(" ").Trim();
+        var told = Origin.Of(node);
+        string[] untold =
+        [
+            .. origin.Layer == told.Layer ? (string[])[] : [$"layer={origin.Layer}"],
+            .. origin.Role == told.Role ? (string[])[] : [$"role={Roles.NameOf(origin.Role)}"],
+            .. origin.Scope == told.Scope ? (string[])[] : [$"scope={Names.Write(string.Join('/', origin.Scope))}"],
+        ];
+        return untold.Length == 0 ? node : $"[{string.Join(' ', untold)}] {node}".TrimEnd();
     }
 
     static string Contents(Tensor tensor)

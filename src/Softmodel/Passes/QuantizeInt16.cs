@@ -49,7 +49,7 @@ static class QuantizeInt16
             if (height % 2 != 0 || height < LeastDepth || width < LeastColumns)
                 continue;
             var (whole, scales, mostOfRow, decibels) = Rounded(numbers, isDepthFirst, (int)height, (int)width);
-            found.Add(new(builder.Source ?? contract.Equation, decibels, decibels < leastDb));
+            found.Add(new(builder.Origin.Node, decibels, decibels < leastDb));
             if (decibels < leastDb)
                 return null;
             var largest = rows.Map(Functions.Abs).Reduce(Reduction.Max, [rows.Rank - 1], keep: true);

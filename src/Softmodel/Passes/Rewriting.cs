@@ -40,7 +40,7 @@ static class Rewriting
         var bound = new Dictionary<Value, EquatableArray<string>>();
         foreach (var node in graph.Nodes)
         {
-            builder.Source = node.Source;
+            builder.Origin = node.Origin;
             var inputs = node.Inputs.Select(v => now[v]).ToArray();
             var op = OpSizes.Substitute(node.Op, Size);
             op = op switch

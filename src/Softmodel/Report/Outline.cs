@@ -76,7 +76,7 @@ sealed record Outline(string Name, Stage Stage, string[] Inputs, string[] Output
                 var read = node.Inputs.Distinct().Where(constants.ContainsKey).ToArray();
                 foreach (var output in node.Outputs)
                     makers[output] = parts.Count;
-                parts.Add(new(OpForms.NameOf(node.Op), Scopes.Of(node.Source), string.Join(", ", node.Outputs.Select(v => v.Type)), [Line(node), .. read.Select(v => $"{v} is constant")], [], Sourced([node]), read.Sum(v => (long)constants[v].Bytes.Length), Work.None, from, -1));
+                parts.Add(new(OpForms.NameOf(node.Op), [.. node.Origin.Scope], string.Join(", ", node.Outputs.Select(v => v.Type)), [Line(node), .. read.Select(v => $"{v} is constant")], [], Sourced([node]), read.Sum(v => (long)constants[v].Bytes.Length), Work.None, from, -1));
                 foreach (var body in node.Bodies)
                     Add(body);
             }
@@ -114,7 +114,7 @@ sealed record Outline(string Name, Stage Stage, string[] Inputs, string[] Output
             var from = reads.SelectMany(b => writers.GetValueOrDefault(b, [])).Distinct().ToArray();
             var main = nodes.LastOrDefault(n => Stored.IsHeavy(n.Op)) ?? nodes.LastOrDefault();
             var weights = reads.Where(b => b.Storage == Storage.Weight).Sum(b => kept.GetValueOrDefault(b.Name));
-            parts.Add(new(Title(step, nodes), Scopes.Of(main?.Source ?? ""), Result(step), detail, [.. nodes.Select(Line)], Sourced(nodes), weights, Work.Of(step), from, number));
+            parts.Add(new(Title(step, nodes), [.. main?.Origin.Scope ?? []], Result(step), detail, [.. nodes.Select(Line)], Sourced(nodes), weights, Work.Of(step), from, number));
             foreach (var buffer in writes)
             {
                 if (!writers.TryGetValue(buffer, out var list))

@@ -18,7 +18,7 @@ static class Sizes
         if (symbols.Length == 0)
             return [];
         var op = new Op.SizeTensor([.. symbols.Select(Dim.Symbol)], new Shape(symbols.Length));
-        var sizes = new Node(op, [], [new Value("sizes", new(ElementType.Int64, op.Shape))]);
+        var sizes = new Node(op, [], [new Value("sizes", new(ElementType.Int64, op.Shape))], Origin.None);
         var (nodes, _) = GraphBuilder.Live([.. graph.Nodes, sizes], sizes.Outputs, symbols);
         var found = Evaluator.Run(graph with { Outputs = sizes.Outputs, OutputNames = ["sizes"], Nodes = nodes }, inputs, cancel: cancel)[0];
         return symbols.Select((symbol, i) => (symbol, found.Whole(i))).ToDictionary(p => p.symbol, p => p.Item2, StringComparer.Ordinal);

@@ -33,18 +33,18 @@ public class PipelineTests
     public void A_pass_can_be_left_out_and_be_the_last()
     {
         string[] Names(UseCase use) => [.. Pipeline.Chosen(use).Select(p => p.Name)];
-        Assert.Equal(["keep-past", "simplify", "integers-as-floats", "quantize-int16"], Names(new()));
-        Assert.Equal(["keep-past", "integers-as-floats", "quantize-int16"], Names(new() { Without = ["simplify"] }));
-        Assert.Equal(["keep-past", "simplify"], Names(new() { StopAfter = "simplify" }));
-        Assert.Equal(["keep-past"], Names(new() { StopAfter = "simplify", Without = ["simplify"] }));
+        Assert.Equal(["tap", "keep-past", "simplify", "integers-as-floats", "quantize-int16"], Names(new()));
+        Assert.Equal(["tap", "keep-past", "integers-as-floats", "quantize-int16"], Names(new() { Without = ["simplify"] }));
+        Assert.Equal(["tap", "keep-past", "simplify"], Names(new() { StopAfter = "simplify" }));
+        Assert.Equal(["tap", "keep-past"], Names(new() { StopAfter = "simplify", Without = ["simplify"] }));
         var unknown = Assert.Throws<SoftmodelException>(() => Names(new() { Without = ["simplfy"] }));
-        Assert.Equal("there is no pass 'simplfy'; the passes are keep-past, simplify, integers-as-floats, quantize-int16", unknown.Message);
+        Assert.Equal("there is no pass 'simplfy'; the passes are tap, keep-past, simplify, integers-as-floats, quantize-int16", unknown.Message);
     }
 
     [Fact]
     public void Programs_of_other_passes_have_other_keys()
     {
-        UseCase[] uses = [new(), new() { Without = ["simplify"] }, new() { StopAfter = "simplify" }, new() { Quantize = Quantization.Int16 }, new() { Quantize = Quantization.Int16, MinSnrDb = 40 }, new() { KeepsPast = true }];
+        UseCase[] uses = [new(), new() { Without = ["simplify"] }, new() { StopAfter = "simplify" }, new() { Quantize = Quantization.Int16 }, new() { Quantize = Quantization.Int16, MinSnrDb = 40 }, new() { KeepsPast = true }, new() { Taps = ["residual.0"] }, new() { Taps = ["residual.0", "residual.1"] }];
         Assert.Equal(uses.Length, uses.Select(u => u.Key).Distinct().Count());
         Assert.Equal(new UseCase().Key, new UseCase { IsChecked = true }.Key);
     }
@@ -54,7 +54,7 @@ public class PipelineTests
     {
         var (after, runs) = Pipeline.Run(Begun(new() { IsChecked = true }));
         Assert.Equal([Functions.Negate], after.Graph.Nodes.Select(n => n.Op).OfType<Op.Map>().Select(m => m.Function));
-        Assert.Equal([false, true, true, false], runs.Select(r => r.IsAsked));
+        Assert.Equal([false, false, true, true, false], runs.Select(r => r.IsAsked));
         var simplify = runs.Single(r => r.Pass.Name == "simplify");
         Assert.Equal((3, 1, 4, 0), (simplify.NodesBefore, simplify.NodesAfter, simplify.BytesBefore, simplify.BytesAfter));
         Assert.Equal(Graph.Nodes.Count, Pipeline.Run(Begun(new() { Without = ["simplify"], StopAfter = "keep-past" })).Compilation.Graph.Nodes.Count);
@@ -63,11 +63,12 @@ public class PipelineTests
     [Fact]
     public void A_use_case_is_read_and_counts_less_than_what_is_said()
     {
-        var read = Read("""{ "sizes": { "batch": 1, "n": 3 }, /* of two */ "shapes": { "image": [1, 3] }, "values": { "rate": [16000.5] }, "without": ["simplify"], "quantize": "int16", "minSnrDb": 50, }""");
+        var read = Read("""{ "sizes": { "batch": 1, "n": 3 }, /* of two */ "shapes": { "image": [1, 3] }, "values": { "rate": [16000.5] }, "without": ["simplify"], "quantize": "int16", "minSnrDb": 50, "taps": ["residual.0"], }""");
         Assert.Equal((1, 16000.5, 50.0), (read.Sizes["batch"], read.Values["rate"][0], read.MinSnrDb));
-        var use = new UseCase { Sizes = new Dictionary<string, long> { ["n"] = 7 }, MinSnrDb = 40, Without = ["keep-past"] }.Over(read);
+        var use = new UseCase { Sizes = new Dictionary<string, long> { ["n"] = 7 }, MinSnrDb = 40, Without = ["keep-past"], Taps = ["logits"] }.Over(read);
         Assert.Equal((1, 7, 40.0), (use.Sizes["batch"], use.Sizes["n"], use.MinSnrDb));
         Assert.Equal(["simplify", "keep-past"], use.Without);
+        Assert.Equal(["residual.0", "logits"], use.Taps);
         Assert.Equal((Quantization.Int16, 3L), (use.Quantize, use.Shapes["image"][1]));
     }
 
@@ -82,8 +83,9 @@ public class PipelineTests
     [InlineData("""{ "minSnrDb": -1 }""", "minSnrDb is negative")]
     [InlineData("""{ "sizes": null }""", "null stands")]
     [InlineData("""{ "shapes": { "x": null } }""", "null stands")]
+    [InlineData("""{ "taps": [null] }""", "null stands")]
     [InlineData("""{ "sizes": {}, "sizes": {} }""", "uplicate")]
-    [InlineData("""{ "without": ["simplfy"] }""", "the passes are keep-past, simplify")]
+    [InlineData("""{ "without": ["simplfy"] }""", "the passes are tap, keep-past, simplify")]
     public void A_use_case_that_says_what_there_is_not_is_refused(string json, string expected)
     {
         var refused = Assert.Throws<SoftmodelException>(() => Read(json));

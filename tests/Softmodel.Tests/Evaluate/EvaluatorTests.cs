@@ -178,7 +178,7 @@ public class EvaluatorTests
     public void An_index_out_of_range_is_an_error_of_the_run()
     {
         var builder = new GraphBuilder("g", nothing);
-        builder.Source = "here";
+        builder.Origin = new("here");
         var x = builder.Input("x", new(ElementType.Float32, new(3)));
         var i = builder.Input("i", new(ElementType.Int64, new(1)));
         var graph = builder.Build([builder.Apply(new Op.Gather(0), x, i)]);

@@ -20,7 +20,9 @@ public class GraphTextTests
           zero: Float32[] = constant {-Infinity}
           y: Float32[1,3,floordiv(T+1, 2)] = convolve(x, w) strides=[2] dilations=[1] low=[1] high=[1] groups=1   # Conv /enc/0 "a" # b
           y'2: Float32[3,1,floordiv(T+1, 2)] = transpose(y) order=[1,0,2]
-          p: Float32[1,4,T+2] = pad(x, zero) mode=constant low=[0,0,1] high=[0,0,1]
+          p: Float32[1,4,T+2] = pad(x, zero) mode=constant low=[0,0,1] high=[0,0,1]   # [layer=3 role=mlp_hidden] model.layers.3.mlp.down_proj.weight
+          q: Float32[1,4,T] = negate(x)   # [layer= role=value scope="a b/c"] Neg '/layers.7/q_proj/Neg'
+          r: Float32[1,4,T] = exp(q)   # Exp '/layers.7/q_proj/Exp'
           e: Float32[] = contract(w, w) equation="abc,abc->"
           sizes: Int64[3] = size_tensor() values=[1,4,T] shape=[3]
           best: Float32[1,4,2], "best'": Int64[1,4,2] = top_k(p) count=2 axis=2 largest=true
@@ -72,6 +74,10 @@ public class GraphTextTests
         var node = graph.Nodes.Single(n => n.Op is Op.Convolve);
         Assert.Equal("Conv /enc/0 \"a\" # b", node.Source);
         Assert.Equal(new Op.Convolve([2], [1], [1], [1], 1), node.Op);
+        Assert.Equal(new Origin("model.layers.3.mlp.down_proj.weight") { Layer = 3, Role = Role.MlpHidden }, Of("p"));
+        Assert.Equal(new Origin("Neg '/layers.7/q_proj/Neg'") { Role = Role.Value, Scope = ["a b", "c"] }, Of("q"));
+        Assert.Equal(new Origin("Exp '/layers.7/q_proj/Exp'") { Layer = 7, Role = Role.Query, Scope = ["layers.7", "q_proj"] }, Of("r"));
+        Origin Of(string name) => graph.Nodes.Single(n => n.Outputs.Count > 0 && n.Output.Name == name).Origin;
         Assert.Equal(new Op.Parameter("w", Weight()), graph.Nodes[0].Op);
         Assert.Equal(new Op.Parameter("fc 1.bias", Tensor.Vector(0.5f, -1), IsFrozen: false), graph.Nodes[1].Op);
         Assert.Equal(0x8000, graph.Nodes[2].Op.Stored!.Values<ushort>()[1]);
@@ -100,6 +106,8 @@ public class GraphTextTests
     [InlineData("graph g\ninput x: Float32[1]\ny: Float32[1] = cast(x) to=float31\nend", "line 3", "float31")]
     [InlineData("graph g\ninput x: Float32[1]\ny: Float32[1] = cast(x) to=float32 from=int8\nend", "line 3", "no attribute 'from'")]
     [InlineData("graph g\nw: Float32[2] = constant {1}\nend", "line 2", "bytes")]
+    [InlineData("graph g\ninput x: Float32[1]\ny: Float32[1] = exp(x) # [role=king] Exp\nend", "line 3", "no role 'king'")]
+    [InlineData("graph g\ninput x: Float32[1]\ny: Float32[1] = exp(x) # [layer=3 king=1] Exp\nend", "line 3", "'king=1'")]
     [InlineData("graph g\nw: Float32[99999999999] = constant sha256:00\nend", "line 2", "no constant sha256:00")]
     [InlineData("graph g\ninput x: Float32[1]\ny: Float32[2] = negate(x)\nend", "graph g", "gives Float32[1]")]
     public void Wrong_text_is_refused_with_its_line(string text, string where, string what)
@@ -124,7 +132,7 @@ public class GraphTextTests
                 : p.ParameterType == typeof(Shape) ? new Shape(Dim.Symbol("T"), 2) : Activator.CreateInstance(p.ParameterType))])!;
             var attributes = OpForms.Attributes(op).Trim();
             var pairs = attributes.Length == 0 ? [] : attributes.Replace("\"s p\"", "\"s_p\"").Split(' ').ToDictionary(a => a[..a.IndexOf('=')], a => a[(a.IndexOf('=') + 1)..].Replace("s_p", "s p"));
-            Assert.Equal(op, OpForms.Read(OpForms.NameOf(op), pairs, [.. new Node(op, [], []).Bodies]));
+            Assert.Equal(op, OpForms.Read(OpForms.NameOf(op), pairs, [.. new Node(op, [], [], Origin.None).Bodies]));
         }
     }
 }

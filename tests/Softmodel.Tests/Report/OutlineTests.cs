@@ -95,7 +95,7 @@ public class OutlineTests
     [InlineData("Conv 'Conv_12'", "")]
     [InlineData("outputs", "")]
     [InlineData("", "")]
-    public void Scopes_are_read_from_names(string source, string scope) => Assert.Equal(scope, string.Join('/', Scopes.Of(source)));
+    public void Scopes_are_read_from_names(string source, string scope) => Assert.Equal(scope, string.Join('/', Origin.Of(source).Scope));
 
     [Fact]
     public void Dot_has_a_box_for_each_part_and_quotes_names()

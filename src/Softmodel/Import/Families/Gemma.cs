@@ -14,7 +14,7 @@ static class Gemma
         var softcap = m.Settings.Real("attn_logit_softcapping", 0);
         var activation = m.Settings.Text("hidden_activation") ?? "gelu_pytorch_tanh";
         var x = m.Embed("model.embed_tokens") * (float)Math.Sqrt(m.Width);
-        for (var layer = 0; layer < m.Layers; layer++)
+        foreach (var layer in m.EachLayer)
         {
             var name = $"model.layers.{layer}";
             var rope = Rope.Of(m, window(layer) > 0 ? "sliding_attention" : "full_attention");
@@ -23,9 +23,9 @@ static class Gemma
             var h = Norm(m, x, $"{name}.input_layernorm");
             var seen = m.Attend(layer, Turned(Heads(h, "q", m.Heads), "q"), Turned(Heads(h, "k", m.KeyValueHeads), "k"), Heads(h, "v", m.KeyValueHeads), scale, window(layer), softcap);
             var attended = m.Linear(seen, $"{name}.self_attn.o_proj", m.Width);
-            x += hasSandwich ? Norm(m, attended, $"{name}.post_attention_layernorm") : attended;
+            x = Transformer.Add(x, hasSandwich ? Norm(m, attended, $"{name}.post_attention_layernorm") : attended, Role.AttentionOutput);
             var fed = m.Gated(Norm(m, x, $"{name}.{(hasSandwich ? "pre_feedforward_layernorm" : "post_attention_layernorm")}"), $"{name}.mlp", activation);
-            x += hasSandwich ? Norm(m, fed, $"{name}.post_feedforward_layernorm") : fed;
+            x = Transformer.Add(x, hasSandwich ? Norm(m, fed, $"{name}.post_feedforward_layernorm") : fed, Role.MlpOutput);
         }
         m.Logits(Norm(m, m.OfWanted(x), "model.norm"), "lm_head", "model.embed_tokens");
     }

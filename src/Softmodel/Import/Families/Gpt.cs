@@ -1,3 +1,5 @@
+using Softmodel.Graphs;
+
 namespace Softmodel.Import.Families;
 
 /// <summary>GPT-2 and GPT-NeoX.</summary>
@@ -10,14 +12,15 @@ static class Gpt
         var (epsilon, width) = (m.Settings.Real("layer_norm_epsilon", 1e-5), m.Width);
         var hidden = m.Settings.Size("n_inner", 4 * width, 4 * Settings.MostSize);
         var x = m.Embed("transformer.wte") + m.EmbedPositions("transformer.wpe", m.Settings.Size("n_positions"));
-        for (var layer = 0; layer < m.Layers; layer++)
+        foreach (var layer in m.EachLayer)
         {
             var name = $"transformer.h.{layer}";
             var all = m.LinearByColumns(m.LayerNorm(x, $"{name}.ln_1", epsilon), $"{name}.attn.c_attn", 3 * width);
             var (q, k, v) = (m.Split(all.Slice(1, 0, width), m.Heads), m.Split(all.Slice(1, width, width), m.Heads), m.Split(all.Slice(1, 2 * width, width), m.Heads));
-            x += m.LinearByColumns(m.Attend(layer, q, k, v, m.Settings.Truth("scale_attn_weights", true) ? 1 / Math.Sqrt(m.HeadSize) : 1), $"{name}.attn.c_proj", width);
-            var fed = m.Activate(m.LinearByColumns(m.LayerNorm(x, $"{name}.ln_2", epsilon), $"{name}.mlp.c_fc", hidden), m.Settings.Text("activation_function"));
-            x += m.LinearByColumns(fed, $"{name}.mlp.c_proj", width);
+            x = Transformer.Add(x, m.LinearByColumns(m.Attend(layer, q, k, v, m.Settings.Truth("scale_attn_weights", true) ? 1 / Math.Sqrt(m.HeadSize) : 1), $"{name}.attn.c_proj", width), Role.AttentionOutput);
+            var up = m.LinearByColumns(m.LayerNorm(x, $"{name}.ln_2", epsilon), $"{name}.mlp.c_fc", hidden);
+            var fed = m.Widened(up, m.Settings.Text("activation_function"));
+            x = Transformer.Add(x, m.LinearByColumns(fed, $"{name}.mlp.c_proj", width), Role.MlpOutput);
         }
         m.Logits(m.LayerNorm(m.OfWanted(x), "transformer.ln_f", epsilon), "lm_head", "transformer.wte");
     }
@@ -28,7 +31,7 @@ static class Gpt
     {
         var (rope, epsilon, width, size) = (Rope.Of(m), m.Settings.Real("layer_norm_eps", 1e-5), m.Width, m.HeadSize);
         var x = m.Embed("gpt_neox.embed_in");
-        for (var layer = 0; layer < m.Layers; layer++)
+        foreach (var layer in m.EachLayer)
         {
             var name = $"gpt_neox.layers.{layer}";
             var all = m.Linear(m.LayerNorm(x, $"{name}.input_layernorm", epsilon), $"{name}.attention.query_key_value", 3 * width);
@@ -36,9 +39,9 @@ static class Gpt
             var (q, k, v) = (heads.Slice(2, 0, size), heads.Slice(2, size, size), heads.Slice(2, 2 * size, size));
             var seen = m.Linear(m.Attend(layer, m.Rotate(q, rope), m.Rotate(k, rope), v, 1 / Math.Sqrt(size)), $"{name}.attention.dense", width);
             var read = m.Settings.Truth("use_parallel_residual", true) ? x : x + seen;
-            var fed = m.Linear(m.Activate(m.Linear(m.LayerNorm(read, $"{name}.post_attention_layernorm", epsilon), $"{name}.mlp.dense_h_to_4h", m.Settings.Size("intermediate_size")),
+            var fed = m.Linear(m.Widened(m.Linear(m.LayerNorm(read, $"{name}.post_attention_layernorm", epsilon), $"{name}.mlp.dense_h_to_4h", m.Settings.Size("intermediate_size")),
                 m.Settings.Text("hidden_act")), $"{name}.mlp.dense_4h_to_h", width);
-            x = x + seen + fed;
+            x = Transformer.Add(Transformer.Add(x, seen, Role.AttentionOutput), fed, Role.MlpOutput);
         }
         m.Logits(m.LayerNorm(m.OfWanted(x), "gpt_neox.final_layer_norm", epsilon), "embed_out", "gpt_neox.embed_in");
     }

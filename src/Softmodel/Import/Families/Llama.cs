@@ -34,7 +34,7 @@ static class Llama
     {
         var rope = Rope.Of(m);
         var x = m.Embed("model.embed_tokens") * differ.Embedding;
-        for (var layer = 0; layer < m.Layers; layer++)
+        foreach (var layer in m.EachLayer)
         {
             var name = $"model.layers.{layer}";
             Term Heads(Term h, string part, int count) => m.Split(m.Linear(h, $"{name}.self_attn.{part}_proj", count * m.HeadSize), count);
@@ -46,8 +46,8 @@ static class Llama
             var h = differ.Norm(m, x, $"{name}.input_layernorm");
             var seen = m.Attend(layer, Turned(Heads(h, "q", m.Heads), "q"), Turned(Heads(h, "k", m.KeyValueHeads), "k"), Heads(h, "v", m.KeyValueHeads),
                 differ.Attention ?? 1 / Math.Sqrt(m.HeadSize), differ.Window(layer));
-            x += m.Linear(seen, $"{name}.self_attn.o_proj", m.Width) * differ.Residual;
-            x += differ.FeedForward(m, differ.Norm(m, x, $"{name}.post_attention_layernorm"), name) * differ.Residual;
+            x = Transformer.Add(x, m.Linear(seen, $"{name}.self_attn.o_proj", m.Width) * differ.Residual, Role.AttentionOutput);
+            x = Transformer.Add(x, differ.FeedForward(m, differ.Norm(m, x, $"{name}.post_attention_layernorm"), name) * differ.Residual, Role.MlpOutput);
         }
         m.Logits(differ.Norm(m, m.OfWanted(x), "model.norm"), "lm_head", "model.embed_tokens", differ.Logits);
     }
@@ -97,7 +97,7 @@ static class Llama
     {
         Window = Windows(m),
         Norm = (model, x, name) => model.LayerNorm(x, name, model.Settings.Real("norm_epsilon", 1e-5)),
-        FeedForward = (model, x, layer) => model.Linear(model.Activate(model.Linear(x, $"{layer}.mlp.c_fc", model.Settings.Size("intermediate_size")), model.Settings.Text("hidden_act")), $"{layer}.mlp.c_proj", model.Width),
+        FeedForward = (model, x, layer) => model.Linear(model.Widened(model.Linear(x, $"{layer}.mlp.c_fc", model.Settings.Size("intermediate_size")), model.Settings.Text("hidden_act")), $"{layer}.mlp.c_proj", model.Width),
     });
 
     [Family("mixtral")]
@@ -105,8 +105,8 @@ static class Llama
     {
         Window = Windows(m),
         FeedForward = (model, x, layer) => Experts.Mixed(model, x, $"{layer}.block_sparse_moe.gate", model.Settings.Size("num_local_experts"), normalizes: true,
-            expert => model.Linear(model.Activate(model.Linear(x, $"{layer}.block_sparse_moe.experts.{expert}.w1", model.Settings.Size("intermediate_size")), "silu")
-                * model.Linear(x, $"{layer}.block_sparse_moe.experts.{expert}.w3", model.Settings.Size("intermediate_size")), $"{layer}.block_sparse_moe.experts.{expert}.w2", model.Width)),
+            expert => model.Linear(model.Widened(model.Linear(x, $"{layer}.block_sparse_moe.experts.{expert}.w1", model.Settings.Size("intermediate_size")), "silu",
+                model.Linear(x, $"{layer}.block_sparse_moe.experts.{expert}.w3", model.Settings.Size("intermediate_size"))), $"{layer}.block_sparse_moe.experts.{expert}.w2", model.Width)),
     });
 
     [Family("qwen3_moe")]

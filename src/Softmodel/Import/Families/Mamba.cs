@@ -10,8 +10,8 @@ static class Mamba
     {
         var epsilon = m.Settings.Real("layer_norm_epsilon", 1e-5);
         var x = m.Embed("backbone.embeddings");
-        for (var layer = 0; layer < m.Layers; layer++)
-            x += Mixer(m, layer, m.RmsNorm(x, $"backbone.layers.{layer}.norm", epsilon));
+        foreach (var layer in m.EachLayer)
+            x = Transformer.Add(x, Mixer(m, layer, m.RmsNorm(x, $"backbone.layers.{layer}.norm", epsilon)), Role.MixerOutput);
         m.Logits(m.RmsNorm(m.OfWanted(x), "backbone.norm_f", epsilon), "lm_head", "backbone.embeddings");
     }
 

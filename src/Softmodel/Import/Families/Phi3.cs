@@ -1,3 +1,5 @@
+using Softmodel.Graphs;
+
 namespace Softmodel.Import.Families;
 
 /// <summary>Phi-3: one matrix for queries, keys and values, and one for both sides of the feed-forward part.</summary>
@@ -9,15 +11,15 @@ static class Phi3
         var (rope, epsilon, window, hidden) = (Rope.Of(m), m.Settings.Real("rms_norm_eps", 1e-5), Llama.Windows(m), m.Settings.Size("intermediate_size"));
         var (asked, shared) = (m.Heads * m.HeadSize, m.KeyValueHeads * m.HeadSize);
         var x = m.Embed("model.embed_tokens");
-        for (var layer = 0; layer < m.Layers; layer++)
+        foreach (var layer in m.EachLayer)
         {
             var name = $"model.layers.{layer}";
             var all = m.Linear(m.RmsNorm(x, $"{name}.input_layernorm", epsilon), $"{name}.self_attn.qkv_proj", asked + 2 * shared);
             var (q, k, v) = (all.Slice(1, 0, asked), all.Slice(1, asked, shared), all.Slice(1, asked + shared, shared));
             var seen = m.Attend(layer, m.Rotate(m.Split(q, m.Heads), rope), m.Rotate(m.Split(k, m.KeyValueHeads), rope), m.Split(v, m.KeyValueHeads), 1 / Math.Sqrt(m.HeadSize), window(layer));
-            x += m.Linear(seen, $"{name}.self_attn.o_proj", m.Width);
+            x = Transformer.Add(x, m.Linear(seen, $"{name}.self_attn.o_proj", m.Width), Role.AttentionOutput);
             var both = m.Linear(m.RmsNorm(x, $"{name}.post_attention_layernorm", epsilon), $"{name}.mlp.gate_up_proj", 2 * hidden);
-            x += m.Linear(m.Activate(both.Slice(1, 0, hidden), m.Settings.Text("hidden_act")) * both.Slice(1, hidden, hidden), $"{name}.mlp.down_proj", m.Width);
+            x = Transformer.Add(x, m.Linear(m.Widened(both.Slice(1, 0, hidden), m.Settings.Text("hidden_act"), both.Slice(1, hidden, hidden)), $"{name}.mlp.down_proj", m.Width), Role.MlpOutput);
         }
         m.Logits(m.RmsNorm(m.OfWanted(x), "model.norm", epsilon), "lm_head", "model.embed_tokens");
     }

@@ -66,17 +66,41 @@ internal sealed class Transformer
     /// <summary>The width of a head.</summary>
     public int HeadSize => Settings.Size("head_dim", Width / Heads, MostHeadSize);
 
-    /// <summary>What the nodes that are added come from.</summary>
-    public string Source { set => builder.Source = value; }
-
     /// <summary>A constant number.</summary>
     public Term Number(double value) => new(builder, builder.Constant(Tensor.Scalar(ElementType.Float32, value)));
+
+    /// <summary>The numbers of the layers, one after the other: what is added meanwhile is of that layer.</summary>
+    public IEnumerable<int> EachLayer
+    {
+        get
+        {
+            for (var layer = 0; layer < Layers; layer++)
+            {
+                builder.Origin = new() { Layer = layer };
+                yield return layer;
+            }
+            builder.Origin = Origin.None;
+        }
+    }
+
+    /// <summary>A value that has a role in the layer that is being added.</summary>
+    public static Term As(Term x, Role role)
+    {
+        x.Builder.Mark(x.Value, role);
+        return x;
+    }
+
+    /// <summary>The residual stream, and what a part of a layer adds to it.</summary>
+    /// <param name="stream">The stream.</param>
+    /// <param name="part">What is added.</param>
+    /// <param name="role">Which part that is.</param>
+    public static Term Add(Term stream, Term part, Role role) => As(stream + As(part, role), Role.Residual);
 
     /// <summary>The elements of a weight: a vector, or [rows, ...] with the elements of a row along one or more axes.</summary>
     /// <exception cref="SoftmodelException">Its sizes are others.</exception>
     public Term Weight(string name, params ReadOnlySpan<long> dims)
     {
-        builder.Source = name;
+        builder.Origin = builder.Origin with { Node = name };
         if (checkpoint.Find(name) is not { } weight)
         {
             if (!missing.Contains(name))
@@ -102,7 +126,7 @@ internal sealed class Transformer
     }
 
     /// <summary>The embeddings of the tokens: [n, width].</summary>
-    public Term Embed(string name) => Rows(tokens, name, Settings.Size("vocab_size"), Width);
+    public Term Embed(string name) => As(Rows(tokens, name, Settings.Size("vocab_size"), Width), Role.Embedding);
 
     /// <summary>The embeddings of the positions.</summary>
     public Term EmbedPositions(string name, int count) => Rows(positions, name, count, Width);
@@ -161,11 +185,18 @@ internal sealed class Transformer
         _ => throw new SoftmodelException($"{checkpoint.Path}: the activation '{name}' is not known here"),
     };
 
+    /// <summary>The neurons of a feed-forward part.</summary>
+    /// <param name="x">What goes through the activation: the gate, or all there is.</param>
+    /// <param name="activation">Its name.</param>
+    /// <param name="up">What the gate is multiplied with.</param>
+    public Term Widened(Term x, string? activation, Term? up = null) =>
+        As(up is { } gated ? Activate(As(x, Role.MlpGate), activation) * As(gated, Role.MlpUp) : Activate(As(x, Role.MlpUp), activation), Role.MlpHidden);
+
     /// <summary>The usual gated feed-forward part.</summary>
     public Term Gated(Term x, string layer, string? activation, long? hidden = null)
     {
         var size = hidden ?? Settings.Size("intermediate_size");
-        return Linear(Activate(Linear(x, $"{layer}.gate_proj", size), activation) * Linear(x, $"{layer}.up_proj", size), $"{layer}.down_proj", Width);
+        return Linear(Widened(Linear(x, $"{layer}.gate_proj", size), activation, Linear(x, $"{layer}.up_proj", size)), $"{layer}.down_proj", Width);
     }
 
     /// <summary>A row of heads as [n, heads, size].</summary>
@@ -205,7 +236,7 @@ internal sealed class Transformer
         cells ??= Input(Cells, "n");
         cellPositions ??= Input(CellPositions, "cells");
         cellSequences ??= Input(CellSequences, "cells");
-        builder.Source = $"layers.{layer}.attention";
+        builder.Origin = builder.Origin with { Node = $"layers.{layer}.attention" };
         var (keys, values) = (Keep($"layers.{layer}.keys", k), Keep($"layers.{layer}.values", v));
         var key = ("causal", window.ToString(System.Globalization.CultureInfo.InvariantCulture));
         if (!bias.TryGetValue(key, out var mask))
@@ -238,10 +269,11 @@ internal sealed class Transformer
     {
         var (shared, size) = (k.Shape[1].Value!.Value, q.Shape[2]);
         var group = q.Shape[1].Value!.Value / shared;
+        _ = (As(q, Role.Query), As(k, Role.Key), As(v, Role.Value));
         var scores = q.Reshape(new(q.Shape[0], shared, group, size)).Contract("nkgd,ckd->kgnc", k) * scale;
         var capped = softcap == 0 ? scores : (scores * (1 / softcap)).Map(Functions.Tanh) * softcap;
-        var weights = Reductions.Softmax(capped + mask, [3]);
-        return weights.Contract("kgnc,ckd->nkgd", v).Reshape(new(q.Shape[0], q.Shape[1] * size));
+        var weights = As(Reductions.Softmax(capped + mask, [3]), Role.AttentionWeights);
+        return As(weights.Contract("kgnc,ckd->nkgd", v), Role.Heads).Reshape(new(q.Shape[0], q.Shape[1] * size));
     }
 
     Term MinusInfinityUnless(Term truth) => truth.Select(Number(0), Number(double.NegativeInfinity));
@@ -299,7 +331,7 @@ internal sealed class Transformer
         var logits = Linear(x, Has($"{head}.weight") ? head : embeddings, Settings.Size("vocab_size")) * scale;
         if (Settings.Real("final_logit_softcapping", 0) is not 0 and var cap)
             logits = (logits * (1 / cap)).Map(Functions.Tanh) * cap;
-        outputs.Add((LogitsName, logits.Value));
+        outputs.Add((LogitsName, As(logits, Role.Logits).Value));
     }
 
     /// <summary>Gives the stream of every token.</summary>

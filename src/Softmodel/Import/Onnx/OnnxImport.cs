@@ -43,7 +43,7 @@ internal static class OnnxImport
         scope.Run(OnnxNames.Live(graph.Nodes, graph.Outputs.Select(o => o.Name)));
         if (faults.Count > 0)
             return (null, faults, builder.Doubted);
-        builder.Source = "outputs";
+        builder.Origin = new("outputs");
         var outputs = graph.Outputs.Select(o => Declared(scope[o.Name]!.Value, o)).ToArray();
         return (builder.Build(outputs, graph.Outputs.Select(o => o.Name)), faults, builder.Doubted);
     }

@@ -117,7 +117,7 @@ internal sealed class OnnxScope
     Term[]? Import(OnnxNode node)
     {
         var title = place + node.Title;
-        Builder.Source = title;
+        Builder.Origin = Origin.Of(title);
         try
         {
             var version = opsets.GetValueOrDefault(node.Operator.Domain, 1);
@@ -136,7 +136,7 @@ internal sealed class OnnxScope
             }
             node = Resolve(node);
             var results = function is null ? row!.Apply(new(this, node, operands, version)) : Inline(function, node, operands);
-            Builder.Source = title;
+            Builder.Origin = Origin.Of(title);
             if (results is not null && node.Outputs.Skip(results.Length).Any(o => o.Length > 0))
                 throw new SoftmodelException($"it has {node.Outputs.Count} results, and {results.Length} are supported");
             return results;

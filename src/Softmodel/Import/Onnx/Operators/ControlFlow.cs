@@ -24,7 +24,7 @@ static class ControlFlow
         var body = builder.Body("body");
         var iteration = new Term(body, body.Input("iteration", new(ElementType.Int64, Shape.Scalar)));
         var carried = initial.Select((x, i) => new Term(body, body.Input($"carried{i}", x.Type))).ToArray();
-        body.Source = builder.Source;
+        body.Origin = builder.Origin;
         if (turn(iteration, carried) is not { } result)
             return null;
         var always = Tensor.Scalar(true);
