@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime;
 
 namespace Softmodel.Cli.Bench;
 
@@ -45,27 +46,21 @@ static class Interleaved
         return [.. times.Select(Timing.Of)];
     }
 
-    // Milliseconds: how long the process is watched, of which it may compute so much, how often in a row, and how often at most.
-    const int Watched = 100, Computed = 10, Quiet = 3, Most = 100;
+    // Milliseconds: how long the process is watched, and how much of it methods may be compiled; how often in a row, and at most.
+    const int Watched = 100, Compiled = 5, Quiet = 3, Most = 50;
 
     /// <summary>
-    /// Waits until nothing else computes in this process. After a program has been compiled, the just-in-time compiler goes on
-    /// with what compiled it for some seconds, on a core that two threads would need.
+    /// Waits until the just-in-time compiler is done. After a program has been compiled it goes on in the background, for some
+    /// seconds, with the methods of what compiled it, on a core that two threads would need.
     /// </summary>
     static void Settle(CancellationToken cancel)
     {
         for (var (times, quiet) = (0, 0); times < Most && quiet < Quiet; times++)
         {
-            var before = Usage();
+            var before = JitInfo.GetCompilationTime();
             if (cancel.WaitHandle.WaitOne(Watched))
                 cancel.ThrowIfCancellationRequested();
-            quiet = Usage() - before < Computed ? quiet + 1 : 0;
-        }
-
-        static double Usage()
-        {
-            using var process = Process.GetCurrentProcess();
-            return process.TotalProcessorTime.TotalMilliseconds;
+            quiet = (JitInfo.GetCompilationTime() - before).TotalMilliseconds < Compiled ? quiet + 1 : 0;
         }
     }
 }
