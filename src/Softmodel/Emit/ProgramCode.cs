@@ -132,7 +132,7 @@ sealed class ProgramCode
             readers[output.Buffer] = 2;
         foreach (var (product, panel) in panels)
         {
-            foreach (var weight in panel.Constants.Where(w => readers[w] > 1))
+            foreach (var weight in panel.Constants.Where(w => readers[w] > 1 && program.Outputs.All(o => o.Buffer != w)))
                 Tie(weight, product, panel);
         }
         var replaced = new Dictionary<Lowering.Buffer, Lowering.Buffer>();
