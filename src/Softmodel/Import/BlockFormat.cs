@@ -68,10 +68,10 @@ internal sealed record BlockFormat(string Name, uint Number, int Elements, int S
         BF16 = new("BF16", 30, 1, 2, (t, b) => Plain(t, b, ElementType.BFloat16)),
         F64 = new("F64", 28, 1, 8, (t, b) => Plain(t, b, ElementType.Float64)),
         Q4_0 = new("Q4_0", 2, 32, 18, (t, b) => (Nibbles(t, b, 2) - 8) * Scale(t, b, 0)),
-        Q4_1 = new("Q4_1", 3, 32, 20, (t, b) => Nibbles(t, b, 4) * Scale(t, b, 0) + Scale(t, b, 2)),
+        Q4_1 = new("Q4_1", 3, 32, 20, (t, b) => Nibbles(t, b, 4) * Scale(t, b, 0) + Scale(t, b, 2, name: "minimum")),
         Q5_0 = new("Q5_0", 6, 32, 22, (t, b) => (Nibbles(t, b, 6, fifth: 2) - 16) * Scale(t, b, 0, 3)),
-        Q5_1 = new("Q5_1", 7, 32, 24, (t, b) => Nibbles(t, b, 8, fifth: 4) * Scale(t, b, 0, 3) + Scale(t, b, 2, 3)),
-        Q8_0 = new("Q8_0", 8, 32, 34, (t, b) => Constant(b, t.Part(ElementType.Int8, 2, 32)).Cast(ElementType.Float32) * Constant(b, t.Part(ElementType.Float16, 0, 1)).Cast(ElementType.Float32)),
+        Q5_1 = new("Q5_1", 7, 32, 24, (t, b) => Nibbles(t, b, 8, fifth: 4) * Scale(t, b, 0, 3) + Scale(t, b, 2, 3, "minimum")),
+        Q8_0 = new("Q8_0", 8, 32, 34, (t, b) => Part(t, b, "codes", t.Part(ElementType.Int8, 2, 32)).Cast(ElementType.Float32) * Scale(t, b, 0, 1)),
         Q2_K = new("Q2_K", 10, 256, 84, SuperBlocks.Two),
         Q3_K = new("Q3_K", 11, 256, 110, SuperBlocks.Three),
         Q4_K = new("Q4_K", 12, 256, 144, SuperBlocks.Four),
@@ -94,15 +94,15 @@ internal sealed record BlockFormat(string Name, uint Number, int Elements, int S
         return count / Elements * Size;
     }
 
-    /// <summary>A constant of a graph.</summary>
-    public static Term Constant(GraphBuilder builder, Tensor tensor) => new(builder, builder.Constant(tensor));
+    /// <summary>A part of a weight as a parameter of its own, such as <c>layers.3.fc.weight/codes</c>.</summary>
+    public static Term Part(Weight tensor, GraphBuilder builder, string name, Tensor part) => new(builder, builder.Parameter($"{tensor.Name}/{name}", part));
 
     static Term Plain(Weight tensor, GraphBuilder builder, ElementType type) =>
         new Term(builder, builder.Parameter(tensor.Name, new(type, tensor.Dims, tensor.Bytes))).Cast(ElementType.Float32);
 
     /// <summary>A 16-bit number of each block: [rows, blocks, 1, 1], or with as many more axes of size 1 as are asked for.</summary>
-    public static Term Scale(Weight tensor, GraphBuilder builder, int offset, int axes = 2) =>
-        Constant(builder, tensor.Part(ElementType.Float16, offset, [.. Enumerable.Repeat(1L, axes)])).Cast(ElementType.Float32);
+    public static Term Scale(Weight tensor, GraphBuilder builder, int offset, int axes = 2, string name = "scale") =>
+        Part(tensor, builder, name, tensor.Part(ElementType.Float16, offset, [.. Enumerable.Repeat(1L, axes)])).Cast(ElementType.Float32);
 
     /// <summary>
     /// Whole numbers of four bits: 16 bytes hold the first half of a block in their lower halves and the other half in their
@@ -110,12 +110,12 @@ internal sealed record BlockFormat(string Name, uint Number, int Elements, int S
     /// </summary>
     static Term Nibbles(Weight tensor, GraphBuilder builder, int offset, int? fifth = null)
     {
-        var bytes = Constant(builder, tensor.Part(ElementType.UInt8, offset, 1, 16));
+        var bytes = Part(tensor, builder, "codes", tensor.Part(ElementType.UInt8, offset, 1, 16));
         var codes = Bits(bytes, [0, 4], 15, 2, 1);
         if (fifth is not { } at)
             return codes.Cast(ElementType.Float32);
         // Bit i of the four bytes belongs to element i: 2 bytes for each half, 8 bits in each.
-        var high = Bits(Constant(builder, tensor.Part(ElementType.UInt8, at, 2, 2, 1)), [0, 1, 2, 3, 4, 5, 6, 7], 1, 1, 1, 8);
+        var high = Bits(Part(tensor, builder, "high", tensor.Part(ElementType.UInt8, at, 2, 2, 1)), [0, 1, 2, 3, 4, 5, 6, 7], 1, 1, 1, 8);
         var lower = codes.Reshape(new([.. codes.Shape.Dims.Take(3), 2, 8]));
         return Joined(lower, high, 4).Cast(ElementType.Float32);
     }

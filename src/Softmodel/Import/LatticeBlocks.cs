@@ -50,13 +50,13 @@ static class LatticeBlocks
     public static Term TwoXxs(Weight tensor, GraphBuilder builder)
     {
         static uint Signs(ReadOnlySpan<byte> block, int group) => BinaryPrimitives.ReadUInt32LittleEndian(block[(2 + group * 8 + 4)..]);
-        var chosen = BlockFormat.Constant(builder, tensor.Unpacked([8, 4], (block, to) =>
+        var chosen = BlockFormat.Part(tensor, builder, "points", tensor.Unpacked([8, 4], (block, to) =>
         {
             for (var group = 0; group < 8; group++)
                 block.Slice(2 + group * 8, 4).CopyTo(to[(group * 4)..]);
         }));
         // Of eight signs there is always an even number: the eighth is not in the file.
-        var signs = BlockFormat.Constant(builder, tensor.Unpacked([8, 4], (block, to) =>
+        var signs = BlockFormat.Part(tensor, builder, "signs", tensor.Unpacked([8, 4], (block, to) =>
         {
             for (var i = 0; i < 32; i++)
             {
@@ -64,19 +64,19 @@ static class LatticeBlocks
                 to[i] = (byte)(seven | (uint)(BitOperations.PopCount(seven) & 1) << 7);
             }
         }));
-        var scales = BlockFormat.Constant(builder, tensor.Unpacked([8, 1, 1], (block, to) =>
+        var scales = BlockFormat.Part(tensor, builder, "scales", tensor.Unpacked([8, 1, 1], (block, to) =>
         {
             for (var group = 0; group < 8; group++)
                 to[group] = (byte)(Signs(block, group) >> 28);
         }));
-        var unsigned = BlockFormat.Constant(builder, Tensor.Of<uint>(spreadPoints, spreadPoints.Length)).Gather(chosen.Cast(ElementType.Int64), 0);
+        var unsigned = new Term(builder, builder.Constant(Tensor.Of<uint>(spreadPoints, spreadPoints.Length))).Gather(chosen.Cast(ElementType.Int64), 0);
         // Bits that lie side by side are moved apart, first four and four, then two and two, to every third place from the third on.
         var spread = signs.Cast(ElementType.UInt32);
         foreach (var (shift, mask) in ((int, uint)[])[(8, 0x00F00F), (4, 0x0C30C3), (2, 0x249249)])
             spread = spread.Map(Functions.BitOr, spread.Map(Functions.ShiftLeft, spread.Scalar(shift))).Map(Functions.BitAnd, spread.Scalar(mask));
         var point = unsigned.Map(Functions.BitOr, spread.Map(Functions.ShiftLeft, spread.Scalar(2))).Unsqueeze(4);
         var codes = point.Map(Functions.ShiftRight, point.Constant(Tensor.Vector<uint>(0, 3, 6, 9, 12, 15, 18, 21))).Map(Functions.BitAnd, point.Scalar(15));
-        var values = BlockFormat.Constant(builder, Tensor.Of<float>(coordinates, coordinates.Length)).Gather(codes.Cast(ElementType.Int64), 0);
+        var values = new Term(builder, builder.Constant(Tensor.Of<float>(coordinates, coordinates.Length))).Gather(codes.Cast(ElementType.Int64), 0);
         return values * ((scales.Cast(ElementType.Float32) * 0.25 + 0.125) * BlockFormat.Scale(tensor, builder, 0, 3));
     }
 }

@@ -2,6 +2,7 @@ using Softmodel.Compile;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Import.Families;
+using Softmodel.ModelTests.Families;
 using Softmodel.Runtime;
 
 namespace Softmodel.ModelTests.Language;
@@ -11,9 +12,7 @@ public class TapTests
 {
     const int Tokens = 3;
 
-    public static TheoryData<string> Families => [.. Directory.GetDirectories(Path.Combine(Shared.Folder("lm"), "families")).Select(p => Path.GetFileName(p)).Order(StringComparer.Ordinal)];
-
-    static string Folder(string family) => Path.Combine(Shared.Folder("lm"), "families", family);
+    static string Folder(string family) => Shared.Folder($"lm/families/{family}");
 
     /// <summary>The taps of a model that reads a text of three tokens.</summary>
     static Dictionary<string, Tensor> Run(string family, params string[] taps)
@@ -40,7 +39,7 @@ public class TapTests
     static float[] Numbers(Tensor tensor) => [.. tensor.Values<float>()];
 
     [Theory]
-    [MemberData(nameof(Families))]
+    [MemberData(nameof(FamilyTests.Folders), MemberType = typeof(FamilyTests))]
     public void The_residual_stream_is_what_parts_of_a_layer_are_added_to(string family)
     {
         using var model = Model.Load(Folder(family));
