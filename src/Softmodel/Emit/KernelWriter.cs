@@ -348,11 +348,14 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
     {
         ElementType.Bool => number.Whole != 0 ? "true" : "false",
         ElementType.Float64 => double.IsFinite(number.Value) ? $"{number.Value.ToString("R", CultureInfo.InvariantCulture)}d" : Special("double", number.Value),
-        var t when t.IsFloat() => float.IsFinite((float)number.Value) ? $"{((float)number.Value).ToString("R", CultureInfo.InvariantCulture)}f" : Special("float", number.Value),
+        var t when t.IsFloat() => Literal(number.Value),
         ElementType.UInt64 => $"{unchecked((ulong)number.Whole).ToString(CultureInfo.InvariantCulture)}UL",
         ElementType.Int64 => number.Whole == long.MinValue ? "long.MinValue" : $"({number.Whole.ToString(CultureInfo.InvariantCulture)}L)",
         var t => $"(({CSharp(t)})({number.Whole.ToString(CultureInfo.InvariantCulture)}))",
     };
+
+    /// <summary>A float literal.</summary>
+    public static string Literal(double value) => float.IsFinite((float)value) ? $"{((float)value).ToString("R", CultureInfo.InvariantCulture)}f" : Special("float", value);
 
     static string Special(string type, double value) =>
         double.IsNaN(value) ? $"{type}.NaN" : value > 0 ? $"{type}.PositiveInfinity" : $"{type}.NegativeInfinity";

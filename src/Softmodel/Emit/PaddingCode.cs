@@ -28,7 +28,7 @@ static class PaddingCode
         var (height, width) = (row is null ? "1L" : writer.Code(row.Extent), writer.Code(column.Extent));
         string Place(Expr.Guard? guard, Axis? axis) => guard is null ? "0, 0, long.MaxValue" : $"{writer.Code(guard.Index.Offset)}, {writer.Code(guard.Index.Stride(axis!))}, {writer.Code(guard.Size)}";
         var copy = $"Columns.Gather({from} + {writer.Code(source.Index.AtStart(within))}, {to} + {writer.Code(nest.At.AtStart(within))} + first, first, count * {width} - {width} + end - begin, {width}, "
-            + $"{(row is null ? "0" : writer.Code(source.Index.Stride(row)))}, 1, {Place(inRow, row)}, {Place(inColumn, column)}, {WindowCode.Number(((Expr.Number)guards[0].Outside).Value)});\n";
+            + $"{(row is null ? "0" : writer.Code(source.Index.Stride(row)))}, 1, {Place(inRow, row)}, {Place(inColumn, column)}, {KernelWriter.Literal(((Expr.Number)guards[0].Outside).Value)});\n";
         var loop = $"while (at < atEnd)\n{{\n    long row = at / {height}, line = at - row * {height}, count = Math.Min({height} - line, atEnd - at), first = line * {width} + begin;\n    at += count;\n{KernelWriter.Indent(NestCode.RowDecoding(writer, planes) + copy, 1)}}}\n";
         var rows = writer.Code(Dim.Product(axes[..^1].Select(a => a.Extent)));
         return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}Split.Of({rows}, {width}, 1, task, out var at, out var atEnd, out var begin, out var end);\n{loop}", 2), writer.Parameters, $"Split.Tasks({writer.InFrame(rows)}, {writer.InFrame(width)}, 1)");

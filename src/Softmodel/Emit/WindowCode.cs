@@ -146,8 +146,8 @@ sealed class WindowCode
         var (y, yStep, height) = inRow is null ? ("0", "0", "long.MaxValue") : (writer.Code(inRow.Index.Offset), writer.Code(inRow.Index.Stride(row!).Value!.Value / down!.Stride), writer.Code(inRow.Size));
         var (place, placeStep, most) = inColumn is null ? ("0", "0", "long.MaxValue") : (writer.Code(inColumn.Index.Offset), writer.Code(inColumn.Index.Stride(column).Value!.Value / across.Stride), writer.Code(inColumn.Size));
         body.Append(row is null
-            ? $"Columns.Gather({x} + {writer.Code(Placed(source.Index))} + {RowsCode.From} * {writer.Code(across.Unit * across.Stride)}, map, 0, places, long.MaxValue, 0, {writer.Code(across.Unit)}, 0, 0, long.MaxValue, {place}{(inColumn is null ? "" : $" + {RowsCode.From} * {across.Stride} * {placeStep}")}, {placeStep}, {most}, {Number(outside)});\n"
-            : $"Columns.Gather({x} + {writer.Code(Placed(source.Index))}, map, {RowsCode.From} * {down!.Stride} * places, {rows} * places, places, {writer.Code(down.Unit)}, {writer.Code(across.Unit)}, {y}, {yStep}, {height}, {place}, {placeStep}, {most}, {Number(outside)});\n");
+            ? $"Columns.Gather({x} + {writer.Code(Placed(source.Index))} + {RowsCode.From} * {writer.Code(across.Unit * across.Stride)}, map, 0, places, long.MaxValue, 0, {writer.Code(across.Unit)}, 0, 0, long.MaxValue, {place}{(inColumn is null ? "" : $" + {RowsCode.From} * {across.Stride} * {placeStep}")}, {placeStep}, {most}, {KernelWriter.Literal(outside)});\n"
+            : $"Columns.Gather({x} + {writer.Code(Placed(source.Index))}, map, {RowsCode.From} * {down!.Stride} * places, {rows} * places, places, {writer.Code(down.Unit)}, {writer.Code(across.Unit)}, {y}, {yStep}, {height}, {place}, {placeStep}, {most}, {KernelWriter.Literal(outside)});\n");
         body.Append(weights is null ? Extremes() : Products(writer, Placed));
         // What becomes of the sums.
         var along = row is null ? (Index)column : (Index)row * column.Extent + column;
@@ -167,9 +167,6 @@ sealed class WindowCode
         var sizes = Sizes(writer.Code);
         return new(KernelWriter.Indent($"{KernelWriter.Taken(parameters, given)}{writer.Sizes}Split.Of({sizes}, task, out var at, out var atEnd, out var begin, out var end);\n{loop}", 2), given, $"Split.Tasks({(row is null || column.Extent.Value > 0 ? "" : $"({TileCode.Frame(column.Extent)}) <= 0 ? 0 : ")}{Sizes(size => size.IsKnown ? TileCode.Frame(size) : $"({TileCode.Frame(size)})")})");
     }
-
-    /// <summary>A number as C# has it.</summary>
-    public static string Number(double value) => double.IsNegativeInfinity(value) ? "float.NegativeInfinity" : double.IsPositiveInfinity(value) ? "float.PositiveInfinity" : double.IsNaN(value) ? "float.NaN" : $"{(float)value:R}f";
 
     string Load(string at) => across.Stride == 1 ? $"VX.Load({at})" : $"Maths.Gather({at}, {across.Stride})";
 

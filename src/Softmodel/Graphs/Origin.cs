@@ -71,9 +71,6 @@ public sealed record Origin(string Node = "")
     /// <summary>What it is in its layer.</summary>
     public Role Role { get; init; }
 
-    /// <summary>The name of the node in the model's file: what stands between the last two quotes of <see cref="Node"/>.</summary>
-    public string Name => Quoted(Node);
-
     static string Quoted(string node)
     {
         var end = node.LastIndexOf('\'');
