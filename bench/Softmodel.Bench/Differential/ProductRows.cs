@@ -32,7 +32,12 @@ static class ProductRows
             var letters = equation.Where(char.IsLetter).Distinct().ToDictionary(c => c, _ => d.Within(1, 5));
             var around = d.Shape(d.Within(0, 2), 1);
             var left = equation.Split("->")[0].Replace(" ", "", StringComparison.Ordinal);
-            d.Node("Einsum", [.. left.Split(',').Select(t => d.Data(type, [.. t.Contains('.') ? around.Select(s => d.Chance(0.2) && left.Contains(',') ? 1 : Math.Min(s, 4)) : [], .. t.Where(char.IsLetter).Select(c => (long)letters[c])]))], type, ("equation", equation));
+            d.Node("Einsum", [.. left.Split(',').Select(t =>
+            {
+                // An axis of size 1 is stretched, whether it has a letter or not.
+                var stretched = t.Where(c => char.IsLetter(c) && left.Contains(',') && d.Chance(0.1)).ToHashSet();
+                return d.Data(type, [.. t.Contains('.') ? around.Select(s => d.Chance(0.2) && left.Contains(',') ? 1 : Math.Min(s, 4)) : [], .. t.Where(char.IsLetter).Select(c => stretched.Contains(c) ? 1L : letters[c])]);
+            })], type, ("equation", equation));
         }),
         new("Det", d =>
         {

@@ -28,6 +28,11 @@ static class Einsums
         var sizes = result.Concat(labelled.SelectMany(x => x.Letters)).Distinct().ToDictionary(c => c, c =>
             labelled.Where(x => x.Letters.Contains(c)).Select(x => x.Term.Shape[x.Letters.IndexOf(c)]).OrderBy(d => d.Value == 1).DefaultIfEmpty(Dim.One).First());
         labelled = [.. labelled.Select(x => Without(x, c => sizes[c].Value != 1 && x.Term.Shape[x.Letters.IndexOf(c)].Value == 1))];
+        // Only what runs knows which of the others are 1.
+        foreach (var x in labelled)
+            foreach (var (letter, size) in x.Letters.Zip(x.Term.Shape.Dims))
+                sizes[letter] = Dim.Broadcast(sizes[letter], size);
+        labelled = [.. labelled.Select(x => x with { Term = x.Term.Broadcast(new([.. x.Letters.Select(c => sizes[c])])) })];
 
         var product = labelled[0];
         for (var i = 1; i < labelled.Count; i++)
