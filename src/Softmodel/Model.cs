@@ -1,3 +1,4 @@
+using Softmodel.Arrays;
 using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Emit.Native;
@@ -175,14 +176,52 @@ public sealed class Model : IDisposable
     /// <summary>What each pass did.</summary>
     internal IReadOnlyList<PassRun> Passes => Passed.Runs;
 
+    /// <summary>The passes that broke the budget, and by how much.</summary>
+    internal IEnumerable<string> Refusals => Passes.Where(r => r.IsRefused).Select(r => $"the pass {r.Pass.Name} is {r.Refusal(use)}");
+
     (Compilation Compilation, IReadOnlyList<PassRun> Runs) Passed
     {
         get
         {
             lock (gate)
-                return passed ??= Pipeline.Run(new(Path, Imported, use, checkpoint is null ? Evaluator.FoldKeepingNarrow : Evaluator.FoldKeepingStored));
+            {
+                return passed ??= Pipeline.Run(new(Path, Imported, use, checkpoint is null ? Evaluator.FoldKeepingNarrow : Evaluator.FoldKeepingStored)
+                {
+                    Measurement = use.MeasureOn.Count > 0 ? new(MeasuredOn(), Results) : null,
+                });
+            }
         }
     }
+
+    /// <summary>The inputs that passes are measured on, of those that are not compiled in.</summary>
+    InputSet[] MeasuredOn()
+    {
+        TensorInfo[] known = [.. Fixed.Select(k => new TensorInfo(k.Key, k.Value.Type, [.. k.Value.Dims.ToArray().Select(d => $"{d}")]))];
+        var present = file?.Model.Graph.Inputs.Select(i => i.Name).ToList();
+        TensorInfo[] inputs = [.. Imported.Arguments.Select(v => Info(v.Name, v.Type)).Concat(known).OrderBy(i => present?.IndexOf(i.Name) ?? 0)];
+        return [.. use.MeasureOn.SelectMany(folder => InputFolder.Read(folder, inputs, Fixed))];
+    }
+
+    /// <summary>What a graph computes, as it is compiled for this processor.</summary>
+    static IReadOnlyList<Tensor[]> Results(Graph graph, IReadOnlyList<InputSet> inputs)
+    {
+        using var compiled = InProcess.Compile(Lower.Program(graph), InProcess.Width);
+        return [.. inputs.Select(set =>
+        {
+            compiled.Forget();
+            try
+            {
+                return compiled.Run((IReadOnlyList<Tensor>)[.. graph.Arguments.Select(v => set.Tensors[v.Name])]);
+            }
+            catch (ModelException e)
+            {
+                throw new SoftmodelException($"nothing can be measured on {set.Name}: {e.Message}", e);
+            }
+        })];
+    }
+
+    IEnumerable<string> MeasuredFiles => use.MeasureOn.SelectMany(folder => Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal)
+        : throw new SoftmodelException($"there is no folder '{folder}' to measure on"));
 
     /// <summary>The kernels that it becomes.</summary>
     internal LoweredProgram Program
@@ -210,13 +249,14 @@ public sealed class Model : IDisposable
             _ = Passed;
         var folder = compile.UseCache ? StoreSettings.FromEnvironment().Cache : null;
         // Without a cache no program is found by them.
-        string[] hashes = folder is null ? [] : [.. Checkpoint.More(Path).Prepend(Path).Select(p => FileHashes.Of(p, folder, cancel))];
+        string[] read = [Path, .. Checkpoint.More(Path), .. MeasuredFiles];
+        string[] hashes = folder is null ? [] : [.. read.Select(p => FileHashes.Of(p, folder, cancel))];
         var beside = Directory.Exists(Path) ? Path : System.IO.Path.GetDirectoryName(Path)!;
         var compiled = new CompileCache(folder).Get($"{string.Join(" ", hashes)} {use.Key} {width}", Name, beside, width, () =>
         {
             progress?.Report("importing");
             // What was remembered of the files sufficed to find a program; what one is made of is read in whole.
-            foreach (var (path, hash) in Checkpoint.More(Path).Prepend(Path).Zip(hashes))
+            foreach (var (path, hash) in read.Zip(hashes))
             {
                 if (FileHashes.Of(path, null, cancel) != hash)
                 {
@@ -225,6 +265,8 @@ public sealed class Model : IDisposable
                 }
             }
             var program = Program;
+            foreach (var refusal in Refusals)
+                progress?.Report(refusal);
             cancel.ThrowIfCancellationRequested();
             progress?.Report("writing C#");
             var code = ProgramCode.Write(program, width);

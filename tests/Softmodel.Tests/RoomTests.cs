@@ -13,13 +13,14 @@ public class RoomTests
         ("Softmodel.Sources", []),
         ("Softmodel.Evaluate", ["Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Import", ["Softmodel.Graphs", "Softmodel.Runtime"]),
+        ("Softmodel.Arrays", ["Softmodel.Import", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Export", ["Softmodel.Import", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Passes", ["Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Lowering", ["Softmodel.Graphs", "Softmodel.Runtime"]),
-        ("Softmodel.Compile", ["Softmodel.Passes", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
+        ("Softmodel.Compile", ["Softmodel.Arrays", "Softmodel.Passes", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Emit", ["Softmodel.Lowering", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Report", ["Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Runtime"]),
-        ("Softmodel", ["Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
+        ("Softmodel", ["Softmodel.Arrays", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Speech", ["Softmodel", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Language", ["Softmodel", "Softmodel.Emit", "Softmodel.Compile", "Softmodel.Import", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Cli.Arrays", [.. Library, "Softmodel.Cli"]),
@@ -34,7 +35,7 @@ public class RoomTests
         ("Softmodel.Cli", [.. Library, "Softmodel.Cli.Commands", "Softmodel.Cli.Conformance", "Softmodel.Cli.Bench", "Softmodel.Cli.Peers"]),
     ];
 
-    static string[] Library => ["Softmodel", "Softmodel.Report", "Softmodel.Language", "Softmodel.Speech", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Export", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"];
+    static string[] Library => ["Softmodel", "Softmodel.Report", "Softmodel.Language", "Softmodel.Speech", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Export", "Softmodel.Arrays", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"];
 
     // Types without a room of their own are seen from every room: these names tell that one is used.
     static readonly Regex rootTypes = new(@"(?<![\w.""])(?:Model\.Load|CompileOptions\b)");

@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using Softmodel.Cli;
 using Softmodel.Cli.Conformance;
 using Softmodel.Cli.Peers;
 using Softmodel.Compile;

@@ -1,4 +1,4 @@
-using Softmodel.Cli.Arrays;
+using Softmodel.Arrays;
 
 namespace Softmodel.Bench.Differential;
 

@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using Softmodel.Cli;
 using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Evaluate;

@@ -1,7 +1,7 @@
-using Softmodel.Cli;
 using Softmodel.Cli.Bench;
 using Softmodel.Cli.Peers;
 using Softmodel.Cli.Workloads;
+using Softmodel.Emit;
 using Softmodel.Graphs;
 
 namespace Softmodel.Bench.Layers;

@@ -1,6 +1,6 @@
-using System.IO.Compression;
 using System.Text;
 using System.Text.Json;
+using Softmodel.Arrays;
 using Softmodel.Graphs;
 using Softmodel.Runtime;
 using Softmodel.Speech;
@@ -47,16 +47,15 @@ static class ArrayFiles
 
     static Given ReadOne(string name, string value)
     {
-        var bytes = () => Bytes(value);
         switch (Path.GetExtension(value).ToLowerInvariant())
         {
             case ".npy":
-                return new(Npy.Read(bytes(), value), null, value);
+                return new(Npy.Read(value), null, value);
             case ".wav":
                 var sound = WaveFile.Read(value);
                 return new(Tensor.Of(sound.Samples.Span, sound.Samples.Length), null, value);
             case ".json":
-                return new(null, Parse(bytes(), value), value);
+                return new(null, Parse(Bytes(value), value), value);
             default:
                 try
                 {
@@ -75,35 +74,8 @@ static class ArrayFiles
         return Numbers.Read(document.RootElement.Clone(), where);
     }
 
-    static IEnumerable<(string Name, Given Value)> ReadNamed(string path)
-    {
-        var bytes = Bytes(path);
-        return Path.GetExtension(path).Equals(".npz", StringComparison.OrdinalIgnoreCase) ? ReadNpz(bytes, path) : ReadJson(bytes, path);
-    }
-
-    static List<(string, Given)> ReadNpz(byte[] bytes, string path)
-    {
-        const long most = int.MaxValue - 1024;
-        try
-        {
-            using var zip = new ZipArchive(new MemoryStream(bytes));
-            return [.. zip.Entries.Where(e => e.Name.EndsWith(".npy", StringComparison.Ordinal)).Select(entry =>
-            {
-                var where = $"'{entry.FullName}' in {path}";
-                if (entry.Length > most)
-                    throw new SoftmodelException($"{where} has {entry.Length:N0} bytes; at most {most:N0} can be read");
-                using var stream = entry.Open();
-                // The size in the archive is only a claim: memory grows with what really comes.
-                using var content = new MemoryStream();
-                stream.CopyTo(content);
-                return (entry.FullName[..^4], new Given(Npy.Read(content.GetBuffer().AsMemory(0, (int)content.Length), where), null, where));
-            })];
-        }
-        catch (InvalidDataException e)
-        {
-            throw new SoftmodelException($"{path} is damaged: {e.Message}", e);
-        }
-    }
+    static IEnumerable<(string Name, Given Value)> ReadNamed(string path) => Path.GetExtension(path).Equals(".npz", StringComparison.OrdinalIgnoreCase)
+        ? Npz.Read(path).Select(a => (a.Name, new Given(a.Tensor, null, a.Where))) : ReadJson(Bytes(path), path);
 
     static List<(string, Given)> ReadJson(byte[] bytes, string path)
     {
@@ -128,7 +100,7 @@ static class ArrayFiles
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new SoftmodelException(e is FileNotFoundException or DirectoryNotFoundException ? $"there is no file '{path}'" : $"'{path}' can't be read: {e.Message}", e);
+            throw Npy.Unreadable(path, e);
         }
     }
 
@@ -141,7 +113,7 @@ static class ArrayFiles
     {
         var write = Path.GetExtension(path).ToLowerInvariant() switch
         {
-            ".npz" => (Action<Stream>?)(stream => WriteNpz(stream, tensors)),
+            ".npz" => (Action<Stream>?)(stream => Npz.Write(stream, tensors)),
             ".json" => stream => WriteJson(stream, tensors),
             ".npy" => stream => Npy.Write(stream, Only(tensors, path)),
             ".wav" => null,
@@ -163,16 +135,6 @@ static class ArrayFiles
 
     static Tensor Only(IReadOnlyList<(string Name, Tensor Tensor)> tensors, string path) => tensors is [var (_, tensor)] ? tensor
         : throw new UsageException($"'{path}' holds one array, and there are {tensors.Count}: write NAME=FILE for one of {string.Join(", ", tensors.Select(t => t.Name))}, or name a .npz file");
-
-    static void WriteNpz(Stream stream, IReadOnlyList<(string Name, Tensor Tensor)> tensors)
-    {
-        using var zip = new ZipArchive(stream, ZipArchiveMode.Create, leaveOpen: true);
-        foreach (var (name, tensor) in tensors)
-        {
-            using var entry = zip.CreateEntry(name + ".npy", CompressionLevel.NoCompression).Open();
-            Npy.Write(entry, tensor);
-        }
-    }
 
     static void WriteJson(Stream stream, IReadOnlyList<(string Name, Tensor Tensor)> tensors)
     {

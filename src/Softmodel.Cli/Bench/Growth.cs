@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Softmodel.Cli.Peers;
 using Softmodel.Cli.Workloads;
+using Softmodel.Emit;
 using Softmodel.Runtime;
 
 namespace Softmodel.Cli.Bench;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Softmodel.Cli.Peers;
+using Softmodel.Emit;
 using Softmodel.Graphs;
 using Softmodel.Runtime;
 

@@ -3,6 +3,7 @@ using Softmodel.Cli.Bench;
 using Softmodel.Cli.Peers;
 using Softmodel.Cli.Verify;
 using Softmodel.Cli.Workloads;
+using Softmodel.Emit;
 using Softmodel.Language;
 using Softmodel.Runtime;
 using Softmodel.Sources;

@@ -25,6 +25,8 @@ static class BuildCommand
                 throw new UsageException(fault);
             using var model = await choice.Load(parsed, terminal, cancel);
             var built = await terminal.Working(progress => LanguageModel.BuildAsync(model, output, options, progress, cancel));
+            foreach (var refusal in model.Refusals)
+                terminal.Say(refusal);
             terminal.Result(new
             {
                 model = model.Name,

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using Softmodel.Cli.Arrays;
+using Softmodel.Emit;
 using Softmodel.Graphs;
 using Softmodel.Runtime;
 

@@ -54,7 +54,7 @@ static class ShowCommand
             using var model = await choice.Load(parsed, terminal, cancel);
             if (parsed.GetValue(passes))
             {
-                ShowPasses(terminal, model.Name, await terminal.Working(progress => Task.Run(() =>
+                ShowPasses(terminal, model, await terminal.Working(progress => Task.Run(() =>
                 {
                     progress.Report("importing");
                     return model.Passes;
@@ -83,19 +83,21 @@ static class ShowCommand
         }, Verb.Json());
     }
 
-    static void ShowPasses(Terminal terminal, string model, IReadOnlyList<PassRun> runs)
+    static void ShowPasses(Terminal terminal, Model model, IReadOnlyList<PassRun> runs)
     {
         static string Change(string before, string after) => before == after ? before : $"{before} → {after}";
-        static string Found(PassRun run) => run switch
+        string Found(PassRun run) => run switch
         {
             { IsAsked: false } => "not asked for",
-            { Findings: [] } => "",
-            { Findings: var all } when all.Where(f => f.IsKept).ToArray() is { Length: > 0 } kept => $"{kept.Length} of {all.Count} replaced, at least {kept.Min(f => f.SnrDb):0.0} dB",
+            { IsRefused: true } => run.Refusal(model.Use),
+            { Findings: [] } => Cost("", run.Loss),
+            { Findings: var all } when all.Where(f => f.IsKept).ToArray() is { Length: > 0 } kept => $"{kept.Length} of {all.Count} replaced, at least {kept.Min(f => f.SnrDb):0.0} dB{Cost("; ", run.Loss)}",
             var refused => $"0 of {refused.Findings.Count} replaced, at most {refused.Findings.Max(f => f.SnrDb):0.0} dB",
         };
+        static string Cost(string before, Loss? loss) => loss is null ? "" : $"{before}outputs {loss.SnrDb:0.0} dB";
         terminal.Result(new
         {
-            model,
+            model = model.Name,
             passes = runs.Select(r => new
             {
                 pass = r.Pass.Name,
@@ -106,6 +108,9 @@ static class ShowCommand
                 nodes_after = r.NodesAfter,
                 bytes_before = r.BytesBefore,
                 bytes_after = r.BytesAfter,
+                refused = r.IsRefused,
+                output_snr_db = r.Loss?.SnrDb,
+                worst = r.Loss is { } loss ? new { output = loss.Output, inputs = loss.Inputs } : null,
                 findings = r.Findings.Select(f => new { where = f.Where, replaced_by = f.ReplacedBy, snr_db = f.SnrDb, kept = f.IsKept }),
                 ms = Math.Round(r.Milliseconds, 1),
             }),

@@ -12,6 +12,10 @@ sealed class UseChoice
 
     readonly Option<double?> snr = new("--min-snr") { Description = $"The least SNR of quantised weights in decibels; those that lose more stay as they are. {UseCase.UsualMinSnrDb} by default.", HelpName = "DB" };
 
+    readonly Option<string[]> measureOn = new("--measure-on") { Description = "A folder with inputs of the use, on which passes that are not exact are measured: a .npz file or a folder of .npy files for each case.", HelpName = "FOLDER" };
+
+    readonly Option<double?> outputs = new("--min-output-snr") { Description = $"The budget of fidelity: the least SNR of an output in decibels on what is measured on; a pass that breaks it is refused. {UseCase.UsualMinOutputSnrDb} by default.", HelpName = "DB" };
+
     readonly Option<string[]> tap = new("--tap") { Description = "A value inside the model that is an output, too: residual.14, heads.7.3, mlp_hidden.0, MODULE or into:MODULE; see docs/passes.md.", HelpName = "PLACE" };
 
     readonly Option<string[]> without = new("--without") { Description = "A pass that is left out; 'show MODEL --passes' lists them.", HelpName = "PASS" };
@@ -28,14 +32,19 @@ sealed class UseChoice
     {
         without.AcceptOnlyFromAmong(Passes);
         stopAfter.AcceptOnlyFromAmong(Passes);
-        snr.Validators.Add(given =>
+        foreach (var decibels in (Option<double?>[])[snr, outputs])
         {
-            if (given.GetValueOrDefault<double?>() is not (>= 0 and < double.PositiveInfinity))
-                given.AddError("--min-snr is a number of decibels from 0 up");
-        });
+            decibels.Validators.Add(given =>
+            {
+                if (given.GetValueOrDefault<double?>() is not (>= 0 and < double.PositiveInfinity))
+                    given.AddError($"{decibels.Name} is a number of decibels from 0 up");
+            });
+        }
         command.Options.Add(file);
         command.Options.Add(quantize);
         command.Options.Add(snr);
+        command.Options.Add(measureOn);
+        command.Options.Add(outputs);
         command.Options.Add(tap);
         command.Options.Add(without);
         command.Options.Add(stopAfter);
@@ -52,6 +61,8 @@ sealed class UseChoice
         {
             Quantize = parsed.GetValue(quantize) ?? said.Quantize,
             MinSnrDb = parsed.GetValue(snr) ?? said.MinSnrDb,
+            MeasureOn = [.. (parsed.GetValue(measureOn) ?? []).Select(Path.GetFullPath)],
+            MinOutputSnrDb = parsed.GetValue(outputs),
             Taps = parsed.GetValue(tap) ?? [],
             Without = parsed.GetValue(without) ?? [],
             StopAfter = parsed.GetValue(stopAfter),
@@ -59,6 +70,8 @@ sealed class UseChoice
         };
         if (parsed.GetValue(file) is { } path)
             use = use.Over(UseCase.Read(path));
+        if (use.MinOutputSnrDb is not null && use.MeasureOn.Count == 0)
+            throw new UsageException("nothing is there that --min-output-snr could be measured on: write --measure-on FOLDER as well");
         return use.MinSnrDb is null || (use.Quantize ?? usually) != Quantization.None ? use
             : throw new UsageException("nothing is quantised that --min-snr could be the fidelity of: write --quantize int16 as well");
     }

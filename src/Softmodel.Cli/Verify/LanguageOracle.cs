@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Softmodel.Cli.Arrays;
+using Softmodel.Arrays;
 using Softmodel.Cli.Peers;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;

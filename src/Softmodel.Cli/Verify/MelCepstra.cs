@@ -3,6 +3,7 @@ using NWaves.FeatureExtractors;
 using NWaves.FeatureExtractors.Options;
 using NWaves.Transforms;
 using NWaves.Windows;
+using Softmodel.Evaluate;
 
 namespace Softmodel.Cli.Verify;
 

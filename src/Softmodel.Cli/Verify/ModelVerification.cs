@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using Softmodel.Arrays;
 using Softmodel.Cli.Peers;
 using Softmodel.Cli.Workloads;
+using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Export.Onnx;
 using Softmodel.Graphs;
@@ -170,7 +172,7 @@ static class ModelVerification
         if (folder is not null)
         {
             TensorInfo[] inputs = [.. model.Inputs, .. known.Select(k => new TensorInfo(k.Key, k.Value.Type, [.. k.Value.Dims.ToArray().Select(d => $"{d}")]))];
-            return InputFolder.Read(folder, [.. peer.Inputs.Select(n => inputs.FirstOrDefault(i => i.Name == n)).OfType<TensorInfo>()], known);
+            return [.. InputFolder.Read(folder, [.. peer.Inputs.Select(n => inputs.FirstOrDefault(i => i.Name == n)).OfType<TensorInfo>()], known).Select(i => new Workload(i.Name, i.Tensors))];
         }
         var generated = new GeneratedInputs(model.Graph);
         return [.. (model.Cases.Count > 0 ? generated.Of(model.Cases) : generated.Of(sizes)).Select(w => w.With(known))];

@@ -1,5 +1,6 @@
 using Softmodel.Cli.Peers;
 using Softmodel.Cli.Workloads;
+using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 

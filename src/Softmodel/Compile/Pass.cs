@@ -25,5 +25,11 @@ sealed record Pass(string Name, Fidelity Fidelity, string Does, Func<Compilation
 /// <param name="BytesBefore">Bytes of parameters and other constants.</param>
 /// <param name="BytesAfter">The same after it.</param>
 /// <param name="Findings">What it found.</param>
-/// <param name="Milliseconds">How long it took.</param>
-sealed record PassRun(Pass Pass, bool IsAsked, int NodesBefore, int NodesAfter, long BytesBefore, long BytesAfter, IReadOnlyList<Finding> Findings, double Milliseconds);
+/// <param name="Milliseconds">How long it took, measuring included.</param>
+/// <param name="Loss">What the results have lost with it and those before it; null where it is exact or nothing was there to measure on.</param>
+/// <param name="IsRefused">Whether that is more than the budget, and the graph stayed as it was before.</param>
+sealed record PassRun(Pass Pass, bool IsAsked, int NodesBefore, int NodesAfter, long BytesBefore, long BytesAfter, IReadOnlyList<Finding> Findings, double Milliseconds, Loss? Loss = null, bool IsRefused = false)
+{
+    /// <summary>Why it was refused, in words.</summary>
+    public string Refusal(UseCase use) => $"refused: '{Loss!.Output}' has {Loss.SnrDb:0.0} dB for {Loss.Inputs}, and {use.LeastOutputSnrDb:0.#} are asked for";
+}

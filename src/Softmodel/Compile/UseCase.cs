@@ -43,6 +43,24 @@ public sealed record UseCase
     public const double UsualMinSnrDb = 50;
 
     /// <summary>
+    /// Folders with inputs of the use, on which passes that are not exact are measured: a .npz file or a folder of .npy files for
+    /// each case, or ONNX's <c>test_data_set_N/input_M.pb</c>. Without any, a pass is held to what it states itself alone. In a file,
+    /// paths are from its folder.
+    /// </summary>
+    public IReadOnlyList<string> MeasureOn { get; init; } = [];
+
+    /// <summary>
+    /// The budget of fidelity of the whole model: the least SNR of an output in decibels, for each of <see cref="MeasureOn"/>. A pass
+    /// that breaks it is refused. Null for <see cref="UsualMinOutputSnrDb"/>.
+    /// </summary>
+    public double? MinOutputSnrDb { get; init; }
+
+    /// <summary>The least SNR of outputs where none is said: 30 dB, a thousandth of their power.</summary>
+    public const double UsualMinOutputSnrDb = 30;
+
+    internal double LeastOutputSnrDb => MinOutputSnrDb ?? UsualMinOutputSnrDb;
+
+    /// <summary>
     /// Whether an exported decoder keeps what it has read: its inputs <c>past_key_values.*</c>, which it gives back as
     /// <c>present.*</c> with more appended, become states, and it reads one text. <see cref="Language.LanguageModel"/> asks for it.
     /// </summary>
@@ -83,14 +101,17 @@ public sealed record UseCase
         try
         {
             var use = JsonSerializer.Deserialize<UseCase>(File.ReadAllBytes(path), form) ?? throw new JsonException("null is no use case");
-            if (use is not { Sizes: not null, Shapes: not null, Values: not null, Without: not null, Taps: not null } || use.Shapes.Values.Contains(null) || use.Values.Values.Contains(null) || use.Taps.Contains(null))
+            if (use is not { Sizes: not null, Shapes: not null, Values: not null, Without: not null, Taps: not null, MeasureOn: not null } || use.Shapes.Values.Contains(null) || use.Values.Values.Contains(null) || use.Taps.Contains(null) || use.MeasureOn.Contains(null))
                 throw new JsonException("null stands where names or numbers are wanted");
             if (use.Sizes.Values.Concat(use.Shapes.Values.SelectMany(s => s)).Any(n => n < 0))
                 throw new JsonException("a size is negative");
             if (use.MinSnrDb < 0)
                 throw new JsonException("minSnrDb is negative");
+            if (use.MinOutputSnrDb < 0)
+                throw new JsonException("minOutputSnrDb is negative");
             _ = Pipeline.Chosen(use);
-            return use;
+            var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+            return use with { MeasureOn = [.. use.MeasureOn.Select(p => Path.GetFullPath(p, folder))] };
         }
         catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
         {
@@ -102,11 +123,12 @@ public sealed record UseCase
         }
     }
 
-    /// <summary>The use case and its passes as one text, the same for the same program.</summary>
+    /// <summary>The use case and its passes as one text, the same for the same program; what the files of <see cref="MeasureOn"/> hold is not in it.</summary>
     internal string Key => string.Join(";", Sizes.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}={s.Value}")
         .Concat(Shapes.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}:{string.Join(",", s.Value)}"))
         .Concat(Values.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}<-{string.Join(",", s.Value.Select(v => v.ToString("R", CultureInfo.InvariantCulture)))}"))
         .Concat(Quantize is not null and not Quantization.None ? [$"quantize {Quantize} {(MinSnrDb ?? UsualMinSnrDb).ToString("R", CultureInfo.InvariantCulture)}"] : [])
+        .Concat(MeasureOn.Count > 0 ? [$"outputs {LeastOutputSnrDb.ToString("R", CultureInfo.InvariantCulture)}"] : [])
         .Concat(KeepsPast ? ["past"] : [])
         .Concat(Taps.Select(t => $"tap {t}"))
         .Append($"passes {string.Join(",", Pipeline.Chosen(this).Select(p => p.Name))}"));
@@ -120,6 +142,8 @@ public sealed record UseCase
         Values = Merged(below.Values, Values),
         Quantize = Quantize ?? below.Quantize,
         MinSnrDb = MinSnrDb ?? below.MinSnrDb,
+        MeasureOn = [.. below.MeasureOn.Union(MeasureOn)],
+        MinOutputSnrDb = MinOutputSnrDb ?? below.MinOutputSnrDb,
         KeepsPast = KeepsPast || below.KeepsPast,
         Taps = [.. below.Taps.Union(Taps)],
         Without = [.. below.Without.Union(Without)],

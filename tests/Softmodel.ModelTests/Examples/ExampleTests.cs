@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Softmodel.Cli;
 using Softmodel.Cli.Peers;
+using Softmodel.Emit;
 using Softmodel.Graphs;
 using Softmodel.Language;
 using Softmodel.ModelTests.Native;

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Softmodel.Cli.Arrays;
+using Softmodel.Arrays;
 using Softmodel.Import.Families;
 using Softmodel.Language;
 using Softmodel.Runtime;

@@ -1,4 +1,3 @@
-using Softmodel.Cli;
 using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Evaluate;

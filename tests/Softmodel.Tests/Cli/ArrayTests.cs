@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using CsCheck;
+using Softmodel.Arrays;
 using Softmodel.Cli;
 using Softmodel.Cli.Arrays;
 using Softmodel.Graphs;

@@ -1,4 +1,5 @@
 using Softmodel.Cli.Verify;
+using Softmodel.Evaluate;
 
 namespace Softmodel.Tests.Cli;
 

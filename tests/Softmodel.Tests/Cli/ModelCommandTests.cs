@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Google.Protobuf;
+using Softmodel.Arrays;
 using Softmodel.Cli;
 using Softmodel.Cli.Arrays;
 using Softmodel.Graphs;

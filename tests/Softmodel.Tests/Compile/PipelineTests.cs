@@ -2,6 +2,7 @@ using Softmodel.Cli;
 using Softmodel.Compile;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
+using Softmodel.Passes;
 
 namespace Softmodel.Tests.Compile;
 
@@ -44,7 +45,7 @@ public class PipelineTests
     [Fact]
     public void Programs_of_other_passes_have_other_keys()
     {
-        UseCase[] uses = [new(), new() { Without = ["simplify"] }, new() { StopAfter = "simplify" }, new() { Quantize = Quantization.Int16 }, new() { Quantize = Quantization.Int16, MinSnrDb = 40 }, new() { KeepsPast = true }, new() { Taps = ["residual.0"] }, new() { Taps = ["residual.0", "residual.1"] }];
+        UseCase[] uses = [new(), new() { Without = ["simplify"] }, new() { StopAfter = "simplify" }, new() { Quantize = Quantization.Int16 }, new() { Quantize = Quantization.Int16, MinSnrDb = 40 }, new() { KeepsPast = true }, new() { Taps = ["residual.0"] }, new() { Taps = ["residual.0", "residual.1"] }, new() { MeasureOn = ["inputs"] }, new() { MeasureOn = ["inputs"], MinOutputSnrDb = 40 }];
         Assert.Equal(uses.Length, uses.Select(u => u.Key).Distinct().Count());
         Assert.Equal(new UseCase().Key, new UseCase { IsChecked = true }.Key);
     }
@@ -60,15 +61,64 @@ public class PipelineTests
         Assert.Equal(Graph.Nodes.Count, Pipeline.Run(Begun(new() { Without = ["simplify"], StopAfter = "keep-past" })).Compilation.Graph.Nodes.Count);
     }
 
+    // Multiplies what is negated by a number, which is what the results then are of themselves.
+    static Pass Scaling(string name, double factor) => new(name, Fidelity.Measured, "multiplies what is negated",
+        c => c with { Graph = Rewriting.Apply(c.Graph, c.Fold, [(_, op, x) => op is Op.Map { Function: var f } && f == Functions.Negate ? (x[0] * factor).Map(f) : null]) });
+
+    static Compilation Measured(double leastDb) => Begun(new() { MinOutputSnrDb = leastDb }) with
+    {
+        Measurement = new([new("few", new Dictionary<string, Tensor> { ["x"] = Tensor.Vector<float>([1, -2, 3]) }), new("one", new Dictionary<string, Tensor> { ["x"] = Tensor.Vector<float>([5]) })],
+            (graph, sets) => [.. sets.Select(s => Evaluator.Run(graph, [.. graph.Arguments.Select(a => s.Tensors[a.Name])]))]),
+    };
+
+    [Fact]
+    public void A_measured_pass_is_refused_when_it_breaks_the_budget()
+    {
+        using var _ = Pipeline.With(Scaling("a-percent-more", 1.01));
+        foreach (var (least, isRefused) in (ReadOnlySpan<(double, bool)>)[(39, false), (41, true)])
+        {
+            var (after, runs) = Pipeline.Run(Measured(least));
+            Assert.Equal(("a-percent-more", isRefused), (runs[^1].Pass.Name, runs[^1].IsRefused));
+            Assert.Equal(40, runs[^1].Loss!.SnrDb, 0.01);
+            Assert.Equal("z", runs[^1].Loss!.Output);
+            Assert.Equal(isRefused ? 1 : 2, after.Graph.Nodes.Count(n => n.Op is Op.Map));
+            Assert.Equal(isRefused ? (runs[^1].NodesBefore, 0L) : (runs[^1].NodesBefore + 2, 4L), (runs[^1].NodesAfter, runs[^1].BytesAfter));
+        }
+        Assert.Null(Pipeline.Run(Begun(new())).Runs[^1].Loss);
+    }
+
+    [Fact]
+    public void The_budget_is_for_all_passes_together()
+    {
+        using var first = Pipeline.With(Scaling("a-percent-more", 1.01));
+        using var second = Pipeline.With(Scaling("two-percent-more", 1.02));
+        using var last = Pipeline.With(Scaling("again-a-percent-more", 1.01));
+        var (after, runs) = Pipeline.Run(Measured(33.5));
+        Assert.Equal([false, true, false], runs.TakeLast(3).Select(r => r.IsRefused));
+        Assert.Equal(-20 * Math.Log10(1.01 * 1.01 - 1), runs[^1].Loss!.SnrDb, 0.01);
+        Assert.Equal(-5 * 1.0201, Evaluator.Run(after.Graph, [Tensor.Vector<float>([5])])[0].Real(0), 1e-5);
+    }
+
+    [Fact]
+    public void A_pass_is_in_the_list_as_long_as_it_is_asked_for()
+    {
+        var before = Pipeline.Passes.Select(p => p.Name).ToArray();
+        using (Pipeline.With(Scaling("more", 2), before: "simplify"))
+            Assert.Equal([.. before.TakeWhile(n => n != "simplify"), "more", .. before.SkipWhile(n => n != "simplify")], Pipeline.Passes.Select(p => p.Name));
+        Assert.Equal(before, Pipeline.Passes.Select(p => p.Name));
+    }
+
     [Fact]
     public void A_use_case_is_read_and_counts_less_than_what_is_said()
     {
-        var read = Read("""{ "sizes": { "batch": 1, "n": 3 }, /* of two */ "shapes": { "image": [1, 3] }, "values": { "rate": [16000.5] }, "without": ["simplify"], "quantize": "int16", "minSnrDb": 50, "taps": ["residual.0"], }""");
+        var read = Read("""{ "sizes": { "batch": 1, "n": 3 }, /* of two */ "shapes": { "image": [1, 3] }, "values": { "rate": [16000.5] }, "without": ["simplify"], "quantize": "int16", "minSnrDb": 50, "taps": ["residual.0"], "measureOn": ["inputs", "/there"], "minOutputSnrDb": 20 }""");
         Assert.Equal((1, 16000.5, 50.0), (read.Sizes["batch"], read.Values["rate"][0], read.MinSnrDb));
         var use = new UseCase { Sizes = new Dictionary<string, long> { ["n"] = 7 }, MinSnrDb = 40, Without = ["keep-past"], Taps = ["logits"] }.Over(read);
         Assert.Equal((1, 7, 40.0), (use.Sizes["batch"], use.Sizes["n"], use.MinSnrDb));
         Assert.Equal(["simplify", "keep-past"], use.Without);
         Assert.Equal(["residual.0", "logits"], use.Taps);
+        Assert.Equal(("inputs", "/there", 20.0), (Path.GetFileName(use.MeasureOn[0]), use.MeasureOn[1], use.LeastOutputSnrDb));
+        Assert.True(Path.IsPathRooted(use.MeasureOn[0]));
         Assert.Equal((Quantization.Int16, 3L), (use.Quantize, use.Shapes["image"][1]));
     }
 
@@ -81,6 +131,8 @@ public class PipelineTests
     [InlineData("""{ "sizes": { "batch": 1.5 } }""", "$.sizes.batch")]
     [InlineData("""{ "quantize": "int4" }""", "$.quantize")]
     [InlineData("""{ "minSnrDb": -1 }""", "minSnrDb is negative")]
+    [InlineData("""{ "minOutputSnrDb": -1 }""", "minOutputSnrDb is negative")]
+    [InlineData("""{ "measureOn": [null] }""", "null stands")]
     [InlineData("""{ "sizes": null }""", "null stands")]
     [InlineData("""{ "shapes": { "x": null } }""", "null stands")]
     [InlineData("""{ "taps": [null] }""", "null stands")]

@@ -1,4 +1,3 @@
-using Softmodel.Cli;
 using Softmodel.Cli.Conformance;
 using Softmodel.Compile;
 using Softmodel.Emit;

@@ -1,4 +1,3 @@
-using Softmodel.Cli;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;

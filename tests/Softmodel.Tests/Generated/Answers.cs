@@ -1,4 +1,3 @@
-using Softmodel.Cli;
 using Softmodel.Cli.Peers;
 using Softmodel.Emit;
 using Softmodel.Export.Onnx;

@@ -1,4 +1,4 @@
-using Softmodel.Cli;
+using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Runtime;

@@ -1,5 +1,4 @@
 using System.Runtime.Loader;
-using Softmodel.Cli;
 using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Evaluate;

@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
-using Softmodel.Cli;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;

@@ -1,5 +1,4 @@
 using Softmodel.Cli.Peers;
-using Softmodel.Cli.Verify;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Import.Onnx.Wire;

@@ -1,5 +1,5 @@
 using CsCheck;
-using Softmodel.Cli;
+using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Passes;

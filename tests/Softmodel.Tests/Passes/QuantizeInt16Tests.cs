@@ -1,5 +1,4 @@
 using CsCheck;
-using Softmodel.Cli;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;

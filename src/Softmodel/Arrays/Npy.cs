@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 using Softmodel.Graphs;
 using Softmodel.Runtime;
 
-namespace Softmodel.Cli.Arrays;
+namespace Softmodel.Arrays;
 
 /// <summary>NumPy's format for one array, versions 1 to 3.</summary>
 static partial class Npy
@@ -26,6 +26,24 @@ static partial class Npy
         ["u8"] = ElementType.UInt64,
         ["b1"] = ElementType.Bool,
     };
+
+    /// <summary>Reads an array from a file.</summary>
+    /// <exception cref="SoftmodelException">The file is not there, is damaged, or holds elements that no tensor holds.</exception>
+    public static Tensor Read(string path)
+    {
+        try
+        {
+            return Read(File.ReadAllBytes(path), path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Unreadable(path, e);
+        }
+    }
+
+    /// <summary>That a file can't be read.</summary>
+    public static SoftmodelException Unreadable(string path, Exception e) =>
+        new(e is FileNotFoundException or DirectoryNotFoundException ? $"there is no file '{path}'" : $"'{path}' can't be read: {e.Message}", e);
 
     /// <summary>Reads an array.</summary>
     /// <param name="bytes">The whole file; the tensor is a slice of it where the order of its elements allows.</param>

@@ -2,7 +2,7 @@ using System.Buffers;
 using Softmodel.Graphs;
 using Softmodel.Runtime;
 
-namespace Softmodel.Cli;
+namespace Softmodel.Emit;
 
 /// <summary>Runs compiled models on tensors.</summary>
 internal static unsafe class Running

@@ -1,7 +1,7 @@
 using Softmodel.Graphs;
 using Softmodel.Runtime;
 
-namespace Softmodel.Cli.Verify;
+namespace Softmodel.Evaluate;
 
 /// <summary>How well results agree with those of an oracle.</summary>
 /// <param name="SnrDb">The oracle's power over that of the difference, in decibels, of the worst output; at most <see cref="Equal"/>.</param>

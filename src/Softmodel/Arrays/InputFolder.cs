@@ -1,9 +1,13 @@
-using Softmodel.Cli.Arrays;
 using Softmodel.Graphs;
 using Softmodel.Import.Onnx;
 using Softmodel.Runtime;
 
-namespace Softmodel.Cli.Workloads;
+namespace Softmodel.Arrays;
+
+/// <summary>What a model is run on once.</summary>
+/// <param name="Name">What it is, for people.</param>
+/// <param name="Tensors">A tensor for each input of the model, by its name.</param>
+sealed record InputSet(string Name, IReadOnlyDictionary<string, Tensor> Tensors);
 
 /// <summary>Inputs that a user has in a folder.</summary>
 static class InputFolder
@@ -16,30 +20,29 @@ static class InputFolder
     /// <param name="inputs">The inputs of the model, in the order of its file, with those that are compiled in.</param>
     /// <param name="known">The inputs that always have the same numbers, and need not be there.</param>
     /// <exception cref="SoftmodelException">There is nothing there, or what is there does not fit the inputs.</exception>
-    public static Workload[] Read(string folder, IReadOnlyList<TensorInfo> inputs, IReadOnlyDictionary<string, Tensor> known)
+    public static InputSet[] Read(string folder, IReadOnlyList<TensorInfo> inputs, IReadOnlyDictionary<string, Tensor> known)
     {
         if (!Directory.Exists(folder))
             throw new SoftmodelException($"{folder}: there is no such folder; give one with .npz files, or with a folder of .npy or input_N.pb files for each case");
-        Workload[] cases = [.. Here(folder, Path.GetFileName(Path.GetFullPath(folder).TrimEnd(Path.DirectorySeparatorChar))),
+        InputSet[] cases = [.. Here(folder, Path.GetFileName(Path.GetFullPath(folder).TrimEnd(Path.DirectorySeparatorChar))),
             .. Directory.GetDirectories(folder).Order(StringComparer.Ordinal).SelectMany(d => Here(d, Path.GetFileName(d)))];
         return cases.Length > 0 ? cases
             : throw new SoftmodelException($"{folder}: there are no inputs here: .npz files, or folders with a .npy or input_N.pb file for each input");
 
-        IEnumerable<Workload> Here(string at, string name)
+        IEnumerable<InputSet> Here(string at, string name)
         {
             string[] Files(string pattern) => [.. Directory.GetFiles(at, pattern).OrderBy(Path.GetFileName, Comparer<string?>.Create(ByNumber))];
             if (Files("input_*.pb") is { Length: > 0 } protos)
                 yield return Case(name, at, Ordered(protos.Select(p => OnnxFile.ReadTensor(p).ToTensor())));
             foreach (var file in Files("*.npz"))
-                yield return Case(Path.GetFileNameWithoutExtension(file), file, ArrayFiles.Read([file]).Select(g => (g.Key, g.Value.Tensor!)));
+                yield return Case(Path.GetFileNameWithoutExtension(file), file, Npz.Read(file).Select(a => (a.Name, a.Tensor)));
             var arrays = Files("*.npy");
-            Tensor One(string file) => ArrayFiles.Read([$"x={file}"])["x"].Tensor!;
             if (arrays.Length > 0 && arrays.All(f => inputs.Any(i => i.Name == NameOf(f, i))))
-                yield return Case(name, at, arrays.Select(f => (inputs.First(i => i.Name == NameOf(f, i)).Name, One(f))));
+                yield return Case(name, at, arrays.Select(f => (inputs.First(i => i.Name == NameOf(f, i)).Name, Npy.Read(f))));
             else if (inputs.Where(i => !known.ContainsKey(i.Name)).ToArray() is [var only])
             {
                 foreach (var file in arrays)
-                    yield return Case(Path.GetFileNameWithoutExtension(file), file, [(only.Name, One(file))]);
+                    yield return Case(Path.GetFileNameWithoutExtension(file), file, [(only.Name, Npy.Read(file))]);
             }
             else if (arrays.Length > 0)
                 throw new SoftmodelException($"{at}: the .npy files are not called after the inputs: {string.Join(", ", inputs.Select(i => i.Name))}");
@@ -57,7 +60,7 @@ static class InputFolder
             return names.Select(i => i.Name).Zip(all);
         }
 
-        Workload Case(string name, string where, IEnumerable<(string Name, Tensor Tensor)> tensors)
+        InputSet Case(string name, string where, IEnumerable<(string Name, Tensor Tensor)> tensors)
         {
             var given = new Dictionary<string, Tensor>(known, StringComparer.Ordinal);
             foreach (var (input, tensor) in tensors)
