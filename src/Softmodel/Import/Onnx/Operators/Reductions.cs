@@ -109,7 +109,10 @@ static class Reductions
     static Term Hardmax(Term x, long axis = -1)
     {
         var at = Axes.Of(axis, x.Rank);
-        return Arg(x, true, at, false).EqualTo(Along(x, at)).Cast(x.Element);
+        // Of an axis that may be empty an element that is never the first largest is chosen.
+        var chosen = (x.Shape[at] - 1).IsNeverNegative ? x
+            : x.Pad(Enumerable.Repeat(Dim.Zero, x.Rank).ToEquatable(), Enumerable.Range(0, x.Rank).Select(i => i == at ? Dim.One : Dim.Zero).ToEquatable(), double.NegativeInfinity);
+        return Arg(chosen, true, at, false).EqualTo(Along(x, at)).Cast(x.Element);
     }
 
     [Operator("ArgMax")]
