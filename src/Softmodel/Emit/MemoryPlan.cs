@@ -20,7 +20,8 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
     /// <summary>Plans a program's memory; where accesses beyond a buffer are looked for, each has a slot of its own.</summary>
     /// <param name="program">The program.</param>
     /// <param name="operands">For a nest, the nest before it that its kernel computes as well: what that writes needs no memory.</param>
-    public static MemoryPlan Of(LoweredProgram program, IReadOnlyDictionary<Step.Nest, Step.Nest> operands)
+    /// <param name="readsUnpadded">Whether a nest's kernel reads <see cref="Step.Nest.Unpadded"/>.</param>
+    public static MemoryPlan Of(LoweredProgram program, IReadOnlyDictionary<Step.Nest, Step.Nest> operands, Func<Step.Nest, bool> readsUnpadded)
     {
         var within = operands.Values.ToHashSet<Step>(ReferenceEqualityComparer.Instance);
         var first = new Dictionary<Lowering.Buffer, int>();
@@ -41,6 +42,8 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
                 now++;
                 foreach (var buffer in step is Step.Loop enter ? [enter.Trips, enter.Begin]
                     : within.Contains(step) ? [] : step is Step.Nest nest && operands.TryGetValue(nest, out var operand) ? operand.Reads.Concat(nest.Buffers).Where(b => b != operand.Target) : step.Buffers)
+                    Touch(buffer);
+                foreach (var buffer in step is Step.Nest reader && readsUnpadded(reader) ? reader.Unpadded : [])
                     Touch(buffer);
                 switch (step)
                 {

@@ -166,7 +166,7 @@ sealed class ProgramCode
                 readers.Remove(operand.Target);
             }
         }
-        memory = MemoryPlan.Of(program, operands);
+        memory = MemoryPlan.Of(program, operands, nest => UnpaddedOf(nest) is not null);
         // What no step reads, such as weights that lie in parts elsewhere, is left out.
         this.program = program with { Buffers = [.. program.Buffers.Where(b => b.Storage is Storage.Input or Storage.State || readers.ContainsKey(b)).Select(b => replaced.GetValueOrDefault(b, b)), .. added] };
 
@@ -188,7 +188,10 @@ sealed class ProgramCode
         }
     }
 
-    bool LeavesOut(Step.Nest nest, Step.Nest copy) => (windows.GetValueOrDefault(nest)?.Source ?? tiles.GetValueOrDefault(nest)?.GatheredFrom) is { } read && nest.Fold!.LeavesOut(copy, read);
+    // What a kernel reads in place of a copy with zeros around it.
+    Lowering.Buffer? UnpaddedOf(Step.Nest nest) => (windows.GetValueOrDefault(nest)?.Source ?? tiles.GetValueOrDefault(nest)?.GatheredFrom) is { } read && nest.Unpadded.Contains(read) ? read : null;
+
+    bool LeavesOut(Step.Nest nest, Step.Nest copy) => UnpaddedOf(nest) is { } read && nest.Fold!.LeavesOut(copy, read);
 
     static IEnumerable<(Step Before, Step Step)> Neighbours(Step[] steps) => steps.Zip(steps.Skip(1)).Concat(steps.SelectMany(s => s switch
     {

@@ -19,7 +19,7 @@ static class RowFusion
     public static LoweredProgram Apply(LoweredProgram program)
     {
         var uses = new Dictionary<Buffer, int>();
-        foreach (var buffer in program.AllSteps().SelectMany(s => s.Buffers.Distinct()).Concat(program.Outputs.Select(o => o.Buffer)))
+        foreach (var buffer in program.AllSteps().SelectMany(s => s is Step.Nest nest ? nest.Buffers.Union(nest.Unpadded) : s.Buffers.Distinct()).Concat(program.Outputs.Select(o => o.Buffer)))
             uses[buffer] = uses.GetValueOrDefault(buffer) + 1;
         return program with { Steps = Apply(program.Steps, uses) };
     }

@@ -35,6 +35,9 @@ abstract record Step
     {
         /// <summary>The buffers that it reads.</summary>
         public IEnumerable<Buffer> Reads => Fold is null ? Value.Loads : Value.Loads.Concat(Fold.Term.Loads);
+
+        /// <summary>The buffers that its kernel may read in place of a copy with zeros around it.</summary>
+        public IEnumerable<Buffer> Unpadded => Fold?.Unpadded?.Loads ?? [];
     }
 
     /// <summary>Nests that are computed together, some rows at a time: what they leave for one another stays in the cache.</summary>

@@ -44,7 +44,8 @@ static class Simplify
         (_, op, x) => op is Op.Concat concat && x.Any(t => t.Shape[concat.Axis].Value == 0) && x.Where(t => t.Shape[concat.Axis].Value != 0).ToArray() is { Length: > 0 } rest
             ? rest[0].Concat(concat.Axis, rest.AsSpan(1)) : null,
         (b, op, x) => op is Op.Slice slice && Made(b, x[0]) is (Op.Concat concat, var parts) ? PartOf(slice, concat.Axis, parts) : null,
-        (b, op, x) => op is Op.Slice slice && Made(b, x[0]) is (Op.Slice before, [var y]) && IsWithin(b, slice, before.Sizes)
+        // a slice of a slice, where neither is one to be refused
+        (b, op, x) => op is Op.Slice slice && Made(b, x[0]) is (Op.Slice before, [var y]) && IsWithin(b, slice, before.Sizes) && IsWithin(b, before, y.Shape.Dims)
             ? y.Apply(new Op.Slice(
                 before.Starts.Select((s, i) => s + slice.Starts[i] * before.Steps[i]).ToEquatable(), slice.Sizes,
                 before.Steps.Select((s, i) => s * slice.Steps[i]).ToEquatable())) : null,

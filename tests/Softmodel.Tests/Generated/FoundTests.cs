@@ -132,6 +132,21 @@ public class FoundTests
         end
         """, Answers.Ramp(3, 2));
 
+    /// <summary>A kernel that reads what lies within the zeros, and not the copy with zeros around it, needs it after the copy is made.</summary>
+    [Fact]
+    public void What_is_padded_is_kept_for_a_convolution_that_reads_it_without_its_padding() => Agree("""
+        graph g
+          input x: Float32[19,1,t]
+          whole: Float32[19,1,t] = round(x)
+          one: Float32[1] = constant {1}
+          across: Float32[t,19] = contract(one, whole) equation="b,abc->ca"
+          w: Float32[7,1,3] = constant {-5,2,-2,5,1,-3,4,0,-4,3,-1,-5,2,-2,5,1,-3,4,0,-4,3}
+          moved: Float32[19,7,floordiv(t+1, 3)+1] = convolve(whole, w) strides=[3] dilations=[1] low=[3] high=[1] groups=1
+          output across = across
+          output moved = moved
+        end
+        """, Answers.Ramp(19, 1, 40));
+
     [Theory]
     [InlineData("z: Float32[4] = scatter_nd(x, at, y) combine=sum", "Int64[1,1]", -5)]
     [InlineData("z: Float32[4] = scatter_elements(x, flat, y) axis=0 combine=sum", "Int64[1,1]", -8)]
