@@ -229,8 +229,16 @@ public sealed class Model : IDisposable
         get
         {
             lock (gate)
-                return lowered ??= Lower.Program(Graph);
+                return lowered ??= Lower.Program(Graph, new(use.Usual));
         }
+    }
+
+    /// <summary>How the program is computed with vectors of so many bits; where the use case asks for it, whether it finds in memory what it reads is checked.</summary>
+    internal Schedule ScheduleOf(int width)
+    {
+        var schedule = Schedule.Of(Program, new(width, Program.Usual));
+        return use.IsChecked && ScheduleCheck.Faults(schedule) is { Count: > 0 } faults
+            ? throw new InvalidOperationException($"the schedule of {Name} is wrong, which is an error of the compiler: {string.Join("; ", faults)}") : schedule;
     }
 
     /// <summary>Compiles the model for this process, or takes it from the cache.</summary>
@@ -246,7 +254,7 @@ public sealed class Model : IDisposable
             throw new SoftmodelException($"vectors have 128, 256 or 512 bits, not {width}");
         // A program in the cache would leave nothing to validate.
         if (use.IsChecked)
-            _ = Passed;
+            _ = ScheduleOf(width);
         var folder = compile.UseCache ? StoreSettings.FromEnvironment().Cache : null;
         // Without a cache no program is found by them.
         string[] read = [Path, .. Checkpoint.More(Path), .. MeasuredFiles];
@@ -264,12 +272,12 @@ public sealed class Model : IDisposable
                     throw new SoftmodelException($"'{path}' has changed since it was last used, though its time has not: it may be damaged; run this again if it should be as it is, and what was fetched is then fetched again");
                 }
             }
-            var program = Program;
+            _ = Program;
             foreach (var refusal in Refusals)
                 progress?.Report(refusal);
             cancel.ThrowIfCancellationRequested();
             progress?.Report("writing C#");
-            var code = ProgramCode.Write(program, width);
+            var code = ProgramCode.Write(ScheduleOf(width));
             progress?.Report("compiling C#");
             return new(InProcess.Assemble(code.Source, cancel), code.Weights, ExternalFiles);
         }, cancel);
@@ -302,12 +310,12 @@ public sealed class Model : IDisposable
             if (build?.Name is { } given && CName.Fault(given) is { } fault)
                 throw new SoftmodelException(fault);
             progress?.Report("importing");
-            var program = Program;
+            _ = Program;
             var codes = new Dictionary<int, ProgramSource>();
             ProgramSource Code(int width)
             {
                 lock (codes)
-                    return codes.TryGetValue(width, out var code) ? code : codes[width] = ProgramCode.Write(program, width);
+                    return codes.TryGetValue(width, out var code) ? code : codes[width] = ProgramCode.Write(ScheduleOf(width));
             }
             var native = new NativeModel(Name, width => Code(width).Source, stream => Code(256).Weights.Write(stream), Inputs, Outputs, Licence)
             {

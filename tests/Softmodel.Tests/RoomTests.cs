@@ -17,6 +17,7 @@ public class RoomTests
         ("Softmodel.Export", ["Softmodel.Import", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Passes", ["Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Lowering", ["Softmodel.Graphs", "Softmodel.Runtime"]),
+        ("Softmodel.Interpret", ["Softmodel.Lowering", "Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Compile", ["Softmodel.Arrays", "Softmodel.Passes", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Emit", ["Softmodel.Lowering", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Report", ["Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Runtime"]),

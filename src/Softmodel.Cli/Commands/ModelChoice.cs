@@ -29,6 +29,8 @@ sealed class ModelChoice(bool several = false)
 
     readonly Option<string[]> sizes = new("--size") { Description = "A number for a symbolic size of the inputs, as batch=1.", HelpName = "NAME=N" };
 
+    readonly Option<string[]> usual = new("--usual") { Description = "How large a symbolic size usually is, as T=300: kernels are chosen for it, and run for others too. 100 where nothing says it.", HelpName = "NAME=N" };
+
     readonly Option<string[]> shapes = new("--shape") { Description = "The shape that an input always has, as image=1,3,224,224; needed where the file doesn't say how many axes it has.", HelpName = "INPUT=N,N,…" };
 
     readonly Option<string[]> values = new("--fix") { Description = "The numbers that an input always has, as rate=16000: they are compiled in.", HelpName = "INPUT=N,N,…" };
@@ -54,6 +56,7 @@ sealed class ModelChoice(bool several = false)
             });
         }
         command.Options.Add(sizes);
+        command.Options.Add(usual);
         command.Options.Add(shapes);
         command.Options.Add(values);
         command.Options.Add(whole);
@@ -97,6 +100,7 @@ sealed class ModelChoice(bool several = false)
         var said = use.Of(parsed, new()
         {
             Sizes = Pairs(parsed.GetValue(sizes), "--size", Number),
+            Usual = Pairs(parsed.GetValue(usual), "--usual", text => Number(text) is > 0 and var size ? size : throw new FormatException()),
             Shapes = Pairs(parsed.GetValue(shapes), "--shape", text => text.Split(',').Select(Number).ToArray()),
             Values = Pairs(parsed.GetValue(values), "--fix", text => text.Split(',').Select(Real).ToArray()),
             Quantize = parsed.GetValue(whole) is null ? null : Quantization.Int16,
@@ -123,7 +127,7 @@ sealed class ModelChoice(bool several = false)
             }
             catch (Exception e) when (e is FormatException or OverflowException or ArgumentException)
             {
-                throw new UsageException($"'{option} {pair}' is not understood: write a name, '=' and {(option == "--fix" ? "numbers" : "whole numbers that are not negative")}, and each name once");
+                throw new UsageException($"'{option} {pair}' is not understood: write a name, '=' and {option switch { "--fix" => "numbers", "--usual" => "a whole number from 1 up", _ => "whole numbers that are not negative" }}, and each name once");
             }
         }
         return all;

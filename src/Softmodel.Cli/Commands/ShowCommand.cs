@@ -6,6 +6,7 @@ using Softmodel.Emit;
 using Softmodel.Export.Onnx;
 using Softmodel.Graphs;
 using Softmodel.Import.Onnx;
+using Softmodel.Lowering;
 using Softmodel.Passes;
 using Softmodel.Report;
 
@@ -14,22 +15,22 @@ namespace Softmodel.Cli.Commands;
 /// <summary><c>softmodel show</c>: a model as text, as a picture, or as a page to walk about in.</summary>
 static class ShowCommand
 {
-    // About as many phonemes as a sentence has, and what a size is where nothing tells.
-    const int Sentence = 30, AnySize = 100;
+    // About as many phonemes as a sentence has.
+    const int Sentence = 30;
 
     public static Command Create()
     {
         var choice = new ModelChoice();
         var format = new Option<string>("--format", "-f") { Description = "text to read and compare, dot for Graphviz, html for a page to walk about in, or onnx for a model that other runtimes run.", DefaultValueFactory = _ => "text" };
         format.AcceptOnlyFromAmong("text", "dot", "html", "onnx");
-        var stage = new Option<string>("--stage") { Description = "The model in core operations as imported, or after the exact passes, or the kernels that it becomes.", DefaultValueFactory = _ => "kernels" };
-        stage.AcceptOnlyFromAmong("imported", "simplified", "kernels");
+        var stage = new Option<string>("--stage") { Description = "The model in core operations as imported, or after the passes; how it is computed: steps, kernels, loops and memory; or the kernels that it becomes, with their share of the work.", DefaultValueFactory = _ => "kernels" };
+        stage.AcceptOnlyFromAmong("imported", "simplified", "schedule", "kernels");
         var output = new Option<string?>("--output", "-o") { Description = "The file to write; text and dot go to standard output without it, and a page to MODEL.html.", HelpName = "FILE" };
-        var at = new Option<string[]>("--at") { Description = $"A size to count operations at, as T=100; voices are given a sentence, and other sizes are {AnySize}.", HelpName = "NAME=N" };
+        var at = new Option<string[]>("--at") { Description = "A size to count operations at, as T=100; voices are given a sentence, and other sizes are as usual.", HelpName = "NAME=N" };
         var bits = new Option<int>("--vector-bits") { Description = "The width of vectors in the kernels' C#: 512, 256 or 128; by default the widest that the processor has.", DefaultValueFactory = _ => 0 };
         var passes = new Option<bool>("--passes") { Description = "What each pass found, changed and saved, and how long it took." };
         var verb = new Verb("show", "Show a model as text, as a graph, or as a page with its kernels, their C# and their share of the work.",
-            "show tts-en --format html -o tts-en.html", "show tts-en", "show tts-en --passes", "show model.onnx --stage simplified", "show model.onnx --format dot -o model.dot", "show model.onnx --format onnx -o simplified.onnx", "show tts-en --at text_length=200 --json")
+            "show tts-en --format html -o tts-en.html", "show tts-en", "show tts-en --passes", "show model.onnx --stage simplified", "show smollm2 --stage schedule", "show model.onnx --format dot -o model.dot", "show model.onnx --format onnx -o simplified.onnx", "show tts-en --at text_length=200 --json")
         {
             format, stage, output, at, bits, passes,
         };
@@ -45,8 +46,11 @@ static class ShowCommand
                 throw new UsageException("with --json, --format dot wants a file: write -o FILE");
             if (kind == "onnx" && file is null)
                 throw new UsageException("--format onnx wants a file: write -o FILE");
+            var isSchedule = parsed.GetRequiredValue(stage) == "schedule";
+            if (isSchedule && (kind != "text" || given.Count > 0))
+                throw new UsageException("--stage schedule is text: leave out --format and --at");
             // Kernels are no ONNX: what they are made of is.
-            var step = Enum.Parse<Stage>(parsed.GetRequiredValue(stage), ignoreCase: true) is var chosen && kind == "onnx" && chosen == Stage.Kernels ? Stage.Simplified : chosen;
+            var step = isSchedule ? Stage.Kernels : Enum.Parse<Stage>(parsed.GetRequiredValue(stage), ignoreCase: true) is var chosen && kind == "onnx" && chosen == Stage.Kernels ? Stage.Simplified : chosen;
             if (file is not null)
                 WholeFile.Check(file);
             if (parsed.GetValue(passes) && (file is not null || kind != "text" || given.Count > 0))
@@ -59,6 +63,16 @@ static class ShowCommand
                     progress.Report("importing");
                     return model.Passes;
                 }, cancel)));
+                return CommandLine.Done;
+            }
+            if (isSchedule)
+            {
+                var schedule = await terminal.Working(progress => Task.Run(() =>
+                {
+                    progress.Report("importing");
+                    return model.ScheduleOf(width);
+                }, cancel));
+                ShowSchedule(terminal, model.Name, schedule, file);
                 return CommandLine.Done;
             }
             var shown = await terminal.Working(progress => Task.Run(() => Shown.Of(model, step, width, given, progress, cancel), cancel));
@@ -81,6 +95,40 @@ static class ShowCommand
                 shown.Write(kind, terminal.Output);
             return CommandLine.Done;
         }, Verb.Json());
+    }
+
+    static void ShowSchedule(Terminal terminal, string model, Schedule schedule, string? file)
+    {
+        using var text = new StringWriter { NewLine = "\n" };
+        ScheduleText.Write(schedule, text);
+        if (file is not null)
+        {
+            WholeFile.Write(file, stream =>
+            {
+                using var writer = new StreamWriter(stream, new UTF8Encoding(false));
+                writer.Write(text);
+            });
+            terminal.Say($"{file} ({Text.Size(new FileInfo(file).Length)})");
+        }
+        var program = schedule.Program;
+        if (terminal.Json)
+        {
+            terminal.Result(new
+            {
+                model,
+                stage = "schedule",
+                file = file is null ? null : Path.GetFullPath(file),
+                vector_bits = schedule.Target.Width,
+                usual = program.Usual.Named,
+                steps = program.Runs().Count(),
+                kernels = schedule.Kernels.Values.GroupBy(k => k.GetType().Name.ToLowerInvariant()).OrderBy(g => g.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count()),
+                buffers = program.Buffers.Length,
+                slots = schedule.Memory.Segments.Sum(s => s.Length),
+                text = file is null ? text.ToString() : null,
+            }, () => throw new InvalidOperationException());
+        }
+        else if (file is null)
+            terminal.Output.Write(text);
     }
 
     static void ShowPasses(Terminal terminal, Model model, IReadOnlyList<PassRun> runs)
@@ -141,7 +189,7 @@ static class ShowCommand
             var program = model.Program;
             var outline = Outline.Of(model.Name, program, ProgramCode.Write(program, width));
             cancel.ThrowIfCancellationRequested();
-            return new(outline, null, [.. counts], SizesOf(program.Graph, outline.Symbols, given, cancel));
+            return new(outline, null, [.. counts], SizesOf(program, outline.Symbols, given, cancel));
         }
 
         static int NodesIn(string path)
@@ -150,13 +198,13 @@ static class ShowCommand
             return file.Model.Graph.AllNodes().Count();
         }
 
-        static Dictionary<string, double> SizesOf(Graph graph, IEnumerable<string> symbols, Dictionary<string, long> given, CancellationToken cancel)
+        static Dictionary<string, double> SizesOf(LoweredProgram program, IEnumerable<string> symbols, Dictionary<string, long> given, CancellationToken cancel)
         {
-            var found = new Dictionary<string, long>();
+            var (graph, found) = (program.Graph, new Dictionary<string, long>());
             var names = graph.Inputs.Select(v => v.Name).ToArray();
             if (VoiceForm.Of(names) is { } voice && !given.Keys.Any(graph.Inputs.SelectMany(v => v.Shape.Dims).SelectMany(d => d.Symbols).Contains))
                 found = Report.Sizes.Of(graph, voice.Text(Sentence).For(names), cancel);
-            var all = symbols.ToDictionary(s => s, s => (double)(given.TryGetValue(s, out var size) ? size : found.GetValueOrDefault(s, AnySize)), StringComparer.Ordinal);
+            var all = symbols.ToDictionary(s => s, s => (double)(given.TryGetValue(s, out var size) ? size : found.GetValueOrDefault(s, program.Usual.Of(s))), StringComparer.Ordinal);
             return given.Keys.FirstOrDefault(s => !all.ContainsKey(s)) is { } unknown
                 ? throw new UsageException($"no work depends on a size '{unknown}'; the sizes are {string.Join(", ", all.Keys)}")
                 : all;

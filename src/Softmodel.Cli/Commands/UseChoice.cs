@@ -22,7 +22,7 @@ sealed class UseChoice
 
     readonly Option<string?> stopAfter = new("--stop-after") { Description = "The last pass that is run.", HelpName = "PASS" };
 
-    readonly Option<bool> check = new("--check") { Description = "Validate the graph after every pass." };
+    readonly Option<bool> check = new("--check") { Description = "Validate the graph after every pass, and the schedule." };
 
     /// <summary>The names of all passes.</summary>
     static string[] Passes => [.. Pipeline.Passes.Select(p => p.Name)];

@@ -19,13 +19,16 @@ public enum Quantization
 /// <example>
 /// A file is one JSON object:
 /// <code>
-/// { "sizes": { "batch": 1 }, "shapes": { "image": [1, 3, 224, 224] }, "values": { "rate": [16000] }, "without": ["integers-as-floats"] }
+/// { "sizes": { "batch": 1 }, "usual": { "T": 30 }, "shapes": { "image": [1, 3, 224, 224] }, "values": { "rate": [16000] }, "without": ["integers-as-floats"] }
 /// </code>
 /// </example>
 public sealed record UseCase
 {
     /// <summary>Numbers for symbolic sizes of the inputs, by the names in the file: what is known is compiled in.</summary>
     public IReadOnlyDictionary<string, long> Sizes { get; init; } = new Dictionary<string, long>();
+
+    /// <summary>How large symbolic sizes usually are, by the names that <c>softmodel show</c> gives them: kernels are chosen for these, and run for others too. Others are taken to be 100.</summary>
+    public IReadOnlyDictionary<string, long> Usual { get; init; } = new Dictionary<string, long>();
 
     /// <summary>Shapes of inputs, by their names: of those of which the file does not say how many axes they have, and of others that always have these.</summary>
     public IReadOnlyDictionary<string, long[]> Shapes { get; init; } = new Dictionary<string, long[]>();
@@ -79,7 +82,7 @@ public sealed record UseCase
     /// <summary>The last pass that is run; null for all.</summary>
     public string? StopAfter { get; init; }
 
-    /// <summary>Whether the graph is validated after every pass.</summary>
+    /// <summary>Whether the graph is validated after every pass, and the schedule that it becomes.</summary>
     [JsonIgnore]
     public bool IsChecked { get; init; }
 
@@ -101,10 +104,12 @@ public sealed record UseCase
         try
         {
             var use = JsonSerializer.Deserialize<UseCase>(File.ReadAllBytes(path), form) ?? throw new JsonException("null is no use case");
-            if (use is not { Sizes: not null, Shapes: not null, Values: not null, Without: not null, Taps: not null, MeasureOn: not null } || use.Shapes.Values.Contains(null) || use.Values.Values.Contains(null) || use.Taps.Contains(null) || use.MeasureOn.Contains(null))
+            if (use is not { Sizes: not null, Usual: not null, Shapes: not null, Values: not null, Without: not null, Taps: not null, MeasureOn: not null } || use.Shapes.Values.Contains(null) || use.Values.Values.Contains(null) || use.Taps.Contains(null) || use.MeasureOn.Contains(null))
                 throw new JsonException("null stands where names or numbers are wanted");
             if (use.Sizes.Values.Concat(use.Shapes.Values.SelectMany(s => s)).Any(n => n < 0))
                 throw new JsonException("a size is negative");
+            if (use.Usual.Values.Any(n => n < 1))
+                throw new JsonException("a usual size is less than 1");
             if (use.MinSnrDb < 0)
                 throw new JsonException("minSnrDb is negative");
             if (use.MinOutputSnrDb < 0)
@@ -125,6 +130,7 @@ public sealed record UseCase
 
     /// <summary>The use case and its passes as one text, the same for the same program; what the files of <see cref="MeasureOn"/> hold is not in it.</summary>
     internal string Key => string.Join(";", Sizes.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}={s.Value}")
+        .Concat(Usual.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}~{s.Value}"))
         .Concat(Shapes.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}:{string.Join(",", s.Value)}"))
         .Concat(Values.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}<-{string.Join(",", s.Value.Select(v => v.ToString("R", CultureInfo.InvariantCulture)))}"))
         .Concat(Quantize is not null and not Quantization.None ? [$"quantize {Quantize} {(MinSnrDb ?? UsualMinSnrDb).ToString("R", CultureInfo.InvariantCulture)}"] : [])
@@ -138,6 +144,7 @@ public sealed record UseCase
     public UseCase Over(UseCase below) => this with
     {
         Sizes = Merged(below.Sizes, Sizes),
+        Usual = Merged(below.Usual, Usual),
         Shapes = Merged(below.Shapes, Shapes),
         Values = Merged(below.Values, Values),
         Quantize = Quantize ?? below.Quantize,

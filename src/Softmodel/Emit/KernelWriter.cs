@@ -220,7 +220,7 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
             case Expr.Load { Buffer.Type: ElementType.Float32, Index.Dynamic: [(Expr.Apply { Type: ElementType.UInt32, Operands: [var bits, _] }, _)] } table:
                 // Of what chooses no more than four bits are heeded in any case.
                 var numbers = table.Buffer.Constant!.Values<float>();
-                return $"Maths.Choose({Pointer(table.Buffer)}, {Value(bits, true)}, {(numbers[..(Chosen / 2)].SequenceEqual(numbers[(Chosen / 2)..]) ? "true" : "false")})";
+                return $"Maths.Choose({Pointer(table.Buffer)}, {Value(bits, true)}, {(numbers[..(Panel.Chosen / 2)].SequenceEqual(numbers[(Panel.Chosen / 2)..]) ? "true" : "false")})";
             case Expr.Load { Index.Dynamic: [({ Type: ElementType.UInt8 } chosen, var size)] } table:
                 return $"Maths.LookUp({Pointer(table.Buffer)} + {Code(table.Index.Static)}, {Value(chosen, true)}, {Code(size)})";
             case Expr.Load load:
@@ -240,7 +240,7 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
             case Expr.Apply { Type: ElementType.UInt8 or ElementType.UInt32 or ElementType.Int32 } whole:
                 // A shift takes one number of bits for all.
                 var isShift = whole.Function == Functions.ShiftLeft || whole.Function == Functions.ShiftRight;
-                return string.Format(CultureInfo.InvariantCulture, WholeVector(whole.Function, whole.Type)!, [.. whole.Operands.Select((o, i) => (object)(isShift && i == 1 ? $"(int){Value(o, false)}" : Value(o, true)))]);
+                return string.Format(CultureInfo.InvariantCulture, WholeVector(whole.Function, whole.Type), [.. whole.Operands.Select((o, i) => (object)(isShift && i == 1 ? $"(int){Value(o, false)}" : Value(o, true)))]);
             case Expr.Convert { Type: ElementType.Bool, Value: var number }:
                 return $"~VX.Equals({Value(number, true)}, V.Zero)";
             case Expr.Convert convert:
@@ -254,16 +254,11 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
         }
     }
 
-    /// <summary>How many numbers a table has of which one is chosen by four bits.</summary>
-    public const int Chosen = 16;
-
-    /// <summary>C# of type <c>VI</c> for a function of bytes, each in 32 bits, or of whole numbers of 32 bits; null where there is none.</summary>
-    public static string? WholeVector(Function function, ElementType type)
+    /// <summary>C# of type <c>VI</c> for a function of bytes, each in 32 bits, or of whole numbers of 32 bits, that <see cref="Vectorization.HasVector"/>.</summary>
+    static string WholeVector(Function function, ElementType type)
     {
         if (type is ElementType.Int32)
-            return function.Name is "add" or "subtract" or "multiply" or "negate" or "maximum" or "minimum" ? function.Vector : null;
-        if (type is not (ElementType.UInt8 or ElementType.UInt32))
-            return null;
+            return function.Vector;
         string Wrapped(string code) => type is ElementType.UInt8 ? $"({code} & VX.Create(255))" : code;
         return function.Name switch
         {
@@ -274,7 +269,7 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
             "shift_left" => Wrapped("VX.ShiftLeft({0}, {1})"),
             "add" => Wrapped("({0} + {1})"),
             "multiply" => Wrapped("({0} * {1})"),
-            _ => null,
+            _ => throw new InvalidOperationException($"{function.Name} of {type} has no vectors"),
         };
     }
 
@@ -335,13 +330,6 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
             Sizes.Append($"var {name} = {code};\n");
         }
         return name;
-    }
-
-    public static long Cost(Expr root)
-    {
-        var seen = new HashSet<Expr>();
-        long Visit(Expr e) => !seen.Add(e) ? 0 : (e is Expr.Apply apply ? apply.Function.Cost : 1) + e.Operands.Sum(Visit);
-        return Visit(root);
     }
 
     static string Literal(Expr.Number number) => number.Type switch

@@ -90,21 +90,16 @@ sealed class NestCode
         var decoding = RowDecoding(writer, rows);
         var rowCount = Code(Dim.Product(rows.Select(a => a.Extent)));
         var columnCount = inner is null || foldsInner ? "1" : Code(inner.Extent);
-        var cost = Code(Dim.Product(folded.Select(a => a.Extent)) * CostOf(nest));
+        var cost = Code(Dim.Product(folded.Select(a => a.Extent)) * Cost.Of(nest));
         var text = $"{writer.Sizes}{split(rowCount, columnCount, cost)}for (; row < rowEnd; row++)\n{{\n{Indent($"{decoding}{row.Text}{body}", 1)}}}\n";
         return (text, rowCount, columnCount, cost);
     }
-
-    /// <summary>About how many operations an element takes, for each term of its reduction.</summary>
-    public static long CostOf(Step.Nest nest) => Math.Max(1, Cost(nest.Value) + (nest.Fold is null ? 0 : Cost(nest.Fold.Term)));
 
     string Code(Dim size) => writer.Code(size);
 
     string Value(Expr e, bool vector) => writer.Value(e, vector);
 
     static string Indent(string text, int depth) => KernelWriter.Indent(text, depth);
-
-    static long Cost(Expr e) => KernelWriter.Cost(e);
 
     /// <summary>The statements that take the number of a row apart into the loops that it stands for, the outermost first.</summary>
     public static string RowDecoding(KernelWriter writer, IReadOnlyList<Axis> rows)

@@ -42,7 +42,7 @@ sealed partial class PanelCode
     Expr Moved(Expr.Load load, int vector, IReadOnlyDictionary<Axis, long> fixedAxes, int copy)
     {
         var index = Fixed(load.Index, fixedAxes, copy);
-        if (LookedUp(load) is { } row)
+        if (Panel.LookedUp(load) is { } row)
             return new Expr.Load(load.Buffer, index + Index.Of(Made(row.Value, vector, fixedAxes, copy)) * row.Stride);
         if (!load.Axes.Contains(column))
         {
@@ -50,7 +50,7 @@ sealed partial class PanelCode
                 ? new Expr.Number(known.Type, known.Real(at), known.Whole(at))
                 : new Expr.Load(load.Buffer, index);
         }
-        var own = Own(load);
+        var own = product.Own(load);
         index = (Index)lane + (Dim)(vector * lanes);
         Dim step = Columns;
         foreach (var axis in own.Reverse())
@@ -62,7 +62,7 @@ sealed partial class PanelCode
     }
 
     // Tables that are looked up are the same for all panels.
-    long PerPanel(Lowering.Buffer constant) => panels.ContainsValue(constant) ? constant.Count.Value!.Value / Panels * Together : 0;
+    long PerPanel(Lowering.Buffer constant) => panels.Values.Contains(constant) ? constant.Count.Value!.Value / Panels * Together : 0;
 
     /// <summary>A position in what lies as it is, with some loops at a number.</summary>
     Index Fixed(Index index, IReadOnlyDictionary<Axis, long> fixedAxes, int copy)

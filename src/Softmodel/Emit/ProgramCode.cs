@@ -97,108 +97,16 @@ sealed class ProgramCode
     public const string TicksField = "Ticks";
 
     readonly List<Step>? timed;
-    readonly int width;
-    readonly Dictionary<Step.Nest, TileCode> tiles = new(ReferenceEqualityComparer.Instance);
-    readonly Dictionary<Step.Nest, WindowCode> windows = new(ReferenceEqualityComparer.Instance);
-    readonly Dictionary<Step.Nest, PanelCode> panels = new(ReferenceEqualityComparer.Instance);
-    readonly HashSet<Step.Nest> packed = new(ReferenceEqualityComparer.Instance);
-    readonly Dictionary<Step.Nest, ToomCookCode> fast = new(ReferenceEqualityComparer.Instance);
-    // Nests that write the operand of another, and are computed by its kernel.
-    readonly Dictionary<Step.Nest, Step.Nest> operands = new(ReferenceEqualityComparer.Instance);
-    // Nests that pick rows of a product's weight, as they are picked from its panels.
-    readonly Dictionary<Step.Nest, Step.Nest> tied = new(ReferenceEqualityComparer.Instance);
-    readonly HashSet<Tiles.Kernel> usedInRows = [];
+    readonly Schedule schedule;
+    // The register tiles that kernels call, and the fast algorithms.
+    readonly HashSet<Tiles.Kernel> used = [];
     // Before an outermost step, where the weights end that the run is done with, and how many bytes they are.
     readonly Dictionary<Step, (long End, long All)> served = new(ReferenceEqualityComparer.Instance);
 
-    ProgramCode(LoweredProgram program, int width, bool isTimed)
-    {
-        this.width = width;
-        timed = isTimed ? [] : null;
-        var within = program.AllSteps().OfType<Step.Fused>().SelectMany(g => g.Members).ToHashSet<Step>(ReferenceEqualityComparer.Instance);
-        var nests = program.AllSteps().OfType<Step.Nest>().Where(n => !within.Contains(n)).ToArray();
-        foreach (var nest in nests)
-        {
-            if (PanelCode.Of(nest, width) is { } panel)
-                panels[nest] = panel;
-            else if (WindowCode.Of(nest, width) is { } window)
-                windows[nest] = window;
-            else if (TileCode.OfConvolution(nest, width) is { } tile)
-                tiles[nest] = tile;
-        }
-        // A constant that one kernel alone reads can lie in the order in which it reads it.
-        var readers = program.AllSteps().Where(s => !within.Contains(s)).SelectMany(s => s.Buffers.Distinct()).GroupBy(b => b).ToDictionary(g => g.Key, g => g.Count());
-        foreach (var output in program.Outputs)
-            readers[output.Buffer] = 2;
-        foreach (var (product, panel) in panels)
-        {
-            foreach (var weight in panel.Constants.Where(w => readers[w] > 1 && program.Outputs.All(o => o.Buffer != w)))
-                Tie(weight, product, panel);
-        }
-        var replaced = new Dictionary<Lowering.Buffer, Lowering.Buffer>();
-        foreach (var (nest, tile) in tiles)
-        {
-            if (tile.Packable is { } weight && readers[weight] == 1)
-            {
-                replaced.Add(weight, tile.Pack());
-                packed.Add(nest);
-                if (ToomCookCode.Of(nest, width) is { } quick && quick.Weights == weight)
-                    fast.Add(nest, quick);
-            }
-        }
-        var added = new List<Lowering.Buffer>();
-        foreach (var panel in panels.Values)
-        {
-            foreach (var (old, made) in panel.Pack(b => readers[b] > 1, added.Count))
-            {
-                if (made.Name == old.Name)
-                    replaced.Add(old, made);
-                else
-                    added.Add(made);
-            }
-        }
-        foreach (var (before, step) in Neighbours(program.Steps))
-        {
-            if (before is Step.Nest operand && step is Step.Nest nest && readers.GetValueOrDefault(operand.Target) == 2 && program.Outputs.All(o => o.Buffer != operand.Target) && !tied.ContainsKey(operand)
-                && (LeavesOut(nest, operand) || (fast.TryGetValue(nest, out var quick) ? quick.CanTake(operand) : packed.Contains(nest) ? tiles[nest].CanTake(operand) : null) is not null))
-            {
-                operands.Add(nest, operand);
-                readers.Remove(operand.Target);
-            }
-        }
-        memory = MemoryPlan.Of(program, operands, nest => UnpaddedOf(nest) is not null);
-        // What no step reads, such as weights that lie in parts elsewhere, is left out.
-        this.program = program with { Buffers = [.. program.Buffers.Where(b => b.Storage is Storage.Input or Storage.State || readers.ContainsKey(b)).Select(b => replaced.GetValueOrDefault(b, b)), .. added] };
+    ProgramCode(Schedule schedule, bool isTimed) =>
+        (this.schedule, program, memory, timed) = (schedule, schedule.Program, schedule.Memory, isTimed ? [] : null);
 
-        // What others pick of a product's weight is picked from its panels, where all that read it can.
-        void Tie(Lowering.Buffer weight, Step.Nest product, PanelCode panel)
-        {
-            var picking = new Dictionary<Step.Nest, Step.Nest>(ReferenceEqualityComparer.Instance);
-            foreach (var step in program.AllSteps().Where(s => s != (Step)product && s.Buffers.Contains(weight)))
-            {
-                if (step is Step.Fused)
-                    continue;
-                if (step is not Step.Nest nest || panels.ContainsKey(nest) || windows.ContainsKey(nest) || tiles.ContainsKey(nest) || TiedWeights.InPanels(tied.GetValueOrDefault(nest, nest), weight, panel) is not { } picks)
-                    return;
-                picking[nest] = picks;
-            }
-            foreach (var (nest, picks) in picking)
-                tied[nest] = picks;
-            readers[weight] = 1;
-        }
-    }
-
-    // What a kernel reads in place of a copy with zeros around it.
-    Lowering.Buffer? UnpaddedOf(Step.Nest nest) => (windows.GetValueOrDefault(nest)?.Source ?? tiles.GetValueOrDefault(nest)?.GatheredFrom) is { } read && nest.Unpadded.Contains(read) ? read : null;
-
-    bool LeavesOut(Step.Nest nest, Step.Nest copy) => UnpaddedOf(nest) is { } read && nest.Fold!.LeavesOut(copy, read);
-
-    static IEnumerable<(Step Before, Step Step)> Neighbours(Step[] steps) => steps.Zip(steps.Skip(1)).Concat(steps.SelectMany(s => s switch
-    {
-        Step.If branch => Neighbours(branch.Then).Concat(Neighbours(branch.Else)),
-        Step.Loop loop => Neighbours(loop.Body),
-        _ => [],
-    }));
+    IEnumerable<ToomCook> Fast => schedule.Kernels.Values.OfType<NestKernel.Tiled>().Select(t => t.Fast).OfType<ToomCook>();
 
     /// <summary>The name of the field that holds a size.</summary>
     public static string SizeName(string symbol) => $"n_{symbol}";
@@ -207,14 +115,18 @@ sealed class ProgramCode
     /// <param name="program">The program.</param>
     /// <param name="width">The bits of a vector.</param>
     /// <param name="isTimed">Whether it says how long each of its steps takes.</param>
-    public static ProgramSource Write(LoweredProgram program, int width, bool isTimed = false) => new ProgramCode(program, width, isTimed).Write();
+    public static ProgramSource Write(LoweredProgram program, int width, bool isTimed = false) => Write(Schedule.Of(program, new(width, program.Usual)), isTimed);
+
+    /// <summary>The C# of a schedule.</summary>
+    /// <inheritdoc cref="Write(LoweredProgram, int, bool)"/>
+    public static ProgramSource Write(Schedule schedule, bool isTimed = false) => new ProgramCode(schedule, isTimed).Write();
 
     ProgramSource Write()
     {
         var weights = WeightLayout.Of(program);
         Served(weights);
         Steps(program.Steps, 2);
-        var code = new StringBuilder();
+        var (code, width) = (new StringBuilder(), schedule.Target.Width);
         code.Append("// Made by Softmodel; not to be edited.\n#nullable enable\n");
         code.Append("using System;\nusing System.Numerics;\nusing System.Runtime.CompilerServices;\nusing System.Runtime.InteropServices;\nusing System.Runtime.Intrinsics;\nusing System.Runtime.Intrinsics.X86;\nusing Softmodel;\nusing Softmodel.Runtime;\n");
         code.Append($"using V = System.Runtime.Intrinsics.Vector{width}<float>;\nusing VI = System.Runtime.Intrinsics.Vector{width}<int>;\nusing VS = System.Runtime.Intrinsics.Vector{width}<short>;\nusing VX = System.Runtime.Intrinsics.Vector{width};\n\n");
@@ -222,7 +134,7 @@ sealed class ProgramCode
         Frame(code);
         Kernels(code);
         Model(code, weights);
-        code.Append('\n').Append(Tiles.Write(tiles.Values.SelectMany(t => t.Used).Concat(panels.Values.SelectMany(t => t.Used)).Concat(fast.Values.SelectMany(t => t.Used)).Concat(usedInRows).Distinct(), width));
+        code.Append('\n').Append(Tiles.Write(used, width));
         ToomCookMethods(code);
         PanelMethods(code);
         code.Append(Prelude());
@@ -242,7 +154,7 @@ sealed class ProgramCode
         for (var i = 1; i < program.Steps.Length; i++)
         {
             // What belongs to the operand of a kernel is read by that kernel.
-            if (program.Steps[i] is Step.Nest nest && operands.ContainsKey(nest))
+            if (program.Steps[i] is Step.Nest nest && schedule.Operands.ContainsKey(nest))
                 continue;
             while (at < weights.Items.Length && last.GetValueOrDefault(weights.Items[at].Buffer.Name, int.MaxValue) < i)
                 at++;
@@ -259,12 +171,13 @@ sealed class ProgramCode
 
     void ToomCookMethods(StringBuilder code)
     {
-        if (fast.Count == 0)
+        var algorithms = Fast.Select(f => f.Algorithm).ToArray();
+        if (algorithms.Length == 0)
             return;
         code.Append("/// <summary>The transforms of fast convolutions.</summary>\nstatic unsafe partial class ToomCook\n{\n");
-        foreach (var tile in fast.Values.Select(t => t.Tile).DistinctBy(t => t.Taps).OrderBy(t => t.Taps))
+        foreach (var tile in algorithms.DistinctBy(t => t.Taps).OrderBy(t => t.Taps))
             tile.Write(code);
-        foreach (var tile in fast.Values.Select(t => t.Tile).DistinctBy(t => t.Kernel).OrderBy(t => t.Kernel))
+        foreach (var tile in algorithms.DistinctBy(t => t.Kernel).OrderBy(t => t.Kernel))
             tile.WriteWeights(code);
         code.Append("}\n\n");
     }
@@ -335,7 +248,7 @@ sealed class ProgramCode
             code.Append($"        States = new({program.States.Count()});\n");
         code.Append($"        Arena = new({(GuardPages.AreOn ? 2 * program.Buffers.Length : memory.Segments.Length) + 1});\n        f = (Frame*)NativeMemory.AllocZeroed((nuint)sizeof(Frame));\n");
         var wide = weights.Items.Where(i => i.Buffer.Type != i.Buffer.Constant!.Type).ToArray();
-        var evaluated = fast.Values.Where(t => t.Kept > 0).ToDictionary(t => t.Weights.Name);
+        var evaluated = Fast.Where(t => t.Kept > 0).ToDictionary(t => t.Weights.Name);
         var room = wide.Sum(i => WideBytes(i.Buffer.Constant!.Count)) + evaluated.Values.Sum(t => WideBytes(t.Kept));
         if (room > 0)
             code.Append($"        var wide = (float*){(GuardPages.AreOn ? "null" : $"widened.Reserve({room}L)")};\n");
@@ -365,7 +278,7 @@ sealed class ProgramCode
             if (!evaluated.TryGetValue(buffer.Name, out var quick))
                 return;
             Wide(quick.Kept);
-            code.Append($"{KernelWriter.Indent(quick.Evaluate($"f->{buffer.Name}", "wide"), 2)}        f->{buffer.Name} = wide;\n        wide += {WideBytes(quick.Kept) / 4}L;\n");
+            code.Append($"{KernelWriter.Indent(new ToomCookCode(quick).Evaluate($"f->{buffer.Name}", "wide"), 2)}        f->{buffer.Name} = wide;\n        wide += {WideBytes(quick.Kept) / 4}L;\n");
         }
         void Wide(long count)
         {
@@ -474,36 +387,18 @@ sealed class ProgramCode
             switch (step)
             {
                 case Step.Nest nest when Joined(steps, i) is { Length: > 1 } joined:
-                    Kernel(joined, TileCode.Write([.. joined.Select(n => tiles[n])], packed.Contains(nest)), nest.Source, NameOf(nest.Source), Line);
+                    var tiles = joined.Select(n => new TileCode(schedule.Tiled(n)!.Tile)).ToArray();
+                    Kernel(joined, TileCode.Write(tiles, schedule.Tiled(nest)!.IsPacked), nest.Source, NameOf(nest.Source), Line);
+                    used.UnionWith(tiles.SelectMany(t => t.Used));
                     i += joined.Length - 1;
                     break;
                 case Step.Nest nest:
-                    if (operands.ContainsValue(nest))
+                    if (schedule.Operands.Values.Contains(nest, ReferenceEqualityComparer.Instance))
                         continue;
-                    if (panels.TryGetValue(nest, out var panel))
-                    {
-                        Kernel([nest], panel.Write(Shared), nest.Source, NameOf(nest.Source), Line);
-                        break;
-                    }
-                    if (windows.TryGetValue(nest, out var window))
-                    {
-                        Kernel(operands.TryGetValue(nest, out var before) ? [before, nest] : [nest], window.Write(), nest.Source, NameOf(nest.Source), Line);
-                        break;
-                    }
-                    var (quick, operand) = (fast.GetValueOrDefault(nest), operands.GetValueOrDefault(nest));
-                    if (quick?.IsShort is { } isShort)
-                        Line($"if ({isShort})\n{space}{{");
-                    if (quick is null || quick.IsShort is not null)
-                        Kernel(operand is null || quick is not null ? [nest] : [operand, nest], tiles.TryGetValue(nest, out var tile) ? tile.Write(packed.Contains(nest), quick is null ? operand : null) : TransposeCode.Write(nest) ?? PaddingCode.Write(nest) ?? NestCode.Write(tied.GetValueOrDefault(nest, nest)), nest.Source, NameOf(nest.Source), Line);
-                    if (quick?.IsShort is not null)
-                        Line($"}}\n{space}else\n{space}{{");
-                    if (quick is not null)
-                        Kernel(operand is null ? [nest] : [operand, nest], quick.Write(operand), nest.Source, NameOf(nest.Source), Line);
-                    if (quick?.IsShort is not null)
-                        Line("}");
+                    Nest(nest, space, Line);
                     break;
                 case Step.Fused fused:
-                    Kernel([fused], RowsCode.Write(fused with { Members = [.. fused.Members.Select(m => tied.GetValueOrDefault(m, m))] }, width, usedInRows), string.Join("; ", fused.Members.Select(m => m.Source)), "Rows", Line);
+                    Kernel([fused], RowsCode.Write(fused with { Members = [.. fused.Members.Select(m => schedule.Tied.GetValueOrDefault(m, m))] }, schedule.Target, used), string.Join("; ", fused.Members.Select(m => m.Source)), "Rows", Line);
                     break;
                 case Step.Routine routine:
                     var (found, statement) = RoutineCode.Write(routine);
@@ -595,9 +490,59 @@ sealed class ProgramCode
     }
 
     /// <summary>The nests from one on that one kernel computes.</summary>
-    Step.Nest[] Joined(Step[] steps, int first) =>
-        [.. steps.Skip(first).TakeWhile(s => s is Step.Nest next && !fast.ContainsKey(next) && tiles.TryGetValue(next, out var tile) && tiles.TryGetValue((Step.Nest)steps[first], out var head)
-            && packed.Contains(next) == packed.Contains((Step.Nest)steps[first]) && head.CanJoin(tile)).Cast<Step.Nest>()];
+    Step.Nest[] Joined(Step[] steps, int first) => schedule.Tiled(steps[first]) is not { } head ? []
+        : [.. steps.Skip(first).TakeWhile(s => schedule.Tiled(s) is { Fast: null } tiled && tiled.IsPacked == head.IsPacked && head.Tile.CanJoin(tiled.Tile)).Cast<Step.Nest>()];
+
+    /// <summary>The call of a nest's kernel.</summary>
+    void Nest(Step.Nest nest, string space, Action<string> line)
+    {
+        var operand = schedule.Operands.GetValueOrDefault(nest);
+        Step.Nest[] both = operand is null ? [nest] : [operand, nest];
+        void Call(Step.Nest[] nests, KernelCode code) => Kernel(nests, code, nest.Source, NameOf(nest.Source), line);
+        switch (schedule.Kernels.GetValueOrDefault(nest))
+        {
+            case NestKernel.Panelled { Panel: var panel }:
+                var panelled = new PanelCode(panel);
+                Call([nest], panelled.Write(Shared));
+                used.UnionWith(panelled.Used);
+                break;
+            case NestKernel.Windowed { Window: var window }:
+                Call(both, new WindowCode(window, schedule.Target.Lanes).Write());
+                break;
+            case NestKernel.Tiled { Fast: null } tiled:
+                Tiled(tiled, both, operand);
+                break;
+            case NestKernel.Tiled { Fast: { Shortest: var shortest } fast } tiled:
+                if (shortest is not null)
+                {
+                    line($"if ({TileCode.Frame(fast.Length)} < {shortest})\n{space}{{");
+                    Tiled(tiled, [nest], null);
+                    line($"}}\n{space}else\n{space}{{");
+                }
+                var code = new ToomCookCode(fast);
+                Call(both, code.Write(operand));
+                used.UnionWith(code.Used);
+                if (shortest is not null)
+                    line("}");
+                break;
+            case NestKernel.Transposed { Copy: var copy }:
+                Call(both, TransposeCode.Write(copy));
+                break;
+            case NestKernel.Padded { Copy: var copy }:
+                Call(both, PaddingCode.Write(copy));
+                break;
+            default:
+                Call(both, NestCode.Write(schedule.Tied.GetValueOrDefault(nest, nest)));
+                break;
+        }
+
+        void Tiled(NestKernel.Tiled tiled, Step.Nest[] nests, Step.Nest? operand)
+        {
+            var tile = new TileCode(tiled.Tile);
+            Call(nests, tile.Write(tiled.IsPacked, operand));
+            used.UnionWith(tile.Used);
+        }
+    }
 
     void Kernel(IEnumerable<Step> steps, KernelCode kernel, string source, string word, Action<string> line)
     {

@@ -20,9 +20,9 @@ static class RowsCode
 
     /// <summary>The kernel.</summary>
     /// <param name="fused">The nests.</param>
-    /// <param name="width">The bits of a vector.</param>
+    /// <param name="target">What tiles are chosen for.</param>
     /// <param name="used">Is given the register tiles that it calls.</param>
-    public static KernelCode Write(Step.Fused fused, int width, ISet<Tiles.Kernel> used)
+    public static KernelCode Write(Step.Fused fused, Target target, ISet<Tiles.Kernel> used)
     {
         var (rows, own) = (fused.Rows, fused.Rows[^1]);
         var parameters = new List<Lowering.Buffer>();
@@ -32,7 +32,7 @@ static class RowsCode
         for (var i = 0; i < members.Length; i++)
         {
             var (member, words) = (members[i], Words(members[i]));
-            var tile = TileCode.Of(member, width);
+            var tile = Tile.Of(member, target) is { } chosen ? new TileCode(chosen) : null;
             var text = tile?.Whole(parameters);
             if (tile is not null)
                 used.UnionWith(tile.Used);
@@ -47,7 +47,7 @@ static class RowsCode
         // A row's share of what the nests read and compute.
         var elements = fused.Private.Aggregate((Dim)1, (sum, p) => sum + p.Size);
         var cost = fused.Members.Aggregate(Dim.Zero, (sum, m) => sum
-            + Dim.Product(m.Axes.Where(a => !rows.Contains(a)).Concat(m.Fold?.Axes ?? []).Select(a => a.Extent)) * NestCode.CostOf(m));
+            + Dim.Product(m.Axes.Where(a => !rows.Contains(a)).Concat(m.Fold?.Axes ?? []).Select(a => a.Extent)) * Cost.Of(m));
         string InFrame(Dim dim) => dim.IsKnown ? TileCode.Frame(dim) : $"({TileCode.Frame(dim)})";
         var body = new StringBuilder();
         body.Append($"RowSplit.Of({InFrame(own.Extent)}, {InFrame(elements)}, {InFrame(cost)}, task, out var row__rest, out var {From}, out var {Count}, out var row__most);\n");

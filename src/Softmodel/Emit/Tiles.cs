@@ -1,4 +1,5 @@
 using System.Text;
+using Softmodel.Lowering;
 
 namespace Softmodel.Emit;
 
@@ -8,9 +9,6 @@ namespace Softmodel.Emit;
 /// </summary>
 static class Tiles
 {
-    /// <summary>Over how many loops a sum runs.</summary>
-    public const int Depth = 3;
-
     /// <summary>One such loop.</summary>
     /// <param name="Rows">How many rows it has.</param>
     /// <param name="Vectors">How many vectors of columns it has.</param>
@@ -54,7 +52,7 @@ static class Tiles
         for (var p = 1; p < pointers; p++)
             code.Append($"        var x{p} = x + {p * RowsOfPointer} * row;\n");
         // Panels lie one after the other. Those that come next are on their way while these are used.
-        var (panels, step) = (Math.Max(1, kernel.Vectors * lanes / PanelCode.Columns), PanelCode.Columns * 2);
+        var (panels, step) = (Math.Max(1, kernel.Vectors * lanes / Panel.Columns), Panel.Columns * 2);
         string[] starts = [.. Enumerable.Range(0, panels).Select(p => p == 0 ? "w" : $"w_{p}")];
         foreach (var (p, start) in starts.Index().Skip(1))
             code.Append($"        var {start} = w + {p * step} * pairs;\n");
@@ -63,7 +61,7 @@ static class Tiles
         foreach (var start in starts)
             code.Append($"            Maths.Prefetch({start} + next);\n");
         for (var v = 0; v < kernel.Vectors; v++)
-            code.Append($"            var w{v} = {(kernel.IsNarrow ? "Maths.Widened" : "VX.Load")}({starts[v * lanes / PanelCode.Columns]}{(v * lanes % PanelCode.Columns is > 0 and var at ? $" + {at * 2}" : "")});\n");
+            code.Append($"            var w{v} = {(kernel.IsNarrow ? "Maths.Widened" : "VX.Load")}({starts[v * lanes / Panel.Columns]}{(v * lanes % Panel.Columns is > 0 and var at ? $" + {at * 2}" : "")});\n");
         // With 32 registers, a row's sums are added to while the products of the next are under way: a processor finds more to do
         // at once. 16 hold twelve sums, two vectors of weights, a row's pair and one product.
         var behind = lanes == 16 ? 1 : 0;
@@ -95,7 +93,7 @@ static class Tiles
         var (rows, panel) = (kernel.Rows, kernel.Panel);
         code.Append("    [MethodImpl(MethodImplOptions.AggressiveOptimization)]\n");
         code.Append($"    public static void {kernel.Name["Tile.".Length..]}(float* x, float* w");
-        for (var i = Depth - 1; i >= 0; i--)
+        for (var i = Tile.Depth - 1; i >= 0; i--)
             code.Append($", long n{i}, long x{i}Step{(panel is null ? $", long w{i}Step" : "")}");
         code.Append($"{(panel is null ? ", long row" : "")}{(kernel.IsFew ? ", long columns" : "")}, float* sums, long pitch)\n    {{\n");
         string Each(Func<int, string> vector) => string.Join(", ", Enumerable.Range(0, kernel.Vectors).Select(vector));
@@ -103,9 +101,9 @@ static class Tiles
         for (var r = 0; r < rows; r++)
             code.Append($"        V {Each(v => $"{Sum(r, v)} = {Start(r, v)}")};\n");
         var pad = "        ";
-        for (var i = Depth - 1; i >= 0; i--)
+        for (var i = Tile.Depth - 1; i >= 0; i--)
         {
-            var (from, weights) = (i == Depth - 1 ? "x" : $"p{i + 1}", i == Depth - 1 ? "w" : $"q{i + 1}");
+            var (from, weights) = (i == Tile.Depth - 1 ? "x" : $"p{i + 1}", i == Tile.Depth - 1 ? "w" : $"q{i + 1}");
             code.Append($"{pad}{(panel is null ? $"float* p{i} = {from}, q{i} = {weights}" : $"var p{i} = {from}")};\n");
             code.Append($"{pad}for (long i{i} = 0; i{i} < n{i}; i{i}++, p{i} += x{i}Step{(panel is null ? $", q{i} += w{i}Step" : i == 0 ? $", w += {panel}" : "")})\n{pad}{{\n");
             pad += "    ";
@@ -122,7 +120,7 @@ static class Tiles
             if (panel is null && r < rows - 1)
                 code.Append($"{pad}q += row;\n");
         }
-        for (var i = 0; i < Depth; i++)
+        for (var i = 0; i < Tile.Depth; i++)
         {
             pad = pad[4..];
             code.Append($"{pad}}}\n");

@@ -1,7 +1,6 @@
 using System.Text;
 using Softmodel.Graphs;
 using Softmodel.Lowering;
-using Softmodel.Runtime;
 
 namespace Softmodel.Emit;
 
@@ -11,23 +10,16 @@ namespace Softmodel.Emit;
 /// </summary>
 static class TransposeCode
 {
-    // A task has so many rows, some lines of the cache in what is read; and fewer rows or columns are no square.
-    const int RowsOfTask = 64, Least = 4;
+    // A task has so many rows, some lines of the cache in what is read.
+    const int RowsOfTask = 64;
 
-    /// <summary>The kernel of a nest; null where it is no such copy.</summary>
-    public static KernelCode? Write(Step.Nest original)
+    /// <summary>The kernel of a copy.</summary>
+    public static KernelCode Write(Transposition copy)
     {
-        var nest = Collapse.Axes(original);
-        if (nest is not { Fold: null, Target.Type: ElementType.Float32, Value: Expr.Load { Buffer.Type: ElementType.Float32, Index.Dynamic.Count: 0 } load } || nest.At.Dynamic.Count > 0)
-            return null;
-        var axes = nest.Axes.Where(a => a.Extent.Value != 1).ToArray();
-        var column = axes.FirstOrDefault(a => nest.At.Stride(a).Value == 1 && load.Index.Stride(a).Value is not (0 or 1));
-        var row = axes.FirstOrDefault(a => load.Index.Stride(a).Value == 1 && nest.At.Stride(a).Value is not (0 or 1));
-        if (column is null || row is null || column.Extent.Value < Least || row.Extent.Value < Least)
-            return null;
+        var (nest, load, row, column) = (copy.Nest, copy.Read, copy.Row, copy.Column);
         // Rows of a task are a block; loops around both are counted with blocks.
         var block = new Axis("block", Dim.CeilDiv(row.Extent, RowsOfTask));
-        Axis[] blocks = [.. axes.Where(a => a != row && a != column), block];
+        Axis[] blocks = [.. copy.Around, block];
         var writer = new KernelWriter(blocks.Append(row).ToDictionary(a => a, _ => 1), null, 1);
         var (from, to) = (writer.Pointer(load.Buffer), writer.Pointer(nest.Target));
         var body = new StringBuilder(NestCode.RowDecoding(writer, blocks));

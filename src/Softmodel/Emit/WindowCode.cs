@@ -6,113 +6,22 @@ using Index = Softmodel.Lowering.Index;
 
 namespace Softmodel.Emit;
 
-/// <summary>
-/// Writes what moves a small window over each map for itself: pools and depthwise convolutions. Some rows of a map, with what
-/// stands for elements outside around them, are copied to the thread's scratch, so that no element of a window needs a condition;
-/// then the taps of a window are combined in vectors along the map's rows. Sums and extremes without weights are taken along
-/// the window's columns first, and then along its rows.
-/// </summary>
-sealed class WindowCode
+/// <summary>Writes what moves a small window over each map for itself: see <see cref="Window"/>.</summary>
+/// <param name="window">The window.</param>
+/// <param name="lanes">How many floats a vector holds.</param>
+sealed class WindowCode(Window window, int lanes)
 {
-    readonly Step.Nest nest;
-    readonly Fold fold;
-    readonly Expr.Load source;
-    readonly Expr.Load? weights;
-    readonly double outside;
-    readonly Expr.Guard? inRow, inColumn;
-    readonly Axis[] planes;
-    readonly Axis? row;
-    readonly Axis column;
-    readonly Taps? down;
-    readonly Taps across;
-    readonly int lanes;
-
-    /// <summary>How a window moves and reaches along an axis of the map.</summary>
-    /// <param name="Axis">The loop over its taps; null where it has but one.</param>
-    /// <param name="Unit">Elements of memory from one place that any window reads to the next.</param>
-    /// <param name="Stride">Such places from one window to the next.</param>
-    /// <param name="Dilation">Such places from one tap to the next.</param>
-    sealed record Taps(Axis? Axis, Dim Unit, int Stride, int Dilation)
-    {
-        public int Count => (int)(Axis?.Extent.Value ?? 1);
-
-        public int Reach => (Count - 1) * Dilation;
-
-        /// <summary>Null where the two distances have no small ratio.</summary>
-        public static Taps? Of(Axis? tap, Dim move, Index index)
-        {
-            if (tap is null)
-                return new(null, move, 1, 0);
-            for (var dilation = 1; dilation <= MostRatio; dilation++)
-            {
-                for (var stride = 1; stride <= MostRatio; stride++)
-                {
-                    if ((move * dilation).Equals(index.Stride(tap) * stride) && move.ExactQuotient(stride) is { } unit)
-                        return new(tap, unit, stride, dilation);
-                }
-            }
-            return null;
-        }
-
-        /// <summary>Whether a condition's position moves as the places do.</summary>
-        public bool Follows(Expr.Guard guard, Axis axis) => guard.Index.Dynamic.Count == 0 && guard.Index.Terms.All(t => t.Axis == axis || t.Axis == Axis)
-            && guard.Index.Stride(axis).Value is > 0 and var move && move % Stride == 0 && (Axis is null || guard.Index.Stride(Axis).Value == move / Stride * Dilation);
-    }
-
-    const int MostTaps = 64, MostRatio = 16;
-
-    WindowCode(Step.Nest nest, Fold fold, Expr.Load source, Expr.Load? weights, double outside, Expr.Guard? inRow, Expr.Guard? inColumn, Axis[] planes, Axis? row, Axis column, Taps? down, Taps across, int width) =>
-        (this.nest, this.fold, this.source, this.weights, this.outside, this.inRow, this.inColumn, this.planes, this.row, this.column, this.down, this.across, lanes)
-        = (nest, fold, source, weights, outside, inRow, inColumn, planes, row, column, down, across, width / 32);
-
-    /// <summary>The kernel's form of a nest, or null where it is no such window.</summary>
-    /// <param name="nest">The nest as it was lowered.</param>
-    /// <param name="width">The bits of a vector.</param>
-    public static WindowCode? Of(Step.Nest nest, int width)
-    {
-        if (nest.Fold is not { Kind: Reduction.Sum or Reduction.Max or Reduction.Min, Arg: null, Result.Type: ElementType.Float32 } fold || fold.Term.Type != ElementType.Float32)
-            return null;
-        var (read, weights) = (fold.Term, (Expr.Load?)null);
-        if (fold.Term is Expr.Apply { Operands: [Expr.Load operand, Expr.Load factor] } product && product.Function == Functions.Multiply && fold.Kind == Reduction.Sum)
-            (read, weights) = (fold.Unpadded ?? operand, factor);
-        (read, var guards) = Expr.Guard.Around(read);
-        if (read is not Expr.Load { Buffer.Type: ElementType.Float32, Index.Dynamic.Count: 0 } source)
-            return null;
-        var outside = guards is [{ Outside: Expr.Number number }, ..] ? number.Value : 0;
-        var taps = fold.Axes.Where(a => a.Extent.Value != 1).ToArray();
-        var axes = nest.Axes.Where(a => a.Extent.Value != 1).ToArray();
-        if (taps.Length is 0 or > 2 || WrittenOut(taps, weights) is not <= MostTaps || axes.Length == 0 || !taps.All(source.Axes.Contains))
-            return null;
-        var (column, row) = (axes[^1], axes.Length > 1 ? axes[^2] : null);
-        if (source.Index.Stride(column).Value is not (> 0 and <= MostRatio))
-            return null;
-        // A single tap axis belongs to the rows where it leads to another.
-        var last = taps.Length == 2 || guards.Any(g => g.Index.Stride(column).Value != 0 && g.Index.Stride(taps[0]).Value != 0) || source.Index.Stride(taps[^1]).Value <= MostRatio ? taps[^1] : null;
-        var first = taps.Length == 2 || last is null ? taps[0] : null;
-        // Without rows of windows, the rows of one are not neighbours.
-        if (row is null ? first is not null : source.Index.Stride(row).Value == 0)
-            return null;
-        // One row of taps: each row of windows stands for itself, and may be a map of its own.
-        var down = row is null ? null : Taps.Of(first, source.Index.Stride(row), source.Index);
-        if (Taps.Of(last, source.Index.Stride(column), source.Index) is not { } across || (row is not null && down is null))
-            return null;
-        var inColumn = guards.FirstOrDefault(g => g.Index.Stride(column).Value != 0);
-        var inRow = row is null ? null : guards.FirstOrDefault(g => g != inColumn && g.Index.Stride(row).Value != 0);
-        if (guards.Any(g => g != inColumn && g != inRow) || (inColumn is not null && !across.Follows(inColumn, column)) || (inRow is not null && !down!.Follows(inRow, row!)))
-            return null;
-        // What neither overlaps nor has an edge is a reduction like others.
-        if (guards.Length == 0 && taps.Length < 2 && (across.Axis is null || across.Reach < across.Stride))
-            return null;
-        if (weights is not null && (weights.Index.Dynamic.Count > 0 || weights.Buffer.Type != ElementType.Float32 || weights.Axes.Contains(column) || (row is not null && weights.Axes.Contains(row)) || !weights.Axes.All(a => taps.Contains(a) || source.Axes.Contains(a))))
-            return null;
-        return new(nest, fold, source, weights, outside, inRow, inColumn, axes[..^(row is null ? 1 : 2)], row, column, down, across, width);
-    }
-
-    /// <summary>The taps that are written out: all where each has its weight, else those along one axis and then those along the other; null where a number of them is open.</summary>
-    static long? WrittenOut(Axis[] taps, Expr.Load? weights) => weights is null && taps.All(a => a.Extent.IsKnown) ? taps.Sum(a => a.Extent.Value) : Dim.Product(taps.Select(a => a.Extent)).Value;
-
-    /// <summary>The buffer that it reads.</summary>
-    public Lowering.Buffer Source => source.Buffer;
+    readonly Step.Nest nest = window.Nest;
+    readonly Fold fold = window.Fold;
+    readonly Expr.Load source = window.Read;
+    readonly Expr.Load? weights = window.Weights;
+    readonly double outside = window.Outside;
+    readonly Expr.Guard? inRow = window.InRow, inColumn = window.InColumn;
+    readonly Axis[] planes = window.Planes;
+    readonly Axis? row = window.Row;
+    readonly Axis column = window.Column;
+    readonly Window.Taps? down = window.Down;
+    readonly Window.Taps across = window.Across;
 
     // In floats: what of a core's caches the rows of a map take, and the operations that are worth an element's copy there and back.
     const int Cache = 1 << 14, Copies = 4;
@@ -158,7 +67,7 @@ sealed class WindowCode
         var text = NestCode.Whole(after, parameters, "after_");
         body.Append($"var {writer.Pointer(sums)} = sums - {RowsCode.From}{(row is null ? "" : $" * {width}")};\n{{\n{KernelWriter.Indent(text, 1)}}}\n");
         var count = Dim.Product(planes.Select(a => a.Extent));
-        var cost = (long)(weights is null ? across.Count + (down?.Count ?? 1) : across.Count * (down?.Count ?? 1)) + Copies + NestCode.CostOf(after);
+        var cost = (long)(weights is null ? across.Count + (down?.Count ?? 1) : across.Count * (down?.Count ?? 1)) + Copies + Cost.Of(after);
         var given = parameters.Where(b => b != sums).ToList();
         string Sizes(Func<Dim, string> code) => row is null ? $"{code(count)}, {code(column.Extent)}, {cost}" : $"{code(count)} * {code(row.Extent)}, 1, {code(column.Extent)} * {cost}";
         var loop = row is null

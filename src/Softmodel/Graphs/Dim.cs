@@ -316,8 +316,8 @@ public sealed class Dim : IEquatable<Dim>
         })))));
 
     /// <summary>About how large it is, to compare costs. It has no errors: of sizes that do not fit it takes the larger.</summary>
-    /// <param name="symbol">What every symbol is.</param>
-    internal double Estimate(double symbol = 100) => Compute(n => n, _ => symbol, (kind, a, b) => kind switch
+    /// <param name="symbol">What a symbol is about.</param>
+    internal double Estimate(Func<string, double> symbol) => Compute(n => n, symbol, (kind, a, b) => kind switch
     {
         "add" => a + b,
         "multiply" => a * b,

@@ -11,6 +11,7 @@ namespace Softmodel.Lowering;
 /// </summary>
 sealed class Lower
 {
+    readonly UsualSizes usual;
     readonly Dictionary<Value, Buffer> stored = [];
     readonly List<Buffer> buffers = [];
     readonly Dictionary<string, int> taken = new(StringComparer.Ordinal);
@@ -29,11 +30,19 @@ sealed class Lower
     HashSet<Node> within = [];
     (Value Value, Index[] At, Expr Result)? accumulated;
 
+    Lower(UsualSizes usual) => this.usual = usual;
+
     /// <summary>The kernels of a graph.</summary>
-    /// <exception cref="SoftmodelException">Some of its operations cannot be compiled; all are listed.</exception>
-    public static LoweredProgram Program(Graph graph)
+    /// <param name="graph">The graph.</param>
+    /// <param name="usual">How large its sizes usually are; null where nothing tells.</param>
+    /// <exception cref="SoftmodelException">Some of its operations cannot be compiled; all are listed. Or a usual size is one that it does not have.</exception>
+    public static LoweredProgram Program(Graph graph, UsualSizes? usual = null)
     {
-        var lower = new Lower();
+        usual ??= UsualSizes.None;
+        var symbols = graph.Inputs.SelectMany(v => v.Shape.Dims).SelectMany(d => d.Symbols).Concat(graph.AllNodes().SelectMany(n => n.Defines)).ToHashSet(StringComparer.Ordinal);
+        if (usual.Named.Keys.FirstOrDefault(n => !symbols.Contains(n)) is { } unknown)
+            throw new SoftmodelException($"{graph.Name} has no size '{unknown}' that could usually be {usual.Of(unknown)}; {(symbols.Count == 0 ? "all of its sizes are known" : $"its sizes are {string.Join(", ", symbols.Order(StringComparer.Ordinal))}")}");
+        var lower = new Lower(usual);
         var inputs = graph.Arguments.Select(v => lower.Store(v, Storage.Input)).ToArray();
         lower.Remember(graph);
         var body = lower.Body(graph);
@@ -41,7 +50,7 @@ sealed class Lower
         var lost = remembered.OfType<Step.Copy>().Select(c => c.To).Concat(inputs).ToHashSet();
         var outputs = graph.Results.Select(r => (lower.stored[r.Value], r.Value.Shape)).ToArray();
         Step[] steps = [.. body, .. lower.Saved(outputs, lost), .. remembered];
-        return RowFusion.Apply(new(graph.Name, graph, inputs, outputs, [.. lower.buffers], steps));
+        return RowFusion.Apply(new(graph.Name, graph, inputs, outputs, [.. lower.buffers], steps, usual));
     }
 
     /// <summary>Stores the states, and finds those that are changed in place: some rows are replaced, and nothing else reads what was there.</summary>
@@ -98,7 +107,7 @@ sealed class Lower
     Step[] Body(Graph graph)
     {
         var (outerPlan, outerSteps, outerSizes, outerDemanded) = (plan, steps, sizes, demanded);
-        (plan, steps, sizes, demanded) = (new Stored(graph), [], [.. sizes, .. graph.Inputs.SelectMany(v => v.Shape.Dims).SelectMany(d => d.Symbols)], [.. demanded]);
+        (plan, steps, sizes, demanded) = (new Stored(graph, usual), [], [.. sizes, .. graph.Inputs.SelectMany(v => v.Shape.Dims).SelectMany(d => d.Symbols)], [.. demanded]);
         var conditions = Conditions(graph);
         Demand(conditions);
         foreach (var node in graph.Nodes)

@@ -12,8 +12,8 @@ static class RowFusion
     // A product with this many known numbers is better off alone, where they are laid out as it reads them.
     const int FewWeights = 512;
 
-    // Some rows must stay in the cache together. Sizes that are not known are taken to be as large as a long text's.
-    const int MostElements = 1 << 15, LongText = 1000;
+    // Some rows must stay in the cache together, those of an input too that is so many times as large as usual.
+    const int MostElements = 1 << 15, Longest = 10;
 
     /// <summary>The program with such nests together.</summary>
     public static LoweredProgram Apply(LoweredProgram program)
@@ -21,12 +21,12 @@ static class RowFusion
         var uses = new Dictionary<Buffer, int>();
         foreach (var buffer in program.AllSteps().SelectMany(s => s is Step.Nest nest ? nest.Buffers.Union(nest.Unpadded) : s.Buffers.Distinct()).Concat(program.Outputs.Select(o => o.Buffer)))
             uses[buffer] = uses.GetValueOrDefault(buffer) + 1;
-        return program with { Steps = Apply(program.Steps, uses) };
+        return program with { Steps = Apply(program.Steps, uses, program.Usual) };
     }
 
-    static Step[] Apply(Step[] steps, Dictionary<Buffer, int> uses)
+    static Step[] Apply(Step[] steps, Dictionary<Buffer, int> uses, UsualSizes usual)
     {
-        var groups = steps.Select((step, i) => step is Step.Nest first ? Candidates(first).Select(rows => Group.Of(steps, i, rows, uses)).OfType<Group>().MaxBy(g => g.Members) : null).ToArray();
+        var groups = steps.Select((step, i) => step is Step.Nest first ? Candidates(first).Select(rows => Group.Of(steps, i, rows, uses, usual)).OfType<Group>().MaxBy(g => g.Members) : null).ToArray();
         var result = new List<Step>();
         for (var i = 0; i < steps.Length;)
         {
@@ -39,8 +39,8 @@ static class RowFusion
             }
             result.Add(steps[i++] switch
             {
-                Step.If branch => branch with { Then = Apply(branch.Then, uses), Else = Apply(branch.Else, uses) },
-                Step.Loop loop => loop with { Body = Apply(loop.Body, uses) },
+                Step.If branch => branch with { Then = Apply(branch.Then, uses, usual), Else = Apply(branch.Else, uses, usual) },
+                Step.Loop loop => loop with { Body = Apply(loop.Body, uses, usual) },
                 var step => step,
             });
         }
@@ -72,7 +72,7 @@ static class RowFusion
     sealed record Group(Step[] Steps, int Length, int Members)
     {
         /// <summary>The steps from one on, as far as they share its rows; null where nothing is gained.</summary>
-        public static Group? Of(Step[] steps, int start, Axis[] rows, Dictionary<Buffer, int> uses)
+        public static Group? Of(Step[] steps, int start, Axis[] rows, Dictionary<Buffer, int> uses, UsualSizes usual)
         {
             var members = new List<(Step.Nest Nest, Axis[] Rows, int At)>();
             var between = new List<int>();
@@ -112,7 +112,7 @@ static class RowFusion
                             where m.At.Offset.Value == 0 && m.At.AtStart(shared).IsWithin(size) && shared.All(a => a == shared[^1] || m.At.Stride(a).ExactQuotient(size) is not null)
                             select (buffer, size);
             var fused = new Step.Fused(shared, together, [.. isPrivate.DistinctBy(p => p.buffer)]);
-            if (fused.Private.Sum(p => p.Size.Estimate(LongText)) > MostElements)
+            if (fused.Private.Sum(p => p.Size.Estimate(s => Longest * usual.Of(s))) > MostElements)
                 return null;
             return new([.. between.Where(i => i < last).Select(i => steps[i]), fused], last - start + 1, members.Count);
         }

@@ -108,7 +108,8 @@ sealed record Fold(Reduction Kind, Axis[] Axes, Expr Term, Expr.Accumulated Resu
 /// <param name="Outputs">The buffers of its results.</param>
 /// <param name="Buffers">All buffers.</param>
 /// <param name="Steps">What is done, in order.</param>
-sealed record LoweredProgram(string Name, Graph Graph, Buffer[] Inputs, (Buffer Buffer, Shape Shape)[] Outputs, Buffer[] Buffers, Step[] Steps)
+/// <param name="Usual">How large its sizes usually are.</param>
+sealed record LoweredProgram(string Name, Graph Graph, Buffer[] Inputs, (Buffer Buffer, Shape Shape)[] Outputs, Buffer[] Buffers, Step[] Steps, UsualSizes Usual)
 {
     /// <summary>The buffers that are kept from run to run, in the order of the graph's states.</summary>
     public IEnumerable<Buffer> States => Buffers.Where(b => b.Storage == Storage.State);

@@ -6,6 +6,7 @@ namespace Softmodel.Lowering;
 /// <summary>Decides for each value of a graph whether it is stored or computed within the kernels that read it.</summary>
 sealed class Stored
 {
+    readonly UsualSizes usual;
     readonly HashSet<Value> kept = [];
     readonly Dictionary<Value, HashSet<Node>> readers = [];
     // The reduction that the kernel of a node takes, and the node by the reduction.
@@ -33,8 +34,9 @@ sealed class Stored
 
     bool Take(Node root, Node heavy) => heavyOf.TryAdd(root, heavy) && rootOf.TryAdd(heavy, root);
 
-    public Stored(Graph graph)
+    public Stored(Graph graph, UsualSizes usual)
     {
+        this.usual = usual;
         foreach (var node in graph.Nodes)
         {
             position[node] = position.Count;
@@ -221,7 +223,7 @@ sealed class Stored
             || (IsSlow(value.Type.Element) && root.Outputs.Count > 0 && !IsSlow(root.Output.Type.Element)));
 
     /// <summary>Whether computing each element whenever it is read would cost more than storing it.</summary>
-    static bool Repeats(Node node, Value value, Node root)
+    bool Repeats(Node node, Value value, Node root)
     {
         var cost = node.Op is Op.Map map ? map.Function.Cost : 1;
         return root.Op switch
@@ -237,7 +239,7 @@ sealed class Stored
 
     static bool IsSlow(ElementType type) => type is not (ElementType.Float32 or ElementType.Bool);
 
-    static double Estimate(Shape shape) => shape.Count.Estimate();
+    double Estimate(Shape shape) => usual.Of(shape.Count);
 
     static bool SameCount(Value a, Value b) => a.Shape.Count.Equals(b.Shape.Count) && Views.OnlyUnits(a.Shape, b.Shape);
 

@@ -45,7 +45,7 @@ public class PipelineTests
     [Fact]
     public void Programs_of_other_passes_have_other_keys()
     {
-        UseCase[] uses = [new(), new() { Without = ["simplify"] }, new() { StopAfter = "simplify" }, new() { Quantize = Quantization.Int16 }, new() { Quantize = Quantization.Int16, MinSnrDb = 40 }, new() { KeepsPast = true }, new() { Taps = ["residual.0"] }, new() { Taps = ["residual.0", "residual.1"] }, new() { MeasureOn = ["inputs"] }, new() { MeasureOn = ["inputs"], MinOutputSnrDb = 40 }];
+        UseCase[] uses = [new(), new() { Without = ["simplify"] }, new() { StopAfter = "simplify" }, new() { Quantize = Quantization.Int16 }, new() { Quantize = Quantization.Int16, MinSnrDb = 40 }, new() { KeepsPast = true }, new() { Taps = ["residual.0"] }, new() { Taps = ["residual.0", "residual.1"] }, new() { Usual = new Dictionary<string, long> { ["n"] = 7 } }, new() { MeasureOn = ["inputs"] }, new() { MeasureOn = ["inputs"], MinOutputSnrDb = 40 }];
         Assert.Equal(uses.Length, uses.Select(u => u.Key).Distinct().Count());
         Assert.Equal(new UseCase().Key, new UseCase { IsChecked = true }.Key);
     }
@@ -111,13 +111,14 @@ public class PipelineTests
     [Fact]
     public void A_use_case_is_read_and_counts_less_than_what_is_said()
     {
-        var read = Read("""{ "sizes": { "batch": 1, "n": 3 }, /* of two */ "shapes": { "image": [1, 3] }, "values": { "rate": [16000.5] }, "without": ["simplify"], "quantize": "int16", "minSnrDb": 50, "taps": ["residual.0"], "measureOn": ["inputs", "/there"], "minOutputSnrDb": 20 }""");
+        var read = Read("""{ "sizes": { "batch": 1, "n": 3 }, /* of two */ "shapes": { "image": [1, 3] }, "values": { "rate": [16000.5] }, "without": ["simplify"], "quantize": "int16", "minSnrDb": 50, "taps": ["residual.0"], "usual": { "n": 300 }, "measureOn": ["inputs", "/there"], "minOutputSnrDb": 20 }""");
         Assert.Equal((1, 16000.5, 50.0), (read.Sizes["batch"], read.Values["rate"][0], read.MinSnrDb));
         var use = new UseCase { Sizes = new Dictionary<string, long> { ["n"] = 7 }, MinSnrDb = 40, Without = ["keep-past"], Taps = ["logits"] }.Over(read);
         Assert.Equal((1, 7, 40.0), (use.Sizes["batch"], use.Sizes["n"], use.MinSnrDb));
         Assert.Equal(["simplify", "keep-past"], use.Without);
         Assert.Equal(["residual.0", "logits"], use.Taps);
         Assert.Equal(("inputs", "/there", 20.0), (Path.GetFileName(use.MeasureOn[0]), use.MeasureOn[1], use.LeastOutputSnrDb));
+        Assert.Equal(300, use.Usual["n"]);
         Assert.True(Path.IsPathRooted(use.MeasureOn[0]));
         Assert.Equal((Quantization.Int16, 3L), (use.Quantize, use.Shapes["image"][1]));
     }
@@ -131,6 +132,7 @@ public class PipelineTests
     [InlineData("""{ "sizes": { "batch": 1.5 } }""", "$.sizes.batch")]
     [InlineData("""{ "quantize": "int4" }""", "$.quantize")]
     [InlineData("""{ "minSnrDb": -1 }""", "minSnrDb is negative")]
+    [InlineData("""{ "usual": { "T": 0 } }""", "a usual size is less than 1")]
     [InlineData("""{ "minOutputSnrDb": -1 }""", "minOutputSnrDb is negative")]
     [InlineData("""{ "measureOn": [null] }""", "null stands")]
     [InlineData("""{ "sizes": null }""", "null stands")]

@@ -208,7 +208,7 @@ public class BlockFormatTests
         var program = Lower.Program(builder.Build([.. matrices.Select(m => Transformer.Times(x, m).Value), .. some]));
         var sums = program.AllSteps().OfType<Step.Nest>().Where(n => n.Fold is not null).ToArray();
         Assert.Equal(weights.Length, sums.Length);
-        Assert.All(weights.Zip(sums), p => Assert.True(PanelCode.Of(p.Second, width) is not null, $"{p.First.Name} is not decoded in the kernel"));
+        Assert.All(weights.Zip(sums), p => Assert.True(Panel.Of(p.Second, new(width, UsualSizes.None)) is not null, $"{p.First.Name} is not decoded in the kernel"));
         Assert.DoesNotContain(ProgramCode.Write(program, width).Weights.Items, i => i.Buffer.Name.Contains("_panels", StringComparison.Ordinal));
         using var model = InProcess.Compile(program, width);
         var random = new Random(rows);

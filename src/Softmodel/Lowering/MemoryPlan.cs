@@ -1,8 +1,7 @@
 using Softmodel.Graphs;
-using Softmodel.Lowering;
 using Softmodel.Runtime;
 
-namespace Softmodel.Emit;
+namespace Softmodel.Lowering;
 
 /// <summary>
 /// Which buffers share memory. Buffers that are never needed at the same time share a slot, which is as large as the
@@ -11,7 +10,7 @@ namespace Softmodel.Emit;
 sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<string, int> SegmentOfSymbol)
 {
     /// <summary>Buffers that share memory.</summary>
-    public sealed record Slot(List<Lowering.Buffer> Buffers)
+    public sealed record Slot(List<Buffer> Buffers)
     {
         /// <summary>The last step at which one of them is needed.</summary>
         public int Last { get; set; }
@@ -24,12 +23,12 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
     public static MemoryPlan Of(LoweredProgram program, IReadOnlyDictionary<Step.Nest, Step.Nest> operands, Func<Step.Nest, bool> readsUnpadded)
     {
         var within = operands.Values.ToHashSet<Step>(ReferenceEqualityComparer.Instance);
-        var first = new Dictionary<Lowering.Buffer, int>();
-        var last = new Dictionary<Lowering.Buffer, int>();
+        var first = new Dictionary<Buffer, int>();
+        var last = new Dictionary<Buffer, int>();
         var segmentOf = new Dictionary<string, int>(StringComparer.Ordinal);
         var (now, segments) = (0, 1);
 
-        void Touch(Lowering.Buffer buffer)
+        void Touch(Buffer buffer)
         {
             first.TryAdd(buffer, now);
             last[buffer] = now;
@@ -89,17 +88,17 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
         foreach (var buffer in program.Buffers.Where(b => b.Storage == Storage.Arena && first.ContainsKey(b)).OrderBy(b => first[b]))
         {
             var segment = buffer.Count.Symbols.Select(s => segmentOf.GetValueOrDefault(s)).DefaultIfEmpty(0).Max();
-            var size = Estimate(buffer);
-            var free = GuardPages.AreOn ? null : slots[segment].Where(s => s.Last < first[buffer]).OrderBy(s => Math.Abs(s.Buffers.Max(Estimate) - size)).FirstOrDefault();
+            var size = Bytes(buffer);
+            var free = GuardPages.AreOn ? null : slots[segment].Where(s => s.Last < first[buffer]).OrderBy(s => Math.Abs(s.Buffers.Max(Bytes) - size)).FirstOrDefault();
             if (free is null)
                 slots[segment].Add(free = new Slot([]));
             free.Buffers.Add(buffer);
             free.Last = last[buffer];
         }
         return new([.. slots.Select(s => s.ToArray())], segmentOf);
-    }
 
-    static double Estimate(Lowering.Buffer buffer) => buffer.Count.Estimate() * buffer.Type.Size();
+        double Bytes(Buffer buffer) => program.Usual.Of(buffer.Count) * buffer.Type.Size();
+    }
 
     /// <summary>The symbols that a step gives values.</summary>
     public static IEnumerable<string> Defines(Step step) => step switch

@@ -1,9 +1,7 @@
 using Softmodel.Graphs;
-using Softmodel.Lowering;
 using Softmodel.Runtime;
-using Index = Softmodel.Lowering.Index;
 
-namespace Softmodel.Emit;
+namespace Softmodel.Lowering;
 
 /// <summary>
 /// A convolution of a map of few pixels, with vectors along its channels, as the pixels do not fill any: a task gathers what all
@@ -15,7 +13,7 @@ namespace Softmodel.Emit;
 /// <param name="Within">What stands for the thread's scratch, [terms, pixels].</param>
 /// <param name="Gathered">What was gathered, as the kernel reads it.</param>
 /// <param name="Weights">The weights.</param>
-sealed record SmallMap(Expr.Load Source, Axis[] Rows, Axis[] Folds, Lowering.Buffer Within, Expr.Load Gathered, Expr.Load Weights)
+sealed record SmallMap(Expr.Load Source, Axis[] Rows, Axis[] Folds, Buffer Within, Expr.Load Gathered, Expr.Load Weights)
 {
     // Other tiles have so many pixels side by side, and are better where these fill nearly all of them; gathered terms stay in a
     // core's level 2 cache.
@@ -25,7 +23,7 @@ sealed record SmallMap(Expr.Load Source, Axis[] Rows, Axis[] Folds, Lowering.Buf
     /// <summary>Panels that are worth gathering for.</summary>
     public const long PanelsOfTask = 3;
 
-    const long LeastChannels = 2 * PanelCode.Columns;
+    const long LeastChannels = 2 * Panel.Columns;
 
     /// <summary>Whether pixels are too few to fill vectors, and channels fill them.</summary>
     public static bool IsFew(Dim pixels, Axis channel) => pixels.Value is > 1 and <= MostPixels and var count && count < Filled * ((count + Tile - 1) / Tile * Tile)
@@ -50,23 +48,10 @@ sealed record SmallMap(Expr.Load Source, Axis[] Rows, Axis[] Folds, Lowering.Buf
             (at, size) = (at + (Index)axis * size, size * axis.Extent);
         if (size.Value > MostGathered)
             return null;
-        var within = new Lowering.Buffer($"{source.Buffer.Name}_within", Storage.Arena, ElementType.Float32, size);
+        var within = new Buffer($"{source.Buffer.Name}_within", Storage.Arena, ElementType.Float32, size);
         var term = new Expr.Apply(product.Function, [new Expr.Load(within, at), weights]);
         var gathered = Collapse.Axes(nest with { Axes = axes, Fold = fold with { Axes = folds, Term = term, Unpadded = null } });
         return gathered.Axes is [var column, var pixel] && pixel.Extent.Equals(pixels) && gathered.Fold!.Term is Expr.Apply { Operands: [Expr.Load read, Expr.Load packed] }
             ? (gathered, column, pixel, new(source, rows, folds, within, read, packed)) : null;
-    }
-
-    /// <summary>The statements that gather.</summary>
-    public string Gather(KernelWriter writer)
-    {
-        var (from, pixels) = (writer.Pointer(Source.Buffer), Within.Count.Value!.Value);
-        var (row, column) = (Rows.Length > 1 ? Rows[0] : null, Rows[^1]);
-        var width = column.Extent.Value!.Value;
-        var each = (row?.Extent.Value ?? 1) * width;
-        var text = $"Columns.Few({from} + {writer.Code(Source.Index.AtStart(Rows))}, to, {row?.Extent.Value ?? 1}, {width}, {(row is null ? "0" : writer.Code(Source.Index.Stride(row)))}, {writer.Code(Source.Index.Stride(column))}, {from} + {writer.Code(Source.Buffer.Count)});\nto += {each};\n";
-        foreach (var axis in Folds.Reverse())
-            text = $"for (long {axis.Name} = 0; {axis.Name} < {writer.Code(axis.Extent)}; {axis.Name}++)\n{{\n{KernelWriter.Indent(text, 1)}}}\n";
-        return $"var gathered = Scratch.Floats({pixels} + 3);\n{{\n    var to = gathered;\n{KernelWriter.Indent(text, 1)}}}\nvar {writer.Pointer(Within)} = gathered;\n";
     }
 }

@@ -1,8 +1,4 @@
-using Softmodel.Lowering;
-
-using Index = Softmodel.Lowering.Index;
-
-namespace Softmodel.Emit;
+namespace Softmodel.Lowering;
 
 /// <summary>Merges neighbouring loops wherever all that they touch goes on from the end of one row to the start of the next.</summary>
 static class Collapse

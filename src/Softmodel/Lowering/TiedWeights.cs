@@ -1,9 +1,7 @@
 using Softmodel.Graphs;
-using Softmodel.Lowering;
 using Softmodel.Runtime;
-using Index = Softmodel.Lowering.Index;
 
-namespace Softmodel.Emit;
+namespace Softmodel.Lowering;
 
 /// <summary>
 /// Weights of which one kernel multiplies with all rows and others pick some, such as embeddings that are the last matrix of a
@@ -15,7 +13,7 @@ static class TiedWeights
     /// <param name="nest">The nest.</param>
     /// <param name="weight">The weight.</param>
     /// <param name="panel">The product.</param>
-    public static Step.Nest? InPanels(Step.Nest nest, Lowering.Buffer weight, PanelCode panel)
+    public static Step.Nest? InPanels(Step.Nest nest, Buffer weight, Panel panel)
     {
         var rewriting = new ExprRewriting(i => i, _ => true);
         var loads = Vectorization.Of(nest.Value).Concat(nest.Fold is null ? [] : Vectorization.Of(nest.Fold.Term)).OfType<Expr.Load>().Where(l => l.Buffer == weight).Distinct().ToArray();
@@ -39,7 +37,7 @@ static class TiedWeights
     /// <param name="panel">How many elements a panel has.</param>
     public static Index Row(Expr row, Index within, long panel)
     {
-        var number = new Expr.Apply(Functions.Divide, [row, new Expr.Number(ElementType.Int64, PanelCode.Columns, PanelCode.Columns)]);
-        return within + Index.Of(row) + Index.Of(number) * (Dim)(panel - PanelCode.Columns);
+        var number = new Expr.Apply(Functions.Divide, [row, new Expr.Number(ElementType.Int64, Panel.Columns, Panel.Columns)]);
+        return within + Index.Of(row) + Index.Of(number) * (Dim)(panel - Panel.Columns);
     }
 }

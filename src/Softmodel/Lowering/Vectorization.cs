@@ -1,8 +1,7 @@
 using Softmodel.Graphs;
-using Softmodel.Lowering;
 using Softmodel.Runtime;
 
-namespace Softmodel.Emit;
+namespace Softmodel.Lowering;
 
 /// <summary>Which loop of a nest runs over vectors.</summary>
 static class Vectorization
@@ -29,6 +28,15 @@ static class Vectorization
     /// <summary>Whether an expression over a reduction's result can be computed in vectors along a loop.</summary>
     public static bool CanVector(Expr e, Axis axis, Step.Nest nest) => CanVector(Of(e), axis, nest, foldsIt: false)
         && !Of(e).OfType<Expr.Guard>().Any(g => g.Index.Axes.Contains(axis));
+
+    /// <summary>Whether a function can be computed in vectors of such elements; bytes lie in 32 bits each.</summary>
+    public static bool HasVector(Function function, ElementType type) => type switch
+    {
+        ElementType.Float32 or ElementType.Bool => function.Vector.Length > 0,
+        ElementType.Int32 => function.Name is "add" or "subtract" or "multiply" or "negate" or "maximum" or "minimum",
+        ElementType.UInt8 or ElementType.UInt32 => function.Name is "bit_and" or "bit_or" or "bit_xor" or "shift_right" or "shift_left" or "add" or "multiply",
+        _ => false,
+    };
 
     /// <summary>An expression and all within it.</summary>
     public static HashSet<Expr> Of(Expr e)
@@ -70,12 +78,12 @@ static class Vectorization
             var fits = e switch
             {
                 Expr.Load { Type: ElementType.Int32 } load => load.Index.Dynamic.Count == 0 && load.Index.Stride(axis).Value == 1,
-                Expr.Apply { Type: ElementType.Int32 } apply => KernelWriter.WholeVector(apply.Function, ElementType.Int32) is not null && apply.Operands.All(o => o.Type == ElementType.Int32),
+                Expr.Apply { Type: ElementType.Int32 } apply => HasVector(apply.Function, ElementType.Int32) && apply.Operands.All(o => o.Type == ElementType.Int32),
                 Expr.Convert { Type: ElementType.Int32 } convert => convert.Value.Type == ElementType.Float32,
                 Expr.Convert { Type: ElementType.Float32, Value.Type: ElementType.Int32 } => true,
                 { Type: ElementType.Int32 } => false,
                 Expr.Load load => load.Index.Dynamic.All(d => !d.Value.Axes.Contains(axis)),
-                Expr.Apply apply => apply.Function.Vector.Length > 0 && apply.Operands.All(o => o.Type is ElementType.Float32 or ElementType.Bool)
+                Expr.Apply apply => HasVector(apply.Function, ElementType.Float32) && apply.Operands.All(o => o.Type is ElementType.Float32 or ElementType.Bool)
                     && (apply.Function != Functions.Select || apply.Operands[1].Type == ElementType.Float32),
                 Expr.Convert convert => convert.Value.Type is ElementType.Float32 or ElementType.Bool,
                 Expr.Guard guard => !guard.Index.Axes.Contains(axis)

@@ -1,10 +1,7 @@
-using System.Text;
 using Softmodel.Graphs;
-using Softmodel.Lowering;
 using Softmodel.Runtime;
-using Index = Softmodel.Lowering.Index;
 
-namespace Softmodel.Emit;
+namespace Softmodel.Lowering;
 
 /// <summary>
 /// The columns of a convolution as a register tile wants them (im2col, a block at a time): those of all rows of a map one after
@@ -13,19 +10,27 @@ namespace Softmodel.Emit;
 /// </summary>
 sealed class ColumnGather
 {
-    readonly Expr.Load source;
-    readonly Expr.Guard[] guards;
-    readonly Axis[] columns, folds;
-
-    ColumnGather(Expr.Load source, Expr.Guard[] guards, Axis[] columns, Axis[] folds, long depth)
+    ColumnGather(Expr.Load read, Expr.Guard[] guards, Axis[] columns, Axis[] folds, long depth)
     {
-        (this.source, this.guards, this.columns, this.folds, Depth) = (source, guards, columns, folds, depth);
+        (Read, Guards, Columns, Folds, Depth) = (read, guards, columns, folds, depth);
         Outermost = folds.Length > 0 ? folds[0].Extent.Value!.Value : 1;
         // A panel that is used for one tile only is read once whatever its size.
         var parts = depth <= MostHeld || Dim.Product(columns.Select(c => c.Extent)).Value <= FewColumns ? 1 : (Outermost - 1) / Math.Max(1, MostHeld / Inner) + 1;
         Part = (Outermost + parts - 1) / parts;
-        Within = new($"{source.Buffer.Name}_within", Storage.Arena, ElementType.Float32, depth);
+        Within = new($"{read.Buffer.Name}_within", Storage.Arena, ElementType.Float32, depth);
     }
+
+    /// <summary>What is gathered, and the conditions under which it is there: elsewhere are zeros.</summary>
+    public Expr.Load Read { get; }
+
+    /// <inheritdoc cref="Read"/>
+    public Expr.Guard[] Guards { get; }
+
+    /// <summary>The loops over columns, one or two, and those of the sum.</summary>
+    public Axis[] Columns { get; }
+
+    /// <inheritdoc cref="Columns"/>
+    public Axis[] Folds { get; }
 
     /// <summary>How many terms the sum has.</summary>
     public long Depth { get; }
@@ -46,16 +51,16 @@ sealed class ColumnGather
     public bool IsParted => Part < Outermost;
 
     /// <summary>What stands for the thread's scratch.</summary>
-    public Lowering.Buffer Within { get; }
+    public Buffer Within { get; }
 
     /// <summary>The buffer that is gathered from.</summary>
-    public Lowering.Buffer Source => source.Buffer;
+    public Buffer Source => Read.Buffer;
 
     /// <summary>Whether what is gathered depends on a loop.</summary>
-    public bool Reads(Axis axis) => source.Axes.Contains(axis) || guards.Any(g => g.Index.Axes.Contains(axis));
+    public bool Reads(Axis axis) => Read.Axes.Contains(axis) || Guards.Any(g => g.Index.Axes.Contains(axis));
 
     /// <summary>The loops of the sum that are channels and not taps.</summary>
-    public long Channels => folds.Where(a => !guards.Any(g => g.Index.Axes.Contains(a))).Aggregate(1L, (n, a) => n * a.Extent.Value!.Value);
+    public long Channels => Folds.Where(a => !Guards.Any(g => g.Index.Axes.Contains(a))).Aggregate(1L, (n, a) => n * a.Extent.Value!.Value);
 
     // In floats: what of a core's level 2 cache a block takes; and terms of a part.
     const int Cache = 1 << 15, MostHeld = 192, FewColumns = 16;
@@ -64,8 +69,9 @@ sealed class ColumnGather
     /// <param name="step">The columns of a tile.</param>
     public long Block(long step) => Math.Max(2, Cache / Held / step) * step;
 
-    // From one term to the next: a block and a tile that begins before it, an odd number of cache lines, so that terms fall into different sets.
-    long Pitch(long step) => (Block(step) + step + 15) / 16 * 16 | 16;
+    /// <summary>From one term to the next, for tiles of so many columns.</summary>
+    // A block and a tile that begins before it, an odd number of cache lines, so that terms fall into different sets.
+    public long Pitch(long step) => (Block(step) + step + 15) / 16 * 16 | 16;
 
     /// <summary>The nest with its columns gathered, its loops over them merged, and that loop; null where it can't be.</summary>
     /// <param name="nest">A nest as it was lowered.</param>
@@ -116,53 +122,5 @@ sealed class ColumnGather
         foreach (var (axis, stride) in load.Index.Terms.Where(t => t.Axis != column))
             index += (Index)axis * (stride.Value!.Value / made * wanted);
         return new(load.Buffer, index);
-    }
-
-    /// <summary>The statements that make room for a block of columns, and for the sums of a sum that is taken in parts.</summary>
-    /// <param name="writer">The kernel.</param>
-    /// <param name="size">The C# of the number of columns.</param>
-    /// <param name="step">The columns of a tile.</param>
-    public string Begin(KernelWriter writer, string size, int step)
-    {
-        var code = new StringBuilder("// A block's columns, and those of the last tile, which begins further left.\n");
-        code.Append($"var gathered = Math.Max(0, Math.Min(start, {size} - {step}));\n");
-        code.Append($"var count = Math.Min({size}, (blockEnd + {step - 1}) / {step} * {step}) - gathered;\n");
-        var room = Held * Pitch(step) + step;
-        code.Append($"var scratch = Scratch.Floats({room}{(IsParted ? $" + (firstEnd - first) * {Pitch(step)}" : "")});\n");
-        if (IsParted)
-            code.Append($"var parts = scratch + {room};\nnew Span<float>(parts, (int)(firstEnd - first) * {Pitch(step)}).Clear();\n");
-        return code.Append($"var {writer.Pointer(Within)} = scratch - gathered;\n").ToString();
-    }
-
-    /// <summary>The C# of where the sums of a tile lie between the parts: each tile has its own room, since the last one begins further left.</summary>
-    /// <param name="row">Its first row.</param>
-    /// <param name="column">Its first column of the block.</param>
-    /// <param name="step">The columns of a tile.</param>
-    public string Sums(string row, string column, int step) => $"parts + ({row} - first) * {Pitch(step)} + {column}";
-
-    /// <inheritdoc cref="Sums"/>
-    public long SumsPitch(int step) => Pitch(step);
-
-    /// <summary>The statements that gather columns, and what is done with them: once, or for each part of the sum.</summary>
-    /// <param name="writer">The kernel.</param>
-    /// <param name="step">The columns of a tile.</param>
-    /// <param name="then">What is done with them.</param>
-    public string Write(KernelWriter writer, int step, string then)
-    {
-        var (row, column) = (columns.Length > 1 ? columns[0] : null, columns[^1]);
-        (string At, string Step, string Size) Inside(Axis? axis) => guards.FirstOrDefault(g => axis is not null && g.Index.Stride(axis).Value != 0) is { } guard
-            ? (writer.Code(guard.Index.AtStart(axis!)), writer.Code(guard.Index.Stride(axis!)), writer.Code(guard.Size)) : ("0", "0", "long.MaxValue");
-        var ((y, yStep, rows), (x, xStep, most)) = (Inside(row), Inside(column));
-        var others = guards.Where(g => !columns.Any(c => g.Index.Stride(c).Value != 0)).Select(g => $"(ulong)({writer.Code(g.Index)}) < (ulong){writer.Code(g.Size)}").ToArray();
-        if (others.Length > 0)
-            rows = $"{string.Join(" && ", others)} ? {rows} : 0";
-        var text = $"Columns.Gather({writer.Pointer(source.Buffer)} + {writer.Code(source.Index.AtStart(columns))}, to, gathered, count, {(row is null ? "long.MaxValue" : writer.Code(column.Extent))}, {(row is null ? "0" : writer.Code(source.Index.Stride(row)))}, {writer.Code(source.Index.Stride(column))}, {y}, {yStep}, {rows}, {x}, {xStep}, {most}, 0);\nto += {Pitch(step)};\n";
-        foreach (var axis in folds.Reverse())
-        {
-            var (from, to) = IsParted && axis == folds[0] ? ("part", "partEnd") : ("0", writer.Code(axis.Extent));
-            text = $"for (long {axis.Name} = {from}; {axis.Name} < {to}; {axis.Name}++)\n{{\n{KernelWriter.Indent(text, 1)}}}\n";
-        }
-        text = $"{{\n    var to = scratch;\n{KernelWriter.Indent(text, 1)}}}\n{then}";
-        return IsParted ? $"for (long part = 0; part < {Outermost}; part += {Part})\n{{\n    var partEnd = Math.Min({Outermost}, part + {Part});\n{KernelWriter.Indent(text, 1)}}}\n" : text;
     }
 }
