@@ -123,18 +123,20 @@ static class Moves
         for (var i = 0; i < steps.Length; i++)
         {
             var at = i - low;
-            var from = mode switch
-            {
-                _ when at >= 0 && at < size => at,
-                Padding.Constant => Outside,
-                Padding.Edge => Math.Clamp(at, 0, size - 1),
-                Padding.Wrap => (at % size + size) % size,
-                _ => Mirrored(at, size),
-            };
+            var from = at >= 0 && at < size ? at : mode == Padding.Constant ? Outside : Folded(mode, at, size);
             steps[i] = from == Outside ? Outside : checked((int)(from * stride));
         }
         return steps;
     }
+
+    /// <summary>A position outside of an axis folded back into it.</summary>
+    public static long Folded(Padding mode, long at, long size) => mode switch
+    {
+        _ when size <= 0 => 0,
+        Padding.Edge => Math.Clamp(at, 0, size - 1),
+        Padding.Wrap => (at % size + size) % size,
+        _ => Mirrored(at, size),
+    };
 
     static long Mirrored(long at, long size)
     {

@@ -2,6 +2,8 @@ using CsCheck;
 using Softmodel.Compile;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
+using Softmodel.Interpret;
+using Softmodel.Lowering;
 
 namespace Softmodel.Tests.Generated;
 
@@ -48,6 +50,10 @@ public class GeneratedGraphTests
         Same("after all passes", Evaluator.Run(simple, made.Inputs));
         foreach (var pass in Pipeline.Passes)
             Same($"without {pass.Name}", Evaluator.Run(Pipeline.Run(new(made.Graph.Name, made.Graph, new() { Without = [pass.Name] }, Evaluator.Fold)).Compilation.Graph, made.Inputs));
+        var program = Lower.Program(simple);
+        var schedule = Schedule.Of(program, new(width, program.Usual));
+        Same($"its schedule for {width} bits, interpreted", Interpreter.Run(schedule, made.Inputs));
+        Assert.Equal([], ScheduleCheck.Faults(schedule));
         Same($"compiled for {width} bits", Answers.Compiled(simple, made.Inputs, width, 1, 2));
         if (Answers.OnnxRuntime(made.Graph, made.Inputs) is not { } theirs)
             return false;
