@@ -191,7 +191,8 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
         var operands = apply.Operands.Select(o => (object)Value(o, false)).ToArray();
         var type = apply.Operands[^1].Type;
         var isReal = type.IsFloat();
-        var template = isReal || function.WholeScalar is null ? function.Scalar : function.WholeScalar;
+        var written = FunctionCode.Of(function);
+        var template = isReal ? written.Scalar : written.Whole ?? written.Scalar;
         var code = string.Format(CultureInfo.InvariantCulture, template, operands);
         if (type == ElementType.Float64)
             code = code.Replace("MathF.", "Math.", StringComparison.Ordinal).Replace("float.", "double.", StringComparison.Ordinal);
@@ -240,7 +241,7 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
             case Expr.Apply { Type: ElementType.UInt8 or ElementType.UInt32 or ElementType.Int32 } whole:
                 // A shift takes one number of bits for all.
                 var isShift = whole.Function == Functions.ShiftLeft || whole.Function == Functions.ShiftRight;
-                return string.Format(CultureInfo.InvariantCulture, WholeVector(whole.Function, whole.Type), [.. whole.Operands.Select((o, i) => (object)(isShift && i == 1 ? $"(int){Value(o, false)}" : Value(o, true)))]);
+                return string.Format(CultureInfo.InvariantCulture, FunctionCode.WholeVector(whole.Function, whole.Type)!, [.. whole.Operands.Select((o, i) => (object)(isShift && i == 1 ? $"(int){Value(o, false)}" : Value(o, true)))]);
             case Expr.Convert { Type: ElementType.Bool, Value: var number }:
                 return $"~VX.Equals({Value(number, true)}, V.Zero)";
             case Expr.Convert convert:
@@ -248,29 +249,10 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
             case Expr.Apply { Function: var function } select when function == Functions.Equal && select.Operands[0].Type == ElementType.Bool:
                 return $"~({Value(select.Operands[0], true)} ^ {Value(select.Operands[1], true)})";
             case Expr.Apply apply:
-                return $"({string.Format(CultureInfo.InvariantCulture, apply.Function.Vector, [.. apply.Operands.Select(o => (object)Value(o, true))])})";
+                return $"({string.Format(CultureInfo.InvariantCulture, FunctionCode.Of(apply.Function).Vector!, [.. apply.Operands.Select(o => (object)Value(o, true))])})";
             default:
                 throw new InvalidOperationException(e.GetType().Name);
         }
-    }
-
-    /// <summary>C# of type <c>VI</c> for a function of bytes, each in 32 bits, or of whole numbers of 32 bits, that <see cref="Vectorization.HasVector"/>.</summary>
-    static string WholeVector(Function function, ElementType type)
-    {
-        if (type is ElementType.Int32)
-            return function.Vector;
-        string Wrapped(string code) => type is ElementType.UInt8 ? $"({code} & VX.Create(255))" : code;
-        return function.Name switch
-        {
-            "bit_and" => "({0} & {1})",
-            "bit_or" => "({0} | {1})",
-            "bit_xor" => "({0} ^ {1})",
-            "shift_right" => "VX.ShiftRightLogical({0}, {1})",
-            "shift_left" => Wrapped("VX.ShiftLeft({0}, {1})"),
-            "add" => Wrapped("({0} + {1})"),
-            "multiply" => Wrapped("({0} * {1})"),
-            _ => throw new InvalidOperationException($"{function.Name} of {type} has no vectors"),
-        };
     }
 
     /// <summary>The element of a load: a pointer for the row, moved along by the loops within.</summary>

@@ -544,14 +544,14 @@ sealed class ProgramCode
         }
     }
 
-    void Kernel(IEnumerable<Step> steps, KernelCode kernel, string source, string word, Action<string> line)
+    void Kernel(Step[] steps, KernelCode kernel, string source, string word, Action<string> line)
     {
         if (!kernels.TryGetValue(kernel.Body, out var there))
             kernels[kernel.Body] = there = (Numbered(word), []);
         there.Sources.Add(source.ReplaceLineEndings(" "));
         foreach (var step in steps)
             written[step] = (there.Name, kernel);
-        if (kernel.Body.Contains("Check.", StringComparison.Ordinal))
+        if (steps.SelectMany(s => s is Step.Fused fused ? fused.Members : [(Step.Nest)s]).Any(n => n.CanFail))
             MayFail(source, line);
         parameters = Math.Max(parameters, kernel.Parameters.Count);
         for (var i = Arguments; i < kernel.Parameters.Count; i++)

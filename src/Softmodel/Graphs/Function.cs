@@ -3,24 +3,21 @@ using Softmodel.Runtime;
 namespace Softmodel.Graphs;
 
 /// <summary>
-/// A function of single numbers, applied to whole tensors by <see cref="Op.Map"/>. All that is known of a function is
-/// its row in <see cref="Functions"/>.
+/// A function of single numbers, applied to whole tensors by <see cref="Op.Map"/>. What a function is
+/// stands in its row of <see cref="Functions"/>; how it is written in C# is known to Emit alone.
 /// </summary>
 /// <param name="Name">The name in the text form of graphs.</param>
 /// <param name="Arity">How many operands it has.</param>
 /// <param name="Real">Its value on real operands; absent ones are 0.</param>
 /// <param name="Whole">Its value on whole operands, or null where it has none.</param>
-/// <param name="Scalar">C# of type float for operands <c>{0}</c>, <c>{1}</c>, <c>{2}</c>.</param>
-/// <param name="Vector">C# of type <c>V</c>, a vector of float; a truth value is a mask of bits.</param>
-/// <param name="WholeScalar">C# for whole operands where it differs from <paramref name="Scalar"/>.</param>
 /// <param name="Result">What the type of the result is.</param>
 /// <param name="Cost">About how many instructions a vector of it takes.</param>
 /// <param name="Onnx">The ONNX operator that is exactly this.</param>
+/// <param name="DividesWhole">Whether it has no value where the last of whole operands is 0.</param>
 public sealed record Function(
     string Name, int Arity,
     Func<double, double, double, double> Real, Func<long, long, long, long>? Whole,
-    string Scalar, string Vector, string? WholeScalar = null,
-    FunctionResult Result = FunctionResult.Operand, int Cost = 1, string? Onnx = null)
+    FunctionResult Result = FunctionResult.Operand, int Cost = 1, string? Onnx = null, bool DividesWhole = false)
 {
     /// <summary>The name.</summary>
     public override string ToString() => Name;
@@ -72,55 +69,55 @@ static class Functions
     static readonly Dictionary<string, Function> byName = new(StringComparer.Ordinal);
 
     internal static readonly Function
-        Negate = Unary("negate", x => -x, x => -x, "-{0}", "-{0}", onnx: "Neg"),
-        Plus = Binary("add", (x, y) => x + y, (x, y) => x + y, "{0} + {1}", "{0} + {1}", onnx: "Add"),
-        Subtract = Binary("subtract", (x, y) => x - y, (x, y) => x - y, "{0} - {1}", "{0} - {1}", onnx: "Sub"),
-        Multiply = Binary("multiply", (x, y) => x * y, (x, y) => x * y, "{0} * {1}", "{0} * {1}", onnx: "Mul"),
-        Divide = Binary("divide", (x, y) => x / y, (x, y) => y == -1 ? -x : x / Check.NotZero(y), "{0} / {1}", "{0} / {1}", "Scalars.Divide({0}, Check.NotZero({1}))", cost: 8, onnx: "Div"),
-        Modulo = Binary("modulo", (x, y) => x - Math.Floor(x / y) * y, (x, y) => y == -1 ? 0 : (x % Check.NotZero(y) + y) % y, "Scalars.Modulo({0}, {1})", "{0} - VX.Floor({0} / {1}) * {1}", "Scalars.Modulo({0}, Check.NotZero({1}))", cost: 12),
-        Remainder = Binary("remainder", (x, y) => x % y, (x, y) => y == -1 ? 0 : x % Check.NotZero(y), "{0} % {1}", "{0} - VX.Truncate({0} / {1}) * {1}", "Scalars.Remainder({0}, Check.NotZero({1}))", cost: 12),
-        Power = Binary("power", Math.Pow, WholePower, "MathF.Pow({0}, {1})", "Maths.Pow({0}, {1})", "Scalars.Power({0}, {1})", cost: 40, onnx: "Pow"),
-        Minimum = Binary("minimum", Math.Min, Math.Min, "MathF.Min({0}, {1})", "VX.Min({0}, {1})", "Math.Min({0}, {1})", onnx: "Min"),
-        Maximum = Binary("maximum", Math.Max, Math.Max, "MathF.Max({0}, {1})", "VX.Max({0}, {1})", "Math.Max({0}, {1})", onnx: "Max"),
-        Abs = Unary("abs", Math.Abs, x => x < 0 ? -x : x, "MathF.Abs({0})", "VX.Abs({0})", "Scalars.Abs({0})", onnx: "Abs"),
-        Sign = Unary("sign", x => double.IsNaN(x) ? x : Math.Sign(x), x => Math.Sign(x), "Scalars.Sign({0})", "Maths.Sign({0})", cost: 3, onnx: "Sign"),
-        Floor = Unary("floor", Math.Floor, x => x, "MathF.Floor({0})", "VX.Floor({0})", "{0}", onnx: "Floor"),
-        Ceiling = Unary("ceiling", Math.Ceiling, x => x, "MathF.Ceiling({0})", "VX.Ceiling({0})", "{0}", onnx: "Ceil"),
-        Truncate = Unary("truncate", Math.Truncate, x => x, "MathF.Truncate({0})", "VX.Truncate({0})", "{0}"),
-        Round = Unary("round", x => Math.Round(x, MidpointRounding.ToEven), x => x, "MathF.Round({0})", "VX.Round({0})", "{0}", onnx: "Round"),
-        Sqrt = Unary("sqrt", Math.Sqrt, null, "MathF.Sqrt({0})", "VX.Sqrt({0})", cost: 10, onnx: "Sqrt"),
-        Exp = Unary("exp", Math.Exp, null, "Maths.Exp({0})", "Maths.Exp({0})", cost: 12, onnx: "Exp"),
-        Log = Unary("log", Math.Log, null, "Maths.Log({0})", "Maths.Log({0})", cost: 16, onnx: "Log"),
-        Sin = Unary("sin", Math.Sin, null, "Maths.Sin({0})", "Maths.Sin({0})", cost: 18, onnx: "Sin"),
-        Cos = Unary("cos", Math.Cos, null, "Maths.Cos({0})", "Maths.Cos({0})", cost: 18, onnx: "Cos"),
-        Tan = Unary("tan", Math.Tan, null, "MathF.Tan({0})", "Maths.Each(MathF.Tan, {0})", cost: 80, onnx: "Tan"),
-        Asin = Unary("asin", Math.Asin, null, "MathF.Asin({0})", "Maths.Each(MathF.Asin, {0})", cost: 80, onnx: "Asin"),
-        Acos = Unary("acos", Math.Acos, null, "MathF.Acos({0})", "Maths.Each(MathF.Acos, {0})", cost: 80, onnx: "Acos"),
-        Atan = Unary("atan", Math.Atan, null, "MathF.Atan({0})", "Maths.Each(MathF.Atan, {0})", cost: 80, onnx: "Atan"),
-        Sinh = Unary("sinh", Math.Sinh, null, "MathF.Sinh({0})", "Maths.Each(MathF.Sinh, {0})", cost: 80, onnx: "Sinh"),
-        Cosh = Unary("cosh", Math.Cosh, null, "MathF.Cosh({0})", "Maths.Each(MathF.Cosh, {0})", cost: 80, onnx: "Cosh"),
-        Asinh = Unary("asinh", Math.Asinh, null, "MathF.Asinh({0})", "Maths.Each(MathF.Asinh, {0})", cost: 80, onnx: "Asinh"),
-        Acosh = Unary("acosh", Math.Acosh, null, "MathF.Acosh({0})", "Maths.Each(MathF.Acosh, {0})", cost: 80, onnx: "Acosh"),
-        Atanh = Unary("atanh", Math.Atanh, null, "MathF.Atanh({0})", "Maths.Each(MathF.Atanh, {0})", cost: 80, onnx: "Atanh"),
-        Tanh = Unary("tanh", Math.Tanh, null, "Maths.Tanh({0})", "Maths.Tanh({0})", cost: 16, onnx: "Tanh"),
-        Sigmoid = Unary("sigmoid", x => 1 / (1 + Math.Exp(-x)), null, "Maths.Sigmoid({0})", "Maths.Sigmoid({0})", cost: 16, onnx: "Sigmoid"),
-        Softplus = Unary("softplus", x => Math.Max(x, 0) + Log1P(Math.Exp(-Math.Abs(x))), null, "Maths.Softplus({0})", "Maths.Softplus({0})", cost: 30, onnx: "Softplus"),
-        ErrorFunction = Unary("erf", Erf, null, "Maths.Erf({0})", "Maths.Erf({0})", cost: 20, onnx: "Erf"),
-        Equal = Binary("equal", (x, y) => x == y ? 1 : 0, (x, y) => x == y ? 1 : 0, "{0} == {1}", "VX.Equals({0}, {1})", result: FunctionResult.Truth, onnx: "Equal"),
-        Less = Binary("less", (x, y) => x < y ? 1 : 0, (x, y) => x < y ? 1 : 0, "{0} < {1}", "VX.LessThan({0}, {1})", result: FunctionResult.Truth, onnx: "Less"),
-        LessOrEqual = Binary("less_or_equal", (x, y) => x <= y ? 1 : 0, (x, y) => x <= y ? 1 : 0, "{0} <= {1}", "VX.LessThanOrEqual({0}, {1})", result: FunctionResult.Truth, onnx: "LessOrEqual"),
-        IsNaN = Unary("is_nan", x => double.IsNaN(x) ? 1 : 0, null, "float.IsNaN({0})", "~VX.Equals({0}, {0})", result: FunctionResult.Truth, onnx: "IsNaN"),
-        Not = Unary("not", x => x == 0 ? 1 : 0, x => x == 0 ? 1 : 0, "!{0}", "~{0}", result: FunctionResult.Logical, onnx: "Not"),
-        And = Binary("and", (x, y) => x != 0 && y != 0 ? 1 : 0, (x, y) => x & y, "{0} & {1}", "{0} & {1}", result: FunctionResult.Logical, onnx: "And"),
-        Or = Binary("or", (x, y) => x != 0 || y != 0 ? 1 : 0, (x, y) => x | y, "{0} | {1}", "{0} | {1}", result: FunctionResult.Logical, onnx: "Or"),
-        Xor = Binary("xor", (x, y) => x != 0 != (y != 0) ? 1 : 0, (x, y) => x ^ y, "{0} ^ {1}", "{0} ^ {1}", result: FunctionResult.Logical, onnx: "Xor"),
-        BitNot = Unary("bit_not", NoReal, x => ~x, "~{0}", "", result: FunctionResult.Bits, onnx: "BitwiseNot"),
-        BitAnd = Binary("bit_and", NoReal, (x, y) => x & y, "{0} & {1}", "", result: FunctionResult.Bits, onnx: "BitwiseAnd"),
-        BitOr = Binary("bit_or", NoReal, (x, y) => x | y, "{0} | {1}", "", result: FunctionResult.Bits, onnx: "BitwiseOr"),
-        BitXor = Binary("bit_xor", NoReal, (x, y) => x ^ y, "{0} ^ {1}", "", result: FunctionResult.Bits, onnx: "BitwiseXor"),
-        ShiftLeft = Binary("shift_left", NoReal, (x, y) => y is < 0 or > 63 ? 0 : x << (int)y, "Scalars.ShiftLeft({0}, {1})", "", result: FunctionResult.Bits),
-        ShiftRight = Binary("shift_right", NoReal, (x, y) => y is < 0 or > 63 ? 0 : (long)((ulong)x >> (int)y), "Scalars.ShiftRight({0}, {1})", "", result: FunctionResult.Bits),
-        Select = Add(new("select", 3, (c, x, y) => c != 0 ? x : y, (c, x, y) => c != 0 ? x : y, "{0} ? {1} : {2}", "VX.ConditionalSelect({0}, {1}, {2})", Result: FunctionResult.Selected, Onnx: "Where"));
+        Negate = Unary("negate", x => -x, x => -x, onnx: "Neg"),
+        Plus = Binary("add", (x, y) => x + y, (x, y) => x + y, onnx: "Add"),
+        Subtract = Binary("subtract", (x, y) => x - y, (x, y) => x - y, onnx: "Sub"),
+        Multiply = Binary("multiply", (x, y) => x * y, (x, y) => x * y, onnx: "Mul"),
+        Divide = Binary("divide", (x, y) => x / y, (x, y) => y == -1 ? -x : x / Check.NotZero(y), cost: 8, dividesWhole: true, onnx: "Div"),
+        Modulo = Binary("modulo", (x, y) => x - Math.Floor(x / y) * y, (x, y) => y == -1 ? 0 : (x % Check.NotZero(y) + y) % y, cost: 12, dividesWhole: true),
+        Remainder = Binary("remainder", (x, y) => x % y, (x, y) => y == -1 ? 0 : x % Check.NotZero(y), cost: 12, dividesWhole: true),
+        Power = Binary("power", Math.Pow, WholePower, cost: 40, onnx: "Pow"),
+        Minimum = Binary("minimum", Math.Min, Math.Min, onnx: "Min"),
+        Maximum = Binary("maximum", Math.Max, Math.Max, onnx: "Max"),
+        Abs = Unary("abs", Math.Abs, x => x < 0 ? -x : x, onnx: "Abs"),
+        Sign = Unary("sign", x => double.IsNaN(x) ? x : Math.Sign(x), x => Math.Sign(x), cost: 3, onnx: "Sign"),
+        Floor = Unary("floor", Math.Floor, x => x, onnx: "Floor"),
+        Ceiling = Unary("ceiling", Math.Ceiling, x => x, onnx: "Ceil"),
+        Truncate = Unary("truncate", Math.Truncate, x => x),
+        Round = Unary("round", x => Math.Round(x, MidpointRounding.ToEven), x => x, onnx: "Round"),
+        Sqrt = Unary("sqrt", Math.Sqrt, null, cost: 10, onnx: "Sqrt"),
+        Exp = Unary("exp", Math.Exp, null, cost: 12, onnx: "Exp"),
+        Log = Unary("log", Math.Log, null, cost: 16, onnx: "Log"),
+        Sin = Unary("sin", Math.Sin, null, cost: 18, onnx: "Sin"),
+        Cos = Unary("cos", Math.Cos, null, cost: 18, onnx: "Cos"),
+        Tan = Unary("tan", Math.Tan, null, cost: 80, onnx: "Tan"),
+        Asin = Unary("asin", Math.Asin, null, cost: 80, onnx: "Asin"),
+        Acos = Unary("acos", Math.Acos, null, cost: 80, onnx: "Acos"),
+        Atan = Unary("atan", Math.Atan, null, cost: 80, onnx: "Atan"),
+        Sinh = Unary("sinh", Math.Sinh, null, cost: 80, onnx: "Sinh"),
+        Cosh = Unary("cosh", Math.Cosh, null, cost: 80, onnx: "Cosh"),
+        Asinh = Unary("asinh", Math.Asinh, null, cost: 80, onnx: "Asinh"),
+        Acosh = Unary("acosh", Math.Acosh, null, cost: 80, onnx: "Acosh"),
+        Atanh = Unary("atanh", Math.Atanh, null, cost: 80, onnx: "Atanh"),
+        Tanh = Unary("tanh", Math.Tanh, null, cost: 16, onnx: "Tanh"),
+        Sigmoid = Unary("sigmoid", x => 1 / (1 + Math.Exp(-x)), null, cost: 16, onnx: "Sigmoid"),
+        Softplus = Unary("softplus", x => Math.Max(x, 0) + Log1P(Math.Exp(-Math.Abs(x))), null, cost: 30, onnx: "Softplus"),
+        ErrorFunction = Unary("erf", Erf, null, cost: 20, onnx: "Erf"),
+        Equal = Binary("equal", (x, y) => x == y ? 1 : 0, (x, y) => x == y ? 1 : 0, result: FunctionResult.Truth, onnx: "Equal"),
+        Less = Binary("less", (x, y) => x < y ? 1 : 0, (x, y) => x < y ? 1 : 0, result: FunctionResult.Truth, onnx: "Less"),
+        LessOrEqual = Binary("less_or_equal", (x, y) => x <= y ? 1 : 0, (x, y) => x <= y ? 1 : 0, result: FunctionResult.Truth, onnx: "LessOrEqual"),
+        IsNaN = Unary("is_nan", x => double.IsNaN(x) ? 1 : 0, null, result: FunctionResult.Truth, onnx: "IsNaN"),
+        Not = Unary("not", x => x == 0 ? 1 : 0, x => x == 0 ? 1 : 0, result: FunctionResult.Logical, onnx: "Not"),
+        And = Binary("and", (x, y) => x != 0 && y != 0 ? 1 : 0, (x, y) => x & y, result: FunctionResult.Logical, onnx: "And"),
+        Or = Binary("or", (x, y) => x != 0 || y != 0 ? 1 : 0, (x, y) => x | y, result: FunctionResult.Logical, onnx: "Or"),
+        Xor = Binary("xor", (x, y) => x != 0 != (y != 0) ? 1 : 0, (x, y) => x ^ y, result: FunctionResult.Logical, onnx: "Xor"),
+        BitNot = Unary("bit_not", NoReal, x => ~x, result: FunctionResult.Bits, onnx: "BitwiseNot"),
+        BitAnd = Binary("bit_and", NoReal, (x, y) => x & y, result: FunctionResult.Bits, onnx: "BitwiseAnd"),
+        BitOr = Binary("bit_or", NoReal, (x, y) => x | y, result: FunctionResult.Bits, onnx: "BitwiseOr"),
+        BitXor = Binary("bit_xor", NoReal, (x, y) => x ^ y, result: FunctionResult.Bits, onnx: "BitwiseXor"),
+        ShiftLeft = Binary("shift_left", NoReal, (x, y) => y is < 0 or > 63 ? 0 : x << (int)y, result: FunctionResult.Bits),
+        ShiftRight = Binary("shift_right", NoReal, (x, y) => y is < 0 or > 63 ? 0 : (long)((ulong)x >> (int)y), result: FunctionResult.Bits),
+        Select = Add(new("select", 3, (c, x, y) => c != 0 ? x : y, (c, x, y) => c != 0 ? x : y, Result: FunctionResult.Selected, Onnx: "Where"));
 
     /// <summary>Every row.</summary>
     public static IEnumerable<Function> All => byName.Values;
@@ -130,13 +127,11 @@ static class Functions
     public static Function Named(string name) =>
         byName.TryGetValue(name, out var function) ? function : throw new FormatException($"there is no function '{name}'");
 
-    static Function Unary(string name, Func<double, double> real, Func<long, long>? whole, string scalar, string vector,
-        string? wholeScalar = null, FunctionResult result = FunctionResult.Operand, int cost = 1, string? onnx = null) =>
-        Add(new(name, 1, (x, _, _) => real(x), whole is null ? null : (x, _, _) => whole(x), scalar, vector, wholeScalar, result, cost, onnx));
+    static Function Unary(string name, Func<double, double> real, Func<long, long>? whole, FunctionResult result = FunctionResult.Operand, int cost = 1, string? onnx = null) =>
+        Add(new(name, 1, (x, _, _) => real(x), whole is null ? null : (x, _, _) => whole(x), result, cost, onnx));
 
-    static Function Binary(string name, Func<double, double, double> real, Func<long, long, long>? whole, string scalar, string vector,
-        string? wholeScalar = null, FunctionResult result = FunctionResult.Operand, int cost = 1, string? onnx = null) =>
-        Add(new(name, 2, (x, y, _) => real(x, y), whole is null ? null : (x, y, _) => whole(x, y), scalar, vector, wholeScalar, result, cost, onnx));
+    static Function Binary(string name, Func<double, double, double> real, Func<long, long, long>? whole, FunctionResult result = FunctionResult.Operand, int cost = 1, string? onnx = null, bool dividesWhole = false) =>
+        Add(new(name, 2, (x, y, _) => real(x, y), whole is null ? null : (x, y, _) => whole(x, y), result, cost, onnx, dividesWhole));
 
     static Function Add(Function function)
     {

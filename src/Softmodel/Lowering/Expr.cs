@@ -215,6 +215,14 @@ abstract class Expr(ElementType type, IEnumerable<Axis> axes)
         public Dim Size { get; } = size;
         public string Source { get; } = source;
         public override IReadOnlyList<Expr> Operands { get; } = [value];
+
+        /// <summary>Whether it has too few bits to be anything else.</summary>
+        public bool IsSure => Value is Convert { Value: var narrow } && narrow switch
+        {
+            Apply { Operands: [_, Number { Whole: >= 0 } mask] } bits when bits.Function == Functions.BitAnd => Size.Value > mask.Whole,
+            { Type: ElementType.UInt8 } => Size.Value > byte.MaxValue,
+            _ => false,
+        };
     }
 
     /// <summary>A position outside of an axis folded back into it.</summary>

@@ -1,4 +1,5 @@
 using Softmodel.Graphs;
+using Softmodel.Runtime;
 
 namespace Softmodel.Lowering;
 
@@ -35,6 +36,10 @@ abstract record Step
     {
         /// <summary>The buffers that it reads.</summary>
         public IEnumerable<Buffer> Reads => Fold is null ? Value.Loads : Value.Loads.Concat(Fold.Term.Loads);
+
+        /// <summary>Whether a number that it reads may be none that it can go on with: an index, or a divisor of integers.</summary>
+        public bool CanFail => At.Dynamic.Select(d => d.Value).Append(Value).Concat(Fold is null ? [] : [Fold.Term]).SelectMany(Vectorization.Of)
+            .Any(e => e is Expr.Checked { IsSure: false } || (e is Expr.Apply { Function.DividesWhole: true } apply && apply.Type.IsInteger()));
 
         /// <summary>The buffers that its kernel may read in place of a copy with zeros around it.</summary>
         public IEnumerable<Buffer> Unpadded => Fold?.Unpadded?.Loads ?? [];

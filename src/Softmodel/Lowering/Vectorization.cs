@@ -32,7 +32,7 @@ static class Vectorization
     /// <summary>Whether a function can be computed in vectors of such elements; bytes lie in 32 bits each.</summary>
     public static bool HasVector(Function function, ElementType type) => type switch
     {
-        ElementType.Float32 or ElementType.Bool => function.Vector.Length > 0,
+        ElementType.Float32 or ElementType.Bool => function.Result != FunctionResult.Bits,
         ElementType.Int32 => function.Name is "add" or "subtract" or "multiply" or "negate" or "maximum" or "minimum",
         ElementType.UInt8 or ElementType.UInt32 => function.Name is "bit_and" or "bit_or" or "bit_xor" or "shift_right" or "shift_left" or "add" or "multiply",
         _ => false,
