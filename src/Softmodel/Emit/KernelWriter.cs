@@ -305,7 +305,7 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
     {
         if (size.Value is { } number)
             return number < 0 ? $"({number.ToString(CultureInfo.InvariantCulture)}L)" : $"{number.ToString(CultureInfo.InvariantCulture)}L";
-        var code = size.ToCSharp(s => RowsCode.IsLocal(s) ? s : $"f->{ProgramCode.SizeName(s)}");
+        var code = size.ToCSharp(s => RowsPart.IsLocal(s) ? s : $"f->{ProgramCode.SizeName(s)}");
         if (!sizeNames.TryGetValue(code, out var name))
         {
             sizeNames[code] = name = $"{prefix}s{sizeNames.Count}";

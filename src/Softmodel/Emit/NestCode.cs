@@ -57,19 +57,13 @@ sealed class NestCode
     public static string Whole(Step.Nest nest, List<Lowering.Buffer> parameters, string prefix = "") =>
         new NestCode(nest, parameters, prefix).Loops((rows, columns, _) => $"long row = 0, rowEnd = {rows}, column = 0, columnEnd = {columns};\n").Body;
 
-    /// <summary>The statements of a nest and of the reduction of its rows that comes next, computed whole; null where they can't be one loop.</summary>
+    /// <summary>The statements of a nest and of the reduction of its rows that comes next, computed whole in one loop.</summary>
     /// <param name="nest">The nest.</param>
     /// <param name="reduction">The reduction.</param>
     /// <param name="parameters">The buffers that the kernel is given.</param>
-    public static string? Whole(Step.Nest nest, Step.Nest reduction, List<Lowering.Buffer> parameters)
+    public static string Whole(Step.Nest nest, Step.Nest reduction, List<Lowering.Buffer> parameters)
     {
-        if (nest.Fold is not null || nest.Target.Type != ElementType.Float32 || reduction.Fold is not { Arg: null, Kind: Reduction.Sum or Reduction.Max or Reduction.Min, Axes: [var along], Term: Expr.Load read } || read.Buffer != nest.Target)
-            return null;
         var code = new NestCode(nest, parameters);
-        if (!code.isVector || code.rows.Where(a => a.Extent.Value != 1).ToArray() is not [var row] || reduction.Axes.Where(a => a.Extent.Value != 1).ToArray() is not [var own]
-            || own.Name != row.Name || !own.Extent.Equals(row.Extent) || !along.Extent.Equals(code.inner!.Extent) || !read.Index.Offset.Equals(code.nest.At.Offset) || read.Index.Terms.Count != code.nest.At.Terms.Count
-            || !read.Index.Stride(own).Equals(code.nest.At.Stride(row)) || read.Index.Stride(along).Value != 1 || code.nest.At.Stride(code.inner).Value != 1)
-            return null;
         code.then = new(reduction, parameters, "then_") { isOnTheWay = true };
         return code.Loops((rows, columns, _) => $"long row = 0, rowEnd = {rows}, column = 0, columnEnd = {columns};\n").Body;
     }

@@ -393,12 +393,12 @@ sealed class ProgramCode
                     i += joined.Length - 1;
                     break;
                 case Step.Nest nest:
-                    if (schedule.Operands.Values.Contains(nest, ReferenceEqualityComparer.Instance))
+                    if (schedule.IsTaken(nest))
                         continue;
                     Nest(nest, space, Line);
                     break;
                 case Step.Fused fused:
-                    Kernel([fused], RowsCode.Write(fused with { Members = [.. fused.Members.Select(m => schedule.Tied.GetValueOrDefault(m, m))] }, schedule.Target, used), string.Join("; ", fused.Members.Select(m => m.Source)), "Rows", Line);
+                    Kernel([fused], RowsCode.Write(fused with { Members = [.. fused.Members.Select(m => schedule.Tied.GetValueOrDefault(m, m))] }, schedule.Rows[fused], used), string.Join("; ", fused.Members.Select(m => m.Source)), "Rows", Line);
                     break;
                 case Step.Routine routine:
                     var (found, statement) = RoutineCode.Write(routine);

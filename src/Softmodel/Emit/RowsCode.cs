@@ -2,7 +2,6 @@ using System.Text;
 using Softmodel.Graphs;
 using Softmodel.Lowering;
 using Softmodel.Runtime;
-using Index = Softmodel.Lowering.Index;
 
 namespace Softmodel.Emit;
 
@@ -12,33 +11,21 @@ namespace Softmodel.Emit;
 /// </summary>
 static class RowsCode
 {
-    // Names that no size of a model has: its names are cut at double underscores where they come in.
-    public const string Outer = Dim.Local, From = $"{Outer}from", Count = $"{Outer}count";
-
-    /// <summary>Whether a symbol is a local variable of such a kernel.</summary>
-    public static bool IsLocal(string symbol) => symbol.StartsWith(Outer, StringComparison.Ordinal);
-
     /// <summary>The kernel.</summary>
     /// <param name="fused">The nests.</param>
-    /// <param name="target">What tiles are chosen for.</param>
+    /// <param name="parts">What is computed one after the other.</param>
     /// <param name="used">Is given the register tiles that it calls.</param>
-    public static KernelCode Write(Step.Fused fused, Target target, ISet<Tiles.Kernel> used)
+    public static KernelCode Write(Step.Fused fused, IReadOnlyList<RowsPart> parts, ISet<Tiles.Kernel> used)
     {
         var (rows, own) = (fused.Rows, fused.Rows[^1]);
-        var parameters = new List<Lowering.Buffer>();
-        var members = fused.Members.Select(m => Restricted(m, rows)).ToArray();
-        var parts = new StringBuilder();
+        var (parameters, all) = (new List<Lowering.Buffer>(), new StringBuilder());
         static string Words(Step.Nest member) => string.Join("; ", member.Source.Split("; ").Select(node => node.Split(' ')[0]));
-        for (var i = 0; i < members.Length; i++)
+        foreach (var part in parts)
         {
-            var (member, words) = (members[i], Words(members[i]));
-            var tile = Tile.Of(member, target) is { } chosen ? new TileCode(chosen) : null;
-            var text = tile?.Whole(parameters);
-            if (tile is not null)
-                used.UnionWith(tile.Used);
-            else if (i + 1 < members.Length && NestCode.Whole(member, members[i + 1], parameters) is { } both)
-                (text, words) = (both, $"{words}; {Words(members[++i])}");
-            parts.Append($"// {words}\n{{\n{KernelWriter.Indent(text ?? NestCode.Whole(member, parameters), 1)}}}\n");
+            var tile = part.Tile is { } chosen ? new TileCode(chosen) : null;
+            var text = tile?.Whole(parameters) ?? (part.Then is { } reduction ? NestCode.Whole(part.Nest, reduction, parameters) : NestCode.Whole(part.Nest, parameters));
+            used.UnionWith(tile?.Used ?? []);
+            all.Append($"// {Words(part.Nest)}{(part.Then is null ? "" : $"; {Words(part.Then)}")}\n{{\n{KernelWriter.Indent(text, 1)}}}\n");
         }
         var slots = Slots(fused);
         var size = Dim.Zero;
@@ -50,9 +37,9 @@ static class RowsCode
             + Dim.Product(m.Axes.Where(a => !rows.Contains(a)).Concat(m.Fold?.Axes ?? []).Select(a => a.Extent)) * Cost.Of(m));
         string InFrame(Dim dim) => dim.IsKnown ? TileCode.Frame(dim) : $"({TileCode.Frame(dim)})";
         var body = new StringBuilder();
-        body.Append($"RowSplit.Of({InFrame(own.Extent)}, {InFrame(elements)}, {InFrame(cost)}, task, out var row__rest, out var {From}, out var {Count}, out var row__most);\n");
+        body.Append($"RowSplit.Of({InFrame(own.Extent)}, {InFrame(elements)}, {InFrame(cost)}, task, out var row__rest, out var {RowsPart.From}, out var {RowsPart.Count}, out var row__most);\n");
         for (var i = rows.Length - 2; i >= 0; i--)
-            body.Append(i > 0 ? $"var {Outer}{i} = row__rest % {InFrame(rows[i].Extent)};\nrow__rest /= {InFrame(rows[i].Extent)};\n" : $"var {Outer}0 = row__rest;\n");
+            body.Append(i > 0 ? $"var {RowsPart.Outer}{i} = row__rest % {InFrame(rows[i].Extent)};\nrow__rest /= {InFrame(rows[i].Extent)};\n" : $"var {RowsPart.Outer}0 = row__rest;\n");
         if (slots.Length > 0)
             body.Append($"var row__scratch = Scratch.Floats({InFrame(size)} * row__most + {slots.Length} * 16);\n");
         var taken = new StringBuilder();
@@ -75,34 +62,7 @@ static class RowsCode
                 taken.Append($"var x{i} = ({type}*){home} - ({First(fused, buffer)});\n");
         }
         var tasks = $"RowSplit.Tasks({string.Join(" * ", rows[..^1].Select(a => InFrame(a.Extent)).DefaultIfEmpty("1L"))}, {InFrame(own.Extent)}, {InFrame(elements)}, {InFrame(cost)})";
-        return new(KernelWriter.Indent(body.ToString() + taken + parts, 2), given, tasks);
-    }
-
-    /// <summary>The nest for some iterations of the loops in common, which begin where local variables say.</summary>
-    public static Step.Nest Restricted(Step.Nest nest, Axis[] rows)
-    {
-        var block = new Axis("i_own", Dim.Symbol(Count));
-        Index Move(Index index)
-        {
-            Index moved = index.Offset;
-            foreach (var (axis, stride) in index.Terms)
-            {
-                var at = Array.IndexOf(rows, axis);
-                moved += (at < 0 ? axis : Place(at)) * stride;
-            }
-            return moved;
-        }
-        Index Place(int row) => row == rows.Length - 1 ? (Index)block + (Index)Dim.Symbol(From) : (Index)Dim.Symbol($"{Outer}{row}");
-        Axis[] Own(IEnumerable<Axis> axes) => [.. axes.Where(a => a == rows[^1] || !rows.Contains(a)).Select(a => a == rows[^1] ? block : a)];
-        var rewriting = new ExprRewriting(Move, a => rows.Contains(a));
-        Fold? fold = null;
-        if (nest.Fold is { } old)
-        {
-            var result = new Expr.Accumulated(old.Result.Type, Own(old.Result.Axes));
-            rewriting.Replace(old.Result, result);
-            fold = old with { Term = rewriting.Apply(old.Term), Result = result };
-        }
-        return nest with { Axes = Own(nest.Axes), At = rewriting.Apply(nest.At), Value = rewriting.Apply(nest.Value), Fold = fold };
+        return new(KernelWriter.Indent(body.ToString() + taken + all, 2), given, tasks);
     }
 
     /// <summary>The position in a private buffer of the first element of a task.</summary>
@@ -111,8 +71,8 @@ static class RowsCode
         var at = fused.Members.First(m => m.Target == buffer).At;
         var first = Dim.Zero;
         for (var i = 0; i < fused.Rows.Length; i++)
-            first += at.Stride(fused.Rows[i]) * Dim.Symbol(i == fused.Rows.Length - 1 ? From : $"{Outer}{i}");
-        return first.ToCSharp(s => IsLocal(s) ? s : $"f->{ProgramCode.SizeName(s)}");
+            first += at.Stride(fused.Rows[i]) * Dim.Symbol(i == fused.Rows.Length - 1 ? RowsPart.From : $"{RowsPart.Outer}{i}");
+        return first.ToCSharp(s => RowsPart.IsLocal(s) ? s : $"f->{ProgramCode.SizeName(s)}");
     }
 
     /// <summary>Private buffers that are not needed at the same time share room.</summary>

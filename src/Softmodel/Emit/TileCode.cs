@@ -48,11 +48,11 @@ sealed class TileCode(Tile tile)
         var (writer, outers, rows, columns, depth, body) = code.Loops(isPacked, parameters, (w, size) =>
         {
             var (from, to) = (w.Pointer(within), w.Pointer(operand.Target));
-            var text = new StringBuilder($"// What the block reads of its factor; the last tile reads from further left.\nlong {RowsCode.From} = Math.Max(0, Math.Min(start, {size} - {step})), {RowsCode.Count} = Math.Min({size}, (blockEnd + {step - 1}) / {step} * {step}) + {tile.Reach(channel)} - {RowsCode.From};\n");
-            text.Append($"var scratch = Scratch.Floats({by.Extent.Value * pitch + lanes});\nfor (long {RowsCode.Outer}0 = 0; {RowsCode.Outer}0 < {by.Extent}; {RowsCode.Outer}0++)\n{{\n");
-            text.Append($"    var {to} = scratch + {RowsCode.Outer}0 * {pitch} - ({RowsCode.Outer}0 * {w.Code(operand.At.Stride(by))} + {RowsCode.From});\n");
-            text.Append($"    {{\n{KernelWriter.Indent(NestCode.Whole(RowsCode.Restricted(operand, [by, element]), parameters, "in_"), 2)}    }}\n}}\n");
-            return text.Append($"var {from} = scratch - {RowsCode.From};\n").ToString();
+            var text = new StringBuilder($"// What the block reads of its factor; the last tile reads from further left.\nlong {RowsPart.From} = Math.Max(0, Math.Min(start, {size} - {step})), {RowsPart.Count} = Math.Min({size}, (blockEnd + {step - 1}) / {step} * {step}) + {tile.Reach(channel)} - {RowsPart.From};\n");
+            text.Append($"var scratch = Scratch.Floats({by.Extent.Value * pitch + lanes});\nfor (long {RowsPart.Outer}0 = 0; {RowsPart.Outer}0 < {by.Extent}; {RowsPart.Outer}0++)\n{{\n");
+            text.Append($"    var {to} = scratch + {RowsPart.Outer}0 * {pitch} - ({RowsPart.Outer}0 * {w.Code(operand.At.Stride(by))} + {RowsPart.From});\n");
+            text.Append($"    {{\n{KernelWriter.Indent(NestCode.Whole(RowsPart.Restricted(operand, [by, element]), parameters, "in_"), 2)}    }}\n}}\n");
+            return text.Append($"var {from} = scratch - {RowsPart.From};\n").ToString();
         });
         Used.UnionWith(code.Used);
         var given = parameters.Where(b => b != within && b != operand.Target).ToList();

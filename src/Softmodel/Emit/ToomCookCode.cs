@@ -71,10 +71,10 @@ sealed class ToomCookCode(ToomCook convolution)
             // As if all of the operand were there: what the block reads of a row of it is.
             var channel = summed[0];
             body.Append($"for (long {channel.Name} = 0; {channel.Name} < {channels}; {channel.Name}++)\n{{\n");
-            body.Append($"    long {RowsCode.Outer}0 = {channel.Name}, {RowsCode.From} = start, needed = {ToomCookTile.Outputs * dilation} * cut, {RowsCode.Count} = Math.Min(needed, {left});\n");
+            body.Append($"    long {RowsPart.Outer}0 = {channel.Name}, {RowsPart.From} = start, needed = {ToomCookTile.Outputs * dilation} * cut, {RowsPart.Count} = Math.Min(needed, {left});\n");
             body.Append($"    var {x} = line - ({channel.Name} * {writer.Code(input.Index.Stride(channel))} + start);\n");
-            body.Append($"    {{\n{KernelWriter.Indent(NestCode.Whole(RowsCode.Restricted(operand, [by, element]), parameters, "in_"), 2)}    }}\n");
-            body.Append($"    NativeMemory.Clear(line + {RowsCode.Count}, (nuint)(needed + 16 - {RowsCode.Count}) * 4);\n    {tile.InputName()}(line, long.MaxValue, {evaluate}}}\n");
+            body.Append($"    {{\n{KernelWriter.Indent(NestCode.Whole(RowsPart.Restricted(operand, [by, element]), parameters, "in_"), 2)}    }}\n");
+            body.Append($"    NativeMemory.Clear(line + {RowsPart.Count}, (nuint)(needed + 16 - {RowsPart.Count}) * 4);\n    {tile.InputName()}(line, long.MaxValue, {evaluate}}}\n");
         }
         else
         {

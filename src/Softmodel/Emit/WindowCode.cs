@@ -31,7 +31,7 @@ sealed class WindowCode(Window window, int lanes)
     {
         var parameters = new List<Lowering.Buffer>();
         var writer = new KernelWriter(planes.ToDictionary(a => a, _ => 1), null, 1, parameters);
-        var map = planes.Select((a, i) => (Axis: a, Map: new Axis($"{RowsCode.Outer}{i}", a.Extent))).ToDictionary(p => p.Axis, p => p.Map);
+        var map = planes.Select((a, i) => (Axis: a, Map: new Axis($"{RowsPart.Outer}{i}", a.Extent))).ToDictionary(p => p.Axis, p => p.Map);
         Index Placed(Index index)
         {
             Index placed = index.Offset;
@@ -42,37 +42,37 @@ sealed class WindowCode(Window window, int lanes)
         var own = row ?? column;
         var (width, size) = (writer.Code(column.Extent), writer.Code(own.Extent));
         // Places that the windows of a row read.
-        var places = row is null ? $"({RowsCode.Count} - 1) * {across.Stride} + {across.Reach + 1}" : $"({width} - 1) * {across.Stride} + {across.Reach + 1}";
+        var places = row is null ? $"({RowsPart.Count} - 1) * {across.Stride} + {across.Reach + 1}" : $"({width} - 1) * {across.Stride} + {across.Reach + 1}";
         var (x, sums) = (writer.Pointer(source.Buffer), new Lowering.Buffer("sums", Storage.Arena, ElementType.Float32, 1));
         var body = new StringBuilder();
         for (var i = planes.Length - 1; i >= 0; i--)
-            body.Append(i > 0 ? $"var {RowsCode.Outer}{i} = plane % {writer.Code(planes[i].Extent)};\nplane /= {writer.Code(planes[i].Extent)};\n" : $"var {RowsCode.Outer}0 = plane;\n");
-        body.Append($"long columns = {(row is null ? RowsCode.Count : width)}, places = {places};\n");
-        var rows = down is null ? "1" : $"(({RowsCode.Count} - 1) * {down.Stride} + {down.Reach + 1})";
-        var elements = row is null ? RowsCode.Count : $"{RowsCode.Count} * {width}";
+            body.Append(i > 0 ? $"var {RowsPart.Outer}{i} = plane % {writer.Code(planes[i].Extent)};\nplane /= {writer.Code(planes[i].Extent)};\n" : $"var {RowsPart.Outer}0 = plane;\n");
+        body.Append($"long columns = {(row is null ? RowsPart.Count : width)}, places = {places};\n");
+        var rows = down is null ? "1" : $"(({RowsPart.Count} - 1) * {down.Stride} + {down.Reach + 1})";
+        var elements = row is null ? RowsPart.Count : $"{RowsPart.Count} * {width}";
         body.Append($"var map = Scratch.Floats({rows} * places + places + {elements} + {lanes * (2 * across.Stride + 3)});\n");
         body.Append($"var line = map + {rows} * places + {lanes * across.Stride};\nvar sums = line + places + {lanes};\n");
         var (y, yStep, height) = inRow is null ? ("0", "0", "long.MaxValue") : (writer.Code(inRow.Index.Offset), writer.Code(inRow.Index.Stride(row!).Value!.Value / down!.Stride), writer.Code(inRow.Size));
         var (place, placeStep, most) = inColumn is null ? ("0", "0", "long.MaxValue") : (writer.Code(inColumn.Index.Offset), writer.Code(inColumn.Index.Stride(column).Value!.Value / across.Stride), writer.Code(inColumn.Size));
         body.Append(row is null
-            ? $"Columns.Gather({x} + {writer.Code(Placed(source.Index))} + {RowsCode.From} * {writer.Code(across.Unit * across.Stride)}, map, 0, places, long.MaxValue, 0, {writer.Code(across.Unit)}, 0, 0, long.MaxValue, {place}{(inColumn is null ? "" : $" + {RowsCode.From} * {across.Stride} * {placeStep}")}, {placeStep}, {most}, {KernelWriter.Literal(outside)});\n"
-            : $"Columns.Gather({x} + {writer.Code(Placed(source.Index))}, map, {RowsCode.From} * {down!.Stride} * places, {rows} * places, places, {writer.Code(down.Unit)}, {writer.Code(across.Unit)}, {y}, {yStep}, {height}, {place}, {placeStep}, {most}, {KernelWriter.Literal(outside)});\n");
+            ? $"Columns.Gather({x} + {writer.Code(Placed(source.Index))} + {RowsPart.From} * {writer.Code(across.Unit * across.Stride)}, map, 0, places, long.MaxValue, 0, {writer.Code(across.Unit)}, 0, 0, long.MaxValue, {place}{(inColumn is null ? "" : $" + {RowsPart.From} * {across.Stride} * {placeStep}")}, {placeStep}, {most}, {KernelWriter.Literal(outside)});\n"
+            : $"Columns.Gather({x} + {writer.Code(Placed(source.Index))}, map, {RowsPart.From} * {down!.Stride} * places, {rows} * places, places, {writer.Code(down.Unit)}, {writer.Code(across.Unit)}, {y}, {yStep}, {height}, {place}, {placeStep}, {most}, {KernelWriter.Literal(outside)});\n");
         body.Append(weights is null ? Extremes() : Products(writer, Placed));
         // What becomes of the sums.
         var along = row is null ? (Index)column : (Index)row * column.Extent + column;
         var load = new Expr.Load(sums, along);
         var rewriting = new ExprRewriting(i => i, _ => false);
         rewriting.Replace(fold.Result, load);
-        var after = RowsCode.Restricted(nest with { Value = rewriting.Apply(nest.Value), Fold = null }, [.. planes, own]);
+        var after = RowsPart.Restricted(nest with { Value = rewriting.Apply(nest.Value), Fold = null }, [.. planes, own]);
         var text = NestCode.Whole(after, parameters, "after_");
-        body.Append($"var {writer.Pointer(sums)} = sums - {RowsCode.From}{(row is null ? "" : $" * {width}")};\n{{\n{KernelWriter.Indent(text, 1)}}}\n");
+        body.Append($"var {writer.Pointer(sums)} = sums - {RowsPart.From}{(row is null ? "" : $" * {width}")};\n{{\n{KernelWriter.Indent(text, 1)}}}\n");
         var count = Dim.Product(planes.Select(a => a.Extent));
         var cost = (long)(weights is null ? across.Count + (down?.Count ?? 1) : across.Count * (down?.Count ?? 1)) + Copies + Cost.Of(after);
         var given = parameters.Where(b => b != sums).ToList();
         string Sizes(Func<Dim, string> code) => row is null ? $"{code(count)}, {code(column.Extent)}, {cost}" : $"{code(count)} * {code(row.Extent)}, 1, {code(column.Extent)} * {cost}";
         var loop = row is null
-            ? $"for (; at < atEnd; at++)\n{{\n    long plane = at, {RowsCode.From} = begin, {RowsCode.Count} = end - begin;\n{KernelWriter.Indent(body.ToString(), 1)}}}\n"
-            : $"var most = Math.Max(1, {Cache} / Math.Max(1, {down!.Stride * across.Stride} * {width}));\nwhile (at < atEnd)\n{{\n    long plane = at / {size}, {RowsCode.From} = at - plane * {size}, {RowsCode.Count} = Math.Min(most, Math.Min({size} - {RowsCode.From}, atEnd - at));\n    at += {RowsCode.Count};\n{KernelWriter.Indent(body.ToString(), 1)}}}\n";
+            ? $"for (; at < atEnd; at++)\n{{\n    long plane = at, {RowsPart.From} = begin, {RowsPart.Count} = end - begin;\n{KernelWriter.Indent(body.ToString(), 1)}}}\n"
+            : $"var most = Math.Max(1, {Cache} / Math.Max(1, {down!.Stride * across.Stride} * {width}));\nwhile (at < atEnd)\n{{\n    long plane = at / {size}, {RowsPart.From} = at - plane * {size}, {RowsPart.Count} = Math.Min(most, Math.Min({size} - {RowsPart.From}, atEnd - at));\n    at += {RowsPart.Count};\n{KernelWriter.Indent(body.ToString(), 1)}}}\n";
         var sizes = Sizes(writer.Code);
         return new(KernelWriter.Indent($"{KernelWriter.Taken(parameters, given)}{writer.Sizes}Split.Of({sizes}, task, out var at, out var atEnd, out var begin, out var end);\n{loop}", 2), given, $"Split.Tasks({(row is null || column.Extent.Value > 0 ? "" : $"({TileCode.Frame(column.Extent)}) <= 0 ? 0 : ")}{Sizes(size => size.IsKnown ? TileCode.Frame(size) : $"({TileCode.Frame(size)})")})");
     }
@@ -81,7 +81,7 @@ sealed class WindowCode(Window window, int lanes)
 
     string Rows(string text) => row is null
         ? $"{{\n    float* rows = map, to = sums;\n{KernelWriter.Indent(text, 1)}}}\n"
-        : $"for (var y = 0L; y < {RowsCode.Count}; y++)\n{{\n    float* rows = map + y * {down!.Stride} * places, to = sums + y * columns;\n{KernelWriter.Indent(text, 1)}}}\n";
+        : $"for (var y = 0L; y < {RowsPart.Count}; y++)\n{{\n    float* rows = map + y * {down!.Stride} * places, to = sums + y * columns;\n{KernelWriter.Indent(text, 1)}}}\n";
 
     /// <summary>The taps of a window times weights.</summary>
     string Products(KernelWriter writer, Func<Index, Index> placed)

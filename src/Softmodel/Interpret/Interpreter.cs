@@ -25,12 +25,10 @@ sealed class Interpreter
     // Inputs, constants, states, and what only one kernel sees.
     readonly Dictionary<Buffer, byte[]> own = [];
     readonly Dictionary<string, long> sizes = new(StringComparer.Ordinal);
-    readonly HashSet<Step> within;
 
     Interpreter(Schedule schedule, ulong seed)
     {
         (this.schedule, this.seed) = (schedule, seed);
-        within = schedule.Operands.Values.ToHashSet<Step>(ReferenceEqualityComparer.Instance);
         foreach (var (segment, all) in schedule.Memory.Segments.Index())
         {
             for (var i = 0; i < all.Length; i++)
@@ -105,7 +103,7 @@ sealed class Interpreter
         switch (step)
         {
             case Step.Nest nest:
-                if (within.Contains(nest))
+                if (schedule.IsTaken(nest))
                     break;
                 if (schedule.Operands.GetValueOrDefault(nest) is { } operand)
                     Compute(operand);

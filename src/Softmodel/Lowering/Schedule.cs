@@ -30,9 +30,16 @@ abstract record NestKernel
 /// <param name="Kernels">The kernels of nests; others are plain loops.</param>
 /// <param name="Operands">For a nest, the nest before it that its kernel computes as well: it writes the operand.</param>
 /// <param name="Tied">For a nest that picks rows of a product's weight, the same as it reads them from the panels of the product.</param>
+/// <param name="Rows">What kernels of fused rows compute, one after the other.</param>
 /// <param name="Memory">Which buffers share memory.</param>
-sealed record Schedule(LoweredProgram Program, Target Target, IReadOnlyDictionary<Step.Nest, NestKernel> Kernels, IReadOnlyDictionary<Step.Nest, Step.Nest> Operands, IReadOnlyDictionary<Step.Nest, Step.Nest> Tied, MemoryPlan Memory)
+sealed record Schedule(LoweredProgram Program, Target Target, IReadOnlyDictionary<Step.Nest, NestKernel> Kernels, IReadOnlyDictionary<Step.Nest, Step.Nest> Operands,
+    IReadOnlyDictionary<Step.Nest, Step.Nest> Tied, IReadOnlyDictionary<Step.Fused, IReadOnlyList<RowsPart>> Rows, MemoryPlan Memory)
 {
+    readonly HashSet<Step> taken = Operands.Values.ToHashSet<Step>(ReferenceEqualityComparer.Instance);
+
+    /// <summary>Whether the kernel of the next nest computes this one as well.</summary>
+    public bool IsTaken(Step.Nest nest) => taken.Contains(nest);
+
     /// <summary>The register tile of a nest; null where it has none.</summary>
     public NestKernel.Tiled? Tiled(Step step) => step is Step.Nest nest ? Kernels.GetValueOrDefault(nest) as NestKernel.Tiled : null;
 
@@ -117,7 +124,10 @@ sealed record Schedule(LoweredProgram Program, Target Target, IReadOnlyDictionar
         var memory = MemoryPlan.Of(program, operands, nest => UnpaddedOf(nest, kernels.GetValueOrDefault(nest)) is not null);
         // What no step reads, such as weights that lie in parts elsewhere, is left out.
         var left = program with { Buffers = [.. program.Buffers.Where(b => b.Storage is Storage.Input or Storage.State || readers.ContainsKey(b)).Select(b => replaced.GetValueOrDefault(b, b)), .. added] };
-        return new(left, target, kernels, operands, tied, memory);
+        var rows = new Dictionary<Step.Fused, IReadOnlyList<RowsPart>>(ReferenceEqualityComparer.Instance);
+        foreach (var fused in program.AllSteps().OfType<Step.Fused>())
+            rows[fused] = RowsPart.Of(fused with { Members = [.. fused.Members.Select(m => tied.GetValueOrDefault(m, m))] }, target);
+        return new(left, target, kernels, operands, tied, rows, memory);
 
         // What others pick of a product's weight is picked from its panels, where all that read it can.
         void Tie(Buffer weight, Step.Nest product, Panel panel)

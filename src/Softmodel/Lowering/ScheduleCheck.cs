@@ -21,7 +21,6 @@ static class ScheduleCheck
                 }
             }
         }
-        var within = schedule.Operands.Values.ToHashSet<Step>(ReferenceEqualityComparer.Instance);
         var held = Follow(schedule.Program.Steps, []);
         foreach (var (buffer, _) in schedule.Program.Outputs)
             Read("the output", buffer, held);
@@ -35,7 +34,7 @@ static class ScheduleCheck
             {
                 switch (step)
                 {
-                    case Step.Nest nest when within.Contains(nest):
+                    case Step.Nest nest when schedule.IsTaken(nest):
                         break;
                     case Step.Nest nest:
                         Kernel(nest.Source, schedule.ReadsOf(nest), [nest.Target], held);

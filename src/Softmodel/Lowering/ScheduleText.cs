@@ -36,13 +36,17 @@ static class ScheduleText
             switch (step)
             {
                 case Step.Nest nest:
-                    var operand = schedule.Operands.Values.Contains(nest, ReferenceEqualityComparer.Instance) ? " within the next" : "";
+                    var operand = schedule.IsTaken(nest) ? " within the next" : "";
                     to.Write($"{space}{nest.Target.Name} = {KernelOf(nest)}{operand}{Loops(nest.Axes)}{Sum(nest.Fold)} reads {string.Join(", ", nest.Reads.Distinct().Select(b => b.Name))} # {nest.Source.ReplaceLineEndings(" ")}\n");
                     break;
                 case Step.Fused fused:
                     to.Write($"{space}rows{Loops(fused.Rows)}{string.Concat(fused.Private.Select(p => $" private {p.Buffer.Name}[{p.Size}]"))}\n");
-                    foreach (var member in fused.Members)
-                        One(member, space + "  ");
+                    foreach (var part in schedule.Rows[fused])
+                    {
+                        var how = part.Tile is { } tile ? $"tile {tile.Height}x{tile.Step}" : "loops";
+                        foreach (var nest in part.Then is null ? [part.Nest] : (Step.Nest[])[part.Nest, part.Then])
+                            to.Write($"{space}  {nest.Target.Name} = {how}{(nest == part.Then ? " on the way" : "")}{Loops(nest.Axes)}{Sum(nest.Fold)} reads {string.Join(", ", nest.Reads.Distinct().Select(b => b.Name))} # {nest.Source.ReplaceLineEndings(" ")}\n");
+                    }
                     break;
                 case Step.Routine routine:
                     to.Write($"{space}{string.Join(", ", routine.Outputs.Items.Select(o => o.Buffer.Name))} = call {OpForms.NameOf(routine.Op)}({string.Join(", ", routine.Inputs.Items.Select(i => i.Buffer.Name))}) # {routine.Source.ReplaceLineEndings(" ")}\n");

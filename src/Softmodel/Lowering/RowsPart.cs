@@ -1,0 +1,71 @@
+using Softmodel.Graphs;
+using Softmodel.Runtime;
+
+namespace Softmodel.Lowering;
+
+/// <summary>What a kernel of fused rows computes, one after the other, for the rows of a task.</summary>
+/// <param name="Nest">A nest, for those rows.</param>
+/// <param name="Then">The reduction of what it writes that is computed on the way, in the same loop; null for none.</param>
+/// <param name="Tile">Its register tile; null where it has none.</param>
+sealed record RowsPart(Step.Nest Nest, Step.Nest? Then, Tile? Tile)
+{
+    /// <summary>The variables of such a kernel: where its rows begin, how many there are, and the loops around them. No size of a model has such a name, since names are cut at double underscores where they come in.</summary>
+    public const string Outer = Dim.Local, From = $"{Outer}from", Count = $"{Outer}count";
+
+    /// <summary>Whether a symbol is a local variable of such a kernel.</summary>
+    public static bool IsLocal(string symbol) => symbol.StartsWith(Outer, StringComparison.Ordinal);
+
+    /// <summary>The parts of fused nests.</summary>
+    /// <param name="fused">The nests; those that are tied read panels.</param>
+    /// <param name="target">What tiles are chosen for.</param>
+    public static IReadOnlyList<RowsPart> Of(Step.Fused fused, Target target)
+    {
+        var members = fused.Members.Select(m => Restricted(m, fused.Rows)).ToArray();
+        var parts = new List<RowsPart>();
+        for (var i = 0; i < members.Length; i++)
+        {
+            var tile = Tile.Of(members[i], target);
+            var reduction = tile is null && i + 1 < members.Length && IsOnTheWay(members[i], members[i + 1]) ? members[++i] : null;
+            parts.Add(new(reduction is null ? members[i] : members[i - 1], reduction, tile));
+        }
+        return parts;
+    }
+
+    /// <summary>Whether a reduction takes the rows that a nest writes in vectors, one after the other.</summary>
+    static bool IsOnTheWay(Step.Nest original, Step.Nest reduction)
+    {
+        if (original.Fold is not null || original.Target.Type != ElementType.Float32 || reduction.Fold is not { Arg: null, Kind: Reduction.Sum or Reduction.Max or Reduction.Min, Axes: [var along], Term: Expr.Load read } || read.Buffer != original.Target)
+            return false;
+        var nest = Collapse.Axes(original);
+        return Vectorization.Choose(nest) is ({ } inner, true) && nest.Axes.Where(a => a != inner && a.Extent.Value != 1).ToArray() is [var row] && reduction.Axes.Where(a => a.Extent.Value != 1).ToArray() is [var own]
+            && own.Name == row.Name && own.Extent.Equals(row.Extent) && along.Extent.Equals(inner.Extent) && read.Index.Offset.Equals(nest.At.Offset) && read.Index.Terms.Count == nest.At.Terms.Count
+            && read.Index.Stride(own).Equals(nest.At.Stride(row)) && read.Index.Stride(along).Value == 1 && nest.At.Stride(inner).Value == 1;
+    }
+
+    /// <summary>The nest for some iterations of the loops in common, which begin where local variables say.</summary>
+    public static Step.Nest Restricted(Step.Nest nest, Axis[] rows)
+    {
+        var block = new Axis("i_own", Dim.Symbol(Count));
+        Index Move(Index index)
+        {
+            Index moved = index.Offset;
+            foreach (var (axis, stride) in index.Terms)
+            {
+                var at = Array.IndexOf(rows, axis);
+                moved += (at < 0 ? axis : Place(at)) * stride;
+            }
+            return moved;
+        }
+        Index Place(int row) => row == rows.Length - 1 ? (Index)block + (Index)Dim.Symbol(From) : (Index)Dim.Symbol($"{Outer}{row}");
+        Axis[] Own(IEnumerable<Axis> axes) => [.. axes.Where(a => a == rows[^1] || !rows.Contains(a)).Select(a => a == rows[^1] ? block : a)];
+        var rewriting = new ExprRewriting(Move, a => rows.Contains(a));
+        Fold? fold = null;
+        if (nest.Fold is { } old)
+        {
+            var result = new Expr.Accumulated(old.Result.Type, Own(old.Result.Axes));
+            rewriting.Replace(old.Result, result);
+            fold = old with { Term = rewriting.Apply(old.Term), Result = result };
+        }
+        return nest with { Axes = Own(nest.Axes), At = rewriting.Apply(nest.At), Value = rewriting.Apply(nest.Value), Fold = fold };
+    }
+}
