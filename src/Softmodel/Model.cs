@@ -196,16 +196,15 @@ public sealed class Model : IDisposable
     /// <summary>The inputs that passes are measured on, of those that are not compiled in.</summary>
     InputSet[] MeasuredOn()
     {
-        TensorInfo[] known = [.. Fixed.Select(k => new TensorInfo(k.Key, k.Value.Type, [.. k.Value.Dims.ToArray().Select(d => $"{d}")]))];
-        var present = file?.Model.Graph.Inputs.Select(i => i.Name).ToList();
-        TensorInfo[] inputs = [.. Imported.Arguments.Select(v => Info(v.Name, v.Type)).Concat(known).OrderBy(i => present?.IndexOf(i.Name) ?? 0)];
-        return [.. use.MeasureOn.SelectMany(folder => InputFolder.Read(folder, inputs, Fixed))];
+        var (known, present) = (Fixed, file?.Model.Graph.Inputs.Select(i => i.Name).ToList());
+        TensorInfo[] inputs = [.. Imported.Arguments.Select(v => Info(v.Name, v.Type)).Concat(known.Select(k => Info(k.Key, k.Value.TensorType))).OrderBy(i => present?.IndexOf(i.Name) ?? 0)];
+        return [.. use.MeasureOn.SelectMany(folder => InputFolder.Read(folder, inputs, known))];
     }
 
     /// <summary>What a graph computes, as it is compiled for this processor.</summary>
-    static IReadOnlyList<Tensor[]> Results(Graph graph, IReadOnlyList<InputSet> inputs)
+    IReadOnlyList<Tensor[]> Results(Graph graph, IReadOnlyList<InputSet> inputs)
     {
-        using var compiled = InProcess.Compile(Lower.Program(graph), InProcess.Width);
+        using var compiled = InProcess.Compile(Lower.Program(graph, new(use.Usual)), InProcess.Width);
         return [.. inputs.Select(set =>
         {
             compiled.Forget();
@@ -236,7 +235,7 @@ public sealed class Model : IDisposable
     /// <summary>How the program is computed with vectors of so many bits; where the use case asks for it, whether it finds in memory what it reads is checked.</summary>
     internal Schedule ScheduleOf(int width)
     {
-        var schedule = Schedule.Of(Program, new(width, Program.Usual));
+        var schedule = Schedule.Of(Program, width);
         return use.IsChecked && ScheduleCheck.Faults(schedule) is { Count: > 0 } faults
             ? throw new InvalidOperationException($"the schedule of {Name} is wrong, which is an error of the compiler: {string.Join("; ", faults)}") : schedule;
     }

@@ -80,15 +80,9 @@ static class ShowCommand
             if (file is not null && kind == "onnx")
                 OnnxExport.Write(shown.Graph!, file);
             else if (file is not null)
-            {
-                WholeFile.Write(file, stream =>
-                {
-                    using var writer = new StreamWriter(stream, new UTF8Encoding(false));
-                    shown.Write(kind, writer);
-                });
-            }
+                WriteText(file, writer => shown.Write(kind, writer));
             if (file is not null)
-                terminal.Say($"{file} ({Text.Size(new FileInfo(file).Length)})");
+                SayFile(terminal, file);
             if (terminal.Json)
                 terminal.Result(shown.Json(file), () => throw new InvalidOperationException());
             else if (file is null)
@@ -97,18 +91,22 @@ static class ShowCommand
         }, Verb.Json());
     }
 
+    static void WriteText(string file, Action<TextWriter> write) => WholeFile.Write(file, stream =>
+    {
+        using var writer = new StreamWriter(stream, new UTF8Encoding(false));
+        write(writer);
+    });
+
+    static void SayFile(Terminal terminal, string file) => terminal.Say($"{file} ({Text.Size(new FileInfo(file).Length)})");
+
     static void ShowSchedule(Terminal terminal, string model, Schedule schedule, string? file)
     {
         using var text = new StringWriter { NewLine = "\n" };
         ScheduleText.Write(schedule, text);
         if (file is not null)
         {
-            WholeFile.Write(file, stream =>
-            {
-                using var writer = new StreamWriter(stream, new UTF8Encoding(false));
-                writer.Write(text);
-            });
-            terminal.Say($"{file} ({Text.Size(new FileInfo(file).Length)})");
+            WriteText(file, writer => writer.Write(text));
+            SayFile(terminal, file);
         }
         var program = schedule.Program;
         if (terminal.Json)

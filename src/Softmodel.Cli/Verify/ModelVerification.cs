@@ -171,7 +171,7 @@ static class ModelVerification
         var known = model.Fixed;
         if (folder is not null)
         {
-            TensorInfo[] inputs = [.. model.Inputs, .. known.Select(k => new TensorInfo(k.Key, k.Value.Type, [.. k.Value.Dims.ToArray().Select(d => $"{d}")]))];
+            TensorInfo[] inputs = [.. model.Inputs, .. known.Select(k => Model.Info(k.Key, k.Value.TensorType))];
             return [.. InputFolder.Read(folder, [.. peer.Inputs.Select(n => inputs.FirstOrDefault(i => i.Name == n)).OfType<TensorInfo>()], known).Select(i => new Workload(i.Name, i.Tensors))];
         }
         var generated = new GeneratedInputs(model.Graph);

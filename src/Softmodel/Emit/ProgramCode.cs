@@ -115,7 +115,7 @@ sealed class ProgramCode
     /// <param name="program">The program.</param>
     /// <param name="width">The bits of a vector.</param>
     /// <param name="isTimed">Whether it says how long each of its steps takes.</param>
-    public static ProgramSource Write(LoweredProgram program, int width, bool isTimed = false) => Write(Schedule.Of(program, new(width, program.Usual)), isTimed);
+    public static ProgramSource Write(LoweredProgram program, int width, bool isTimed = false) => Write(Schedule.Of(program, width), isTimed);
 
     /// <summary>The C# of a schedule.</summary>
     /// <inheritdoc cref="Write(LoweredProgram, int, bool)"/>
@@ -398,7 +398,7 @@ sealed class ProgramCode
                     Nest(nest, space, Line);
                     break;
                 case Step.Fused fused:
-                    Kernel([fused], RowsCode.Write(fused with { Members = [.. fused.Members.Select(m => schedule.Tied.GetValueOrDefault(m, m))] }, schedule.Rows[fused], used), string.Join("; ", fused.Members.Select(m => m.Source)), "Rows", Line);
+                    Kernel([fused], RowsCode.Write(schedule.Rows[fused], used), string.Join("; ", fused.Members.Select(m => m.Source)), "Rows", Line);
                     break;
                 case Step.Routine routine:
                     var (found, statement) = RoutineCode.Write(routine);

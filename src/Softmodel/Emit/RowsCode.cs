@@ -12,15 +12,15 @@ namespace Softmodel.Emit;
 static class RowsCode
 {
     /// <summary>The kernel.</summary>
-    /// <param name="fused">The nests.</param>
-    /// <param name="parts">What is computed one after the other.</param>
+    /// <param name="together">The nests.</param>
     /// <param name="used">Is given the register tiles that it calls.</param>
-    public static KernelCode Write(Step.Fused fused, IReadOnlyList<RowsPart> parts, ISet<Tiles.Kernel> used)
+    public static KernelCode Write(FusedRows together, ISet<Tiles.Kernel> used)
     {
+        var fused = together.Fused;
         var (rows, own) = (fused.Rows, fused.Rows[^1]);
         var (parameters, all) = (new List<Lowering.Buffer>(), new StringBuilder());
         static string Words(Step.Nest member) => string.Join("; ", member.Source.Split("; ").Select(node => node.Split(' ')[0]));
-        foreach (var part in parts)
+        foreach (var part in together.Parts)
         {
             var tile = part.Tile is { } chosen ? new TileCode(chosen) : null;
             var text = tile?.Whole(parameters) ?? (part.Then is { } reduction ? NestCode.Whole(part.Nest, reduction, parameters) : NestCode.Whole(part.Nest, parameters));

@@ -29,14 +29,8 @@ sealed class Interpreter
     Interpreter(Schedule schedule, ulong seed)
     {
         (this.schedule, this.seed) = (schedule, seed);
-        foreach (var (segment, all) in schedule.Memory.Segments.Index())
-        {
-            for (var i = 0; i < all.Length; i++)
-            {
-                foreach (var buffer in all[i].Buffers)
-                    slotOf[buffer] = (segment, i);
-            }
-        }
+        foreach (var (buffer, place) in schedule.Memory.Places)
+            slotOf[buffer] = place;
     }
 
     /// <summary>The outputs of a schedule; its states begin with zeros.</summary>
@@ -171,7 +165,7 @@ sealed class Interpreter
     }
 
     /// <summary>The positions from one on in loops that count together, the last the fastest.</summary>
-    Places Run(Axis[] axes, long from, int count)
+    Places Counted(Axis[] axes, long from, int count)
     {
         var at = axes.ToDictionary(a => a, _ => new long[count]);
         for (var i = 0; i < count; i++)
@@ -193,7 +187,7 @@ sealed class Interpreter
         var each = (int)Math.Max(1, Together / Math.Max(1, terms));
         for (long from = 0; from < all; from += each)
         {
-            var places = Run(nest.Axes, from, (int)Math.Min(each, all - from));
+            var places = Counted(nest.Axes, from, (int)Math.Min(each, all - from));
             var known = new Dictionary<Expr, Tensor>();
             if (nest.Fold is { } fold)
                 known[fold.Result] = Folded(fold, places, checked((int)terms));
@@ -215,7 +209,7 @@ sealed class Interpreter
     /// <summary>The reduction of each position.</summary>
     Tensor Folded(Fold fold, Places places, int terms)
     {
-        var inner = Run(fold.Axes, 0, terms);
+        var inner = Counted(fold.Axes, 0, terms);
         var at = places.At.ToDictionary(a => a.Key, a => Each(i => a.Value[i / terms]));
         foreach (var (axis, values) in inner.At)
             at[axis] = Each(i => values[i % terms]);

@@ -16,6 +16,10 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
         public int Last { get; set; }
     }
 
+    /// <summary>Where each buffer lies: in which segment, and in which of its slots.</summary>
+    public IEnumerable<(Buffer Buffer, (int Segment, int Slot) Place)> Places =>
+        Segments.SelectMany((slots, segment) => slots.SelectMany((slot, i) => slot.Buffers.Select(b => (b, (segment, i)))));
+
     /// <summary>Plans a program's memory; where accesses beyond a buffer are looked for, each has a slot of its own.</summary>
     /// <param name="program">The program.</param>
     /// <param name="operands">For a nest, the nest before it that its kernel computes as well: what that writes needs no memory.</param>

@@ -33,7 +33,7 @@ abstract record NestKernel
 /// <param name="Rows">What kernels of fused rows compute, one after the other.</param>
 /// <param name="Memory">Which buffers share memory.</param>
 sealed record Schedule(LoweredProgram Program, Target Target, IReadOnlyDictionary<Step.Nest, NestKernel> Kernels, IReadOnlyDictionary<Step.Nest, Step.Nest> Operands,
-    IReadOnlyDictionary<Step.Nest, Step.Nest> Tied, IReadOnlyDictionary<Step.Fused, IReadOnlyList<RowsPart>> Rows, MemoryPlan Memory)
+    IReadOnlyDictionary<Step.Nest, Step.Nest> Tied, IReadOnlyDictionary<Step.Fused, FusedRows> Rows, MemoryPlan Memory)
 {
     readonly HashSet<Step> taken = Operands.Values.ToHashSet<Step>(ReferenceEqualityComparer.Instance);
 
@@ -62,9 +62,10 @@ sealed record Schedule(LoweredProgram Program, Target Target, IReadOnlyDictionar
 
     /// <summary>Chooses how a program is computed.</summary>
     /// <param name="program">The program.</param>
-    /// <param name="target">What for.</param>
-    public static Schedule Of(LoweredProgram program, Target target)
+    /// <param name="width">The bits of a vector.</param>
+    public static Schedule Of(LoweredProgram program, int width)
     {
+        var target = new Target(width, program.Usual);
         var kernels = new Dictionary<Step.Nest, NestKernel>(ReferenceEqualityComparer.Instance);
         var tied = new Dictionary<Step.Nest, Step.Nest>(ReferenceEqualityComparer.Instance);
         var operands = new Dictionary<Step.Nest, Step.Nest>(ReferenceEqualityComparer.Instance);
@@ -124,9 +125,9 @@ sealed record Schedule(LoweredProgram Program, Target Target, IReadOnlyDictionar
         var memory = MemoryPlan.Of(program, operands, nest => UnpaddedOf(nest, kernels.GetValueOrDefault(nest)) is not null);
         // What no step reads, such as weights that lie in parts elsewhere, is left out.
         var left = program with { Buffers = [.. program.Buffers.Where(b => b.Storage is Storage.Input or Storage.State || readers.ContainsKey(b)).Select(b => replaced.GetValueOrDefault(b, b)), .. added] };
-        var rows = new Dictionary<Step.Fused, IReadOnlyList<RowsPart>>(ReferenceEqualityComparer.Instance);
+        var rows = new Dictionary<Step.Fused, FusedRows>(ReferenceEqualityComparer.Instance);
         foreach (var fused in program.AllSteps().OfType<Step.Fused>())
-            rows[fused] = RowsPart.Of(fused with { Members = [.. fused.Members.Select(m => tied.GetValueOrDefault(m, m))] }, target);
+            rows[fused] = FusedRows.Of(fused with { Members = [.. fused.Members.Select(m => tied.GetValueOrDefault(m, m))] }, target);
         return new(left, target, kernels, operands, tied, rows, memory);
 
         // What others pick of a product's weight is picked from its panels, where all that read it can.

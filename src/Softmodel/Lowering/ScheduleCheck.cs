@@ -10,16 +10,10 @@ static class ScheduleCheck
     public static IReadOnlyList<string> Faults(Schedule schedule)
     {
         var (faults, slotOf) = (new List<string>(), new Dictionary<Buffer, (int Segment, int Slot)>());
-        foreach (var (segment, slots) in schedule.Memory.Segments.Index())
+        foreach (var (buffer, place) in schedule.Memory.Places)
         {
-            foreach (var (slot, i) in slots.Select((s, i) => (s, i)))
-            {
-                foreach (var buffer in slot.Buffers)
-                {
-                    if (!slotOf.TryAdd(buffer, (segment, i)))
-                        faults.Add($"{buffer.Name} has two places");
-                }
-            }
+            if (!slotOf.TryAdd(buffer, place))
+                faults.Add($"{buffer.Name} has two places");
         }
         var held = Follow(schedule.Program.Steps, []);
         foreach (var (buffer, _) in schedule.Program.Outputs)

@@ -10,14 +10,8 @@ static class ScheduleText
     {
         var program = schedule.Program;
         to.Write($"schedule {program.Name} width={schedule.Target.Width}\n");
-        foreach (var (segment, slots) in schedule.Memory.Segments.Index())
-        {
-            foreach (var (slot, i) in slots.Select((s, i) => (s, i)))
-            {
-                foreach (var buffer in slot.Buffers)
-                    to.Write($"  buffer {buffer.Name}: {buffer.Type}[{buffer.Count}] in {segment}.{i}\n");
-            }
-        }
+        foreach (var (buffer, (segment, slot)) in schedule.Memory.Places)
+            to.Write($"  buffer {buffer.Name}: {buffer.Type}[{buffer.Count}] in {segment}.{slot}\n");
         foreach (var buffer in program.Buffers.Where(b => b.Storage != Storage.Arena))
             to.Write($"  {buffer.Storage.ToString().ToLowerInvariant()} {buffer.Name}: {buffer.Type}[{buffer.Count}]\n");
         Steps(program.Steps, "  ");
@@ -41,7 +35,7 @@ static class ScheduleText
                     break;
                 case Step.Fused fused:
                     to.Write($"{space}rows{Loops(fused.Rows)}{string.Concat(fused.Private.Select(p => $" private {p.Buffer.Name}[{p.Size}]"))}\n");
-                    foreach (var part in schedule.Rows[fused])
+                    foreach (var part in schedule.Rows[fused].Parts)
                     {
                         var how = part.Tile is { } tile ? $"tile {tile.Height}x{tile.Step}" : "loops";
                         foreach (var nest in part.Then is null ? [part.Nest] : (Step.Nest[])[part.Nest, part.Then])

@@ -51,7 +51,7 @@ public class GeneratedGraphTests
         foreach (var pass in Pipeline.Passes)
             Same($"without {pass.Name}", Evaluator.Run(Pipeline.Run(new(made.Graph.Name, made.Graph, new() { Without = [pass.Name] }, Evaluator.Fold)).Compilation.Graph, made.Inputs));
         var program = Lower.Program(simple);
-        var schedule = Schedule.Of(program, new(width, program.Usual));
+        var schedule = Schedule.Of(program, width);
         Same($"its schedule for {width} bits, interpreted", Interpreter.Run(schedule, made.Inputs));
         Assert.Equal([], ScheduleCheck.Faults(schedule));
         Same($"compiled for {width} bits", Answers.Compiled(simple, made.Inputs, width, 1, 2));

@@ -30,7 +30,7 @@ public class ScheduleTests
     public void Kernels_are_chosen_for_sizes_as_they_usually_are(long length, int vectors)
     {
         var program = Lowered(("T", length));
-        var tile = Assert.Single(Schedule.Of(program, new(256, program.Usual)).Kernels.Values.OfType<NestKernel.Tiled>()).Tile;
+        var tile = Assert.Single(Schedule.Of(program, 256).Kernels.Values.OfType<NestKernel.Tiled>()).Tile;
         Assert.Equal((4, vectors), (tile.Height, tile.Vectors));
         // Others run, too.
         var graph = program.Graph;
@@ -52,7 +52,7 @@ public class ScheduleTests
     {
         var program = Lowered();
         using var text = new StringWriter();
-        ScheduleText.Write(Schedule.Of(program, new(256, program.Usual)), text);
+        ScheduleText.Write(Schedule.Of(program, 256), text);
         var lines = text.ToString().Split('\n');
         Assert.Equal("schedule g width=256", lines[0]);
         Assert.Contains(lines, l => l.StartsWith("  b_y = tile 4x24 [", StringComparison.Ordinal) && l.Contains("] sum [", StringComparison.Ordinal) && l.EndsWith("# contract", StringComparison.Ordinal));
@@ -67,7 +67,7 @@ public class ScheduleTests
         {
             var program = Lower.Program(Grower.GrowOpen(seed, 1 + seed % 16).Graph);
             foreach (var width in (int[])[128, 256, 512])
-                Assert.Equal([], ScheduleCheck.Faults(Schedule.Of(program, new(width, program.Usual))));
+                Assert.Equal([], ScheduleCheck.Faults(Schedule.Of(program, width)));
         });
     }
 
@@ -79,7 +79,7 @@ public class ScheduleTests
         foreach (var seed in Enumerable.Range(0, 60))
         {
             var program = Lower.Program(Grower.GrowOpen(seed, 1 + seed % 12).Graph);
-            var schedule = Schedule.Of(program, new(256, program.Usual));
+            var schedule = Schedule.Of(program, 256);
             if (schedule.Memory.Segments[0] is not { Length: >= 2 } slots)
                 continue;
             tried++;
@@ -100,7 +100,7 @@ public class ScheduleTests
             foreach (var width in (int[])[128, 256, 512])
             {
                 using var text = new StringWriter();
-                ScheduleText.Write(Schedule.Of(program, new(width, program.Usual)), text);
+                ScheduleText.Write(Schedule.Of(program, width), text);
                 var written = text.ToString().Split('\n').Select(l => l.TrimStart()).ToArray();
                 foreach (var nests in program.AllSteps().OfType<Step.Nest>().GroupBy(n => n.Target.Name))
                     Assert.Equal(nests.Count(), written.Count(l => l.StartsWith($"{nests.Key} = ", StringComparison.Ordinal) && l.Contains(" [", StringComparison.Ordinal)));

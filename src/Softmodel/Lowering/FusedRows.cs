@@ -15,33 +15,6 @@ sealed record RowsPart(Step.Nest Nest, Step.Nest? Then, Tile? Tile)
     /// <summary>Whether a symbol is a local variable of such a kernel.</summary>
     public static bool IsLocal(string symbol) => symbol.StartsWith(Outer, StringComparison.Ordinal);
 
-    /// <summary>The parts of fused nests.</summary>
-    /// <param name="fused">The nests; those that are tied read panels.</param>
-    /// <param name="target">What tiles are chosen for.</param>
-    public static IReadOnlyList<RowsPart> Of(Step.Fused fused, Target target)
-    {
-        var members = fused.Members.Select(m => Restricted(m, fused.Rows)).ToArray();
-        var parts = new List<RowsPart>();
-        for (var i = 0; i < members.Length; i++)
-        {
-            var tile = Tile.Of(members[i], target);
-            var reduction = tile is null && i + 1 < members.Length && IsOnTheWay(members[i], members[i + 1]) ? members[++i] : null;
-            parts.Add(new(reduction is null ? members[i] : members[i - 1], reduction, tile));
-        }
-        return parts;
-    }
-
-    /// <summary>Whether a reduction takes the rows that a nest writes in vectors, one after the other.</summary>
-    static bool IsOnTheWay(Step.Nest original, Step.Nest reduction)
-    {
-        if (original.Fold is not null || original.Target.Type != ElementType.Float32 || reduction.Fold is not { Arg: null, Kind: Reduction.Sum or Reduction.Max or Reduction.Min, Axes: [var along], Term: Expr.Load read } || read.Buffer != original.Target)
-            return false;
-        var nest = Collapse.Axes(original);
-        return Vectorization.Choose(nest) is ({ } inner, true) && nest.Axes.Where(a => a != inner && a.Extent.Value != 1).ToArray() is [var row] && reduction.Axes.Where(a => a.Extent.Value != 1).ToArray() is [var own]
-            && own.Name == row.Name && own.Extent.Equals(row.Extent) && along.Extent.Equals(inner.Extent) && read.Index.Offset.Equals(nest.At.Offset) && read.Index.Terms.Count == nest.At.Terms.Count
-            && read.Index.Stride(own).Equals(nest.At.Stride(row)) && read.Index.Stride(along).Value == 1 && nest.At.Stride(inner).Value == 1;
-    }
-
     /// <summary>The nest for some iterations of the loops in common, which begin where local variables say.</summary>
     public static Step.Nest Restricted(Step.Nest nest, Axis[] rows)
     {
@@ -67,5 +40,38 @@ sealed record RowsPart(Step.Nest Nest, Step.Nest? Then, Tile? Tile)
             fold = old with { Term = rewriting.Apply(old.Term), Result = result };
         }
         return nest with { Axes = Own(nest.Axes), At = rewriting.Apply(nest.At), Value = rewriting.Apply(nest.Value), Fold = fold };
+    }
+}
+
+/// <summary>Nests that are computed together, and how.</summary>
+/// <param name="Fused">The nests; those that are tied read panels.</param>
+/// <param name="Parts">What is computed one after the other.</param>
+sealed record FusedRows(Step.Fused Fused, IReadOnlyList<RowsPart> Parts)
+{
+    /// <summary>The parts of fused nests.</summary>
+    /// <param name="fused">The nests; those that are tied read panels.</param>
+    /// <param name="target">What tiles are chosen for.</param>
+    public static FusedRows Of(Step.Fused fused, Target target)
+    {
+        var members = fused.Members.Select(m => RowsPart.Restricted(m, fused.Rows)).ToArray();
+        var parts = new List<RowsPart>();
+        for (var i = 0; i < members.Length; i++)
+        {
+            var tile = Tile.Of(members[i], target);
+            var reduction = tile is null && i + 1 < members.Length && IsOnTheWay(members[i], members[i + 1]) ? members[++i] : null;
+            parts.Add(new(reduction is null ? members[i] : members[i - 1], reduction, tile));
+        }
+        return new(fused, parts);
+    }
+
+    /// <summary>Whether a reduction takes the rows that a nest writes in vectors, one after the other.</summary>
+    static bool IsOnTheWay(Step.Nest original, Step.Nest reduction)
+    {
+        if (original.Fold is not null || original.Target.Type != ElementType.Float32 || reduction.Fold is not { Arg: null, Kind: Reduction.Sum or Reduction.Max or Reduction.Min, Axes: [var along], Term: Expr.Load read } || read.Buffer != original.Target)
+            return false;
+        var nest = Collapse.Axes(original);
+        return Vectorization.Choose(nest) is ({ } inner, true) && nest.Axes.Where(a => a != inner && a.Extent.Value != 1).ToArray() is [var row] && reduction.Axes.Where(a => a.Extent.Value != 1).ToArray() is [var own]
+            && own.Name == row.Name && own.Extent.Equals(row.Extent) && along.Extent.Equals(inner.Extent) && read.Index.Offset.Equals(nest.At.Offset) && read.Index.Terms.Count == nest.At.Terms.Count
+            && read.Index.Stride(own).Equals(nest.At.Stride(row)) && read.Index.Stride(along).Value == 1 && nest.At.Stride(inner).Value == 1;
     }
 }
