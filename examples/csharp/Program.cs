@@ -44,7 +44,7 @@ catch (OperationCanceledException)
 static async Task Speak(string text, string path, CancellationToken cancel)
 {
     // The first time it is fetched and compiled; later both come from the cache.
-    using var voice = await Voice.LoadAsync("tts-en", progress: new Progress<string>(Console.Error.WriteLine), cancel: cancel);
+    using var voice = await Voice.LoadAsync("tts-en", progress: new Progress<string>(Console.Error.WriteLine), cancellationToken: cancel);
     using var file = new WaveWriter(path, voice.Profile.SampleRate);
     // Each sentence is there while the next is still being made.
     await foreach (var sound in voice.StreamAsync(text, new SpeechOptions { Speed = 1.1f, Seed = 7 }, cancel))
@@ -58,8 +58,8 @@ static async Task Listen(string path, CancellationToken cancel)
     const int rate = 16000, window = 512, context = 64;
     var sound = At(rate, WaveFile.Read(path));
 
-    using var model = await Model.LoadAsync("silero-vad-v5", cancel: cancel);
-    using var detector = await model.CompileAsync(new CompileOptions { Threads = 1 }, cancel: cancel);
+    using var model = await Model.LoadAsync("silero-vad-v5", cancellationToken: cancel);
+    using var detector = await model.CompileAsync(new CompileOptions { Threads = 1 }, cancellationToken: cancel);
     float[] input = new float[context + window], state = new float[2 * 128];
     // Made once: arguments are read in place, and a run allocates nothing.
     TensorArgument[] arguments = [TensorArgument.Of(input, 1, input.Length), TensorArgument.Of(state, 2, 1, 128)];
@@ -103,7 +103,7 @@ static float[] At(int rate, Sound sound)
 
 static async Task Chat(string name, string question, CancellationToken cancel)
 {
-    using var model = await LanguageModel.LoadAsync(name, cancel: cancel);
+    using var model = await LanguageModel.LoadAsync(name, cancellationToken: cancel);
     // From here on nothing knows that the model runs on this machine.
     using var client = model.AsChatClient();
     var options = new ChatOptions { MaxOutputTokens = 100, Temperature = 0 };

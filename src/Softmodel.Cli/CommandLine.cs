@@ -84,6 +84,8 @@ static class CommandLine
                 OperationCanceledException => ("stopped", Stopped),
                 UsageException => (e.Message, WrongUse),
                 SoftmodelException => (e.Message, Failed),
+                // What an option of the library refuses.
+                ArgumentOutOfRangeException { ActualValue: { } value } range => ($"{range.Message[..range.Message.IndexOf(" (Parameter", StringComparison.Ordinal)]}, and not {value}", WrongUse),
                 _ => ($"a defect of softmodel: {e.GetType().Name}: {e.Message}; SOFTMODEL_DEBUG=1 shows where: please report it", Failed),
             };
             error.WriteLine($"softmodel: {line}");

@@ -1,3 +1,5 @@
+using System.ComponentModel;
+
 namespace Softmodel.Runtime;
 
 /// <summary>
@@ -6,6 +8,7 @@ namespace Softmodel.Runtime;
 /// </summary>
 /// <param name="segments">The number of segments: one for what is planned before the run and one for each re-planning within it.</param>
 /// <param name="limit">The most bytes that all segments together may take.</param>
+[EditorBrowsable(EditorBrowsableState.Never)]
 public sealed unsafe class Arena(int segments = 1, long limit = long.MaxValue) : IDisposable
 {
     /// <summary>The alignment of every segment, in bytes: that of a 512-bit vector and of a cache line.</summary>

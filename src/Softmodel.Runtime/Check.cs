@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics.CodeAnalysis;
 using System.Numerics;
 using System.Runtime.CompilerServices;
@@ -5,6 +6,7 @@ using System.Runtime.CompilerServices;
 namespace Softmodel.Runtime;
 
 /// <summary>Checks that emitted code makes on values that only the run knows.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
 public static class Check
 {
     /// <summary>The index as one from 0 to <paramref name="size"/> - 1, where a negative one counts from the end.</summary>

@@ -31,6 +31,7 @@ public abstract unsafe class CompiledModel : IDisposable
     readonly long[] symbolValues;
     Workers? workers;
     int threads = 1, busy;
+    long runs;
     bool disposed, hasRun;
 
     /// <summary>Sets up the tables of a model.</summary>
@@ -82,14 +83,14 @@ public abstract unsafe class CompiledModel : IDisposable
     public IReadOnlyList<TensorInfo> Outputs => outputs;
 
     /// <summary>How many threads a run may use, the calling one included, from 1 to 256. The results do not depend on it.</summary>
-    /// <exception cref="ModelException">The number is out of range.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The number is out of range.</exception>
     public int Threads
     {
         get => threads;
         set
         {
             if (value is < 1 or > 256)
-                throw new ModelException(ModelError.Argument, $"{value} threads were asked for; 1 to 256 are possible");
+                throw new ArgumentOutOfRangeException(nameof(value), value, "1 to 256 threads are possible");
             using var _ = Enter();
             if (value != threads)
             {
@@ -115,21 +116,26 @@ public abstract unsafe class CompiledModel : IDisposable
 
     /// <summary>Computes the outputs. The arguments are read in place and let go when the run is over.</summary>
     /// <param name="arguments">One for each of <see cref="Inputs"/>, in that order.</param>
+    /// <returns>The outputs, in the model's own memory: valid until it runs again.</returns>
     /// <exception cref="ModelException">
     /// An argument does not fit its input or another argument, or a value in it is not usable, or memory does not
     /// suffice. The model can run again; its outputs are gone.
     /// </exception>
-    public void Run(params ReadOnlySpan<TensorArgument> arguments)
+    /// <exception cref="InvalidOperationException">The model is running on another thread.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed of.</exception>
+    public RunResult Run(params ReadOnlySpan<TensorArgument> arguments)
     {
         using var _ = Enter();
+        runs++;
         hasRun = false;
         Accept(arguments);
         try
         {
-            workers ??= new Workers(threads);
+            workers ??= new Workers(OwnThreads);
             workers.Begin();
             Execute();
             hasRun = true;
+            return new(this, runs);
         }
         catch (OverflowException e)
         {
@@ -143,12 +149,52 @@ public abstract unsafe class CompiledModel : IDisposable
         }
     }
 
+    /// <summary>Computes the outputs of a model without inputs.</summary>
+    /// <inheritdoc cref="Run(ReadOnlySpan{TensorArgument})"/>
+    public RunResult Run() => Run(ReadOnlySpan<TensorArgument>.Empty);
+
+    /// <summary>Computes the outputs, given inputs by their names.</summary>
+    /// <param name="arguments">One for each of <see cref="Inputs"/>, in any order, such as <c>("input", samples)</c>.</param>
+    /// <inheritdoc cref="Run(ReadOnlySpan{TensorArgument})"/>
+    /// <exception cref="ArgumentException">An input is missing, or given twice, or there is none of a name.</exception>
+    public RunResult Run(params ReadOnlySpan<(string Name, TensorArgument Argument)> arguments)
+    {
+        var ordered = new TensorArgument[inputs.Length];
+        foreach (var (name, argument) in arguments)
+        {
+            var index = IndexOf(inputs, name);
+            if (index < 0)
+                throw new ArgumentException($"there is no input '{name}'; the model takes {Names(inputs)}", nameof(arguments));
+            if (ordered[index].Type != ElementType.None)
+                throw new ArgumentException($"the input '{name}' is given twice", nameof(arguments));
+            ordered[index] = argument;
+        }
+        for (var i = 0; i < ordered.Length; i++)
+        {
+            if (ordered[i].Type == ElementType.None)
+                throw new ArgumentException($"the input '{inputs[i].Name}' is missing; the model takes {Names(inputs)}", nameof(arguments));
+        }
+        return Run(ordered);
+    }
+
+    /// <inheritdoc cref="Run(ReadOnlySpan{ValueTuple{string, TensorArgument}})"/>
+    /// <param name="arguments">One for each of <see cref="Inputs"/>, by its name.</param>
+    public RunResult Run(IReadOnlyDictionary<string, TensorArgument> arguments)
+    {
+        ArgumentNullException.ThrowIfNull(arguments);
+        var pairs = new (string, TensorArgument)[arguments.Count];
+        var count = 0;
+        foreach (var (name, argument) in arguments)
+            pairs[count++] = (name, argument);
+        return Run(pairs);
+    }
+
     /// <summary>Computes the outputs of a model with one input.</summary>
     /// <typeparam name="T">The element; see <see cref="ElementTypes.Of{T}"/>.</typeparam>
     /// <param name="data">The elements in row-major order, read in place; as many as the product of the sizes.</param>
     /// <param name="shape">The sizes, outermost first.</param>
-    /// <inheritdoc cref="Run(ReadOnlySpan{TensorArgument})" path="/exception"/>
-    public void Run<T>(ReadOnlySpan<T> data, params ReadOnlySpan<long> shape) where T : unmanaged
+    /// <inheritdoc cref="Run(ReadOnlySpan{TensorArgument})"/>
+    public RunResult Run<T>(ReadOnlySpan<T> data, params ReadOnlySpan<long> shape) where T : unmanaged
     {
         fixed (T* pointer = data)
         {
@@ -156,35 +202,49 @@ public abstract unsafe class CompiledModel : IDisposable
             var argument = new TensorArgument(ElementTypes.Of<T>(), pointer is null && data.IsEmpty ? (void*)1 : pointer, shape);
             if (argument.Count != data.Length)
                 throw new ModelException(ModelError.Argument, $"{data.Length} elements were given for the shape [{TensorArgument.Text(shape)}], which has {argument.Count}");
-            Run([argument]);
+            return Run([argument]);
         }
     }
 
     /// <summary>An output of the latest run.</summary>
     /// <param name="index">Which of <see cref="Outputs"/>.</param>
-    /// <exception cref="ModelException">There is no such output, or the model has not run, or its latest run failed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such output.</exception>
+    /// <exception cref="InvalidOperationException">The model has not run, or its latest run failed.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed of.</exception>
     public TensorView Output(int index)
     {
         if ((uint)index >= (uint)outputs.Length)
-            throw new ModelException(ModelError.Argument, $"there is no output {index}; the model has {outputs.Length}");
-        if (!hasRun || disposed)
-            throw new ModelException(ModelError.State, "there are no outputs: the model has not run, its latest run failed, or it is disposed of");
+            throw new ArgumentOutOfRangeException(nameof(index), index, $"the model has {outputs.Length} outputs");
+        ObjectDisposedException.ThrowIf(disposed, this);
+        if (!hasRun)
+            throw new InvalidOperationException("there are no outputs: the model has not run, or its latest run failed");
         ref var slot = ref computed[index];
         return new TensorView(outputs[index], slot.Pointer, ((ReadOnlySpan<long>)slot.Shape)[..slot.Rank], slot.Count);
     }
 
     /// <summary>An output of the latest run.</summary>
     /// <param name="name">The name of one of <see cref="Outputs"/>.</param>
-    /// <inheritdoc cref="Output(int)" path="/exception"/>
-    public TensorView Output(string name)
+    /// <exception cref="ArgumentException">There is no such output.</exception>
+    /// <inheritdoc cref="Output(int)" path="/exception[position() > 1]"/>
+    public TensorView Output(string name) => IndexOf(outputs, name) is >= 0 and var index ? Output(index)
+        : throw new ArgumentException($"there is no output '{name}'; the model gives {Names(outputs)}", nameof(name));
+
+    internal TensorView Output(int index, long run) => run == runs ? Output(index)
+        : throw new InvalidOperationException("the model has run again since: the outputs of a run are valid until the next one; copy what is needed longer");
+
+    internal int OutputIndex(string name) => IndexOf(outputs, name);
+
+    static int IndexOf(TensorInfo[] infos, string name)
     {
-        for (var i = 0; i < outputs.Length; i++)
+        for (var i = 0; i < infos.Length; i++)
         {
-            if (outputs[i].Name == name)
-                return Output(i);
+            if (infos[i].Name == name)
+                return i;
         }
-        throw new ModelException(ModelError.Argument, $"there is no output '{name}'; the model gives {string.Join(", ", (object[])outputs)}");
+        return -1;
     }
+
+    static string Names(TensorInfo[] infos) => string.Join(", ", (object[])infos);
 
     /// <summary>Computes: reads inputs and <see cref="Weights"/>, and tells each output once with <see cref="SetOutput"/>.</summary>
     protected abstract void Execute();
@@ -222,12 +282,20 @@ public abstract unsafe class CompiledModel : IDisposable
     public long StateBytes => States.Bytes;
 
     /// <summary>Forgets what earlier runs left: the next one begins with zeros.</summary>
-    /// <exception cref="ModelException">The model is running, or disposed of.</exception>
+    /// <exception cref="InvalidOperationException">The model is running.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed of.</exception>
     public void Forget()
     {
         using var _ = Enter();
-        States.Clear();
+        ForgetStates();
     }
+
+    /// <summary>How many threads of this process's own runtime a run takes, the calling one included.</summary>
+    private protected virtual int OwnThreads => threads;
+
+    private protected virtual void ForgetStates() => States.Clear();
+
+    private protected virtual void Free() { }
 
     /// <summary>The threads that a run computes with.</summary>
     protected Workers Workers => workers!;
@@ -301,16 +369,10 @@ public abstract unsafe class CompiledModel : IDisposable
 
     Entry Enter()
     {
-        ObjectDisposed();
+        ObjectDisposedException.ThrowIf(disposed, this);
         if (Interlocked.Exchange(ref busy, 1) != 0)
-            throw new ModelException(ModelError.State, "the model is running on another thread; give each thread its own");
+            throw new InvalidOperationException("the model is running on another thread; give each thread its own");
         return new Entry(this);
-    }
-
-    void ObjectDisposed()
-    {
-        if (disposed)
-            throw new ModelException(ModelError.State, "the model has been disposed of");
     }
 
     readonly ref struct Entry(CompiledModel model)
@@ -319,7 +381,7 @@ public abstract unsafe class CompiledModel : IDisposable
     }
 
     /// <summary>Frees working memory, threads and weights. Outputs are void.</summary>
-    /// <exception cref="ModelException">The model is running.</exception>
+    /// <exception cref="InvalidOperationException">The model is running.</exception>
     public void Dispose()
     {
         if (disposed)
@@ -327,6 +389,7 @@ public abstract unsafe class CompiledModel : IDisposable
         using var _ = Enter();
         disposed = true;
         workers?.Dispose();
+        Free();
         Arena.Dispose();
         States.Dispose();
         WeightsFile.Dispose();

@@ -1,9 +1,11 @@
+using System.ComponentModel;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace Softmodel.Runtime;
 
 /// <summary>Conversion of many numbers between 16-bit and 32-bit floating point.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
 public static class Conversions
 {
     const uint Sign = 0x8000_0000;

@@ -1,6 +1,9 @@
+using System.ComponentModel;
+
 namespace Softmodel.Runtime;
 
 /// <summary>What is demanded of sizes before anything is computed with them.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
 public enum Demand
 {
     /// <summary>The first is at least the second.</summary>

@@ -1,8 +1,10 @@
+using System.ComponentModel;
 using System.Runtime.CompilerServices;
 
 namespace Softmodel.Runtime;
 
 /// <summary>The sizes of up to <see cref="MaxRank"/> axes, held in place.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
 [InlineArray(MaxRank)]
 public struct Extents
 {

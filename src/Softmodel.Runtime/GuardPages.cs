@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 
@@ -8,6 +9,7 @@ namespace Softmodel.Runtime;
 /// the variable <c>SOFTMODEL_GUARD_PAGES</c> of the environment is <c>after</c> or <c>before</c> as a process starts, models are
 /// compiled so that each buffer is an allocation of its own, and allocations are made here. Native libraries leave all of this out.
 /// </summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
 public static unsafe partial class GuardPages
 {
     const long Page = 4096;

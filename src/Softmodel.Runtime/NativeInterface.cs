@@ -1,9 +1,11 @@
+using System.ComponentModel;
 using System.Runtime.InteropServices;
 using System.Text.Unicode;
 
 namespace Softmodel.Runtime;
 
 /// <summary>A tensor as the C interface passes it.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
 [StructLayout(LayoutKind.Sequential)]
 public unsafe struct NativeTensor
 {
@@ -23,6 +25,7 @@ public unsafe struct NativeTensor
 /// <summary>Where the C interface puts what went wrong: UTF-8 that ends with 0.</summary>
 /// <param name="text">The first byte.</param>
 /// <param name="room">The bytes there are.</param>
+[EditorBrowsable(EditorBrowsableState.Never)]
 public readonly unsafe struct NativeMessage(byte* text, int room)
 {
     internal void Set(string message)
@@ -36,6 +39,7 @@ public readonly unsafe struct NativeMessage(byte* text, int room)
 }
 
 /// <summary>What a model that was compiled ahead of time does when C calls it: nothing is thrown, every error is a number and a message.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
 public static unsafe class NativeInterface
 {
     sealed class Handle(CompiledModel model)
@@ -133,7 +137,7 @@ public static unsafe class NativeInterface
     {
         var target = Of(handle);
         if (Interlocked.Exchange(ref target.Busy, 1) != 0)
-            return Failed(new ModelException(ModelError.State, "the model is running on another thread; give each thread its own"), message);
+            return Failed(new InvalidOperationException("the model is running on another thread; give each thread its own"), message);
         try
         {
             var arguments = target.Arguments;
@@ -177,6 +181,8 @@ public static unsafe class NativeInterface
         var (error, text) = e switch
         {
             ModelException known => (known.Error, known.Message),
+            InvalidOperationException misuse => (ModelError.State, misuse.Message),
+            ArgumentOutOfRangeException { ActualValue: { } value } range => (ModelError.Argument, $"{value} was given: {range.Message[..Math.Max(0, range.Message.IndexOf(" (Parameter", StringComparison.Ordinal))]}"),
             OutOfMemoryException => (ModelError.Memory, "the machine has not enough memory"),
             _ => (ModelError.Internal, $"a defect of the compiled model: {e.Message}"),
         };

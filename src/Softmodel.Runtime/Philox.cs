@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -8,6 +9,7 @@ namespace Softmodel.Runtime;
 /// numbers: as easy as 1, 2, 3" (SC11). A number is a pure function of seed, stream and index, so that neither the number
 /// of threads nor the vector width nor the order changes it.
 /// </summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
 public static class Philox
 {
     const uint M0 = 0xD251_1F53, M1 = 0xCD9E_8D57, W0 = 0x9E37_79B9, W1 = 0xBB67_AE85;

@@ -1,6 +1,9 @@
+using System.ComponentModel;
+
 namespace Softmodel.Runtime;
 
 /// <summary>Room for what one task computes in between; it is kept by the thread, so that it stays in the core's cache.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
 public static unsafe class Scratch
 {
     [ThreadStatic]

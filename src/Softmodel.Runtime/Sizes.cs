@@ -1,6 +1,9 @@
+using System.ComponentModel;
+
 namespace Softmodel.Runtime;
 
 /// <summary>Arithmetic on sizes in emitted code.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
 public static class Sizes
 {
     /// <summary>Quotient rounded towards negative infinity.</summary>

@@ -1,9 +1,11 @@
+using System.ComponentModel;
 using System.Runtime.InteropServices;
 
 namespace Softmodel.Runtime;
 
 /// <summary>Native memory for what a model keeps from run to run: each state grows and never shrinks, and what it holds stays.</summary>
 /// <param name="count">How many states there are.</param>
+[EditorBrowsable(EditorBrowsableState.Never)]
 public sealed unsafe class StateMemory(int count) : IDisposable
 {
     readonly nint[] allocated = new nint[count];

@@ -24,6 +24,15 @@ public readonly unsafe struct TensorArgument
     /// <inheritdoc cref="Of{T}(ReadOnlyMemory{T}, ReadOnlySpan{long})"/>
     public static TensorArgument Of<T>(T[] data, params ReadOnlySpan<long> shape) where T : unmanaged => Of<T>(data.AsMemory(), shape);
 
+    /// <summary>An argument of one axis, whose elements are read in place.</summary>
+    public static implicit operator TensorArgument(float[] data) => Of(data, data.Length);
+
+    /// <inheritdoc cref="op_Implicit(float[])"/>
+    public static implicit operator TensorArgument(long[] data) => Of(data, data.Length);
+
+    /// <inheritdoc cref="op_Implicit(float[])"/>
+    public static implicit operator TensorArgument(int[] data) => Of(data, data.Length);
+
     /// <summary>An argument of elements in native memory, which must stay where it is until the run is over.</summary>
     /// <param name="type">The element type.</param>
     /// <param name="data">The first element; as many as the product of the sizes follow. Null only where there are none.</param>

@@ -35,4 +35,8 @@ public readonly unsafe ref struct TensorView
             throw new ModelException(ModelError.Argument, $"output '{Info.Name}' has {Count} elements, more than a span holds; read it through its pointer");
         return new ReadOnlySpan<T>(Pointer, (int)Count);
     }
+
+    /// <summary>A copy of the elements in row-major order.</summary>
+    /// <inheritdoc cref="Span{T}"/>
+    public T[] ToArray<T>() where T : unmanaged => Span<T>().ToArray();
 }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.ComponentModel;
 using System.IO.MemoryMappedFiles;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
@@ -10,6 +11,7 @@ namespace Softmodel.Runtime;
 /// <see cref="HeaderLength"/> bytes (the letters <c>SOFTMODL</c>, a 32-bit version, 4 bytes of zero, the 64-bit length of
 /// the content, the SHA-256 of the content, a 64-bit checksum of it; numbers little-endian) and the content.
 /// </summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
 public sealed unsafe partial class WeightsFile : IDisposable
 {
     /// <summary>Bytes before the content; a multiple of <see cref="Arena.Alignment"/>.</summary>

@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
@@ -8,6 +9,7 @@ namespace Softmodel.Runtime;
 /// A few threads that share the tasks of one job after another. A job costs about a microsecond while jobs follow one
 /// another closely; threads that find nothing to do for a while sleep.
 /// </summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
 public sealed unsafe class Workers : IDisposable
 {
     // Tasks are claimed by lowering the ticket: the job's number above, the tasks not yet claimed below. A worker reads

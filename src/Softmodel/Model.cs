@@ -46,16 +46,17 @@ public sealed class Model : IDisposable
     OnnxFile? file;
     Checkpoint? checkpoint;
     Graph? imported;
+    string? temporary;
     (Compilation Compilation, IReadOnlyList<PassRun> Runs)? passed;
     LoweredProgram? lowered;
 
-    readonly string? vocabulary;
+    Model(string path, string name, string licence, UseCase use) => (Path, Name, Licence, this.use) = (path, name, licence, use);
 
-    Model(string path, string name, string licence, UseCase use, string? vocabulary = null) =>
-        (Path, Name, Licence, this.use, this.vocabulary) = (path, name, licence, use, vocabulary);
-
-    /// <summary>The file.</summary>
+    /// <summary>The file; empty for a graph, which has none.</summary>
     public string Path { get; }
+
+    /// <summary>The file, opened, where it is ONNX.</summary>
+    OnnxFile? Onnx => IsLanguageModel || Path.Length == 0 ? null : file ??= OnnxFile.Open(Path);
 
     /// <summary>A name for messages and for what is built.</summary>
     public string Name { get; }
@@ -72,7 +73,7 @@ public sealed class Model : IDisposable
         get
         {
             lock (gate)
-                return !IsLanguageModel && KeptPast.HasPast((file ??= OnnxFile.Open(Path)).Model.Graph.Inputs.Select(i => i.Name));
+                return Onnx is { } onnx && KeptPast.HasPast(onnx.Model.Graph.Inputs.Select(i => i.Name));
         }
     }
 
@@ -82,12 +83,15 @@ public sealed class Model : IDisposable
         get
         {
             lock (gate)
-                return !IsLanguageModel && (file ??= OnnxFile.Open(Path)).Model.Graph.Nodes.Any(n => n.Operator.Name == "DynamicQuantizeLinear");
+                return Onnx is { } onnx && onnx.Model.Graph.Nodes.Any(n => n.Operator.Name == "DynamicQuantizeLinear");
         }
     }
 
     /// <summary>The file with the tokenizer that came with it; null where none came.</summary>
-    internal string? Vocabulary => vocabulary;
+    internal string? Vocabulary => Resolved?.Find("tokens");
+
+    /// <summary>The files that came with it; null for a file of the user's own.</summary>
+    internal ResolvedModel? Resolved { get; private init; }
 
     /// <summary>What is known of its use.</summary>
     internal UseCase Use => use;
@@ -101,7 +105,7 @@ public sealed class Model : IDisposable
         get
         {
             lock (gate)
-                return IsLanguageModel || use.Values.Count == 0 ? new Dictionary<string, Tensor>() : OnnxImport.Known((file ??= OnnxFile.Open(Path)).Model, use.Values, use.Sizes, use.Shapes);
+                return use.Values.Count > 0 && Onnx is { } onnx ? OnnxImport.Known(onnx.Model, use.Values, use.Sizes, use.Shapes) : new Dictionary<string, Tensor>();
         }
     }
 
@@ -113,32 +117,82 @@ public sealed class Model : IDisposable
         ? new(System.IO.Path.GetFullPath(path), System.IO.Path.GetFileNameWithoutExtension(path), "", use ?? new())
         : throw new SoftmodelException($"there is no file {path}");
 
+    /// <summary>A model in memory: the bytes of an ONNX file without external data, of a GGUF file, or of a file of llama2.c.</summary>
+    /// <param name="content">The bytes. They are copied into a file of this process, which is gone when the model is disposed of.</param>
+    /// <param name="name">A name for messages and for what is built.</param>
+    /// <param name="use">What is known of its use.</param>
+    /// <exception cref="SoftmodelException">There is no room for the file.</exception>
+    public static unsafe Model Load(ReadOnlySpan<byte> content, string name = "model", UseCase? use = null)
+    {
+        fixed (byte* start = content)
+        {
+            using var stream = new UnmanagedMemoryStream(start, content.Length);
+            return Load(stream, name, use);
+        }
+    }
+
+    /// <summary>A model that is read from a stream, to its end.</summary>
+    /// <param name="content">The stream, which stays its owner's. What it gives is kept in a file of this process, which is gone when the model is disposed of.</param>
+    /// <param name="name">A name for messages and for what is built.</param>
+    /// <param name="use">What is known of its use.</param>
+    /// <exception cref="SoftmodelException">There is no room for the file.</exception>
+    public static Model Load(Stream content, string name = "model", UseCase? use = null)
+    {
+        ArgumentNullException.ThrowIfNull(content);
+        var folder = Directory.CreateTempSubdirectory("softmodel-").FullName;
+        try
+        {
+            var path = System.IO.Path.Combine(folder, "model");
+            using (var file = File.Create(path))
+                content.CopyTo(file);
+            return new(path, name, "", use ?? new()) { temporary = folder };
+        }
+        catch (Exception e)
+        {
+            Directory.Delete(folder, recursive: true);
+            if (e is IOException or UnauthorizedAccessException)
+                throw new SoftmodelException($"'{folder}': the model can't be kept there: {e.Message}; free space, or name another folder in TMPDIR", e);
+            throw;
+        }
+    }
+
+    /// <summary>A model whose graph has been built, changed or read. It is compiled each time: the cache knows files.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="name">A name for messages and for what is built.</param>
+    /// <param name="use">What is known of its use; what is fixed in it is fixed in a file alone, and not here.</param>
+    public static Model Load(Graph graph, string name = "model", UseCase? use = null)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
+        graph.Validate();
+        return new("", name, "", use ?? new()) { imported = graph };
+    }
+
     /// <summary>A model by its name in the catalogue, a source such as <c>npm:name@version#path</c>, or a file.</summary>
     /// <param name="source">What <see cref="Source.Parse"/> reads.</param>
     /// <param name="use">What is known of its use; for a model of the catalogue what it says is kept.</param>
-    /// <param name="progress">Is told of the bytes that come.</param>
-    /// <param name="cancel">Stops fetching, and leaves nothing half done.</param>
+    /// <param name="progress">Is told what is being done; may be called from any thread.</param>
+    /// <param name="cancellationToken">Stops fetching, and leaves nothing half done.</param>
     /// <exception cref="SoftmodelException">The model can't be found or fetched.</exception>
-    public static async Task<Model> LoadAsync(string source, UseCase? use = null, IProgress<FetchProgress>? progress = null, CancellationToken cancel = default)
+    public static async Task<Model> LoadAsync(string source, UseCase? use = null, IProgress<string>? progress = null, CancellationToken cancellationToken = default)
     {
-        return await Of(await Source.Resolve(source, progress, cancel).ConfigureAwait(false), source, use, cancel).ConfigureAwait(false);
+        return await Of(await Source.Resolve(source, Fetching.To(progress), cancellationToken).ConfigureAwait(false), source, use, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>A model whose files are here.</summary>
-    internal static async Task<Model> Of(ResolvedModel resolved, string source, UseCase? use, CancellationToken cancel)
+    internal static async Task<Model> Of(ResolvedModel resolved, string source, UseCase? use, CancellationToken cancellationToken)
     {
-        var text = resolved.Licence.TextFile is { } licence && File.Exists(licence) ? await File.ReadAllTextAsync(licence, cancel).ConfigureAwait(false) : resolved.Licence.Spdx ?? "";
+        var text = resolved.Licence.TextFile is { } licence && File.Exists(licence) ? await File.ReadAllTextAsync(licence, cancellationToken).ConfigureAwait(false) : resolved.Licence.Spdx ?? "";
         use ??= new();
         var parsed = Source.Parse(source);
         var known = parsed.Kind == SourceKind.Catalogue ? Catalogue.Find(parsed.Place) : null;
         var file = known?.Files.FirstOrDefault(f => f.Role == resolved.Files[0].Role);
         // What is built is called after the model, and not after where it came from.
         var name = known is null ? System.IO.Path.GetFileNameWithoutExtension(resolved.MainFile) : parsed.Path is { } role ? $"{known.Name}-{role}" : known.Name;
-        return new(resolved.MainFile, name, text, known is null ? use : use.Over(known, file), resolved.Find("tokens")) { Cases = file?.Cases ?? [] };
+        return new(resolved.MainFile, name, text, known is null ? use : use.Over(known, file)) { Resolved = resolved, Cases = file?.Cases ?? [] };
     }
 
     /// <summary>All files that it is read from.</summary>
-    internal IReadOnlyList<string> Files => [Path, .. Checkpoint.More(Path), .. ExternalFiles.Select(f => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(Path)!, f))];
+    internal IReadOnlyList<string> Files => Path.Length == 0 ? [] : [Path, .. Checkpoint.More(Path), .. ExternalFiles.Select(f => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(Path)!, f))];
 
     /// <summary>Files with weights that an ONNX file names, by their paths from its folder.</summary>
     internal IReadOnlyList<string> ExternalFiles
@@ -146,7 +200,7 @@ public sealed class Model : IDisposable
         get
         {
             lock (gate)
-                return IsLanguageModel ? [] : [.. (file ??= OnnxFile.Open(Path)).ExternalFiles];
+                return Onnx is { } onnx ? [.. onnx.ExternalFiles] : [];
         }
     }
 
@@ -158,13 +212,13 @@ public sealed class Model : IDisposable
         {
             lock (gate)
             {
-                if (Checkpoint.Is(Path))
-                    return imported ??= FamilyImport.Read(checkpoint ??= Checkpoint.Open(Path), Evaluator.FoldKeepingStored);
+                if (imported is null && Checkpoint.Is(Path))
+                    return imported = FamilyImport.Read(checkpoint ??= Checkpoint.Open(Path), Evaluator.FoldKeepingStored);
                 if (imported is not null)
                     return imported;
-                file ??= OnnxFile.Open(Path);
-                var sizes = use.KeepsPast ? TextInputs.OfOneText(file.Model, use.Sizes) : use.Sizes;
-                return imported = OnnxImport.Read(file.Model, Evaluator.FoldKeepingNarrow, sizes, use.Shapes, OnnxImport.Known(file.Model, use.Values, sizes, use.Shapes));
+                var model = Onnx!.Model;
+                var sizes = use.KeepsPast ? TextInputs.OfOneText(model, use.Sizes) : use.Sizes;
+                return imported = OnnxImport.Read(model, Evaluator.FoldKeepingNarrow, sizes, use.Shapes, OnnxImport.Known(model, use.Values, sizes, use.Shapes));
             }
         }
     }
@@ -197,7 +251,7 @@ public sealed class Model : IDisposable
     InputSet[] MeasuredOn()
     {
         var (known, present) = (Fixed, file?.Model.Graph.Inputs.Select(i => i.Name).ToList());
-        TensorInfo[] inputs = [.. Imported.Arguments.Select(v => Info(v.Name, v.Type)).Concat(known.Select(k => Info(k.Key, k.Value.TensorType))).OrderBy(i => present?.IndexOf(i.Name) ?? 0)];
+        TensorInfo[] inputs = [.. Imported.ArgumentInfos.Concat(known.Select(k => k.Value.TensorType.Info(k.Key))).OrderBy(i => present?.IndexOf(i.Name) ?? 0)];
         return [.. use.MeasureOn.SelectMany(folder => InputFolder.Read(folder, inputs, known))];
     }
 
@@ -243,9 +297,9 @@ public sealed class Model : IDisposable
     /// <summary>Compiles the model for this process, or takes it from the cache.</summary>
     /// <param name="compile">How; by default for this processor and all its cores.</param>
     /// <param name="progress">Is told what is being done.</param>
-    /// <param name="cancel">Stops between the stages, and leaves nothing half done.</param>
+    /// <param name="cancellationToken">Stops between the stages, and leaves nothing half done.</param>
     /// <exception cref="SoftmodelException">The model can't be imported, or the cache can't be written to.</exception>
-    public CompiledModel Compile(CompileOptions? compile = null, IProgress<string>? progress = null, CancellationToken cancel = default)
+    public CompiledModel Compile(CompileOptions? compile = null, IProgress<string>? progress = null, CancellationToken cancellationToken = default)
     {
         compile ??= new();
         var width = compile.VectorBits == 0 ? InProcess.Width : compile.VectorBits;
@@ -254,18 +308,18 @@ public sealed class Model : IDisposable
         // A program in the cache would leave nothing to validate.
         if (use.IsChecked)
             _ = ScheduleOf(width);
-        var folder = compile.UseCache ? StoreSettings.FromEnvironment().Cache : null;
+        var folder = compile.UseCache && Path.Length > 0 ? StoreSettings.FromEnvironment().Cache : null;
         // Without a cache no program is found by them.
-        string[] read = [Path, .. Checkpoint.More(Path), .. MeasuredFiles];
-        string[] hashes = folder is null ? [] : [.. read.Select(p => FileHashes.Of(p, folder, cancel))];
-        var beside = Directory.Exists(Path) ? Path : System.IO.Path.GetDirectoryName(Path)!;
+        string[] read = Path.Length == 0 ? [] : [Path, .. Checkpoint.More(Path), .. MeasuredFiles];
+        string[] hashes = folder is null ? [] : [.. read.Select(p => FileHashes.Of(p, folder, cancellationToken))];
+        var beside = Path.Length == 0 || Directory.Exists(Path) ? Path : System.IO.Path.GetDirectoryName(Path)!;
         var compiled = new CompileCache(folder).Get($"{string.Join(" ", hashes)} {use.Key} {width}", Name, beside, width, () =>
         {
             progress?.Report("importing");
             // What was remembered of the files sufficed to find a program; what one is made of is read in whole.
             foreach (var (path, hash) in read.Zip(hashes))
             {
-                if (FileHashes.Of(path, null, cancel) != hash)
+                if (FileHashes.Of(path, null, cancellationToken) != hash)
                 {
                     FileHashes.Forget(path, folder);
                     throw new SoftmodelException($"'{path}' has changed since it was last used, though its time has not: it may be damaged; run this again if it should be as it is, and what was fetched is then fetched again");
@@ -274,63 +328,52 @@ public sealed class Model : IDisposable
             _ = Program;
             foreach (var refusal in Refusals)
                 progress?.Report(refusal);
-            cancel.ThrowIfCancellationRequested();
+            cancellationToken.ThrowIfCancellationRequested();
             progress?.Report("writing C#");
             var code = ProgramCode.Write(ScheduleOf(width));
             progress?.Report("compiling C#");
-            return new(InProcess.Assemble(code.Source, cancel), code.Weights, ExternalFiles);
-        }, cancel);
+            return new(InProcess.Assemble(code.Source, cancellationToken), code.Weights, ExternalFiles);
+        }, cancellationToken);
         compiled.Threads = compile.Threads == 0 ? Environment.ProcessorCount : compile.Threads;
         return compiled;
     }
 
     /// <inheritdoc cref="Compile"/>
-    public Task<CompiledModel> CompileAsync(CompileOptions? compile = null, IProgress<string>? progress = null, CancellationToken cancel = default) =>
-        Task.Run(() => Compile(compile, progress, cancel), cancel);
+    public Task<CompiledModel> CompileAsync(CompileOptions? compile = null, IProgress<string>? progress = null, CancellationToken cancellationToken = default) =>
+        Task.Run(() => Compile(compile, progress, cancellationToken), cancellationToken);
 
     /// <summary>Builds a native library with a C header, a description, samples in C and Python, and licences, in a folder.</summary>
     /// <param name="folder">The folder; files of an earlier build are replaced when all is done, and not before.</param>
     /// <param name="build">How; by default for this machine, with the weights beside the library.</param>
     /// <param name="progress">Is told what is being done.</param>
-    /// <param name="cancel">Stops the build, and leaves nothing of it.</param>
+    /// <param name="cancellationToken">Stops the build, and leaves nothing of it.</param>
     /// <exception cref="SoftmodelException">The model can't be imported, a tool is missing, or the folder can't be written to.</exception>
-    public Task<NativeResult> BuildAsync(string folder, NativeOptions? build = null, IProgress<string>? progress = null, CancellationToken cancel = default) =>
-        BuildAsync(folder, build, [], progress, cancel);
+    public Task<NativeResult> BuildAsync(string folder, NativeOptions? build = null, IProgress<string>? progress = null, CancellationToken cancellationToken = default) =>
+        BuildAsync(folder, build, native => native, progress, cancellationToken);
 
     /// <inheritdoc cref="BuildAsync(string, NativeOptions?, IProgress{string}?, CancellationToken)"/>
     /// <param name="folder">The folder.</param>
     /// <param name="build">How.</param>
-    /// <param name="beside">Other files that lie beside the library, by what follows the model's name in theirs.</param>
+    /// <param name="with">Adds what lies beside the library to what is to be built.</param>
     /// <param name="progress">Is told what is being done.</param>
-    /// <param name="cancel">Stops the build, and leaves nothing of it.</param>
-    internal Task<NativeResult> BuildAsync(string folder, NativeOptions? build, IReadOnlyList<(string Extension, Action<Stream> Write)> beside, IProgress<string>? progress, CancellationToken cancel) =>
+    /// <param name="cancellationToken">Stops the build, and leaves nothing of it.</param>
+    internal Task<NativeResult> BuildAsync(string folder, NativeOptions? build, Func<NativeModel, NativeModel> with, IProgress<string>? progress, CancellationToken cancellationToken) =>
         Task.Run(() =>
         {
             if (build?.Name is { } given && CName.Fault(given) is { } fault)
                 throw new SoftmodelException(fault);
             progress?.Report("importing");
-            _ = Program;
-            var codes = new Dictionary<int, ProgramSource>();
-            ProgramSource Code(int width)
-            {
-                lock (codes)
-                    return codes.TryGetValue(width, out var code) ? code : codes[width] = ProgramCode.Write(ScheduleOf(width));
-            }
-            var native = new NativeModel(Name, width => Code(width).Source, stream => Code(256).Weights.Write(stream), Inputs, Outputs, Licence)
-            {
-                Beside = beside,
-                Prefix = build?.Name ?? CName.Of(Name),
-            };
-            return NativeBuild.Run(native, folder, build ?? new(), progress, cancel);
-        }, cancel);
+            var native = NativeModel.Of(Name, Program, ScheduleOf, Licence) with { Prefix = build?.Name ?? CName.Of(Name) };
+            return NativeBuild.Run(with(native), folder, build ?? new(), progress, cancellationToken);
+        }, cancellationToken);
 
-    /// <summary>What a run must be given.</summary>
-    internal IReadOnlyList<TensorInfo> Inputs => [.. Program.Graph.Arguments.Select(v => Info(v.Name, v.Type))];
+    /// <summary>What a run must be given, in this order. The model is imported for it, and not compiled.</summary>
+    /// <inheritdoc cref="Imported" path="/exception"/>
+    public IReadOnlyList<TensorInfo> Inputs => Graph.ArgumentInfos;
 
-    /// <summary>What a run computes.</summary>
-    internal IReadOnlyList<TensorInfo> Outputs => [.. Program.Graph.Results.Select(r => Info(r.Name, r.Value.Type))];
-
-    internal static TensorInfo Info(string name, TensorType type) => new(name, type.Element, [.. type.Shape.Dims.Select(d => d.ToString())]);
+    /// <summary>What a run computes, in this order. The model is imported for it, and not compiled.</summary>
+    /// <inheritdoc cref="Imported" path="/exception"/>
+    public IReadOnlyList<TensorInfo> Outputs => Graph.ResultInfos;
 
     /// <summary>Unmaps the file; graphs that were made of it can't be used any more, compiled models can.</summary>
     public void Dispose()
@@ -339,7 +382,12 @@ public sealed class Model : IDisposable
         {
             file?.Dispose();
             checkpoint?.Dispose();
-            (file, checkpoint, imported, passed, lowered) = (null, null, null, null, null);
+            (file, checkpoint, passed, lowered) = (null, null, null, null);
+            if (Path.Length > 0)
+                imported = null;
+            if (temporary is not null)
+                Directory.Delete(temporary, recursive: true);
+            temporary = null;
         }
     }
 }

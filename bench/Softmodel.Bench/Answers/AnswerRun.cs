@@ -9,14 +9,14 @@ namespace Softmodel.Bench.Answers;
 /// <param name="Valid">How many answers with a schema are valid, by a validator that others wrote.</param>
 /// <param name="ValidUnconstrained">How many of the others are.</param>
 /// <param name="Tokens">How many tokens were written with a schema.</param>
-/// <param name="ForcedTokens">How many of these were not inferred.</param>
+/// <param name="FastForwardTokens">How many of these were not inferred.</param>
 /// <param name="Runs">How often the model ran for them.</param>
 /// <param name="MsPerAnswer">The median time of an answer with a schema.</param>
 /// <param name="MsPerAnswerUnconstrained">The median time of one without.</param>
 /// <param name="MsPerToken">All time over all tokens, with a schema.</param>
 /// <param name="MsPerTokenUnconstrained">The same without.</param>
 /// <param name="Wrong">The answers with a schema that are not valid, and why.</param>
-sealed record AnswerReport(int Prompts, int Valid, int ValidUnconstrained, int Tokens, int ForcedTokens, int Runs, double MsPerAnswer, double MsPerAnswerUnconstrained, double MsPerToken, double MsPerTokenUnconstrained, string[] Wrong);
+sealed record AnswerReport(int Prompts, int Valid, int ValidUnconstrained, int Tokens, int FastForwardTokens, int Runs, double MsPerAnswer, double MsPerAnswerUnconstrained, double MsPerToken, double MsPerTokenUnconstrained, string[] Wrong);
 
 /// <summary>Asks a chat model for JSON, of various schemas.</summary>
 static class AnswerRun
@@ -56,7 +56,7 @@ static class AnswerRun
     /// <param name="cancel">Stops it.</param>
     public static async Task<AnswerReport> Run(string source, string shared, int count, double temperature, Action<string> progress, CancellationToken cancel)
     {
-        using var model = await LanguageModel.LoadAsync(source, cancel: cancel);
+        using var model = await LanguageModel.LoadAsync(source, cancellationToken: cancel);
         var schemas = Schemas();
         var constraints = schemas.Select(s => Constraint.JsonSchema(s.GetRawText())).ToArray();
         var (constrained, free) = (new List<Answer>(), new List<Answer>());
@@ -83,7 +83,7 @@ static class AnswerRun
         static double Median(IEnumerable<Answer> answers) => Math.Round(answers.Select(a => a.Milliseconds).Order().ElementAt(answers.Count() / 2), 1);
         static double Each(List<Answer> answers) => Math.Round(answers.Sum(a => a.Milliseconds) / answers.Sum(a => a.Report.Tokens), 2);
         return new(count, verdicts.Take(count).Count(v => v.Length == 0), verdicts.Skip(count).Count(v => v.Length == 0),
-            constrained.Sum(a => a.Report.Tokens), constrained.Sum(a => a.Report.ForcedTokens), constrained.Sum(a => a.Report.Runs),
+            constrained.Sum(a => a.Report.Tokens), constrained.Sum(a => a.Report.FastForwardTokens), constrained.Sum(a => a.Report.Runs),
             Median(constrained), Median(free), Each(constrained), Each(free),
             [.. constrained.Zip(verdicts).Where(p => p.Second.Length > 0).Select(p => $"{p.First.Text}: {p.Second}")]);
     }

@@ -7,6 +7,7 @@ using System.Text.Json;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
+using Softmodel.Load;
 using Softmodel.Lowering;
 using Softmodel.Runtime;
 using Softmodel.Sources;
@@ -120,7 +121,7 @@ sealed record Stand(string Folder, Func<string> Use)
         string[] files = [Json(1), Json(2)];
         return new(Path.Combine(root, "lexicons"), () => string.Join(';', files.SelectMany(f =>
         {
-            var lexicon = Lexicon.Open(f, root);
+            var lexicon = Lexicon.Of(LexiconCache.Open(f, root));
             return Enumerable.Range(0, 300).SelectMany(i => both.Select(b => seed + b).Select(k => string.Join(' ', lexicon.Find($"W{i * k % 997}X{i}") ?? ["-"])));
         })));
     }

@@ -29,7 +29,7 @@ static class LayerRun
             try
             {
                 using var model = Model.Load(path);
-                using var compiled = model.Compile(new() { Threads = threads, VectorBits = bits, UseCache = false }, cancel: cancel);
+                using var compiled = model.Compile(new() { Threads = threads, VectorBits = bits, UseCache = false }, cancellationToken: cancel);
                 using var peer = OnnxRuntimePeer.Load(path, threads);
                 var work = new Workload(layer.Name, new Dictionary<string, Tensor>(StringComparer.Ordinal) { [peer.Inputs[0]] = draft.Inputs[0] });
                 var (ours, its) = (work.For(compiled.Inputs.Select(i => i.Name)), work.For(peer.Inputs));

@@ -21,10 +21,10 @@ static class SpeechPicture
     /// <param name="cancel">Stops between two sentences.</param>
     public static async Task<string> Draw(string[] sentences, CancellationToken cancel)
     {
-        using var voice = await Voice.LoadAsync("tts-en", cancel: cancel);
+        using var voice = await Voice.LoadAsync("tts-en", cancellationToken: cancel);
         var rate = voice.Profile.SampleRate;
         var sounds = new List<float[]>();
-        await foreach (var sound in voice.StreamAsync(string.Join(" ", sentences), cancel: cancel))
+        await foreach (var sound in voice.StreamAsync(string.Join(" ", sentences), cancellationToken: cancel))
             sounds.Add(sound.Samples.ToArray());
         if (sounds.Count != sentences.Length)
             throw new SoftmodelException($"{sentences.Length} sentences were spoken in {sounds.Count} pieces: give each a mark at its end");
@@ -67,8 +67,8 @@ static class SpeechPicture
 
     static async Task<List<float>> Speech(float[] samples, int rate, CancellationToken cancel)
     {
-        using var model = await Model.LoadAsync("silero-vad-v5", cancel: cancel);
-        using var detector = await model.CompileAsync(new CompileOptions { Threads = 1 }, cancel: cancel);
+        using var model = await Model.LoadAsync("silero-vad-v5", cancellationToken: cancel);
+        using var detector = await model.CompileAsync(new CompileOptions { Threads = 1 }, cancellationToken: cancel);
         float[] input = new float[Context + Window], state = new float[256];
         TensorArgument[] arguments = [TensorArgument.Of(input, 1, input.Length), TensorArgument.Of(state, 2, 1, 128)];
         var sure = new List<float>();

@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using Softmodel.Language.Tokens;
+using Softmodel.Language;
 
 namespace Softmodel.Bench.Tokenizers;
 

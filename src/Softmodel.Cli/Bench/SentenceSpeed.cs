@@ -56,7 +56,7 @@ static class SentenceSpeed
     /// <param name="cancel">Stops it.</param>
     public static async Task<SentenceRow[]> Measure(string name, Model loaded, string[] texts, CompileOptions options, int runs, IProgress<string> progress, CancellationToken cancel)
     {
-        using var model = await EmbeddingModel.LoadAsync(name, new() { Use = loaded.Use, Compile = options }, null, progress, cancel);
+        using var model = await EmbeddingModel.LoadAsync(name, new() { Use = loaded.Use, Compile = options }, progress, cancel);
         using var peer = OnnxRuntimePeer.Load(loaded.Path, model.Threads);
         int[][] tokens = [.. texts.Select(model.TokensOf)];
         var rows = new List<SentenceRow>();

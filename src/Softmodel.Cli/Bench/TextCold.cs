@@ -2,9 +2,8 @@ using System.Diagnostics;
 using Softmodel.Cli.Peers;
 using Softmodel.Cli.Workloads;
 using Softmodel.Graphs;
-using Softmodel.Import.Families;
 using Softmodel.Language;
-using Softmodel.Language.Tokens;
+using Softmodel.Load;
 
 namespace Softmodel.Cli.Bench;
 
@@ -50,10 +49,10 @@ static class TextCold
     /// <exception cref="SoftmodelException">There is no C compiler, or a program fails.</exception>
     public static async Task<TextColdRow> Measure(string name, Model model, CompileOptions options, int rounds, IProgress<string> progress, CancellationToken cancel)
     {
-        var tokenizer = Tokenizer.Open(model.Vocabulary ?? TokenizerFile.Of(model.Path));
+        var tokenizer = Tokenizer.Open(model.Vocabulary ?? TextFiles.TokenizerOf(model.Path));
         int[] tokens = [.. Enumerable.Range(0, Prompt + More).Select(i => 5 + i * 97 % (tokenizer.Count - 5))];
         using var folder = new TemporaryFolder();
-        using (var decoder = new Decoder(model.Compile(options, progress, cancel), Context))
+        using (var decoder = Decoder.Of(model.Compile(options, progress, cancel), Context))
         {
             Workload[] runs = [.. Runs(tokens, [.. decoder.Model.Inputs.Select(i => i.Name)])];
             ProgramAlone.WriteInputs(folder.File("inputs"), runs, [.. decoder.Model.Inputs.Select(i => i.Name)]);
@@ -67,7 +66,7 @@ static class TextCold
             progress.Report($"starting {name} with {options.Threads} threads, {round + 1} of {rounds}");
             var took = await native.Run(cancel);
             var clock = Stopwatch.StartNew();
-            using (await LanguageModel.LoadAsync(name, new() { Use = model.Use, Compile = options }, null, progress, cancel))
+            using (await LanguageModel.LoadAsync(name, new() { Use = model.Use, Compile = options }, progress, cancel))
                 clock.Stop();
             var since = Stopwatch.GetTimestamp();
             using var peer = await LlamaCpp.Start(model.Path, options.Threads, Context, cancel);
@@ -89,11 +88,11 @@ static class TextCold
 
     static long State(Model model, CompileOptions options, int[] tokens, IProgress<string> progress, CancellationToken cancel)
     {
-        using var decoder = new Decoder(model.Compile(options, progress, cancel), Context);
+        using var decoder = Decoder.Of(model.Compile(options, progress, cancel), Context);
         var sequence = decoder.Begin();
-        decoder.Run(new Fed(sequence, tokens.AsMemory(0, Prompt)));
+        decoder.Run(new Feed(sequence, tokens.AsMemory(0, Prompt)));
         for (var i = Prompt; i < tokens.Length; i++)
-            decoder.Run(new Fed(sequence, tokens.AsMemory(i, 1)));
+            decoder.Run(new Feed(sequence, tokens.AsMemory(i, 1)));
         return decoder.Model.StateBytes;
     }
 
@@ -106,13 +105,13 @@ static class TextCold
             Tensor Numbers(int length, Func<int, long> number) => Tensor.Of<long>([.. Enumerable.Range(0, length).Select(number)], length);
             yield return new($"{to}", inputs.ToDictionary(n => n, n => n switch
             {
-                Transformer.Tokens => Numbers(count, i => tokens[first + i]),
-                Transformer.Positions or Transformer.Cells => Numbers(count, i => first + i),
-                Transformer.Sequences => Numbers(count, _ => 0),
-                Transformer.Wanted => Numbers(1, _ => count - 1),
-                Transformer.CellPositions => Numbers(first + count, i => i),
-                Transformer.CellSequences => Numbers(first + count, _ => 1),
-                _ => Numbers(Transformer.MostSequences, i => i == 0 && first > 0 ? 1 : 0),
+                SequenceInputs.Tokens => Numbers(count, i => tokens[first + i]),
+                SequenceInputs.Positions or SequenceInputs.Cells => Numbers(count, i => first + i),
+                SequenceInputs.Sequences => Numbers(count, _ => 0),
+                SequenceInputs.Wanted => Numbers(1, _ => count - 1),
+                SequenceInputs.CellPositions => Numbers(first + count, i => i),
+                SequenceInputs.CellSequences => Numbers(first + count, _ => 1),
+                _ => Numbers(SequenceInputs.MostSequences, i => i == 0 && first > 0 ? 1 : 0),
             }));
         }
     }

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Softmodel.Cli.Peers;
 using Softmodel.Language;
-using Softmodel.Language.Tokens;
+using Softmodel.Load;
 
 namespace Softmodel.Cli.Bench;
 
@@ -85,10 +85,10 @@ static class TextSpeed
     /// <param name="cancel">Stops it.</param>
     public static async Task<TextRow[]> Measure(string name, Model model, CompileOptions options, int runs, Limits? limit, IProgress<string> progress, CancellationToken cancel)
     {
-        var tokenizer = Tokenizer.Open(model.Vocabulary ?? TokenizerFile.Of(model.Path));
+        var tokenizer = Tokenizer.Open(model.Vocabulary ?? TextFiles.TokenizerOf(model.Path));
         int[] tokens = [.. Enumerable.Repeat(tokenizer.Encode(Sentence, parsesSpecial: false), 100).SelectMany(t => t).Take(prompts[^1])];
         var weights = new FileInfo(model.Path).Length;
-        using var decoder = new Decoder(model.Compile(options, progress, cancel), Context);
+        using var decoder = Decoder.Of(model.Compile(options, progress, cancel), Context);
         using var peer = model.IsLanguageModel ? await TextPeer.LlamaCpp(model.Path, decoder.Model.Threads, Context, progress, cancel) : TextPeer.OnnxRuntime(model.Path, decoder.Model.Threads);
         var rows = new List<TextRow>();
         TextRow Row(string what, int count, bool isDecoding, Func<double> ours, Func<double> its)
@@ -117,7 +117,7 @@ static class TextSpeed
             {
                 var sequence = decoder.Begin();
                 var clock = Stopwatch.StartNew();
-                decoder.Run(new Fed(sequence, tokens.AsMemory(0, count)));
+                decoder.Run(new Feed(sequence, tokens.AsMemory(0, count)));
                 var took = clock.Elapsed.TotalMilliseconds;
                 decoder.End(sequence);
                 return took;
@@ -128,10 +128,10 @@ static class TextSpeed
             rows.Add(Row($"write {Written} after {count}", Written, true, () =>
             {
                 var sequence = decoder.Begin();
-                var next = Sampler.Largest(decoder.Run(new Fed(sequence, tokens.AsMemory(0, count))));
+                var next = Sampler.Largest(decoder.Run(new Feed(sequence, tokens.AsMemory(0, count))));
                 var clock = Stopwatch.StartNew();
                 for (var i = 0; i < Written; i++)
-                    next = Sampler.Largest(decoder.Run(new Fed(sequence, new[] { next })));
+                    next = Sampler.Largest(decoder.Run(new Feed(sequence, new[] { next })));
                 var took = clock.Elapsed.TotalMilliseconds;
                 decoder.End(sequence);
                 return took;

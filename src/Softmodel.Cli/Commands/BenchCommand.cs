@@ -102,7 +102,7 @@ static class BenchCommand
                 {
                     var one = new Measured();
                     using var loaded = await choice.Load(name, parsed, terminal, cancel);
-                    using var export = loaded.HasPast && !loaded.Use.KeepsPast && IsDecoderAlone(loaded) ? await Model.LoadAsync(name, loaded.Use with { KeepsPast = true }, cancel: cancel) : null;
+                    using var export = loaded.HasPast && !loaded.Use.KeepsPast && IsDecoderAlone(loaded) ? await Model.LoadAsync(name, loaded.Use with { KeepsPast = true }, cancellationToken: cancel) : null;
                     await One(name, export ?? loaded, request, one, terminal, cancel);
                     return one;
                 });
@@ -262,7 +262,7 @@ static class BenchCommand
     }
 
     // The decoder of two networks is given what the encoder made, and reads no text of its own.
-    static bool IsDecoderAlone(Model model) => Decoder.IsExportOf([.. model.Inputs.Where(i => !i.Name.StartsWith("past", StringComparison.Ordinal))]);
+    static bool IsDecoderAlone(Model model) => ExportDecoder.Takes([.. model.Inputs.Where(i => !i.Name.StartsWith("past", StringComparison.Ordinal))]);
 
     static IEnumerable<string> Lines(string path)
     {

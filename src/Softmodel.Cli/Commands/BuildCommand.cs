@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Softmodel.Emit.Native;
 using Softmodel.Language;
+using Softmodel.Speech;
 
 namespace Softmodel.Cli.Commands;
 
@@ -24,7 +25,9 @@ static class BuildCommand
             if (options.Name is { } given && CName.Fault(given) is { } fault)
                 throw new UsageException(fault);
             using var model = await choice.Load(parsed, terminal, cancel);
-            var built = await terminal.Working(progress => LanguageModel.BuildAsync(model, output, options, progress, cancel));
+            var built = await terminal.Working(progress => VoiceLoading.IsVoice(model) ? Voice.BuildAsync(model, output, options, progress, cancel)
+                : EmbeddingModelLoading.IsEncoder(model) ? EmbeddingModel.BuildAsync(model, output, options, progress, cancel)
+                : LanguageModel.BuildAsync(model, output, options, progress, cancel));
             foreach (var refusal in model.Refusals)
                 terminal.Say(refusal);
             terminal.Result(new

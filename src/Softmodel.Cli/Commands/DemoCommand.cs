@@ -33,7 +33,7 @@ static class DemoCommand
             var (dialogue, use) = (await Read(path, cancel), choice.Of(parsed, new()));
             await terminal.Fetch(name, cancel);
             var options = new CompileOptions { Threads = parsed.GetValue(threads) };
-            using var speaking = await terminal.Working(progress => Voice.LoadAsync(name, options, use, progress, cancel));
+            using var speaking = await terminal.Working(progress => Voice.LoadAsync(name, new() { Use = use, Compile = options }, progress, cancel));
             var title = path is null ? Title : Path.GetFileNameWithoutExtension(path);
             var performance = await terminal.Working(progress => Task.Run(() => Performance.Give(dialogue, title, speaking, parsed.GetRequiredValue(folder), progress, cancel), cancel));
             terminal.Say($"{performance.Lines.Length} lines lie in {performance.Folder}, all of them in {performance.Whole}");
@@ -41,7 +41,7 @@ static class DemoCommand
             // Half a minute of it: what ONNX Runtime takes for that is waited for.
             var spoken = 0.0;
             var some = dialogue.Lines.Zip(performance.Lines).TakeWhile(l => (spoken += l.Second.Seconds) - l.Second.Seconds < MeasuredSeconds).Select(l => l.First).ToArray();
-            using var model = await Model.LoadAsync(name, use, cancel: cancel);
+            using var model = await Model.LoadAsync(name, use, cancellationToken: cancel);
             var comparison = await terminal.Working(progress => Task.Run(() => Comparison.Measure(name, model, speaking, some, options.Threads, progress, cancel), cancel));
             if (comparison.Missing is { } missing)
                 terminal.Say($"There is no native library to compare: {missing}. The compiled voice ran in a process of .NET instead.");

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Numerics.Tensors;
 using Softmodel.Cli.Arrays;
+using Softmodel.Compile;
 using Softmodel.Language;
 
 namespace Softmodel.Cli.Commands;
@@ -41,10 +42,10 @@ static class EmbedCommand
                 Normalize = !parsed.GetValue(raw),
                 MaxTokens = parsed.GetValue(most),
                 Tokenizer = parsed.GetValue(tokenizer),
-                Use = use.Of(parsed, new(), new EmbeddingOptions().Quantize),
+                Use = use.Of(parsed, new(), Quantization.Int16),
                 Compile = new() { Threads = parsed.GetValue(threads) },
             };
-            using var loaded = await terminal.Working(progress => EmbeddingModel.LoadAsync(name, options, null, progress, cancel));
+            using var loaded = await terminal.Working(progress => EmbeddingModel.LoadAsync(name, options, progress, cancel));
             int[] tokens = [.. given.Select((t, i) => Counted(loaded, t, i, terminal))];
             var embeddings = await terminal.Working(progress =>
             {

@@ -110,7 +110,7 @@ sealed class ModelChoice(bool several = false)
         if (parsed.GetValue(whole) is { } least)
             terminal.Say($"--whole-products {least} is called --quantize int16 --min-snr {least} now");
         await terminal.Fetch(name, cancel);
-        return await Model.LoadAsync(name, said, cancel: cancel);
+        return await Model.LoadAsync(name, said, cancellationToken: cancel);
     }
 
     /// <summary>Names with what is written after an equals sign.</summary>

@@ -53,7 +53,7 @@ static class SayCommand
             else
                 WholeFile.Check(path);
             await terminal.Fetch(name, cancel);
-            using var speaking = await terminal.Working(progress => Voice.LoadAsync(name, new() { Threads = parsed.GetValue(threads) }, use.Of(parsed, new()), progress, cancel));
+            using var speaking = await terminal.Working(progress => Voice.LoadAsync(name, new() { Use = use.Of(parsed, new()), Compile = new() { Threads = parsed.GetValue(threads) } }, progress, cancel));
             options = options with { Speaker = speaking.Profile.SpeakerOf(parsed.GetRequiredValue(speaker)) };
             if (parsed.GetValue(inputs) is { } folder)
             {

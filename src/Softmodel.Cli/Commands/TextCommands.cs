@@ -22,13 +22,13 @@ static class TextCommands
         readonly Option<string> regex = new("--regex") { Description = "Write a text that this regular expression matches as a whole.", HelpName = "PATTERN" };
         readonly Option<string> tokenizer = new("--tokenizer") { Description = "The model's tokenizer, where it is neither in its file nor beside it.", HelpName = "FILE" };
         readonly Option<int> context = new("--context") { Description = "How many tokens there is room for; by default what the model was made for, at most 4096.", DefaultValueFactory = _ => 0 };
-        readonly Option<WhenFull> whenFull = new("--when-full") { Description = "When there is no room left: refuse, or forget the oldest tokens.", DefaultValueFactory = _ => WhenFull.Refuse };
+        readonly Option<bool> shift = new("--context-shift") { Description = "When the context is full drop its oldest tokens, instead of refusing more." };
         readonly Option<int> threads = new("--threads") { Description = "How many threads compute; the text does not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
         readonly UseChoice use = new();
 
         public void AddTo(Command command)
         {
-            foreach (var option in (Option[])[tokens, temperature, topK, topP, minP, penalty, seed, stop, schema, regex, tokenizer, context, whenFull, threads])
+            foreach (var option in (Option[])[tokens, temperature, topK, topP, minP, penalty, seed, stop, schema, regex, tokenizer, context, shift, threads])
                 command.Options.Add(option);
             use.AddTo(command);
         }
@@ -58,8 +58,8 @@ static class TextCommands
         public async Task<LanguageModel> Load(string name, ParseResult parsed, Terminal terminal, CancellationToken cancel)
         {
             await terminal.Fetch(name, cancel);
-            var options = new LanguageOptions { Tokenizer = parsed.GetValue(tokenizer), ContextLength = parsed.GetValue(context), WhenFull = parsed.GetValue(whenFull), Use = use.Of(parsed, new()), Compile = new() { Threads = parsed.GetValue(threads) } };
-            return await terminal.Working(progress => LanguageModel.LoadAsync(name, options, null, progress, cancel));
+            var options = new LanguageOptions { Tokenizer = parsed.GetValue(tokenizer), ContextLength = parsed.GetValue(context), ContextShift = parsed.GetValue(shift), Use = use.Of(parsed, new()), Compile = new() { Threads = parsed.GetValue(threads) } };
+            return await terminal.Working(progress => LanguageModel.LoadAsync(name, options, progress, cancel));
         }
     }
 
@@ -167,7 +167,7 @@ static class TextCommands
             terminal.Write("\n");
             return CommandLine.Done;
         }
-        terminal.Result(new { model = model.Name, text = text.ToString(), ended = model.Last.Ended == Ended.Length ? "length" : "stop", prompt_tokens = model.Last.PromptTokens, tokens = model.Last.Tokens, forced_tokens = model.Last.ForcedTokens, runs = model.Last.Runs, first_text_ms = first, total_ms = clock.Elapsed.TotalMilliseconds }, () => throw new InvalidOperationException());
+        terminal.Result(new { model = model.Name, text = text.ToString(), finish_reason = model.Last.FinishReason == FinishReason.Length ? "length" : "stop", prompt_tokens = model.Last.PromptTokens, tokens = model.Last.Tokens, fast_forward_tokens = model.Last.FastForwardTokens, runs = model.Last.Runs, first_text_ms = first, total_ms = clock.Elapsed.TotalMilliseconds }, () => throw new InvalidOperationException());
         return CommandLine.Done;
     }
 }

@@ -11,7 +11,7 @@ internal readonly record struct Tolerance(double Relative, double Absolute, doub
 {
     /// <summary>
     /// What ONNX's own runner of its backend tests allows (onnx/backend/test/loader, v1.22), and what a sum in 32 bits loses
-    /// where its terms cancel: a zero among numbers near 10 can't be had to 1e-7.
+    /// where its terms cancellationToken: a zero among numbers near 10 can't be had to 1e-7.
     /// </summary>
     public static readonly Tolerance Onnx = new(1e-3, 1e-7, 1e-7);
 

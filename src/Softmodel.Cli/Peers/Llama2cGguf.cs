@@ -1,6 +1,7 @@
 using System.Text;
 using Softmodel.Import;
 using Softmodel.Import.Gguf;
+using Softmodel.Runtime;
 using Softmodel.Import.Llama2c;
 
 namespace Softmodel.Cli.Peers;

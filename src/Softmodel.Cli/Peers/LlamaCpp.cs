@@ -238,7 +238,7 @@ internal sealed class LlamaCpp : IDisposable
                 Directory.CreateDirectory(Path.GetDirectoryName(piece.Target)!);
             await Archive.Extract(package.Archive, pieces, cancel);
             File.Delete(package.Archive);
-            await Task.Run(() => Manifest.Write(stage, Package + PackageVersion, cancel: cancel), cancel);
+            await Task.Run(() => Manifest.Write(stage, Package + PackageVersion, cancellationToken: cancel), cancel);
             Directory.Move(stage, folder);
         }
         catch (IOException) when (Directory.Exists(folder))

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Microsoft.ML.OnnxRuntime;
-using Softmodel.Import.Onnx;
 using Softmodel.Language;
 using Softmodel.Passes;
 
@@ -55,9 +54,9 @@ internal sealed class OnnxRuntimeText(OnnxRuntimePeer peer) : IDisposable
         static OrtValue Row(IEnumerable<int> numbers) => (long[])[.. numbers.Select(n => (long)n)] is var row ? OrtValue.CreateTensorValueFromMemory(row, [1, row.Length]) : null!;
         var values = peer.Inputs.Select(name => name switch
         {
-            TextInputs.Ids => Row(tokens),
-            TextInputs.Places => Row(Enumerable.Range(length, tokens.Count)),
-            TextInputs.Mask => Row(Enumerable.Repeat(1, length + tokens.Count)),
+            ExportInputs.Ids => Row(tokens),
+            ExportInputs.Places => Row(Enumerable.Range(length, tokens.Count)),
+            ExportInputs.Mask => Row(Enumerable.Repeat(1, length + tokens.Count)),
             _ => past.TryGetValue(name, out var value) ? value : peer.Empty(name),
         }).ToArray();
         var results = peer.Run(values);

@@ -4,10 +4,9 @@ using Softmodel.Cli.Peers;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Import;
-using Softmodel.Import.Families;
 using Softmodel.Language;
 using Softmodel.Language.Chat;
-using Softmodel.Language.Tokens;
+using Softmodel.Load;
 using Softmodel.Sources;
 
 namespace Softmodel.Cli.Verify;
@@ -77,18 +76,18 @@ static class LanguageOracle
 
     const string Text = "The night ferry left the harbour at eleven, and nobody on deck could say how many lights there were on the other shore.";
 
-    static int[] TokensOf(Model model) => Tokenizer.Open(model.Vocabulary ?? TokenizerFile.Of(model.Path)) is var tokenizer && tokenizer.Encode(Text, parsesSpecial: false) is var tokens
+    static int[] TokensOf(Model model) => Tokenizer.Open(model.Vocabulary ?? TextFiles.TokenizerOf(model.Path)) is var tokenizer && tokenizer.Encode(Text, parsesSpecial: false) is var tokens
         ? tokenizer.Begin is { } begin && tokens[0] != begin ? [begin, .. tokens] : tokens : [];
 
     /// <summary>A GGUF file of which no file says what it computes: after each token that llama.cpp writes, the one that comes next.</summary>
     static async Task<LanguageVerified> Peer(string name, Model model, CompileOptions options, IProgress<string> progress, CancellationToken cancel)
     {
         var prompt = TokensOf(model);
-        using var decoder = new Decoder(model.Compile(options, progress, cancel), Room);
+        using var decoder = Decoder.Of(model.Compile(options, progress, cancel), Room);
         using var peer = await LlamaCpp.Start(model.Path, decoder.Model.Threads, 512, cancel, progress);
         progress.Report($"comparing {name} with llama.cpp");
         var written = peer.Decode(prompt, Written - 1).Tokens;
-        var scores = decoder.Run(new Fed(decoder.Begin(), (int[])[.. prompt, .. written[..^1]], WantsAll: true));
+        var scores = decoder.Run(new Feed(decoder.Begin(), (int[])[.. prompt, .. written[..^1]], AllLogits: true));
         var same = 0;
         for (var i = 0; i < written.Length; i++)
             same += Sampler.Largest(scores.Slice((prompt.Length - 1 + i) * decoder.Vocabulary, decoder.Vocabulary)) == written[i] ? 1 : 0;
@@ -100,8 +99,8 @@ static class LanguageOracle
     static LanguageVerified Evaluated(string name, Model model, CompileOptions options, IProgress<string> progress, CancellationToken cancel)
     {
         var tokens = TokensOf(model);
-        using var decoder = new Decoder(model.Compile(options, progress, cancel), Room);
-        var scores = decoder.Run(new Fed(decoder.Begin(), tokens, WantsAll: true));
+        using var decoder = Decoder.Of(model.Compile(options, progress, cancel), Room);
+        var scores = decoder.Run(new Feed(decoder.Begin(), tokens, AllLogits: true));
         progress.Report($"evaluating {name} in double precision on {tokens.Length} tokens");
         var graph = model.Imported;
         Tensor[] given = [.. graph.Arguments.Select(v => Given(v.Name, tokens))];
@@ -112,7 +111,7 @@ static class LanguageOracle
         // Nothing was read before: what is remembered is zero.
         Tensor State(Value value) => value.Shape.Dims.Select(d => d.Evaluate(s => sizes[s])).ToArray() is var dims ? Tensor.Of(value.Type.Element, dims, new double[Tensor.CountOf(dims)]) : given[0];
         Tensor[] inputs = [.. graph.Inputs.Select((value, i) => DoublePrecision.Of(graph.States.Any(s => s.Input == i) ? State(value) : rest.Dequeue()))];
-        var expected = Evaluator.Run(DoublePrecision.Of(graph), inputs, cancel: cancel)[0];
+        var expected = Evaluator.Run(DoublePrecision.Of(graph), inputs, cancellationToken: cancel)[0];
         var (same, largest, width) = (0, 0.0, decoder.Vocabulary);
         for (var t = 0; t < tokens.Length; t++)
         {
@@ -133,10 +132,10 @@ static class LanguageOracle
         Tensor Numbers(Func<int, long> number) => Tensor.Vector<long>([.. Enumerable.Range(0, tokens.Length).Select(number)]);
         return name switch
         {
-            Transformer.Tokens => Numbers(i => tokens[i]),
-            Transformer.Sequences => Numbers(_ => 0),
-            Transformer.CellSequences => Numbers(_ => 1),
-            Transformer.Kept => Tensor.Vector(new long[Transformer.MostSequences]),
+            SequenceInputs.Tokens => Numbers(i => tokens[i]),
+            SequenceInputs.Sequences => Numbers(_ => 0),
+            SequenceInputs.CellSequences => Numbers(_ => 1),
+            SequenceInputs.Kept => Tensor.Vector(new long[SequenceInputs.MostSequences]),
             _ => Numbers(i => i),
         };
     }
@@ -156,7 +155,7 @@ static class LanguageOracle
         var (tokens, greedy) = (Numbers(json.RootElement, "tokens"), Numbers(json.RootElement, "greedy_from_first_8"));
         var from = $"{json.RootElement.GetProperty("made_with").GetString()}";
         var compiled = model.Compile(options, progress, cancel);
-        var isDecoder = compiled.Outputs[0].Name == Transformer.LogitsName;
+        var isDecoder = compiled.Outputs[0].Name == SequenceInputs.Logits;
         var path = Path.Combine(model.Path, isDecoder ? "logits.npy" : "hidden.npy");
         var expected = Npy.Read(File.ReadAllBytes(path), path).Values<float>().ToArray();
         if (!isDecoder)
@@ -166,8 +165,8 @@ static class LanguageOracle
             var most = Difference(expected, hidden);
             return new(name, from, tokens.Length, 1, null, null, most, null, null, null, most <= MostDifference);
         }
-        using var decoder = new Decoder(compiled, Room);
-        var scores = decoder.Run(new Fed(decoder.Begin(), tokens, WantsAll: true));
+        using var decoder = Decoder.Of(compiled, Room);
+        var scores = decoder.Run(new Feed(decoder.Begin(), tokens, AllLogits: true));
         var (largest, same, width) = (Difference(expected, scores), 0, decoder.Vocabulary);
         for (var i = 0; i < tokens.Length; i++)
             same += Sampler.Largest(scores.Slice(i * width, width)) == Sampler.Largest(expected.AsSpan(i * width, width)) ? 1 : 0;
@@ -188,14 +187,14 @@ static class LanguageOracle
     static Share Greedy(Decoder decoder, int[] prompt, int[] expected)
     {
         var (sequence, same) = (decoder.Begin(), 0);
-        var scores = decoder.Run(new Fed(sequence, prompt));
+        var scores = decoder.Run(new Feed(sequence, prompt));
         foreach (var token in expected)
         {
             var next = Sampler.Largest(scores);
             if (next != token)
                 break;
             same++;
-            scores = decoder.Run(new Fed(sequence, new[] { next }));
+            scores = decoder.Run(new Feed(sequence, new[] { next }));
         }
         decoder.End(sequence);
         return new(same, expected.Length);
@@ -207,11 +206,11 @@ static class LanguageOracle
         const int count = 200;
         var tokenizer = Directory.EnumerateFiles(Path.GetDirectoryName(path)!, "tok*.bin").Select(Tokenizer.Open).FirstOrDefault()
             ?? throw new SoftmodelException($"{path}: there is no tokenizer (tok*.bin) beside it");
-        using var decoder = new Decoder(model.Compile(options, progress, cancel), Room);
+        using var decoder = Decoder.Of(model.Compile(options, progress, cancel), Room);
         var (sequence, tokens) = (decoder.Begin(), new List<int>());
         for (var next = tokenizer.Begin!.Value; tokens.Count < count;)
         {
-            next = Sampler.Largest(decoder.Run(new Fed(sequence, new[] { next })));
+            next = Sampler.Largest(decoder.Run(new Feed(sequence, new[] { next })));
             tokens.Add(next);
         }
         // A token after another: how many of them make the text, as far as it goes.
@@ -228,10 +227,10 @@ static class LanguageOracle
         var stream = json.RootElement.GetProperty("stream");
         var (ids, top, chat) = (Numbers(stream, "ids"), Numbers(stream, "top1"), json.RootElement.GetProperty("chat"));
         double[] likelihoods = [.. stream.GetProperty("next_token_nll").EnumerateArray().Select(e => e.GetDouble())];
-        using var decoder = new Decoder(model.Compile(options, progress, cancel), Room);
+        using var decoder = Decoder.Of(model.Compile(options, progress, cancel), Room);
         progress.Report($"reading {ids.Length} tokens");
         var sequence = decoder.Begin();
-        var scores = decoder.Run(new Fed(sequence, ids, WantsAll: true));
+        var scores = decoder.Run(new Feed(sequence, ids, AllLogits: true));
         var (width, same, sum, worst) = (decoder.Vocabulary, 0, 0.0, 0.0);
         for (var i = 0; i < ids.Length; i++)
         {

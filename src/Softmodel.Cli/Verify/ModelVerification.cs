@@ -171,7 +171,7 @@ static class ModelVerification
         var known = model.Fixed;
         if (folder is not null)
         {
-            TensorInfo[] inputs = [.. model.Inputs, .. known.Select(k => Model.Info(k.Key, k.Value.TensorType))];
+            TensorInfo[] inputs = [.. model.Inputs, .. known.Select(k => k.Value.TensorType.Info(k.Key))];
             return [.. InputFolder.Read(folder, [.. peer.Inputs.Select(n => inputs.FirstOrDefault(i => i.Name == n)).OfType<TensorInfo>()], known).Select(i => new Workload(i.Name, i.Tensors))];
         }
         var generated = new GeneratedInputs(model.Graph);
@@ -261,7 +261,7 @@ static class ModelVerification
             pair.Progress.Report($"evaluating {pair.Name} in double precision: {one.Found.Name}");
             try
             {
-                var expected = Evaluator.Run(exact.Value, [.. Given(one.Work).Select(DoublePrecision.Of)], cancel: cancel);
+                var expected = Evaluator.Run(exact.Value, [.. Given(one.Work).Select(DoublePrecision.Of)], cancellationToken: cancel);
                 var found = one.Found with { ExactSnrDb = Decibels(Agreement.OfNumbers(one.Ours, expected)), OracleExactSnrDb = Decibels(Agreement.OfNumbers(one.Its, expected)) };
                 return pair.SampleRate is not { } rate || !IsDoubtful(one) || found.OracleExactSnrDb >= LeastTold ? found
                     : found with { ExactDistortionDb = Distortion(one.Ours[0], expected[0], rate), OracleExactDistortionDb = Distortion(one.Its[0], expected[0], rate) };

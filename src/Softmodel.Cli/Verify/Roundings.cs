@@ -29,7 +29,7 @@ static class Roundings
             using var compiled = all.Compile(compile with { UseCache = false }, progress, cancel);
             using var peer = OnnxRuntimePeer.Load(path, compiled.Threads);
             var graph = all.Imported;
-            var expected = Evaluator.Run(DoublePrecision.Of(graph), [.. work.For(graph.Inputs.Select(v => v.Name)).Select(DoublePrecision.Of)], cancel: cancel);
+            var expected = Evaluator.Run(DoublePrecision.Of(graph), [.. work.For(graph.Inputs.Select(v => v.Name)).Select(DoublePrecision.Of)], cancellationToken: cancel);
             var (ours, its) = (compiled.Run(work.For(compiled.Inputs.Select(i => i.Name))), peer.Run(work.For(peer.Inputs)));
             for (var i = 0; i < rounded.Count; i++)
             {

@@ -1,3 +1,4 @@
+using Softmodel.Load;
 using Softmodel.Runtime;
 using Softmodel.Sources;
 using Softmodel.Speech;
@@ -23,7 +24,7 @@ static class SpokenLine
     /// <exception cref="SoftmodelException">The model is no voice that can be spoken with.</exception>
     public static Workload OfFiveWords(ResolvedModel model, IReadOnlyList<TensorInfo> inputs)
     {
-        var profile = VoiceProfile.Read(model);
+        var profile = VoiceFiles.Read(model);
         return Of(lines[^1], lines[^1].Name, profile, 0, inputs);
     }
 
@@ -35,7 +36,7 @@ static class SpokenLine
     {
         try
         {
-            var profile = VoiceProfile.Read(model);
+            var profile = VoiceFiles.Read(model);
             var speakers = profile.OfText is { Count: > 0 } some ? some : [.. Enumerable.Range(0, profile.Speakers)];
             Workload[] works = [.. lines.Select((line, i) =>
             {

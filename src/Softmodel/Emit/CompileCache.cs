@@ -25,8 +25,8 @@ sealed class CompileCache(string? root)
     /// <param name="beside">The folder that the files of <see cref="CompiledCode.MadeOf"/> lie in.</param>
     /// <param name="width">The width of its vectors in bits.</param>
     /// <param name="make">Makes it.</param>
-    /// <param name="cancel">Stops before it is kept.</param>
-    public CompiledModel Get(string key, string name, string beside, int width, Func<CompiledCode> make, CancellationToken cancel)
+    /// <param name="cancellationToken">Stops before it is kept.</param>
+    public CompiledModel Get(string key, string name, string beside, int width, Func<CompiledCode> make, CancellationToken cancellationToken)
     {
         var folders = root is null ? null : Path.Combine(root, "compiled");
         try
@@ -39,19 +39,19 @@ sealed class CompileCache(string? root)
             if (folders is null)
             {
                 var made = make();
-                cancel.ThrowIfCancellationRequested();
+                cancellationToken.ThrowIfCancellationRequested();
                 return Load(made.Assembly, width, WeightsFile.Nameless(made.Weights.Write));
             }
             // A compiler that was built anew may write other programs.
             key = $"{typeof(CompileCache).Assembly.ManifestModule.ModuleVersionId} {typeof(CompiledModel).Assembly.ManifestModule.ModuleVersionId} {(GuardPages.AreOn ? "guarded " : "")}{key}";
-            return KeptFolder.Get(folders, key, $"program of {name}", manifest => Open(manifest, beside, width, cancel), stage =>
+            return KeptFolder.Get(folders, key, $"program of {name}", manifest => Open(manifest, beside, width, cancellationToken), stage =>
             {
                 var made = make();
-                cancel.ThrowIfCancellationRequested();
+                cancellationToken.ThrowIfCancellationRequested();
                 WeightsFile.Write(Path.Combine(stage, Weights), made.Weights.Write);
                 OwnFolder.Write(Path.Combine(stage, Code), made.Assembly);
-                OwnFolder.Write(Path.Combine(stage, MadeOf), string.Concat(made.MadeOf.Select(f => $"{FileHashes.Of(Path.Combine(beside, f), root, cancel)} {f}\n")));
-            }, cancel);
+                OwnFolder.Write(Path.Combine(stage, MadeOf), string.Concat(made.MadeOf.Select(f => $"{FileHashes.Of(Path.Combine(beside, f), root, cancellationToken)} {f}\n")));
+            }, cancellationToken);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -59,16 +59,16 @@ sealed class CompileCache(string? root)
         }
     }
 
-    CompiledModel? Open(Manifest manifest, string beside, int width, CancellationToken cancel)
+    CompiledModel? Open(Manifest manifest, string beside, int width, CancellationToken cancellationToken)
     {
         foreach (var line in Encoding.UTF8.GetString(manifest.Bytes(MadeOf)).Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
             var (hash, file) = (line[..line.IndexOf(' ')], Path.Combine(beside, line[(line.IndexOf(' ') + 1)..]));
-            if (!File.Exists(file) || FileHashes.Of(file, root, cancel) != hash)
+            if (!File.Exists(file) || FileHashes.Of(file, root, cancellationToken) != hash)
                 return null;
         }
         var code = manifest.Bytes(Code);
-        return Load(code, width, WeightsFile.Open(manifest.Open(Weights, root, cancel)));
+        return Load(code, width, WeightsFile.Open(manifest.Open(Weights, root, cancellationToken)));
     }
 
     static CompiledModel Load(byte[] code, int width, WeightsFile weights)

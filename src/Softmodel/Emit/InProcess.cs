@@ -22,20 +22,20 @@ static class InProcess
 
     /// <summary>The machine code of a library of C#.</summary>
     /// <exception cref="InvalidOperationException">The C# is wrong: an error of the compiler, not of its user.</exception>
-    public static byte[] Assemble(string source, CancellationToken cancel = default) => Assemble([source], cancel);
+    public static byte[] Assemble(string source, CancellationToken cancellationToken = default) => Assemble([source], cancellationToken);
 
     /// <inheritdoc cref="Assemble(string, CancellationToken)"/>
-    public static byte[] Assemble(string[] sources, CancellationToken cancel = default)
+    public static byte[] Assemble(string[] sources, CancellationToken cancellationToken = default)
     {
-        var trees = sources.Select(s => CSharpSyntaxTree.ParseText(s, new CSharpParseOptions(LanguageVersion.CSharp14), cancellationToken: cancel));
+        var trees = sources.Select(s => CSharpSyntaxTree.ParseText(s, new CSharpParseOptions(LanguageVersion.CSharp14), cancellationToken: cancellationToken));
         var compilation = CSharpCompilation.Create("Softmodel.Compiled", trees, references.Value,
             new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, optimizationLevel: OptimizationLevel.Release, allowUnsafe: true, deterministic: true));
         using var stream = new MemoryStream();
-        var result = compilation.Emit(stream, cancellationToken: cancel);
+        var result = compilation.Emit(stream, cancellationToken: cancellationToken);
         if (!result.Success)
         {
             var errors = result.Diagnostics.Where(d => d.Severity == DiagnosticSeverity.Error).Take(5);
-            throw new InvalidOperationException($"the emitted C# does not compile: {string.Join("; ", errors.Select(e => $"{e} in '{e.Location.SourceTree?.GetText(cancel).Lines[e.Location.GetLineSpan().StartLinePosition.Line].ToString().Trim()}'"))}");
+            throw new InvalidOperationException($"the emitted C# does not compile: {string.Join("; ", errors.Select(e => $"{e} in '{e.Location.SourceTree?.GetText(cancellationToken).Lines[e.Location.GetLineSpan().StartLinePosition.Line].ToString().Trim()}'"))}");
         }
         return stream.ToArray();
     }
@@ -58,10 +58,10 @@ static class InProcess
     /// <summary>A program, compiled; its weights lie in a file without a name.</summary>
     /// <param name="program">The program.</param>
     /// <param name="width">The width of vectors in bits.</param>
-    /// <param name="cancel">Stops between its stages.</param>
-    public static CompiledModel Compile(LoweredProgram program, int width, CancellationToken cancel = default)
+    /// <param name="cancellationToken">Stops between its stages.</param>
+    public static CompiledModel Compile(LoweredProgram program, int width, CancellationToken cancellationToken = default)
     {
         var code = ProgramCode.Write(program, width);
-        return Load(Assemble(code.Source, cancel), width, WeightsFile.Nameless(code.Weights.Write));
+        return Load(Assemble(code.Source, cancellationToken), width, WeightsFile.Nameless(code.Weights.Write));
     }
 }

@@ -14,13 +14,13 @@ public static class Evaluator
     /// <param name="graph">The graph; its symbols take their values from the shapes of the inputs.</param>
     /// <param name="inputs">One tensor for each of the graph's inputs, in that order.</param>
     /// <param name="seed">What random numbers are drawn from.</param>
-    /// <param name="cancel">Stops before the next operation.</param>
+    /// <param name="cancellationToken">Stops before the next operation.</param>
     /// <returns>One tensor for each output.</returns>
     /// <exception cref="SoftmodelException">
     /// An input does not have the type that the graph asks for, an index lies outside of what it indexes, a whole number
     /// is divided by 0, sizes do not fit one another, or there is no rule for a program that the graph calls.
     /// </exception>
-    public static Tensor[] Run(Graph graph, IReadOnlyList<Tensor> inputs, ulong seed = 0, CancellationToken cancel = default)
+    public static Tensor[] Run(Graph graph, IReadOnlyList<Tensor> inputs, ulong seed = 0, CancellationToken cancellationToken = default)
     {
         if (inputs.Count != graph.Inputs.Count)
             throw new SoftmodelException($"{inputs.Count} tensors were given; graph {graph.Name} has {graph.Inputs.Count} inputs");
@@ -34,7 +34,7 @@ public static class Evaluator
             Expect(input.Type, tensor, sizes, $"the input {input.Name}");
         if (graph.Positive.FirstOrDefault(s => sizes.TryGetValue(s, out var size) && size < 1) is { } empty)
             throw new SoftmodelException($"the size {empty} is 0; graph {graph.Name} needs it to be at least 1");
-        return new Evaluation(seed, sizes, cancel).Body(graph, inputs);
+        return new Evaluation(seed, sizes, cancellationToken).Body(graph, inputs);
     }
 
     internal static void Expect(TensorType type, Tensor tensor, IReadOnlyDictionary<string, long> sizes, string what)
@@ -105,7 +105,7 @@ public static class Evaluator
 }
 
 /// <summary>One run of the evaluator: what sizes are, and control flow.</summary>
-sealed class Evaluation(ulong seed, Dictionary<string, long> sizes, CancellationToken cancel)
+sealed class Evaluation(ulong seed, Dictionary<string, long> sizes, CancellationToken cancellationToken)
 {
     /// <summary>The outputs of the graph or of a body within it.</summary>
     public Tensor[] Body(Graph graph, IReadOnlyList<Tensor> inputs)
@@ -114,7 +114,7 @@ sealed class Evaluation(ulong seed, Dictionary<string, long> sizes, Cancellation
         var uses = graph.Nodes.SelectMany(n => n.Inputs).Concat(graph.Outputs).CountBy(v => v).ToDictionary();
         foreach (var node in graph.Nodes)
         {
-            cancel.ThrowIfCancellationRequested();
+            cancellationToken.ThrowIfCancellationRequested();
             var results = Results(node, [.. node.Inputs.Select(v => now[v])]);
             foreach (var (output, result) in node.Outputs.Zip(results))
             {

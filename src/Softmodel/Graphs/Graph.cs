@@ -100,6 +100,12 @@ public sealed record Graph(string Name, EquatableArray<Value> Inputs, EquatableA
     /// <summary>The inputs that a caller gives: those that are no states.</summary>
     public IEnumerable<Value> Arguments => Inputs.Where((_, i) => States.All(s => s.Input != i));
 
+    /// <summary>What a run is given: names, element types and shapes of <see cref="Arguments"/>.</summary>
+    internal IReadOnlyList<Runtime.TensorInfo> ArgumentInfos => [.. Arguments.Select(v => v.Type.Info(v.Name))];
+
+    /// <summary>What a run computes: names, element types and shapes of <see cref="Results"/>.</summary>
+    internal IReadOnlyList<Runtime.TensorInfo> ResultInfos => [.. Results.Select(r => r.Value.Type.Info(r.Name))];
+
     /// <summary>The outputs that a caller gets, with their names: those that are no states.</summary>
     public IEnumerable<(string Name, Value Value)> Results => OutputNames.Zip(Outputs).Where((_, i) => States.All(s => s.Output != i));
 

@@ -76,6 +76,10 @@ public readonly record struct Shape(EquatableArray<Dim> Dims)
 /// <param name="Shape">The sizes of the axes.</param>
 public readonly record struct TensorType(Runtime.ElementType Element, Shape Shape)
 {
+    /// <summary>The description of an input or output of this type.</summary>
+    /// <param name="name">Its name.</param>
+    internal Runtime.TensorInfo Info(string name) => new(name, Element, [.. Shape.Dims.Select(d => d.ToString())]);
+
     /// <summary>For example <c>Float32[1,192,T]</c>.</summary>
     public override string ToString() => $"{Element}{Shape}";
 }

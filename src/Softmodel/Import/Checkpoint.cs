@@ -1,6 +1,8 @@
 using Softmodel.Import.Gguf;
 using Softmodel.Import.Llama2c;
 using Softmodel.Import.Safetensors;
+using Softmodel.Language.Tokens;
+using Softmodel.Runtime;
 
 namespace Softmodel.Import;
 

@@ -18,9 +18,9 @@ static class Archive
     /// </summary>
     /// <param name="path">A gzip-compressed tar archive.</param>
     /// <param name="pieces">What is wanted.</param>
-    /// <param name="cancel">Stops between blocks.</param>
+    /// <param name="cancellationToken">Stops between blocks.</param>
     /// <exception cref="SoftmodelException">The archive is damaged, or lacks a piece.</exception>
-    public static async Task Extract(string path, IReadOnlyList<Piece> pieces, CancellationToken cancel)
+    public static async Task Extract(string path, IReadOnlyList<Piece> pieces, CancellationToken cancellationToken)
     {
         var wanted = pieces.ToLookup(p => p.Entry, StringComparer.Ordinal);
         var written = new HashSet<Piece>();
@@ -29,7 +29,7 @@ static class Archive
             await using var file = File.OpenRead(path);
             await using var unpacked = new GZipStream(file, CompressionMode.Decompress);
             await using var tar = new TarReader(unpacked);
-            while (written.Count < pieces.Count && await tar.GetNextEntryAsync(cancellationToken: cancel) is { } entry)
+            while (written.Count < pieces.Count && await tar.GetNextEntryAsync(cancellationToken: cancellationToken) is { } entry)
             {
                 if (entry.EntryType is not (TarEntryType.RegularFile or TarEntryType.V7RegularFile))
                     continue;
@@ -43,9 +43,9 @@ static class Archive
                         throw new SoftmodelException($"'{piece.Entry}' in the archive has {entry.Length:N0} bytes; bytes up to {end:N0} were asked for");
                     if (start < position)
                         throw new SoftmodelException($"two of the ranges that were asked for in '{piece.Entry}' overlap");
-                    await Copy(entry.DataStream, Stream.Null, start - position, cancel);
+                    await Copy(entry.DataStream, Stream.Null, start - position, cancellationToken);
                     await using (var target = File.Create(piece.Target))
-                        await Copy(entry.DataStream, target, end - start, cancel);
+                        await Copy(entry.DataStream, target, end - start, cancellationToken);
                     position = end;
                     written.Add(piece);
                 }
@@ -59,15 +59,15 @@ static class Archive
             throw new SoftmodelException($"the archive holds no file '{missing.Entry}'");
     }
 
-    static async Task Copy(Stream? from, Stream to, long count, CancellationToken cancel)
+    static async Task Copy(Stream? from, Stream to, long count, CancellationToken cancellationToken)
     {
         var buffer = new byte[Math.Min(count, 1 << 20)];
         while (count > 0)
         {
-            var read = from is null ? 0 : await from.ReadAsync(buffer.AsMemory(0, (int)Math.Min(count, buffer.Length)), cancel);
+            var read = from is null ? 0 : await from.ReadAsync(buffer.AsMemory(0, (int)Math.Min(count, buffer.Length)), cancellationToken);
             if (read == 0)
                 throw new EndOfStreamException("it ends within a file");
-            await to.WriteAsync(buffer.AsMemory(0, read), cancel);
+            await to.WriteAsync(buffer.AsMemory(0, read), cancellationToken);
             count -= read;
         }
     }

@@ -15,9 +15,9 @@ sealed record CacheCheck(string Folder, int Files, long Bytes, string? Damaged)
     /// </summary>
     /// <param name="cache">The folder of all caches.</param>
     /// <param name="progress">Is told which folder is read.</param>
-    /// <param name="cancel">Stops between files.</param>
+    /// <param name="cancellationToken">Stops between files.</param>
     /// <exception cref="IOException">What is damaged can't be removed.</exception>
-    public static IReadOnlyList<CacheCheck> All(string cache, IProgress<string>? progress = null, CancellationToken cancel = default)
+    public static IReadOnlyList<CacheCheck> All(string cache, IProgress<string>? progress = null, CancellationToken cancellationToken = default)
     {
         var found = new List<CacheCheck>();
         foreach (var kind in remade.Prepend("models").Where(k => Directory.Exists(Path.Combine(cache, k))))
@@ -25,7 +25,7 @@ sealed record CacheCheck(string Folder, int Files, long Bytes, string? Damaged)
             foreach (var folder in Directory.GetDirectories(Path.Combine(cache, kind)).Where(f => Path.GetFileName(f)[0] != '.' && File.Exists(Path.Combine(f, Manifest.Name))).Order(StringComparer.Ordinal))
             {
                 progress?.Report($"reading {Path.GetFileName(folder)}");
-                found.Add(Read(cache, folder, cancel));
+                found.Add(Read(cache, folder, cancellationToken));
                 if (found[^1].Damaged is null)
                     continue;
                 foreach (var file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
@@ -37,13 +37,13 @@ sealed record CacheCheck(string Folder, int Files, long Bytes, string? Damaged)
         return found;
     }
 
-    static CacheCheck Read(string cache, string folder, CancellationToken cancel)
+    static CacheCheck Read(string cache, string folder, CancellationToken cancellationToken)
     {
         var files = Directory.GetFiles(folder, "*", SearchOption.AllDirectories);
         string? damaged = null;
         try
         {
-            Manifest.Read(folder, key: null)?.Check(null, cancel);
+            Manifest.Read(folder, key: null)?.Check(null, cancellationToken);
         }
         catch (DamageException e)
         {

@@ -17,21 +17,21 @@ static class FileHashes
     /// <summary>The hash of a file's bytes, or of all files of a folder with their names, in hexadecimal digits.</summary>
     /// <param name="path">The file or folder.</param>
     /// <param name="cache">The folder of all caches; null where nothing is remembered.</param>
-    /// <param name="cancel">Stops it.</param>
-    public static string Of(string path, string? cache, CancellationToken cancel = default)
+    /// <param name="cancellationToken">Stops it.</param>
+    public static string Of(string path, string? cache, CancellationToken cancellationToken = default)
     {
         if (Directory.Exists(path))
         {
-            var all = string.Concat(Directory.EnumerateFiles(path).Order(StringComparer.Ordinal).Select(f => $"{Path.GetFileName(f)} {Of(f, cache, cancel)}\n"));
+            var all = string.Concat(Directory.EnumerateFiles(path).Order(StringComparer.Ordinal).Select(f => $"{Path.GetFileName(f)} {Of(f, cache, cancellationToken)}\n"));
             return OfText(all);
         }
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 0);
-        return Of(file, cache, cancel);
+        return Of(file, cache, cancellationToken);
     }
 
     /// <summary>The hash of an open file's bytes.</summary>
     /// <inheritdoc cref="Of(string, string?, CancellationToken)"/>
-    public static string Of(FileStream file, string? cache, CancellationToken cancel = default)
+    public static string Of(FileStream file, string? cache, CancellationToken cancellationToken = default)
     {
         var state = FileState.Of(file.SafeFileHandle);
         var record = cache is null || state is null ? null : Record(file.Name, cache);
@@ -43,7 +43,7 @@ static class FileHashes
         file.Position = 0;
         for (int count; (count = file.Read(piece)) > 0;)
         {
-            cancel.ThrowIfCancellationRequested();
+            cancellationToken.ThrowIfCancellationRequested();
             sha.AppendData(piece, 0, count);
         }
         var hash = Convert.ToHexStringLower(sha.GetHashAndReset());

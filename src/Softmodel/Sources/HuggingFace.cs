@@ -16,12 +16,12 @@ static class HuggingFace
     static readonly HttpClient http = new(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(20) }) { Timeout = Timeout.InfiniteTimeSpan };
 
     /// <summary>What a repository holds.</summary>
-    public static async Task<HuggingFaceRepository> List(StoreSettings settings, Source source, CancellationToken cancel)
+    public static async Task<HuggingFaceRepository> List(StoreSettings settings, Source source, CancellationToken cancellationToken)
     {
-        using var response = await Get(settings, source, $"api/models/{source.Place}/revision/{Escape(source.Version!)}", cancel);
+        using var response = await Get(settings, source, $"api/models/{source.Place}/revision/{Escape(source.Version!)}", cancellationToken);
         try
         {
-            using var json = await JsonDocument.ParseAsync(await response.Content.ReadAsStreamAsync(cancel), cancellationToken: cancel);
+            using var json = await JsonDocument.ParseAsync(await response.Content.ReadAsStreamAsync(cancellationToken), cancellationToken: cancellationToken);
             var entries = json.RootElement.GetProperty("siblings").EnumerateArray().Select(f => f.GetProperty("rfilename").GetString()!).Where(Source.IsInner).ToArray();
             string? licence = null;
             if (json.RootElement.TryGetProperty("tags", out var tags) && tags.ValueKind == JsonValueKind.Array)
@@ -41,23 +41,23 @@ static class HuggingFace
     /// <param name="range">The bytes that are meant, or null for all.</param>
     /// <param name="target">The path of the file to write.</param>
     /// <param name="received">Is told how many bytes came so far, and how many there are if that is known.</param>
-    /// <param name="cancel">Stops between blocks.</param>
-    public static async Task Fetch(StoreSettings settings, Source source, string entry, ByteRange? range, string target, Action<long, long?> received, CancellationToken cancel)
+    /// <param name="cancellationToken">Stops between blocks.</param>
+    public static async Task Fetch(StoreSettings settings, Source source, string entry, ByteRange? range, string target, Action<long, long?> received, CancellationToken cancellationToken)
     {
         var path = $"{source.Place}/resolve/{Escape(source.Version!)}/{string.Join('/', entry.Split('/').Select(Escape))}";
-        using var response = await Get(settings, source, path, cancel);
+        using var response = await Get(settings, source, path, cancellationToken);
         var total = response.Content.Headers.ContentLength;
         try
         {
-            await using var from = await response.Content.ReadAsStreamAsync(cancel);
+            await using var from = await response.Content.ReadAsStreamAsync(cancellationToken);
             await using var to = File.Create(target);
             var buffer = new byte[1 << 18];
             long position = 0;
             var (start, end) = range is { } r ? (r.Start, r.End) : (0, long.MaxValue);
-            while (position < end && await Read(from, buffer, cancel) is > 0 and var read)
+            while (position < end && await Read(from, buffer, cancellationToken) is > 0 and var read)
             {
                 var (first, last) = (Math.Clamp(start - position, 0, read), Math.Clamp(end - position, 0, read));
-                await to.WriteAsync(buffer.AsMemory((int)first..(int)last), cancel);
+                await to.WriteAsync(buffer.AsMemory((int)first..(int)last), cancellationToken);
                 position += read;
                 received(position, total);
             }
@@ -71,11 +71,11 @@ static class HuggingFace
     }
 
     /// <summary>Reads what came; the network is the only thing that can fail here, the disk is not.</summary>
-    static async Task<int> Read(Stream from, byte[] buffer, CancellationToken cancel)
+    static async Task<int> Read(Stream from, byte[] buffer, CancellationToken cancellationToken)
     {
         try
         {
-            return await from.ReadAsync(buffer, cancel);
+            return await from.ReadAsync(buffer, cancellationToken);
         }
         catch (IOException e)
         {
@@ -85,7 +85,7 @@ static class HuggingFace
 
     static string Escape(string segment) => Uri.EscapeDataString(segment);
 
-    static async Task<HttpResponseMessage> Get(StoreSettings settings, Source source, string path, CancellationToken cancel)
+    static async Task<HttpResponseMessage> Get(StoreSettings settings, Source source, string path, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(settings.HuggingFace, path));
         request.Headers.UserAgent.Add(new ProductInfoHeaderValue("softmodel", null));
@@ -94,7 +94,7 @@ static class HuggingFace
         HttpResponseMessage response;
         try
         {
-            response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
+            response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         }
         catch (HttpRequestException e)
         {

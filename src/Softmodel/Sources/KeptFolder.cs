@@ -12,9 +12,9 @@ static class KeptFolder
     /// <param name="what">What it is, for people.</param>
     /// <param name="open">Opens it with the checks of its manifest; null where it is sound but not what is wanted any more.</param>
     /// <param name="make">Makes it in a folder that is empty.</param>
-    /// <param name="cancel">Stops before it is kept.</param>
+    /// <param name="cancellationToken">Stops before it is kept.</param>
     /// <exception cref="IOException">It can't be written.</exception>
-    public static T Get<T>(string folders, string key, string what, Func<Manifest, T?> open, Action<string> make, CancellationToken cancel) where T : class
+    public static T Get<T>(string folders, string key, string what, Func<Manifest, T?> open, Action<string> make, CancellationToken cancellationToken) where T : class
     {
         var folder = Path.Combine(folders, FileHashes.OfText(key)[..32]);
         var (kept, damaged) = Open(folder, key, open);
@@ -25,9 +25,9 @@ static class KeptFolder
         {
             OwnFolder.Make(stage);
             make(stage);
-            cancel.ThrowIfCancellationRequested();
+            cancellationToken.ThrowIfCancellationRequested();
             Close(stage);
-            Manifest.Write(stage, key, cancel: cancel);
+            Manifest.Write(stage, key, cancellationToken: cancellationToken);
             // Another process may have been quicker, or be at it: its folder is the same.
             for (var tries = 0; (kept = Open(folder, key, open).Kept) is null; tries++)
             {

@@ -28,15 +28,15 @@ sealed record Manifest(string Folder, string Key, IReadOnlyDictionary<string, (l
     /// <param name="folder">The folder; a manifest that it has is replaced.</param>
     /// <param name="key">What it was made of.</param>
     /// <param name="cache">Where hashes are remembered; null where they are not.</param>
-    /// <param name="cancel">Stops it.</param>
-    public static void Write(string folder, string key, string? cache = null, CancellationToken cancel = default)
+    /// <param name="cancellationToken">Stops it.</param>
+    public static void Write(string folder, string key, string? cache = null, CancellationToken cancellationToken = default)
     {
         var text = new StringBuilder($"{OneLine(key)}\n");
         foreach (var path in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
         {
             var name = Path.GetRelativePath(folder, path).Replace('\\', '/');
             if (name != Name && !name.Contains('\n'))
-                text.Append(CultureInfo.InvariantCulture, $"{FileHashes.Of(path, cache, cancel)} {new FileInfo(path).Length} {name}\n");
+                text.Append(CultureInfo.InvariantCulture, $"{FileHashes.Of(path, cache, cancellationToken)} {new FileInfo(path).Length} {name}\n");
         }
         var part = Path.Combine(folder, $"{Name}.{Guid.NewGuid():N}");
         OwnFolder.Write(part, $"{FileHashes.OfText(text.ToString())}\n{text}");
@@ -74,15 +74,15 @@ sealed record Manifest(string Folder, string Key, IReadOnlyDictionary<string, (l
     /// <summary>A file, opened and found to be as it was written: read in whole, or untouched since it was.</summary>
     /// <param name="name">Its path below the folder.</param>
     /// <param name="cache">Where hashes are remembered; null where they are not.</param>
-    /// <param name="cancel">Stops it.</param>
+    /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="DamageException">It is missing or damaged.</exception>
-    public FileStream Open(string name, string? cache, CancellationToken cancel = default)
+    public FileStream Open(string name, string? cache, CancellationToken cancellationToken = default)
     {
         FileStream? stream = null;
         try
         {
             stream = new FileStream(Path.Combine(Folder, name), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, 0);
-            if (Files.TryGetValue(name, out var file) && stream.Length == file.Bytes && FileHashes.Of(stream, cache, cancel) == file.Sha256)
+            if (Files.TryGetValue(name, out var file) && stream.Length == file.Bytes && FileHashes.Of(stream, cache, cancellationToken) == file.Sha256)
                 return stream;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -100,9 +100,9 @@ sealed record Manifest(string Folder, string Key, IReadOnlyDictionary<string, (l
 
     /// <summary>Looks at every file as <see cref="Open"/> does.</summary>
     /// <inheritdoc cref="Open" path="/exception"/>
-    public void Check(string? cache, CancellationToken cancel = default)
+    public void Check(string? cache, CancellationToken cancellationToken = default)
     {
         foreach (var name in Files.Keys)
-            Open(name, cache, cancel).Dispose();
+            Open(name, cache, cancellationToken).Dispose();
     }
 }

@@ -22,14 +22,14 @@ static class Npm
     /// <param name="folder">An empty folder, which receives the archive and the client's own files.</param>
     /// <param name="otherwise">What helps where the registry can't be reached: the end of an error.</param>
     /// <param name="received">Is told from time to time how many bytes came.</param>
-    /// <param name="cancel">Ends the client.</param>
-    public static async Task<NpmPackage> Pack(string npm, string name, string version, string folder, string otherwise, Action<long> received, CancellationToken cancel)
+    /// <param name="cancellationToken">Ends the client.</param>
+    public static async Task<NpmPackage> Pack(string npm, string name, string version, string folder, string otherwise, Action<long> received, CancellationToken cancellationToken)
     {
         // A cache of our own lets us watch the bytes come, and leaves nothing behind when the fetch is stopped.
         var cache = Path.Combine(folder, "npm");
         Directory.CreateDirectory(cache);
         var (code, output, said) = await Run(npm, ["pack", $"{name}@{version}", "--json", "--ignore-scripts", "--pack-destination", folder, "--cache", cache, "--loglevel", "error", "--no-update-notifier"],
-            folder, $"{name} comes from the npm registry, so install Node.js, which brings npm{otherwise}", () => received(Size(cache)), cancel);
+            folder, $"{name} comes from the npm registry, so install Node.js, which brings npm{otherwise}", () => received(Size(cache)), cancellationToken);
         if (code != 0)
             throw Failed($"{name}@{version}", output, said, otherwise);
         var package = Answer(output);
@@ -41,7 +41,7 @@ static class Npm
         return new NpmPackage(archives[0], package);
     }
 
-    static async Task<(int Code, string Output, string Said)> Run(string npm, string[] arguments, string folder, string absent, Action watch, CancellationToken cancel)
+    static async Task<(int Code, string Output, string Said)> Run(string npm, string[] arguments, string folder, string absent, Action watch, CancellationToken cancellationToken)
     {
         var start = new ProcessStartInfo(npm, arguments)
         {
@@ -64,12 +64,12 @@ static class Npm
             process.StandardInput.Close();
             var output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
             var said = process.StandardError.ReadToEndAsync(CancellationToken.None);
-            var exit = process.WaitForExitAsync(cancel);
+            var exit = process.WaitForExitAsync(cancellationToken);
             try
             {
-                while (await Task.WhenAny(exit, Task.Delay(100, cancel)) != exit)
+                while (await Task.WhenAny(exit, Task.Delay(100, cancellationToken)) != exit)
                 {
-                    cancel.ThrowIfCancellationRequested();
+                    cancellationToken.ThrowIfCancellationRequested();
                     watch();
                 }
                 await exit;

@@ -118,10 +118,10 @@ public sealed partial record Source(SourceKind Kind, string Place, string? Versi
     /// </summary>
     /// <param name="nameOrSource">What <see cref="Parse"/> reads.</param>
     /// <param name="progress">Is told of the bytes that came; may be called from any thread.</param>
-    /// <param name="cancel">Stops it, and leaves nothing half done.</param>
+    /// <param name="cancellationToken">Stops it, and leaves nothing half done.</param>
     /// <exception cref="SoftmodelException">There is no such model, or it can't be fetched: the message says what to do.</exception>
-    public static Task<ResolvedModel> Resolve(string nameOrSource, IProgress<FetchProgress>? progress = null, CancellationToken cancel = default) =>
-        new Store(StoreSettings.FromEnvironment(), Catalogue.All).Resolve(Parse(nameOrSource), progress, cancel);
+    public static Task<ResolvedModel> Resolve(string nameOrSource, IProgress<FetchProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        new Store(StoreSettings.FromEnvironment(), Catalogue.All).Resolve(Parse(nameOrSource), progress, cancellationToken);
 
     [GeneratedRegex(@"^[A-Za-z][A-Za-z0-9+-]+:")]
     private static partial Regex Scheme();

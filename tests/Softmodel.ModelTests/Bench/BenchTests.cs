@@ -49,7 +49,7 @@ public class BenchTests
     public async Task Time_grows_with_the_length_of_a_text_and_memory_does_not()
     {
         await VoiceFolder.Of("tts-en");
-        using var model = await Model.LoadAsync("tts-en", cancel: TestContext.Current.CancellationToken);
+        using var model = await Model.LoadAsync("tts-en", cancellationToken: TestContext.Current.CancellationToken);
         using var voice = model.Compile(new() { Threads = 1 });
         double[] lengths = [0.5, 2, 8, 30];
         var growth = Growth.Measure("tts-en", voice, lengths, new Progress<string>(), TestContext.Current.CancellationToken);

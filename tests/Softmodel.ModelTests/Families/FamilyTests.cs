@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Softmodel.Arrays;
-using Softmodel.Import.Families;
 using Softmodel.Language;
 using Softmodel.Runtime;
 
@@ -31,29 +30,29 @@ public class FamilyTests
         {
             long[] tokens = [.. fed.Select(t => (long)t)];
             compiled.Run(TensorArgument.Of(tokens, tokens.Length), TensorArgument.Of(Enumerable.Range(0, tokens.Length).Select(i => (long)i).ToArray(), tokens.Length), TensorArgument.Of(new long[tokens.Length], tokens.Length));
-            Near(expected, compiled.Output(Transformer.HiddenName).Span<float>());
+            Near(expected, compiled.Output(SequenceInputs.Hidden).Span<float>());
             compiled.Dispose();
             return;
         }
-        using var decoder = new Decoder(compiled, 256);
+        using var decoder = Decoder.Of(compiled, 256);
         var whole = decoder.Begin();
-        Near(expected, decoder.Run(new Fed(whole, fed, WantsAll: true)));
+        Near(expected, decoder.Run(new Feed(whole, fed, AllLogits: true)));
         // The same in pieces, beside another sequence.
         var pieces = decoder.Begin();
         var together = new List<float>();
         for (var at = 0; at < fed.Length;)
         {
             var size = Math.Min(1 + at % 7, fed.Length - at);
-            together.AddRange(decoder.Run(new Fed(pieces, fed.AsMemory(at, size), WantsAll: true)));
+            together.AddRange(decoder.Run(new Feed(pieces, fed.AsMemory(at, size), AllLogits: true)));
             at += size;
         }
         Near(expected, together.ToArray());
         var greedy = decoder.Begin();
-        var next = Sampler.Largest(decoder.Run(new Fed(greedy, fed.AsMemory(0, 8))));
+        var next = Sampler.Largest(decoder.Run(new Feed(greedy, fed.AsMemory(0, 8))));
         foreach (var token in List("greedy_from_first_8"))
         {
             Assert.Equal(token, next);
-            next = Sampler.Largest(decoder.Run(new Fed(greedy, new[] { next })));
+            next = Sampler.Largest(decoder.Run(new Feed(greedy, new[] { next })));
         }
     }
 

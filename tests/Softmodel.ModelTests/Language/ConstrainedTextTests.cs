@@ -20,8 +20,8 @@ public class ConstrainedTextTests
         var report = await AnswerRun.Run(Path("SmolLM2-135M-Instruct.Q4_1.gguf"), System.IO.Path.GetDirectoryName(Shared.Folder("lm"))!, count, temperature, _ => { }, TestContext.Current.CancellationToken);
         Assert.Empty(report.Wrong);
         Assert.Equal(count, report.Valid);
-        Assert.True(report.ForcedTokens > 0);
-        Assert.True(report.Runs + report.ForcedTokens >= report.Tokens && report.Runs < report.Tokens, $"{report}");
+        Assert.True(report.FastForwardTokens > 0);
+        Assert.True(report.Runs + report.FastForwardTokens >= report.Tokens && report.Runs < report.Tokens, $"{report}");
     }
 
     [Fact]
@@ -82,10 +82,10 @@ public class ConstrainedTextTests
             return text;
         }
         Assert.NotNull(JsonDocument.Parse(await Ask(60)).RootElement.GetString());
-        Assert.Equal((Ended.Stopped, true), (model.Last.Ended, model.Last.Tokens <= 60));
+        Assert.Equal((FinishReason.Stop, true), (model.Last.FinishReason, model.Last.Tokens <= 60));
         // Nobody can write so much in so few: what has come is shown all the same.
         Assert.StartsWith("\"", await Ask(5), StringComparison.Ordinal);
-        Assert.Equal((Ended.Length, 5), (model.Last.Ended, model.Last.Tokens));
+        Assert.Equal((FinishReason.Length, 5), (model.Last.FinishReason, model.Last.Tokens));
     }
 
     [Fact]

@@ -36,7 +36,7 @@ public class ExportTests
         var (decoder, fed, agreed) = (model.Decoder, model.TokensOf([new ChatTurn("user", question)]), 0);
         for (var i = 0; i < Written; i++)
         {
-            var (expected, scores) = (peer.Scores(fed), decoder.Run(new Fed(0, fed)).ToArray());
+            var (expected, scores) = (peer.Scores(fed), decoder.Run(new Feed(0, fed)).ToArray());
             var (power, lost) = (expected.Sum(e => e * (double)e), expected.Zip(scores, (e, s) => Math.Pow(e - (double)s, 2)).Sum());
             Assert.InRange(10 * Math.Log10(power / lost), 15, double.PositiveInfinity);
             agreed += Sampler.Largest(scores) == Sampler.Largest(expected) ? 1 : 0;
@@ -60,7 +60,7 @@ public class ExportTests
     [Fact]
     public async Task What_an_export_can_not_do_is_said()
     {
-        var forgets = await Assert.ThrowsAsync<SoftmodelException>(() => Load(new() { WhenFull = WhenFull.Forget }));
+        var forgets = await Assert.ThrowsAsync<SoftmodelException>(() => Load(new() { ContextShift = true }));
         Assert.Contains("can't forget", forgets.Message, StringComparison.Ordinal);
         var voice = await Assert.ThrowsAsync<SoftmodelException>(() => LanguageModel.LoadAsync("silero-vad-v5"));
         Assert.Contains("no past", voice.Message, StringComparison.Ordinal);

@@ -10,10 +10,10 @@ public class LanguageModelTests
 
     static readonly string[] beginnings = ["The capital of France is", "Once upon a time", "def add(a, b):", "1, 2, 3,"];
 
-    static async Task<LanguageModel> Load(int threads = 2, int context = 0, WhenFull whenFull = WhenFull.Refuse)
+    static async Task<LanguageModel> Load(int threads = 2, int context = 0, bool shift = false)
     {
         var folder = Shared.Folder("lm");
-        return await LanguageModel.LoadAsync(Path.Combine(folder, "SmolLM2-135M-Instruct.Q4_1.gguf"), new() { ContextLength = context, WhenFull = whenFull, Compile = new() { Threads = threads } });
+        return await LanguageModel.LoadAsync(Path.Combine(folder, "SmolLM2-135M-Instruct.Q4_1.gguf"), new() { ContextLength = context, ContextShift = shift, Compile = new() { Threads = threads } });
     }
 
     static async Task<string> Text(IAsyncEnumerable<string> parts)
@@ -49,7 +49,7 @@ public class LanguageModelTests
         int[] Alone(int[] prompt)
         {
             var (sequence, tokens) = (decoder.Begin(), new List<int>());
-            for (var next = Sampler.Largest(decoder.Run(new Fed(sequence, prompt))); tokens.Count < 24; next = Sampler.Largest(decoder.Run(new Fed(sequence, new[] { next }))))
+            for (var next = Sampler.Largest(decoder.Run(new Feed(sequence, prompt))); tokens.Count < 24; next = Sampler.Largest(decoder.Run(new Feed(sequence, new[] { next }))))
                 tokens.Add(next);
             decoder.End(sequence);
             return [.. tokens];
@@ -57,14 +57,14 @@ public class LanguageModelTests
         var expected = prompts.Select(Alone).ToArray();
         var sequences = prompts.Select(_ => decoder.Begin()).ToArray();
         var written = prompts.Select(_ => new List<int>()).ToArray();
-        var scores = decoder.Run([.. prompts.Select((p, i) => new Fed(sequences[i], p))]);
+        var scores = decoder.Run([.. prompts.Select((p, i) => new Feed(sequences[i], p))]);
         while (true)
         {
             for (var i = 0; i < prompts.Length; i++)
                 written[i].Add(Sampler.Largest(scores.Slice(i * decoder.Vocabulary, decoder.Vocabulary)));
             if (written[0].Count == 24)
                 break;
-            scores = decoder.Run([.. written.Select((w, i) => new Fed(sequences[i], new[] { w[^1] }))]);
+            scores = decoder.Run([.. written.Select((w, i) => new Feed(sequences[i], new[] { w[^1] }))]);
         }
         Assert.Equal(expected, written.Select(w => w.ToArray()));
     }
@@ -76,7 +76,7 @@ public class LanguageModelTests
         var e = await Assert.ThrowsAsync<SoftmodelException>(() => Text(refusing.ChatAsync(question, Tokens(48))));
         Assert.Contains("make the context larger", e.Message, StringComparison.Ordinal);
         Assert.StartsWith("12 times", await Text(refusing.ChatAsync(question, Tokens(5))), StringComparison.Ordinal);
-        using var forgetting = await Load(context: 48, whenFull: WhenFull.Forget);
+        using var forgetting = await Load(context: 48, shift: true);
         Assert.NotEmpty(await Text(forgetting.ChatAsync(question, Tokens(60))));
     }
 
@@ -86,7 +86,7 @@ public class LanguageModelTests
         using var model = await Load();
         var stopped = await Text(model.ChatAsync(question, new() { MaxTokens = 48, Stop = ["problem"] }));
         Assert.Equal("12 times 7 is a classic ", stopped);
-        Assert.Equal(Ended.Stopped, model.Last.Ended);
+        Assert.Equal(FinishReason.Stop, model.Last.FinishReason);
         var drawn = new GenerationOptions { MaxTokens = 20, Sampling = new() { Temperature = 1, TopP = 0.9, Seed = 5 } };
         Assert.Equal(await Text(model.ChatAsync(question, drawn)), await Text(model.ChatAsync(question, drawn)));
     }
@@ -118,7 +118,7 @@ public class LanguageModelTests
     public async Task An_empty_prompt_and_odd_options_are_refused_by_name()
     {
         using var model = await Load();
-        Assert.Contains("temperature", (await Assert.ThrowsAsync<SoftmodelException>(() => Text(model.ChatAsync(question, new() { Sampling = new() { Temperature = -1 } })))).Message, StringComparison.Ordinal);
+        Assert.Contains("Temperature", (await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => Text(model.ChatAsync(question, new() { Sampling = new() { Temperature = -1 } })))).Message, StringComparison.Ordinal);
         // This model has a token with which a text begins.
         Assert.NotNull(await Text(model.CompleteAsync("", Tokens(2))));
     }

@@ -1,7 +1,7 @@
 using Softmodel.Compile;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
-using Softmodel.Import.Families;
+using Softmodel.Language;
 using Softmodel.ModelTests.Families;
 using Softmodel.Runtime;
 
@@ -25,10 +25,10 @@ public class TapTests
             long[] dims = [.. input.Shape.Dims.Select(d => d.Evaluate(Size))];
             return input.Name switch
             {
-                Transformer.Tokens => Tensor.Vector<long>(1, 2, 3),
-                Transformer.Positions or Transformer.Cells or Transformer.CellPositions => Tensor.Vector<long>(0, 1, 2),
-                Transformer.CellSequences => Tensor.Vector<long>(1, 1, 1),
-                Transformer.Wanted => Tensor.Vector(Tokens - 1L),
+                SequenceInputs.Tokens => Tensor.Vector<long>(1, 2, 3),
+                SequenceInputs.Positions or SequenceInputs.Cells or SequenceInputs.CellPositions => Tensor.Vector<long>(0, 1, 2),
+                SequenceInputs.CellSequences => Tensor.Vector<long>(1, 1, 1),
+                SequenceInputs.Wanted => Tensor.Vector(Tokens - 1L),
                 _ => Tensor.Of(input.Type.Element, dims, new double[Tensor.CountOf(dims)]),
             };
         }

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Softmodel.Import.Gguf;
 using Softmodel.Language.Chat;
 using Softmodel.Language.Tokens;
+using Softmodel.Language;
 
 namespace Softmodel.ModelTests.Language;
 

@@ -22,7 +22,7 @@ public sealed unsafe class AllocationTests : IDisposable
     {
         var cancel = TestContext.Current.CancellationToken;
         VoiceFolder.Of("tts-en").Wait(cancel);
-        using var model = Model.LoadAsync("tts-en", cancel: cancel).Result;
+        using var model = Model.LoadAsync("tts-en", cancellationToken: cancel).Result;
         var compiled = model.Compile(new() { Threads = threads });
         return (compiled, VoiceLibraryTests.Line("tts-en", compiled).Result.For(compiled.Inputs.Select(i => i.Name)));
     }

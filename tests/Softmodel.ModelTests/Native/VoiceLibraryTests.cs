@@ -65,7 +65,7 @@ public sealed class VoiceLibraryTests(ITestOutputHelper output) : IDisposable
     public async Task Code_for_every_width_finds_the_weights_at_the_same_place(string voice)
     {
         await VoiceFolder.Of(voice);
-        using var model = await Model.LoadAsync(voice, cancel: TestContext.Current.CancellationToken);
+        using var model = await Model.LoadAsync(voice, cancellationToken: TestContext.Current.CancellationToken);
         var program = Lower.Program(model.Graph);
         (string, long)[] Places(int width) => [.. ProgramCode.Write(program, width).Weights.Items.Select(i => (i.Buffer.Name, i.Offset))];
         Assert.Equal(Places(256), Places(512));
@@ -128,7 +128,7 @@ public sealed class VoiceLibraryTests(ITestOutputHelper output) : IDisposable
         const string text = "Who goes there? It is 7:30.";
         var folder = Path.Combine(root, "line");
         Assert.Equal(0, await CommandLine.Run(["say", "tts-en", text, "--seed", "5", "--pause", "0", "--inputs", folder], new StringWriter(), new StringWriter(), cancel));
-        using var voice = await Voice.LoadAsync("tts-en", cancel: cancel);
+        using var voice = await Voice.LoadAsync("tts-en", cancellationToken: cancel);
         var spoken = voice.Stream(text, new() { Seed = 5, Pause = 0 }, cancel).Select(s => MemoryMarshal.AsBytes(s.Samples.Span).ToArray()).ToArray();
         var lines = File.ReadAllLines(Path.Combine(folder, "arguments"));
         Assert.Equal(2, lines.Length);

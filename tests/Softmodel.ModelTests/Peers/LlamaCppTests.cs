@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Softmodel.Cli.Peers;
-using Softmodel.Language.Tokens;
+using Softmodel.Language;
 using Softmodel.ModelTests.Native;
 
 namespace Softmodel.ModelTests.Peers;

@@ -1,6 +1,7 @@
 using Softmodel.Cli.Peers;
 using Softmodel.Cli.Verify;
 using Softmodel.Cli.Workloads;
+using Softmodel.Load;
 using Softmodel.Sources;
 using Softmodel.Speech;
 
@@ -18,15 +19,15 @@ public sealed class KokoroTests(ITestOutputHelper output)
         foreach (var voice in voices)
         {
             var files = await VoiceFolder.Of(voice.Name);
-            using var model = await Model.LoadAsync(voice.Name, cancel: TestContext.Current.CancellationToken);
-            Assert.All(SpokenLine.OfFiveWords(files, [.. model.Imported.Inputs.Select(v => Model.Info(v.Name, v.Type))]).Inputs, i => Assert.True(i.Value.Count > 0, $"{voice.Name} {i.Key}"));
+            using var model = await Model.LoadAsync(voice.Name, cancellationToken: TestContext.Current.CancellationToken);
+            Assert.All(SpokenLine.OfFiveWords(files, model.Imported.ArgumentInfos).Inputs, i => Assert.True(i.Value.Count > 0, $"{voice.Name} {i.Key}"));
         }
     }
 
     [Fact]
     public async Task A_Piper_voice_s_own_file_tells_its_symbols()
     {
-        var profile = VoiceProfile.Read(await VoiceFolder.Of("piper-curie"));
+        var profile = VoiceFiles.Read(await VoiceFolder.Of("piper-curie"));
         Assert.Equal((157, 22050, 1), (profile.Symbols.Count, profile.SampleRate, profile.Speakers));
         Assert.Equal((3, 20, 59, 154, 129), (profile.Symbols[" "], profile.Symbols["h"], profile.Symbols["ə"], profile.Symbols["g"], profile.Symbols["ⱱ"]));
     }
@@ -36,7 +37,7 @@ public sealed class KokoroTests(ITestOutputHelper output)
     {
         Assert.SkipUnless(Shared.AreAllCases, "it takes a minute to compile: SOFTMODEL_ALL_CASES=1 runs it");
         var files = await VoiceFolder.Of("kokoro");
-        using var voice = await Voice.LoadAsync("kokoro", new() { Threads = 2 }, cancel: TestContext.Current.CancellationToken);
+        using var voice = await Voice.LoadAsync("kokoro", new() { Compile = new() { Threads = 2 } }, cancellationToken: TestContext.Current.CancellationToken);
         var heart = options with { Speaker = voice.Profile.SpeakerOf("af_heart") };
         const string text = "həlˈoʊ wˈɜːld.";
         var sound = voice.Speak(text, heart);

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Softmodel.Speech;
+using Softmodel.Load;
 
 namespace Softmodel.ModelTests.Speech;
 
@@ -9,7 +9,7 @@ public class PronouncerTests
     public async Task Compiled_network_says_what_plain_loops_say()
     {
         var path = (await VoiceFolder.Of("tts-en")).File("g2p");
-        using var pronouncer = Pronouncer.Load(path, null);
+        using var pronouncer = PronouncerNetwork.Load(path, null);
         var plain = new PlainNetwork(path);
         var random = new Random(7);
         var words = Enumerable.Range(0, Shared.AreAllCases ? 490 : 90).Select(_ => new string([.. Enumerable.Range(0, random.Next(1, 15)).Select(_ => "etaoinshrdlucmfwypvbgkqjxz"[(int)(26 * Math.Pow(random.NextDouble(), 1.5))])]))

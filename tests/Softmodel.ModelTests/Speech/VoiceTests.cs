@@ -9,7 +9,7 @@ public sealed class VoiceTests
     static async Task<Voice> Load(string name)
     {
         await VoiceFolder.Of(name);
-        return await Voice.LoadAsync(name, new() { Threads = 2 });
+        return await Voice.LoadAsync(name, new() { Compile = new() { Threads = 2 } });
     }
 
     [Fact]
@@ -64,7 +64,7 @@ public sealed class VoiceTests
         using var stop = new CancellationTokenSource();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
         {
-            await foreach (var _ in voice.StreamAsync(text, cancel: stop.Token))
+            await foreach (var _ in voice.StreamAsync(text, cancellationToken: stop.Token))
                 stop.Cancel();
         });
         Assert.True(all.SequenceEqual(voice.Speak(text).Samples.ToArray()));

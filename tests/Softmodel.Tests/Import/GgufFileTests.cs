@@ -1,5 +1,6 @@
 using Softmodel.Import;
 using Softmodel.Import.Gguf;
+using Softmodel.Language.Tokens;
 
 namespace Softmodel.Tests.Import;
 

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using CsCheck;
 using Softmodel.Language.Tokens;
+using Softmodel.Language;
 
 namespace Softmodel.Tests.Language;
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Softmodel.Load;
 using Softmodel.Runtime;
 using Softmodel.Speech;
 
@@ -27,7 +28,7 @@ public sealed class KokoroTests : IDisposable
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
-    VoiceProfile Read() => VoiceProfile.Read(new("made-up", folder, [new("model", Path.Combine(folder, "model.onnx"), 0, null)], new(null)));
+    VoiceProfile Read() => VoiceFiles.Read(new("made-up", folder, [new("model", Path.Combine(folder, "model.onnx"), 0, null)], new(null)));
 
     static Utterance[] Given(VoiceProfile profile, string phonemes, int speaker = 0, int most = 200) =>
         [.. Voice.Utterances(profile, (_, _, _) => throw new InvalidOperationException(), phonemes, new() { Kind = TextKind.Phonemes, Speaker = speaker, MaxPhonemes = most }, default)];

@@ -1,7 +1,7 @@
 using Softmodel.Cli.Workloads;
+using Softmodel.Load;
 using Softmodel.Runtime;
 using Softmodel.Sources;
-using Softmodel.Speech;
 
 namespace Softmodel.Tests.Speech;
 
@@ -26,7 +26,7 @@ public sealed class VoiceProfileTests : IDisposable
     public void A_file_of_tokens_that_is_no_table_of_symbols_is_refused_by_name(string tokens, string why)
     {
         var model = Model(tokens);
-        var refused = Assert.Throws<SoftmodelException>(() => VoiceProfile.Read(model)).Message;
+        var refused = Assert.Throws<SoftmodelException>(() => VoiceFiles.Read(model)).Message;
         Assert.Contains("tokens.js' does not describe a voice: ", refused);
         Assert.Contains(why, refused);
         Assert.Null(SpokenLine.OfSpeakers(model, [new TensorInfo("input", ElementType.Int64, "1", "N")]));

@@ -43,9 +43,9 @@ static class NativeBuild
     /// <param name="folder">The folder; files of an earlier build are replaced when all is done, and not before.</param>
     /// <param name="options">How.</param>
     /// <param name="progress">Is told what is being done.</param>
-    /// <param name="cancel">Stops the build, and leaves nothing of it.</param>
+    /// <param name="cancellationToken">Stops the build, and leaves nothing of it.</param>
     /// <exception cref="SoftmodelException">A tool is missing or fails, or the folder can't be written to.</exception>
-    public static async Task<NativeResult> Run(NativeModel model, string folder, NativeOptions options, IProgress<string>? progress = null, CancellationToken cancel = default)
+    public static async Task<NativeResult> Run(NativeModel model, string folder, NativeOptions options, IProgress<string>? progress = null, CancellationToken cancellationToken = default)
     {
         var clock = Stopwatch.StartNew();
         if (!machines.TryGetValue(options.Target, out var machine))
@@ -75,28 +75,32 @@ static class NativeBuild
             progress?.Report("compiling C#");
             var words = Templates.Words(model, library, machine.Images.Select(i => i.Width), options.EmbedWeights);
             words["HASH"] = string.Join(", ", hash);
-            var plan = Plan(work, options.Target, machine, cancel);
-            await Task.WhenAll(machine.Images.Select(image => Task.Run(() => Assemble(model, image, words, work, cancel), cancel)));
+            var plan = Plan(work, options.Target, machine, cancellationToken);
+            await Task.WhenAll(machine.Images.Select(image => Task.Run(() => Assemble(model, image, words, work, cancellationToken), cancellationToken)));
             await plan;
 
             progress?.Report("compiling to machine code");
-            await Task.WhenAll(machine.Images.Select(image => Compile(image, work, prefix, cancel)));
+            await Task.WhenAll(machine.Images.Select(image => Compile(image, work, prefix, cancellationToken)));
 
             progress?.Report("linking");
             foreach (var (file, text) in new[] { ($"{model.Prefix}.h", "model.h"), ("sample.c", "sample.c"), ("sample.py", "sample.py") })
-                await File.WriteAllTextAsync(Path.Combine(stage, file), Templates.Fill(text, words), cancel);
-            await Link(model, machine, words, options.EmbedWeights ? weights : null, Path.Combine(stage, library), stage, work, prefix, cancel);
-            foreach (var (extension, write) in model.Beside)
+                await File.WriteAllTextAsync(Path.Combine(stage, file), Templates.Fill(text, words), cancellationToken);
+            await Link(model, machine, words, options.EmbedWeights ? weights : null, Path.Combine(stage, library), stage, work, prefix, cancellationToken);
+            foreach (var (name, write) in model.Beside)
             {
-                using var stream = File.Create(Path.Combine(stage, model.Prefix + extension));
+                var path = Path.Combine(stage, name);
+                Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+                using var stream = File.Create(path);
                 write(stream);
             }
+            foreach (var (name, part) in model.Parts)
+                await Run(part, Path.Combine(stage, name), options with { Name = null }, progress, cancellationToken);
             if (options.EmbedWeights)
                 File.Delete(weights);
             var code = new FileInfo(Path.Combine(stage, library)).Length - (options.EmbedWeights ? weightBytes : 0);
             Describe(model, machine, options, library, hash, code, weightBytes, stage);
             Licences(model, work, stage);
-            cancel.ThrowIfCancellationRequested();
+            cancellationToken.ThrowIfCancellationRequested();
             Publish(stage, folder);
             return new NativeResult(Path.Combine(folder, library), code, weightBytes, clock.Elapsed.TotalSeconds);
         }
@@ -111,39 +115,39 @@ static class NativeBuild
         }
     }
 
-    static void Assemble(NativeModel model, Image image, Dictionary<string, string> words, string work, CancellationToken cancel)
+    static void Assemble(NativeModel model, Image image, Dictionary<string, string> words, string work, CancellationToken cancellationToken)
     {
         var exporting = Templates.Fill("Exports.cs.txt", new Dictionary<string, string>(words) { ["WIDTH"] = $"{image.Width}" });
-        File.WriteAllBytes(Path.Combine(work, $"{image.Width}.dll"), InProcess.Assemble([model.Source(image.Width), exporting], cancel));
+        File.WriteAllBytes(Path.Combine(work, $"{image.Width}.dll"), InProcess.Assemble([model.Source(image.Width), exporting], cancellationToken));
     }
 
     /// <summary>Leaves the path of the compiler, its options and the runtime's libraries in files, as the SDK knows them.</summary>
-    static async Task Plan(string work, string target, Machine machine, CancellationToken cancel)
+    static async Task Plan(string work, string target, Machine machine, CancellationToken cancellationToken)
     {
         var project = Path.Combine(work, "plan.csproj");
         await File.WriteAllTextAsync(project, Templates.Fill("plan.proj", new Dictionary<string, string>
         {
             ["TARGET"] = target,
             ["BASELINE"] = machine.Images[0].Instructions,
-        }), cancel);
+        }), cancellationToken);
         var dotnet = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") is { Length: > 0 } host ? host : "dotnet";
-        await Tool.Run(dotnet, ["msbuild", project, "-restore", "-t:Plan", "-nologo", "-v:q", "-nodeReuse:false"], work, cancel);
+        await Tool.Run(dotnet, ["msbuild", project, "-restore", "-t:Plan", "-nologo", "-v:q", "-nodeReuse:false"], work, cancellationToken);
     }
 
-    static async Task Compile(Image image, string work, string prefix, CancellationToken cancel)
+    static async Task Compile(Image image, string work, string prefix, CancellationToken cancellationToken)
     {
         string File(string extension) => Path.Combine(work, $"{image.Width}.{extension}");
-        var options = (await System.IO.File.ReadAllLinesAsync(Path.Combine(work, "ilc.options"), cancel))
+        var options = (await System.IO.File.ReadAllLinesAsync(Path.Combine(work, "ilc.options"), cancellationToken))
             .Where(o => o.StartsWith('-') && !o.StartsWith("-o:") && !o.StartsWith("--exportsfile:") && !o.StartsWith("--instruction-set:"))
             .Concat([File("dll"), $"-o:{File("managed.o")}", $"-r:{typeof(CompiledModel).Assembly.Location}", $"--instruction-set:{image.Instructions}", "--Ot"]);
-        await System.IO.File.WriteAllLinesAsync(File("rsp"), options, cancel);
-        var compiler = (await System.IO.File.ReadAllTextAsync(Path.Combine(work, "ilc.path"), cancel)).Trim().Replace('\\', '/');
-        await Tool.Run(compiler, [$"@{File("rsp")}"], work, cancel);
+        await System.IO.File.WriteAllLinesAsync(File("rsp"), options, cancellationToken);
+        var compiler = (await System.IO.File.ReadAllTextAsync(Path.Combine(work, "ilc.path"), cancellationToken)).Trim().Replace('\\', '/');
+        await Tool.Run(compiler, [$"@{File("rsp")}"], work, cancellationToken);
 
         // Everything but the exports becomes private to the image, so that images can stand side by side in one library.
-        var libraries = (await System.IO.File.ReadAllLinesAsync(Path.Combine(work, "libraries"), cancel))
+        var libraries = (await System.IO.File.ReadAllLinesAsync(Path.Combine(work, "libraries"), cancellationToken))
             .Select(l => l.Trim().Replace('\\', '/')).Where(l => l.Length > 0 && !unused.Any(u => Path.GetFileName(l).StartsWith(u, StringComparison.Ordinal)));
-        await Tool.Run(prefix + "ld", ["-r", "--force-group-allocation", "-o", File("whole.o"), File("managed.o"), .. libraries], work, cancel);
+        await Tool.Run(prefix + "ld", ["-r", "--force-group-allocation", "-o", File("whole.o"), File("managed.o"), .. libraries], work, cancellationToken);
         await Tool.Run(prefix + "objcopy", [
             "--strip-debug",
             .. sections.SelectMany(s => new[]
@@ -153,14 +157,14 @@ static class NativeBuild
                 "--redefine-sym", $"__stop_{s}=__stop_{s}_{image.Width}",
             }),
             .. exports.SelectMany(e => new[] { "--redefine-sym", $"{e}={e}_{image.Width}", $"--keep-global-symbol={e}_{image.Width}" }),
-            File("whole.o"), File("o")], work, cancel);
+            File("whole.o"), File("o")], work, cancellationToken);
     }
 
-    static async Task Link(NativeModel model, Machine machine, Dictionary<string, string> words, string? embedded, string library, string headers, string work, string prefix, CancellationToken cancel)
+    static async Task Link(NativeModel model, Machine machine, Dictionary<string, string> words, string? embedded, string library, string headers, string work, string prefix, CancellationToken cancellationToken)
     {
         string File(string name) => Path.Combine(work, name);
-        await System.IO.File.WriteAllTextAsync(File("shim.c"), Templates.Fill("shim.c", words), cancel);
-        await System.IO.File.WriteAllTextAsync(File("exports"), $"{{ global: {model.Prefix}_*; local: *; }};", cancel);
+        await System.IO.File.WriteAllTextAsync(File("shim.c"), Templates.Fill("shim.c", words), cancellationToken);
+        await System.IO.File.WriteAllTextAsync(File("exports"), $"{{ global: {model.Prefix}_*; local: *; }};", cancellationToken);
         if (embedded is not null)
         {
             await System.IO.File.WriteAllTextAsync(File("weights.s"), $"""
@@ -171,7 +175,7 @@ static class NativeBuild
                 SoftmodelWeightsEnd: .byte 0
                 .section .note.GNU-stack,"",%progbits
 
-                """, cancel);
+                """, cancellationToken);
         }
         // The runtime within the library can't be unloaded: closing the library leaves it where it is.
         await Tool.Run(CCompiler(prefix), [
@@ -180,7 +184,7 @@ static class NativeBuild
             .. machine.Images.Select(i => File($"{i.Width}.o")),
             $"-Wl,--version-script={File("exports")}", $"-Wl,-soname,{Path.GetFileName(library)}",
             "-Wl,--gc-sections,--as-needed,--eh-frame-hdr,--discard-all,--strip-all,--build-id=none,-z,relro,-z,now,-z,nodelete,-z,noexecstack",
-            "-lm", "-lpthread", "-ldl"], work, cancel);
+            "-lm", "-lpthread", "-ldl"], work, cancellationToken);
     }
 
     /// <summary>What the names of tools begin with: nothing where the target is the machine that builds.</summary>
@@ -245,7 +249,10 @@ static class NativeBuild
             return;
         }
         // The library refuses weights of another build, so that a reader between two moves gets an error and no nonsense.
-        foreach (var file in Directory.GetFiles(stage).OrderBy(f => Path.GetFileName(f) == "MODEL.json"))
-            File.Move(file, Path.Combine(folder, Path.GetFileName(file)), overwrite: true);
+        foreach (var file in Directory.GetFiles(stage, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(stage, f)).OrderBy(f => f == "MODEL.json"))
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.Combine(folder, file))!);
+            File.Move(Path.Combine(stage, file), Path.Combine(folder, file), overwrite: true);
+        }
     }
 }

@@ -1,3 +1,4 @@
+using Softmodel.Lowering;
 using Softmodel.Runtime;
 
 namespace Softmodel.Emit.Native;
@@ -17,8 +18,27 @@ sealed record NativeModel(
     IReadOnlyList<TensorInfo> Outputs,
     string Licence)
 {
-    /// <summary>Files that lie beside the library, by what follows the prefix in their names.</summary>
-    public IReadOnlyList<(string Extension, Action<Stream> Write)> Beside { get; init; } = [];
+    /// <summary>What a program becomes.</summary>
+    /// <param name="name">Its name, in the words of its users.</param>
+    /// <param name="program">Its kernels.</param>
+    /// <param name="schedule">How it is computed with vectors of so many bits.</param>
+    /// <param name="licence">The text of the licence that the weights are under.</param>
+    public static NativeModel Of(string name, LoweredProgram program, Func<int, Schedule> schedule, string licence)
+    {
+        var codes = new Dictionary<int, ProgramSource>();
+        ProgramSource Code(int width)
+        {
+            lock (codes)
+                return codes.TryGetValue(width, out var code) ? code : codes[width] = ProgramCode.Write(schedule(width));
+        }
+        return new(name, width => Code(width).Source, stream => Code(256).Weights.Write(stream), program.Graph.ArgumentInfos, program.Graph.ResultInfos, licence);
+    }
+
+    /// <summary>Files that lie beside the library, by their names.</summary>
+    public IReadOnlyList<(string Name, Action<Stream> Write)> Beside { get; init; } = [];
+
+    /// <summary>Other networks that it is used with, each in a folder of its own within that of the library, by the folder's name.</summary>
+    public IReadOnlyList<(string Folder, NativeModel Model)> Parts { get; init; } = [];
 
     /// <summary>What names of functions, types and files begin with; made of <see cref="Name"/> unless it is given.</summary>
     public string Prefix { get; init; } = CName.Of(Name);

@@ -10,9 +10,9 @@ static class Tool
     /// <param name="program">Its name or path.</param>
     /// <param name="arguments">What it is given, each as it is.</param>
     /// <param name="folder">Where it runs.</param>
-    /// <param name="cancel">Ends it.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="SoftmodelException">It is not installed, or it failed; the message has the end of what it said.</exception>
-    public static async Task Run(string program, IEnumerable<string> arguments, string folder, CancellationToken cancel)
+    public static async Task Run(string program, IEnumerable<string> arguments, string folder, CancellationToken cancellationToken)
     {
         var start = new ProcessStartInfo(program, arguments)
         {
@@ -40,8 +40,8 @@ static class Tool
             process.StandardInput.Close();
             try
             {
-                var said = await Task.WhenAll(process.StandardOutput.ReadToEndAsync(cancel), process.StandardError.ReadToEndAsync(cancel));
-                await process.WaitForExitAsync(cancel);
+                var said = await Task.WhenAll(process.StandardOutput.ReadToEndAsync(cancellationToken), process.StandardError.ReadToEndAsync(cancellationToken));
+                await process.WaitForExitAsync(cancellationToken);
                 if (process.ExitCode != 0)
                     throw new SoftmodelException($"'{Path.GetFileName(program)}' failed with exit code {process.ExitCode}: {Tail(string.Join("\n", said))}");
             }

@@ -1,5 +1,6 @@
 using Softmodel.Graphs;
 using Softmodel.Import.Onnx.Operators;
+using Softmodel.Language;
 using Softmodel.Runtime;
 
 namespace Softmodel.Import.Families;
@@ -16,18 +17,11 @@ namespace Softmodel.Import.Families;
 /// </remarks>
 internal sealed class Transformer
 {
-    /// <summary>The names of the inputs and outputs.</summary>
-    public const string Tokens = "tokens", Positions = "positions", Sequences = "sequences", Cells = "cells",
-        CellPositions = "cell_positions", CellSequences = "cell_sequences", Wanted = "wanted", Kept = "kept", LogitsName = "logits", HiddenName = "hidden";
-
     // The product of the last two is an int.
     const int MostLayers = 10_000, MostHeads = 1 << 13, MostHeadSize = 1 << 13;
 
     // So many missing weights are not named one by one, and are looked for no further.
     const int MostMissing = 1000;
-
-    /// <summary>The most sequences that a decoder tells apart.</summary>
-    public const int MostSequences = 63;
 
     readonly GraphBuilder builder;
     readonly Checkpoint checkpoint;
@@ -42,7 +36,7 @@ internal sealed class Transformer
     {
         this.checkpoint = checkpoint;
         builder = new(checkpoint.Settings.Text("model_type")!, folding);
-        (tokens, positions, sequences) = (Input(Tokens, "n"), Input(Positions, "n"), Input(Sequences, "n"));
+        (tokens, positions, sequences) = (Input(SequenceInputs.Tokens, "n"), Input(SequenceInputs.Positions, "n"), Input(SequenceInputs.Sequences, "n"));
     }
 
     Term Input(string name, string size) => new(builder, builder.Input(name, new(ElementType.Int64, new(Dim.Symbol(size)))));
@@ -233,9 +227,9 @@ internal sealed class Transformer
     /// <param name="softcap">The largest that a product becomes; 0 for any.</param>
     public Term Attend(int layer, Term q, Term k, Term v, double scale, int window = 0, double softcap = 0)
     {
-        cells ??= Input(Cells, "n");
-        cellPositions ??= Input(CellPositions, "cells");
-        cellSequences ??= Input(CellSequences, "cells");
+        cells ??= Input(SequenceInputs.Cells, "n");
+        cellPositions ??= Input(SequenceInputs.CellPositions, "cells");
+        cellSequences ??= Input(SequenceInputs.CellSequences, "cells");
         builder.Origin = builder.Origin with { Node = $"layers.{layer}.attention" };
         var (keys, values) = (Keep($"layers.{layer}.keys", k), Keep($"layers.{layer}.values", v));
         var key = ("causal", window.ToString(System.Globalization.CultureInfo.InvariantCulture));
@@ -299,7 +293,7 @@ internal sealed class Transformer
     /// <param name="constant">What is the same for all tokens.</param>
     public Term Recur(string name, long[] sizes, Term[] xs, Func<Term, Term[], (Term State, Term Result)> step, Term constant)
     {
-        kept ??= Input(Kept, "slots");
+        kept ??= Input(SequenceInputs.Kept, "slots");
         var before = new Term(builder, builder.Input(name, new(ElementType.Float32, new([Dim.Symbol("slots"), .. Shape.Of(sizes).Dims]))));
         var start = before * kept.Value.Cast(ElementType.Float32).Unsqueeze([.. Enumerable.Range(1, sizes.Length)]);
         var length = new Term(builder, builder.Sizes((Dim[])[tokens.Shape[0]], Shape.Scalar));
@@ -317,7 +311,7 @@ internal sealed class Transformer
     /// <summary>The rows of the tokens whose results are wanted.</summary>
     public Term OfWanted(Term x)
     {
-        wanted ??= Input(Wanted, "wanted");
+        wanted ??= Input(SequenceInputs.Wanted, "wanted");
         return x.Gather(wanted.Value, 0);
     }
 
@@ -331,11 +325,11 @@ internal sealed class Transformer
         var logits = Linear(x, Has($"{head}.weight") ? head : embeddings, Settings.Size("vocab_size")) * scale;
         if (Settings.Real("final_logit_softcapping", 0) is not 0 and var cap)
             logits = (logits * (1 / cap)).Map(Functions.Tanh) * cap;
-        outputs.Add((LogitsName, As(logits, Role.Logits).Value));
+        outputs.Add((SequenceInputs.Logits, As(logits, Role.Logits).Value));
     }
 
     /// <summary>Gives the stream of every token.</summary>
-    public void Hidden(Term x) => outputs.Add((HiddenName, x.Value));
+    public void Hidden(Term x) => outputs.Add((SequenceInputs.Hidden, x.Value));
 
     SoftmodelException Missing() => new($"{checkpoint.Path}: {(missing.Count > MostMissing ? "more than " : "")}{Math.Min(missing.Count, MostMissing)} weights are missing: {string.Join(", ", missing.Take(10))}{(missing.Count > 10 ? ", ..." : "")}; fetch the model again, or mend its settings");
 

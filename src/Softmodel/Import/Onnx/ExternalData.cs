@@ -1,4 +1,5 @@
 using System.Globalization;
+using Softmodel.Runtime;
 
 namespace Softmodel.Import.Onnx;
 

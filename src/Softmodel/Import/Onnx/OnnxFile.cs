@@ -1,3 +1,4 @@
+using Softmodel.Runtime;
 namespace Softmodel.Import.Onnx;
 
 /// <summary>

@@ -1,0 +1,90 @@
+using Softmodel.Runtime;
+
+namespace Softmodel.Language;
+
+/// <summary>Tokens that a decoder is to read.</summary>
+/// <param name="Sequence">The sequence that they go on.</param>
+/// <param name="Tokens">The tokens, at least one.</param>
+/// <param name="AllLogits">Whether the logits after every one of them are wanted, rather than after the last.</param>
+readonly record struct Feed(int Sequence, ReadOnlyMemory<int> Tokens, bool AllLogits = false);
+
+/// <summary>A compiled decoder and what it has read.</summary>
+abstract class Decoder : IDisposable
+{
+    /// <summary>Reads a compiled model.</summary>
+    /// <param name="model">The model, which the decoder takes over.</param>
+    protected Decoder(CompiledModel model) => (Model, Vocabulary) = (model, (int)model.Outputs[0].Sizes[^1]);
+
+    /// <summary>The decoder of a compiled model, of one of our architectures or an ONNX export.</summary>
+    /// <param name="model">The model, which the decoder takes over.</param>
+    /// <param name="contextLength">How many tokens a sequence may have.</param>
+    /// <param name="shifts">Whether a full context drops its oldest tokens, rather than refusing more.</param>
+    /// <param name="quantisesPerRun">Whether the scale of what is quantised depends on all tokens of a run.</param>
+    public static Decoder Of(CompiledModel model, int contextLength, bool shifts = false, bool quantisesPerRun = false) =>
+        ExportDecoder.Takes(model.Inputs) ? new ExportDecoder(model, contextLength, quantisesPerRun) : new SequenceDecoder(model, contextLength, shifts);
+
+    /// <summary>The compiled model.</summary>
+    public CompiledModel Model { get; }
+
+    /// <summary>How many logits there are for each token.</summary>
+    public int Vocabulary { get; }
+
+    /// <summary>How many tokens a sequence may have.</summary>
+    public abstract int ContextLength { get; }
+
+    /// <summary>How many sequences it can hold at once.</summary>
+    public abstract int MostSequences { get; }
+
+    /// <summary>Whether a sequence can be taken back to an earlier token and be as if what came after had never been read.</summary>
+    public abstract bool CanTruncate { get; }
+
+    /// <summary>Whether what a run gives depends on which tokens are read in it.</summary>
+    public virtual bool QuantisesPerRun => false;
+
+    /// <summary>Begins a sequence; there are fewer than <see cref="MostSequences"/>.</summary>
+    public abstract int Begin();
+
+    /// <summary>Begins a sequence with the first tokens of another, where <see cref="CanTruncate"/> and there are fewer than <see cref="MostSequences"/>.</summary>
+    public abstract int Fork(int sequence, int length);
+
+    /// <summary>Drops the tokens of a sequence from a position on.</summary>
+    public abstract void Truncate(int sequence, int length);
+
+    /// <summary>Ends a sequence.</summary>
+    public abstract void End(int sequence);
+
+    /// <summary>Makes room for more tokens of a sequence, or refuses them.</summary>
+    /// <exception cref="SoftmodelException">There is no room.</exception>
+    public abstract void Reserve(int sequence, int count);
+
+    /// <summary>Reads tokens, and gives the logits of what comes after those that are wanted, in the order in which they were fed.</summary>
+    /// <param name="feeds">What is read; a sequence at most once.</param>
+    /// <returns>[wanted, vocabulary]; valid until the next run.</returns>
+    /// <exception cref="SoftmodelException">There is no room, or a token is none of the vocabulary: nothing has been read.</exception>
+    public ReadOnlySpan<float> Run(params scoped ReadOnlySpan<Feed> feeds)
+    {
+        foreach (var feed in feeds)
+        {
+            foreach (var token in feed.Tokens.Span)
+            {
+                if ((uint)token >= (uint)Vocabulary)
+                    throw new ArgumentOutOfRangeException(nameof(feeds), token, $"there is no such token; the model knows 0 to {Vocabulary - 1}");
+            }
+            Reserve(feed.Sequence, feed.Tokens.Length);
+        }
+        return Compute(feeds);
+    }
+
+    /// <summary>Reads tokens for which there is room.</summary>
+    protected abstract ReadOnlySpan<float> Compute(scoped ReadOnlySpan<Feed> feeds);
+
+    /// <summary>What is said where there is no room.</summary>
+    protected static SoftmodelException Full(int count, int contextLength, int free) =>
+        new($"{count} tokens are to be read, and of the {contextLength} that a context has room for {free} are free; make the context larger, or let it shift");
+
+    /// <summary>An array with room for so many.</summary>
+    protected static long[] Sized(long[] array, int count) => array.Length >= count ? array : new long[Math.Max(count, array.Length * 2)];
+
+    /// <summary>Frees the model.</summary>
+    public void Dispose() => Model.Dispose();
+}

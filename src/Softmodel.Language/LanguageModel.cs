@@ -1,0 +1,174 @@
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.AI;
+using Softmodel.Language.Chat;
+using Softmodel.Language.Constraints;
+using Softmodel.Runtime;
+
+namespace Softmodel.Language;
+
+/// <summary>
+/// A language model, compiled: its weights and its tokenizer. It goes on with texts and answers in chats, as many at once as are
+/// asked for, from any threads; a <see cref="Session"/> is a context that is kept. What runs at the same time is batched.
+/// </summary>
+/// <example>
+/// <code>
+/// using var model = await LanguageModel.LoadAsync("smollm2");
+/// await foreach (var text in model.ChatAsync([new("user", "Name three rivers.")]))
+///     Console.Write(text);
+/// </code>
+/// </example>
+public sealed class LanguageModel : IDisposable
+{
+    // So many contexts of texts that have ended are kept, for others that begin alike.
+    const int MostIdle = 4;
+
+    readonly Batcher batcher;
+    readonly ChatTemplate? template;
+    readonly List<Session> idle = [];
+    readonly Lazy<TokenTree> tree;
+
+    internal LanguageModel(string name, string licence, Decoder decoder, Tokenizer tokenizer, ChatTemplate? template)
+    {
+        (Name, Licence, Tokenizer, this.template) = (name, licence, tokenizer, template);
+        batcher = new(decoder);
+        tree = new(() => new(tokenizer));
+    }
+
+    /// <summary>A name for messages.</summary>
+    public string Name { get; }
+
+    /// <summary>The text of the licence that the weights are under; empty where it is not known.</summary>
+    public string Licence { get; }
+
+    /// <summary>How many tokens a context has room for.</summary>
+    public int ContextLength => batcher.Decoder.ContextLength;
+
+    /// <summary>Whether the model has a chat template.</summary>
+    public bool CanChat => template is not null;
+
+    /// <summary>What text becomes for the model.</summary>
+    public Tokenizer Tokenizer { get; }
+
+    /// <summary>The compiled network. It must not be run while texts are written.</summary>
+    public CompiledModel Network => batcher.Decoder.Model;
+
+    /// <summary>What the text that ended last took; a session knows it of its own.</summary>
+    public TextReport Last { get; private set; }
+
+    /// <summary>The tokens that are text, for constraints.</summary>
+    internal TokenTree Tree => tree.Value;
+
+    /// <summary>The compiled model and what it has read.</summary>
+    internal Decoder Decoder => batcher.Decoder;
+
+    /// <summary>Opens a model that <c>softmodel build</c> has made.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="contextLength">How many tokens a context has room for; 0 for what the model was made for, but at most 4096.</param>
+    /// <param name="contextShift">Whether a context that is full drops its oldest tokens; by default an error says so, before anything is lost.</param>
+    /// <param name="threads">How many threads a run uses; 0 for the processor's cores. The texts do not depend on it.</param>
+    /// <exception cref="SoftmodelException">There is none, or it is damaged.</exception>
+    public static LanguageModel Open(string folder, int contextLength = 0, bool contextShift = false, int threads = 0) => BuiltText.OpenLanguageModel(folder, contextLength, contextShift, threads);
+
+    /// <summary>A session that has read nothing yet.</summary>
+    /// <exception cref="ObjectDisposedException">The model has been disposed of.</exception>
+    public Session NewSession() => new(this, batcher, new());
+
+    /// <summary>Goes on with a text.</summary>
+    /// <inheritdoc cref="Session.CompleteAsync" path="/param"/>
+    /// <returns>The text as it comes.</returns>
+    /// <exception cref="SoftmodelException">The prompt is empty where the model has no beginning of a text, or longer than the context.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
+    public IAsyncEnumerable<string> CompleteAsync(string prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
+        WriteAsync(TokensOf(prompt), options ?? new(), null, cancellationToken);
+
+    /// <summary>Answers in a chat.</summary>
+    /// <inheritdoc cref="Session.ChatAsync" path="/param"/>
+    /// <returns>The answer as it comes.</returns>
+    /// <exception cref="SoftmodelException">The model has no chat template, or it can't be rendered for these messages; or as <see cref="CompleteAsync"/>.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
+    public IAsyncEnumerable<string> ChatAsync(IEnumerable<ChatTurn> turns, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
+        WriteAsync(TokensOf(turns), options ?? new(), null, cancellationToken);
+
+    /// <inheritdoc cref="ChatAsync(IEnumerable{ChatTurn}, GenerationOptions?, CancellationToken)"/>
+    internal IAsyncEnumerable<string> ChatAsync(IEnumerable<ChatTurn> turns, GenerationOptions options, Action<TextReport> ended, CancellationToken cancellationToken) =>
+        WriteAsync(TokensOf(turns), options, ended, cancellationToken);
+
+    async IAsyncEnumerable<string> WriteAsync(int[] prompt, GenerationOptions options, Action<TextReport>? ended, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var session = Rent(prompt);
+        try
+        {
+            await foreach (var part in session.WriteAsync(prompt, options, cancellationToken).ConfigureAwait(false))
+                yield return part;
+        }
+        finally
+        {
+            Last = session.Last;
+            ended?.Invoke(session.Last);
+            Return(session);
+        }
+    }
+
+    /// <summary>The idle context that has most in common with a prompt, or a new one.</summary>
+    Session Rent(int[] prompt)
+    {
+        lock (idle)
+        {
+            if (idle.MaxBy(s => Common(s.Tokens, prompt)) is not { } session)
+                return NewSession();
+            idle.Remove(session);
+            return session;
+        }
+    }
+
+    static int Common(IReadOnlyList<int> a, int[] b)
+    {
+        var same = 0;
+        while (same < a.Count && same < b.Length && a[same] == b[same])
+            same++;
+        return same;
+    }
+
+    void Return(Session session)
+    {
+        lock (idle)
+        {
+            idle.Add(session);
+            if (idle.Count <= MostIdle)
+                return;
+            idle[0].Dispose();
+            idle.RemoveAt(0);
+        }
+    }
+
+    /// <summary>What the model is given for a text to go on with.</summary>
+    internal int[] TokensOf(string prompt) => Prompt(prompt, parsesSpecial: false);
+
+    /// <summary>What the model is given for a chat.</summary>
+    internal int[] TokensOf(IEnumerable<ChatTurn> turns) => Prompt(Render(turns), parsesSpecial: true);
+
+    /// <summary>A chat as the model reads it, up to where its answer begins.</summary>
+    /// <param name="turns">What was said so far.</param>
+    /// <exception cref="SoftmodelException">The model has no chat template, or it can't be rendered for these messages.</exception>
+    public string Render(IEnumerable<ChatTurn> turns) => template is { } form
+        ? form.Render([.. turns.Select(t => new Chat.ChatMessage(t.Role, t.Content))], new() { Begin = Written(Tokenizer.Begin), End = Written(Tokenizer.End) })
+        : throw new SoftmodelException($"{Name} has no chat template; use it to complete texts");
+
+    string Written(int? token) => token is { } number ? Tokenizer.NameOf(number) : "";
+
+    int[] Prompt(string text, bool parsesSpecial)
+    {
+        var tokens = Tokenizer.Encode(text, parsesSpecial);
+        if (!tokens.Take(Tokenizer.Before.Count).SequenceEqual(Tokenizer.Before))
+            tokens = [.. Tokenizer.Before, .. tokens];
+        return tokens.Length > 0 ? tokens
+            : Tokenizer.Begin is { } first ? [first]
+            : throw new SoftmodelException($"the prompt is empty, and {Name} has no token with which a text begins; write some words");
+    }
+
+    /// <summary>The model as a client of Microsoft.Extensions.AI; disposing of it leaves the model.</summary>
+    public IChatClient AsChatClient() => new ModelChatClient(this);
+
+    /// <summary>Frees the model; its sessions can't be used any more.</summary>
+    public void Dispose() => batcher.Dispose();
+}

@@ -1,0 +1,166 @@
+using System.Runtime.CompilerServices;
+
+namespace Softmodel.Language;
+
+/// <summary>
+/// A context of its own on a language model. Any number of sessions of a model may be used at once, from any threads: those that run
+/// at the same time are batched. One session does one thing at a time. What a prompt has in common with what the session has read
+/// is not read again.
+/// </summary>
+/// <example>
+/// <code>
+/// using var rules = model.NewSession();
+/// await rules.ReadAsync("You are a guard. Nobody passes. ");
+/// using var guard = rules.Fork();          // shares what has been read
+/// var logits = await guard.ReadAsync("\"Halt!\" ");
+/// </code>
+/// </example>
+public sealed class Session : IDisposable
+{
+    readonly Batcher batcher;
+    int busy;
+    bool disposed;
+
+    internal Session(LanguageModel model, Batcher batcher, Context context) => (Model, this.batcher, Context) = (model, batcher, context);
+
+    /// <summary>The model.</summary>
+    public LanguageModel Model { get; }
+
+    /// <summary>The tokens that have been read, of prompts and of what was written.</summary>
+    public IReadOnlyList<int> Tokens => Context.Tokens;
+
+    /// <summary>What the last text took, once it has ended.</summary>
+    public TextReport Last { get; private set; }
+
+    internal Context Context { get; }
+
+    /// <summary>Goes on with a text.</summary>
+    /// <param name="prompt">The text from its beginning; control tokens in it are text like any other.</param>
+    /// <param name="options">How.</param>
+    /// <param name="cancellationToken">Stops it between tokens; what has come stays, and the session can be used on.</param>
+    /// <returns>The text as it comes.</returns>
+    /// <exception cref="SoftmodelException">The prompt is empty where the model has no beginning of a text, or longer than the context.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
+    /// <exception cref="InvalidOperationException">The session is writing another text.</exception>
+    public IAsyncEnumerable<string> CompleteAsync(string prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
+        WriteAsync(Model.TokensOf(prompt), options ?? new(), cancellationToken);
+
+    /// <summary>Answers in a chat.</summary>
+    /// <param name="turns">What was said so far.</param>
+    /// <param name="options">How.</param>
+    /// <param name="cancellationToken">Stops it between tokens; what has come stays, and the session can be used on.</param>
+    /// <returns>The answer as it comes.</returns>
+    /// <exception cref="SoftmodelException">The model has no chat template, or it can't be rendered for these messages; or as <see cref="CompleteAsync"/>.</exception>
+    /// <inheritdoc cref="CompleteAsync" path="/exception"/>
+    public IAsyncEnumerable<string> ChatAsync(IEnumerable<ChatTurn> turns, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
+        WriteAsync(Model.TokensOf(turns), options ?? new(), cancellationToken);
+
+    /// <summary>Reads text on from where the session is.</summary>
+    /// <param name="text">The text; control tokens in it are text like any other.</param>
+    /// <param name="cancellationToken">Stops it between runs.</param>
+    /// <returns>The logits of what comes next: one for each token of the vocabulary.</returns>
+    /// <inheritdoc cref="ReadAsync(ReadOnlyMemory{int}, bool, CancellationToken)" path="/exception"/>
+    public Task<float[]> ReadAsync(string text, CancellationToken cancellationToken = default) =>
+        ReadAsync(Tokens.Count == 0 ? Model.TokensOf(text) : Model.Tokenizer.EncodeMore(text), false, cancellationToken);
+
+    /// <summary>Reads tokens on from where the session is.</summary>
+    /// <param name="tokens">The tokens, at least one.</param>
+    /// <param name="all">Whether the logits after every token are wanted, rather than after the last.</param>
+    /// <param name="cancellationToken">Stops it between runs of at most 512 tokens; what has been read stays.</param>
+    /// <returns>The logits of what comes next, in row-major order: [1 or tokens, vocabulary].</returns>
+    /// <exception cref="SoftmodelException">The context is full.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">There are no tokens, or one is none of the vocabulary.</exception>
+    /// <exception cref="InvalidOperationException">The session is doing something else.</exception>
+    public async Task<float[]> ReadAsync(ReadOnlyMemory<int> tokens, bool all = false, CancellationToken cancellationToken = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(tokens.Length, nameof(tokens));
+        using var _ = Enter();
+        if (!all)
+        {
+            await Read(tokens, false, cancellationToken).ConfigureAwait(false);
+            return Context.Logits.ToArray();
+        }
+        var logits = new float[checked(tokens.Length * batcher.Decoder.Vocabulary)];
+        for (var at = 0; at < tokens.Length; at += Batcher.MostAtOnce)
+        {
+            await Read(tokens[at..Math.Min(tokens.Length, at + Batcher.MostAtOnce)], true, cancellationToken).ConfigureAwait(false);
+            Context.Logits.CopyTo(logits.AsSpan(at * batcher.Decoder.Vocabulary));
+        }
+        return logits;
+    }
+
+    /// <summary>A session that has read what this one has, and shares its part of the KV cache.</summary>
+    /// <inheritdoc cref="Truncate" path="/exception"/>
+    public Session Fork()
+    {
+        using var _ = Enter();
+        return new(Model, batcher, batcher.Fork(Context, Context.Tokens.Count));
+    }
+
+    /// <summary>Takes the session back to its first tokens.</summary>
+    /// <param name="length">How many stay.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There are fewer.</exception>
+    /// <exception cref="InvalidOperationException">The session is doing something else.</exception>
+    public void Truncate(int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Context.Tokens.Count);
+        using var _ = Enter();
+        batcher.Truncate(Context, length);
+    }
+
+    internal async IAsyncEnumerable<string> WriteAsync(int[] prompt, GenerationOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        options.Sampling.Validate();
+        ArgumentOutOfRangeException.ThrowIfNegative(options.MaxTokens, nameof(options.MaxTokens));
+        using var _ = Enter();
+        await foreach (var part in Generation.Write(this, prompt, options, report => Last = report, cancellationToken).ConfigureAwait(false))
+            yield return part;
+    }
+
+    /// <summary>Keeps what has been read of a prompt, and tells how many of its tokens that is; the last one is read again, as its logits are wanted.</summary>
+    internal int Keep(int[] prompt)
+    {
+        var same = 0;
+        while (same < prompt.Length - 1 && same < Context.Tokens.Count && Context.Tokens[same] == prompt[same])
+            same++;
+        if (!batcher.Decoder.CanTruncate && same < Context.Tokens.Count)
+            same = 0;
+        // Read together or not gives other numbers there.
+        if (batcher.Decoder.QuantisesPerRun)
+            same = 0;
+        batcher.Truncate(Context, same);
+        return same;
+    }
+
+    /// <summary>Reads tokens, in pieces where they are many.</summary>
+    internal async Task Read(ReadOnlyMemory<int> tokens, bool allLogits, CancellationToken cancellationToken)
+    {
+        for (var at = 0; at < tokens.Length; at += Batcher.MostAtOnce)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            await batcher.Read(Context, tokens[at..Math.Min(tokens.Length, at + Batcher.MostAtOnce)], allLogits).ConfigureAwait(false);
+        }
+    }
+
+    Busy Enter()
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        return Interlocked.Exchange(ref busy, 1) == 0 ? new(this)
+            : throw new InvalidOperationException("the session is writing another text; end that first, or use another session (LanguageModel.NewSession, Session.Fork)");
+    }
+
+    sealed class Busy(Session session) : IDisposable
+    {
+        public void Dispose() => Volatile.Write(ref session.busy, 0);
+    }
+
+    /// <summary>Ends the session; its part of the KV cache is free. The model stays.</summary>
+    public void Dispose()
+    {
+        if (disposed)
+            return;
+        disposed = true;
+        batcher.End(Context);
+    }
+}

@@ -1,0 +1,17 @@
+namespace Softmodel.Speech;
+
+/// <summary>One sound of speech, as a voice's symbols name it.</summary>
+/// <param name="Symbol">The symbol.</param>
+/// <param name="Tone">How it is stressed, in voices whose symbols don't tell: 0 for a consonant, 1 to 3 for an unstressed vowel, a stressed one and one stressed less.</param>
+readonly record struct Phoneme(string Symbol, int Tone = 0);
+
+/// <summary>A word as it is spoken.</summary>
+/// <param name="Phonemes">Its sounds.</param>
+/// <param name="Mark">The punctuation after it: one of <see cref="SpokenEnglish.Marks"/>, or 0 for none.</param>
+readonly record struct SpokenWord(Phoneme[] Phonemes, char Mark = '\0');
+
+/// <summary>The sounds of words.</summary>
+/// <param name="words">Words of letters and apostrophes, each perhaps with a mark of <see cref="SpokenEnglish.Marks"/> at its end.</param>
+/// <param name="speaker">Who speaks them: speakers differ in their language.</param>
+/// <param name="cancellationToken">Stops it.</param>
+delegate IReadOnlyList<SpokenWord> Phonemizer(IReadOnlyList<string> words, int speaker, CancellationToken cancellationToken);
