@@ -309,7 +309,7 @@ public sealed class Model : IDisposable
             if (build?.Name is { } given && CName.Fault(given) is { } fault)
                 throw new SoftmodelException(fault);
             progress?.Report("importing");
-            _ = Program;
+            RoutineCode.RefuseMethods(Program);
             var codes = new Dictionary<int, ProgramSource>();
             ProgramSource Code(int width)
             {

@@ -87,7 +87,7 @@ static class Inference
             Op.Bind bind => Bind(bind, x, demands),
             Op.If branch => If(branch, operands),
             Op.Loop loop => Loop(loop, operands),
-            Op.Call call => [.. call.Results],
+            Op.Call call => ExactPrograms.Types(call, operands.ToArray()),
             _ => throw new InvalidOperationException($"no types for {op.GetType().Name}"),
         };
     }

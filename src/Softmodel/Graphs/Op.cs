@@ -133,8 +133,11 @@ public abstract record Op
     /// <param name="Iterations">How many run: a symbol that the node defines where only the body decides.</param>
     public sealed record Loop(Graph Body, int Carried, Dim Iterations) : Op;
 
-    /// <summary>An exact program; its results' sizes may be symbols that the node defines.</summary>
-    public sealed record Call(string Program, EquatableArray<long> Arguments, EquatableArray<TensorType> Results) : Op;
+    /// <summary>An exact program.</summary>
+    /// <param name="Program">Its name in <see cref="ExactPrograms"/>.</param>
+    /// <param name="Arguments">Numbers that it is called with beside its operands.</param>
+    /// <param name="Sizes">What the sizes that it finds are called: symbols that the node defines.</param>
+    public sealed record Call(string Program, EquatableArray<long> Arguments = default, EquatableArray<string> Sizes = default) : Op;
 }
 
 /// <summary>How <see cref="Op.Reduce"/> and <see cref="Op.Accumulate"/> combine elements.</summary>
