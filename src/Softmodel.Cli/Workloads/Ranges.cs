@@ -232,7 +232,7 @@ sealed class Ranges
         var x = node.Inputs.Select(v => this[v]).ToArray();
         switch (node.Op)
         {
-            case Op.Constant or Op.Parameter:
+            case Op.Constant or Op.Parameter { Format: null }:
                 return Constant(node.Output, node.Op.Stored!);
             case Op.SizeTensor tensor:
                 var known = tensor.Values.Select(Size).ToArray();

@@ -9,6 +9,7 @@ internal static class DoublePrecision
     /// <summary>The same graph in 64 bits; whole numbers and truth values stay as they are.</summary>
     public static Graph Of(Graph graph)
     {
+        graph = BlockFormat.Decoded(graph);
         var now = new Dictionary<Value, Value>();
         Value Wide(Value value) => now.TryGetValue(value, out var there) ? there : now[value] = new(value.Name, TypeOf(value.Type));
         IEnumerable<Node> Nodes(Node node)

@@ -59,7 +59,8 @@ static class Inference
         var shape = x.Shape;
         return op switch
         {
-            Op.Constant or Op.Parameter => [op.Stored!.TensorType],
+            Op.Constant constant => [constant.Value.TensorType],
+            Op.Parameter parameter => [parameter.Type],
             Op.SizeTensor sizes => [new(ElementType.Int64, sizes.Shape)],
             Op.Iota iota => [new(ElementType.Int64, new Shape(iota.Size))],
             Op.Random random => [new(ElementType.Float32, random.Shape)],

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using System.Text.Unicode;
+using Softmodel.Graphs;
 
 namespace Softmodel.Import.Gguf;
 
