@@ -19,12 +19,15 @@ public enum ModelError
     State = 6,
     /// <summary>Anything else: a defect of the compiler.</summary>
     Internal = 7,
+    /// <summary>An exact program failed, or is not there.</summary>
+    Program = 9,
 }
 
 /// <summary>A compiled model refused to run, or could not.</summary>
 /// <param name="error">The kind.</param>
 /// <param name="message">What, where, and what to do.</param>
-public sealed class ModelException(ModelError error, string message) : SoftmodelException(message)
+/// <param name="inner">The cause, where another error is.</param>
+public sealed class ModelException(ModelError error, string message, Exception? inner = null) : SoftmodelException(message, inner!)
 {
     /// <summary>The kind.</summary>
     public ModelError Error { get; } = error;

@@ -20,6 +20,19 @@ public unsafe struct NativeTensor
 
     /// <summary>The sizes of the axes, outermost first.</summary>
     public Extents Sizes;
+
+    /// <summary>A tensor of these sizes.</summary>
+    /// <param name="data">Its first element.</param>
+    /// <param name="type">The type of its elements.</param>
+    /// <param name="sizes">The sizes of its axes, outermost first.</param>
+    /// <exception cref="ModelException">It has too many axes.</exception>
+    public NativeTensor(void* data, ElementType type, params ReadOnlySpan<long> sizes)
+    {
+        Data = data;
+        Type = (int)type;
+        Rank = Check.Rank(sizes.Length, "a tensor");
+        sizes.CopyTo(Sizes);
+    }
 }
 
 /// <summary>Where the C interface puts what went wrong: UTF-8 that ends with 0.</summary>
@@ -164,8 +177,7 @@ public static unsafe class NativeInterface
         try
         {
             var view = Of(handle).Model.Output(index);
-            *output = new NativeTensor { Data = view.Pointer, Type = (int)view.Info.Type, Rank = view.Sizes.Length };
-            view.Sizes.CopyTo(output->Sizes);
+            *output = new(view.Pointer, view.Info.Type, view.Sizes);
             return 0;
         }
         catch (Exception e)

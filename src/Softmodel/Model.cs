@@ -363,6 +363,7 @@ public sealed class Model : IDisposable
             if (build?.Name is { } given && CName.Fault(given) is { } fault)
                 throw new SoftmodelException(fault);
             progress?.Report("importing");
+            RoutineCode.RefuseMethods(Program);
             var native = NativeModel.Of(Name, Program, ScheduleOf, Licence) with { Prefix = build?.Name ?? CName.Of(Name) };
             return NativeBuild.Run(with(native), folder, build ?? new(), progress, cancellationToken);
         }, cancellationToken);

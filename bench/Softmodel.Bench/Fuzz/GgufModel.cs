@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
-using Softmodel.Import;
+using Softmodel.Graphs;
 
 namespace Softmodel.Bench.Fuzz;
 

@@ -1,5 +1,5 @@
 using System.Text;
-using Softmodel.Import;
+using Softmodel.Graphs;
 
 namespace Softmodel.Bench.Fuzz;
 

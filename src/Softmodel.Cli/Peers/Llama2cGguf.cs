@@ -1,4 +1,5 @@
 using System.Text;
+using Softmodel.Graphs;
 using Softmodel.Import;
 using Softmodel.Import.Gguf;
 using Softmodel.Runtime;

@@ -232,7 +232,7 @@ sealed class Ranges
         var x = node.Inputs.Select(v => this[v]).ToArray();
         switch (node.Op)
         {
-            case Op.Constant or Op.Parameter:
+            case Op.Constant or Op.Parameter { Format: null }:
                 return Constant(node.Output, node.Op.Stored!);
             case Op.SizeTensor tensor:
                 var known = tensor.Values.Select(Size).ToArray();
@@ -253,8 +253,8 @@ sealed class Ranges
                 return Times(x[0], Size(Dim.Product(sum.Axes.Select(a => node.Inputs[0].Shape[a]))));
             case Op.Accumulate { Kind: Reduction.Sum } running:
                 return Times(x[0], Size(node.Inputs[0].Shape[running.Axis])) is var total && total.IsKnown ? total.With(x[0]).With(new(0, 0)) : Range.Any;
-            case Op.Call { Program: "NonZero" }:
-                return node.Inputs[0].Shape.Dims.Select(Size).ToArray() is var axes && axes.All(a => a is not null) && axes.Length > 0 ? new(0, Math.Max(0, axes.Max()!.Value - 1)) : Range.Any;
+            case Op.Call call when ExactPrograms.Named(call.Program).Range is { } rangeOf && node.Inputs.All(v => v.Shape.Dims.All(d => Size(d) is not null)):
+                return rangeOf([.. node.Inputs.Select(v => v.Type with { Shape = Shape.Of([.. v.Shape.Dims.Select(d => Size(d)!.Value)]) })]) is { } within ? new(within.Low, within.High) : Range.Any;
             case Op.Map map:
                 return Map(map.Function, x);
             default:

@@ -1,4 +1,5 @@
 using System.Text;
+using Softmodel.Graphs;
 using Softmodel.Runtime;
 using Softmodel.Sources;
 
@@ -43,7 +44,7 @@ sealed class CompileCache(string? root)
                 return Load(made.Assembly, width, WeightsFile.Nameless(made.Weights.Write));
             }
             // A compiler that was built anew may write other programs.
-            key = $"{typeof(CompileCache).Assembly.ManifestModule.ModuleVersionId} {typeof(CompiledModel).Assembly.ManifestModule.ModuleVersionId} {(GuardPages.AreOn ? "guarded " : "")}{key}";
+            key = $"{typeof(CompileCache).Assembly.ManifestModule.ModuleVersionId} {typeof(CompiledModel).Assembly.ManifestModule.ModuleVersionId} {(GuardPages.AreOn ? "guarded " : "")}{ExactPrograms.Key}{key}";
             return KeptFolder.Get(folders, key, $"program of {name}", manifest => Open(manifest, beside, width, cancellationToken), stage =>
             {
                 var made = make();

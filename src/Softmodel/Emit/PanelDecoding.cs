@@ -123,8 +123,8 @@ sealed partial class PanelCode
     (string Text, Lowering.Buffer[] Constants) Direct(int rows)
     {
         var ways = unrolled.Aggregate(1L, (n, a) => n * a.Extent.Value!.Value);
-        var isFactored = Factored() is not null && rows * Vectors * ways <= MostSums;
-        var (code, factor, summand) = isFactored ? Factored()!.Value : (decoded, null, null);
+        var isFactored = product.Scaled is not null && rows * Vectors * ways <= MostSums;
+        var (code, factor, summand) = isFactored ? product.Scaled!.Value : (decoded, null, null);
         var blocks = isFactored ? [.. folds.Where(a => factor!.Axes.Contains(a) || summand?.Axes.Contains(a) == true)] : (Axis[])[];
         var order = isFactored ? [.. blocks, .. folds.Where(a => !blocks.Contains(a))] : folds;
         // Sums that wait for one another are made two.
@@ -208,16 +208,6 @@ sealed partial class PanelCode
         : Enumerable.Range(0, (int)axis.Extent.Value!.Value).SelectMany(i => Ways(new(fixedAxes) { [axis] = i }));
 
     string Way(IReadOnlyDictionary<Axis, long> fixedAxes, int copy) => $"_{copy}{string.Concat(folds.Where(unrolled.Contains).Select(a => $"_{fixedAxes[a]}"))}";
-
-    /// <summary>The decoded factor as codes times a factor plus a summand, neither of which the innermost loops change; null where it is not so.</summary>
-    (Expr Code, Expr Factor, Expr? Summand)? Factored()
-    {
-        var (product, summand) = decoded is Expr.Apply { Operands: [Expr.Apply p, var m] } sum && sum.Function == Functions.Plus ? (p, m) : (decoded as Expr.Apply, null);
-        if (product is not { Operands: [var code, var factor] } || product.Function != Functions.Multiply || summand is Expr.Apply { Operands.Count: > 1 })
-            return null;
-        var outer = factor.Axes.Concat(summand?.Axes ?? Enumerable.Empty<Axis>()).Where(a => a != column).ToHashSet();
-        return folds.Any(a => !outer.Contains(a) && !unrolled.Contains(a)) && !unrolled.Any(outer.Contains) ? (code, factor, summand) : null;
-    }
 
     /// <summary>The method that decodes a panel to memory.</summary>
     (string Text, Lowering.Buffer[] Constants) Decode()

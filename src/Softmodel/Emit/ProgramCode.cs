@@ -137,7 +137,7 @@ sealed class ProgramCode
         code.Append('\n').Append(Tiles.Write(used, width));
         ToomCookMethods(code);
         PanelMethods(code);
-        code.Append(Prelude());
+        code.Append(RoutineCode.Declarations(program)).Append(Prelude());
         return new(code.ToString(), weights, written, timed ?? []);
     }
 
@@ -241,6 +241,7 @@ sealed class ProgramCode
     {
         var graph = program.Graph;
         code.Append("/// <summary>The compiled model.</summary>\npublic sealed unsafe class Model : CompiledModel\n{\n    readonly Frame* f;\n    readonly Arena widened = new();\n\n");
+        code.Append(RoutineCode.Fields(program));
         code.Append("    /// <summary>Takes its weights.</summary>\n    public Model(WeightsFile weights) : base(weights,\n        [");
         code.Append(string.Join(",\n        ", graph.Arguments.Select(v => Info(v.Name, v.Type)))).Append("],\n        [");
         code.Append(string.Join(",\n        ", graph.Results.Select(r => Info(r.Name, r.Value.Type)))).Append("])\n    {\n");

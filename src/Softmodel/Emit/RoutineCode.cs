@@ -25,12 +25,46 @@ static class RoutineCode
             Op.TopK t => (null, $"Routines.TopK({In(0)}, {Out(0)}, {Out(1)}, {Dims(inputs[0].Shape)}, {t.Axis}, {Size(t.Count)}, {Bool(t.Largest)});"),
             Op.ScatterElements s => (null, $"Routines.ScatterElements({In(0)}, {In(1)}, {In(2)}, {Out(0)}, {Dims(inputs[0].Shape)}, {Dims(inputs[1].Shape)}, {s.Axis}, Routines.{s.Combine});"),
             Op.ScatterND s => (null, $"Routines.ScatterND({In(0)}, {In(1)}, {In(2)}, {Out(0)}, {Dims(inputs[0].Shape)}, {Dims(inputs[1].Shape)}, Routines.{s.Combine});"),
-            Op.Call { Program: "NonZero" } call => (
-                $"f->{ProgramCode.SizeName(call.Results[0].Shape[1].SymbolName!)} = Routines.CountNonZero({In(0)}, {Size(inputs[0].Shape.Count)});",
-                $"Routines.NonZero({In(0)}, {Out(0)}, {Dims(inputs[0].Shape)}, {Size(call.Results[0].Shape[1])});"),
-            Op.Call call => throw new SoftmodelException($"{routine.Source}: the program {call.Program} cannot be compiled yet"),
+            Op.Call call => Call(routine, call),
             _ => throw new SoftmodelException($"{routine.Source}: {routine.Op.GetType().Name} cannot be compiled yet"),
         };
+    }
+
+    static (string? Sizes, string Statement) Call(Step.Routine routine, Op.Call call)
+    {
+        var (inputs, outputs) = (routine.Inputs.Items, routine.Outputs.Items);
+        string[] found = [.. call.Sizes.Select(s => $"f->{ProgramCode.SizeName(s)}")];
+        if (ExactPrograms.Named(call.Program).Callee is Callee.Code code)
+        {
+            EquatableArray<TensorCode> Tensors((Lowering.Buffer Buffer, Shape Shape)[] items) =>
+                items.Select(i => new TensorCode($"f->{i.Buffer.Name}", i.Shape.Dims.Select(Size).ToEquatable(), Size(i.Shape.Count))).ToEquatable();
+            return code.Write(new(Tensors(inputs), Tensors(outputs), found.ToEquatable(), call.Arguments));
+        }
+        string Native((Lowering.Buffer Buffer, Shape Shape)[] items) =>
+            $"[{string.Join(", ", items.Select(i => $"new(f->{i.Buffer.Name}, ElementType.{i.Buffer.Type}{string.Concat(i.Shape.Dims.Select(d => $", {Size(d)}"))})"))}]";
+        var (given, arguments) = ($"{Method(call)}, {KernelWriter.Literal(ExactPrograms.NameOf(call, routine.Source))}, {Native(inputs)}", $"[{string.Join(", ", call.Arguments)}]");
+        return (found.Length == 0 ? null : $"{{ var found = ExactMethods.FindSizes({given}, {arguments}, {found.Length}); {string.Join(" ", found.Select((s, i) => $"{s} = found[{i}];"))} }}",
+            $"ExactMethods.Run({given}, {Native(outputs)}, {arguments});");
+    }
+
+    static string Method(Op.Call call) => $"program_{call.Program}";
+
+    static IEnumerable<(string Source, Op.Call Call, Callee Callee)> Calls(LoweredProgram program) =>
+        program.AllSteps().OfType<Step.Routine>().Select(r => r.Op is Op.Call call ? (r.Source, call, ExactPrograms.Named(call.Program).Callee) : default).Where(c => c.call is not null);
+
+    /// <summary>The fields of a model with the methods that it calls: they are looked up when it is made.</summary>
+    public static string Fields(LoweredProgram program) => string.Concat(Calls(program).Where(c => c.Callee is not Callee.Code).Select(c => c.Call).DistinctBy(c => c.Program)
+        .Select(c => $"    readonly ExactMethod {Method(c)} = ExactMethods.Named({KernelWriter.Literal(c.Program)});\n"));
+
+    /// <summary>The types that exact programs bring with them.</summary>
+    public static string Declarations(LoweredProgram program) => string.Concat(Calls(program).Select(c => (c.Callee as Callee.Code)?.Declarations).Where(d => !string.IsNullOrEmpty(d)).Distinct().Select(d => $"{d}\n"));
+
+    /// <summary>Refuses programs that only this process has: for a library that others load.</summary>
+    /// <exception cref="SoftmodelException">There is one.</exception>
+    public static void RefuseMethods(LoweredProgram program)
+    {
+        foreach (var (source, call, callee) in Calls(program).Where(c => c.Callee is not Callee.Code))
+            throw new SoftmodelException($"{ExactPrograms.NameOf(call, source)} is a {callee.GetType().Name.ToLowerInvariant()} of this process, which a native library cannot call: register it as C# that is written into the library ({nameof(Callee)}.{nameof(Callee.Code)}), or compile the model in this process");
     }
 
     static string Size(Dim size) => size.ToCSharp(s => $"f->{ProgramCode.SizeName(s)}");

@@ -9,6 +9,7 @@ internal static class DoublePrecision
     /// <summary>The same graph in 64 bits; whole numbers and truth values stay as they are.</summary>
     public static Graph Of(Graph graph)
     {
+        graph = BlockFormat.Decoded(graph);
         var now = new Dictionary<Value, Value>();
         Value Wide(Value value) => now.TryGetValue(value, out var there) ? there : now[value] = new(value.Name, TypeOf(value.Type));
         IEnumerable<Node> Nodes(Node node)
@@ -21,6 +22,15 @@ internal static class DoublePrecision
                     var drawn = new Value(node.Output.Name, node.Output.Type);
                     yield return new(node.Op, inputs, new[] { drawn }.ToEquatable(), node.Origin);
                     yield return new(new Op.Cast(ElementType.Float64), new[] { drawn }.ToEquatable(), new[] { Wide(node.Output) }.ToEquatable(), node.Origin);
+                    break;
+                case Op.Call:
+                    // A program is made for the types that it takes and gives.
+                    var narrow = node.Inputs.Concat(node.Outputs).Distinct().ToDictionary(v => v, v => Wide(v).Type == v.Type ? Wide(v) : new Value(v.Name, v.Type));
+                    foreach (var input in node.Inputs.Distinct().Where(v => narrow[v] != Wide(v)))
+                        yield return new(new Op.Cast(input.Type.Element), new[] { Wide(input) }.ToEquatable(), new[] { narrow[input] }.ToEquatable(), node.Origin);
+                    yield return new(node.Op, node.Inputs.Select(v => narrow[v]).ToEquatable(), node.Outputs.Select(v => narrow[v]).ToEquatable(), node.Origin);
+                    foreach (var output in node.Outputs.Where(v => narrow[v] != Wide(v)))
+                        yield return new(new Op.Cast(ElementType.Float64), new[] { narrow[output] }.ToEquatable(), new[] { Wide(output) }.ToEquatable(), node.Origin);
                     break;
                 default:
                     yield return new(Widened(node.Op), inputs, node.Outputs.Select(Wide).ToEquatable(), node.Origin);
@@ -39,7 +49,6 @@ internal static class DoublePrecision
         Op.Cast { To: var to } when to.IsFloat() => new Op.Cast(ElementType.Float64),
         Op.If branch => new Op.If(Of(branch.Then), Of(branch.Else)),
         Op.Loop loop => loop with { Body = Of(loop.Body) },
-        Op.Call call => call with { Results = call.Results.Select(TypeOf).ToEquatable() },
         _ => op,
     };
 

@@ -34,7 +34,7 @@ public static class Evaluator
             Expect(input.Type, tensor, sizes, $"the input {input.Name}");
         if (graph.Positive.FirstOrDefault(s => sizes.TryGetValue(s, out var size) && size < 1) is { } empty)
             throw new SoftmodelException($"the size {empty} is 0; graph {graph.Name} needs it to be at least 1");
-        return new Evaluation(seed, sizes, cancellationToken).Body(graph, inputs);
+        return new Evaluation(seed, sizes, cancellationToken).Body(BlockFormat.Decoded(graph), inputs);
     }
 
     internal static void Expect(TensorType type, Tensor tensor, IReadOnlyDictionary<string, long> sizes, string what)

@@ -19,8 +19,7 @@ static class Rules
         Op.Reshape reshape => [x[0].Reshape(reshape.Shape.Known!)],
         Op.Transpose or Op.Broadcast or Op.Slice or Op.Unfold or Op.Pad or Op.Gather or Op.GatherElements or Op.GatherND => [Moves.Apply(op, x, source)],
         Op.Concat concat => [Moves.Concat(x, concat.Axis)],
-        Op.Call { Program: "NonZero" } => [NonZero(x[0])],
-        Op.Call call => throw new SoftmodelException($"{source}: the reference evaluator does not know the program {call.Program}"),
+        Op.Call call => ExactPrograms.Run(call, x, source),
         _ when x[0].Type.IsFloat() => Arithmetic<double>.Apply(op, x, source),
         _ when x[0].Type == ElementType.UInt64 => Arithmetic<ulong>.Apply(op, x, source),
         _ => Arithmetic<long>.Apply(op, x, source),
@@ -74,22 +73,5 @@ static class Rules
                 result[i] = whole(values[0][at[0][i]], x.Count > 1 ? values[1][at[1][i]] : 0, x.Count > 2 ? values[2][at[2][i]] : 0);
             return Tensor.Of(type.Element, dims, result);
         }
-    }
-
-    /// <summary>The positions of the elements that are not 0, in order: one row for each axis.</summary>
-    static Tensor NonZero(Tensor x)
-    {
-        var found = Enumerable.Range(0, (int)x.Count).Where(i => x.Real(i) != 0).ToArray();
-        var positions = new long[x.Rank * found.Length];
-        for (var i = 0; i < found.Length; i++)
-        {
-            long rest = found[i];
-            for (var axis = x.Rank - 1; axis >= 0; axis--)
-            {
-                positions[axis * found.Length + i] = rest % x.Dims[axis];
-                rest /= x.Dims[axis];
-            }
-        }
-        return Tensor.Of<long>(positions, x.Rank, found.Length);
     }
 }

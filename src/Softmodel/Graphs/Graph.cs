@@ -53,7 +53,7 @@ public sealed record Node(Op Op, EquatableArray<Value> Inputs, EquatableArray<Va
     {
         Op.Bind bind => bind.Symbols,
         Op.Loop { Iterations.SymbolName: { } symbol } => [symbol],
-        Op.Call call => call.Results.SelectMany(t => t.Shape.Dims).Select(d => d.SymbolName).OfType<string>().Distinct(),
+        Op.Call call => call.Sizes,
         _ => [],
     };
 

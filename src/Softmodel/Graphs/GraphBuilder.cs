@@ -201,6 +201,14 @@ public sealed class GraphBuilder
         return results;
     }
 
+    /// <summary>Adds a call of an exact program; the sizes that it finds get names.</summary>
+    /// <param name="program">Its name in <see cref="ExactPrograms"/>.</param>
+    /// <param name="arguments">Numbers that it is called with.</param>
+    /// <param name="operands">Its operands.</param>
+    /// <exception cref="SoftmodelException">There is no such program, or it does not take these operands.</exception>
+    public Value[] Call(string program, EquatableArray<long> arguments, params ReadOnlySpan<Value> operands) =>
+        ApplyAll(new Op.Call(program, arguments, Enumerable.Range(0, ExactPrograms.Named(program).FoundSizes).Select(_ => FreshSymbol("found").SymbolName!).ToEquatable()), operands);
+
     /// <summary>A size by which others can be computed: itself, or where it is long, a symbol that stands for it.</summary>
     internal Dim Short(Dim size) => size.IsLong ? Name(Sizes([size], new Shape(1)), 1)[0] : size;
 
@@ -439,7 +447,6 @@ static class OpSizes
         Op.Pad pad => pad with { Low = Each(pad.Low, symbol), High = Each(pad.High, symbol) },
         Op.TopK top => top with { Count = top.Count.Substitute(symbol) },
         Op.Loop loop => loop with { Iterations = loop.Iterations.Substitute(symbol) },
-        Op.Call call => call with { Results = call.Results.Select(t => t with { Shape = t.Shape.Substitute(symbol) }).ToEquatable() },
         _ => op,
     };
 

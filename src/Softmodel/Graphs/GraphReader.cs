@@ -1,4 +1,5 @@
 using System.Globalization;
+using Softmodel.Runtime;
 
 namespace Softmodel.Graphs;
 
@@ -92,12 +93,12 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
         if (After(call, "constant ") is { } contents)
         {
             var value = New(results, values);
-            return new(new Op.Constant(Constant(contents, value)), [], [value], origin);
+            return new(new Op.Constant(Constant(contents, value.Name, value.Type)), [], [value], origin);
         }
         if (After(call, "parameter ") is { } elements)
         {
-            var (value, isFrozen) = (New(results, values), !elements.EndsWith(GraphText.Open, StringComparison.Ordinal));
-            return new(new Op.Parameter(value.Name, Constant(isFrozen ? elements : elements[..^GraphText.Open.Length], value), isFrozen), [], [value], origin);
+            var value = New(results, values);
+            return new(Parameter(elements.Split(' ', StringSplitOptions.RemoveEmptyEntries), value), [], [value], origin);
         }
         var open = call.IndexOf('(');
         var close = open < 0 ? -1 : Names.EndOfValue(call, open + 1, ')');
@@ -152,13 +153,31 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
         return bodies;
     }
 
-    Tensor Constant(string contents, Value value)
+    Op.Parameter Parameter(string[] words, Value value)
+    {
+        var attributes = words.Length > 0 ? words[1..] : throw new FormatException($"{value.Name} lacks its elements");
+        var (frozen, type, format) = (true, value.Type, default(BlockFormat));
+        foreach (var attribute in attributes)
+        {
+            if (attribute == GraphText.Open.Trim())
+                frozen = false;
+            else if (After(attribute, "format=") is { } name)
+                format = BlockFormat.Named(name) is { Layout.Count: > 0 } known ? known : throw new FormatException($"there is no format '{name}'; those of blocks are {string.Join(", ", BlockFormat.All.Where(f => f.Layout.Count > 0))}");
+            else
+                throw new FormatException($"a parameter has no attribute '{attribute}'");
+        }
+        if (format is not null)
+            type = new(ElementType.UInt8, new([.. value.Shape.Dims.Take(2), format.Size]));
+        return new(value.Name, Constant(words[0], value.Name, type), frozen, format);
+    }
+
+    Tensor Constant(string contents, string name, TensorType type)
     {
         if (contents.StartsWith('{') && contents.EndsWith('}'))
-            return GraphText.Inline(value.Type, contents);
-        var tensor = weight(contents) ?? throw new FormatException($"there is no constant {contents} for {value.Name}");
+            return GraphText.Inline(type, contents);
+        var tensor = weight(contents) ?? throw new FormatException($"there is no constant {contents} for {name}");
         // The hash is that of the bytes alone.
-        return new(value.Type.Element, value.Shape.Known ?? throw new FormatException($"a constant of {value.Type} does not have sizes that are numbers"), tensor.Bytes);
+        return new(type.Element, type.Shape.Known ?? throw new FormatException($"a constant of {type} does not have sizes that are numbers"), tensor.Bytes);
     }
 
     /// <summary>What stands before and after the first of some separators outside of quotes and brackets; null where there is none.</summary>

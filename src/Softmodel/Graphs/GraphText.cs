@@ -17,7 +17,7 @@ namespace Softmodel.Graphs;
 /// A line <c>positive T</c> after the first names the sizes that must be at least 1. Graphs within an operation follow its line, further to the right. What stands after <c>#</c> is the node of the model
 /// that the operation came from. Of values that have the same name, the second is written <c>name'2</c>. Constants and
 /// parameters of more than 16 elements are referred to by the SHA-256 of their bytes; a parameter that may change is written
-/// with <c>frozen=false</c>.
+/// with <c>frozen=false</c>, and the format of one that is stored in blocks with <c>format=Q4_0</c>.
 /// </summary>
 public static class GraphText
 {
@@ -56,7 +56,7 @@ public static class GraphText
             Line($"  input {New(input)}");
         foreach (var node in graph.Nodes)
         {
-            var operands = node.Op.Stored is { } tensor ? $" {Contents(tensor)}{(node.Op is Op.Parameter { IsFrozen: false } ? Open : "")}" : $"({string.Join(", ", node.Inputs.Select(v => names[v]))})";
+            var operands = node.Op.Stored is { } tensor ? $" {Contents(tensor)}{(node.Op is Op.Parameter { Format: { } format } ? $" format={format}" : "")}{(node.Op is Op.Parameter { IsFrozen: false } ? Open : "")}" : $"({string.Join(", ", node.Inputs.Select(v => names[v]))})";
             var results = string.Join(", ", node.Outputs.Select(New));
             var source = From(node.Origin) is { Length: > 0 } from ? $"   # {from}" : "";
             Line($"  {results}{(results.Length > 0 ? " = " : "")}{OpForms.NameOf(node.Op)}{operands}{OpForms.Attributes(node.Op)}{source}");

@@ -59,7 +59,8 @@ static class Inference
         var shape = x.Shape;
         return op switch
         {
-            Op.Constant or Op.Parameter => [op.Stored!.TensorType],
+            Op.Constant constant => [constant.Value.TensorType],
+            Op.Parameter parameter => [parameter.Type],
             Op.SizeTensor sizes => [new(ElementType.Int64, sizes.Shape)],
             Op.Iota iota => [new(ElementType.Int64, new Shape(iota.Size))],
             Op.Random random => [new(ElementType.Float32, random.Shape)],
@@ -87,7 +88,7 @@ static class Inference
             Op.Bind bind => Bind(bind, x, demands),
             Op.If branch => If(branch, operands),
             Op.Loop loop => Loop(loop, operands),
-            Op.Call call => [.. call.Results],
+            Op.Call call => ExactPrograms.Types(call, operands.ToArray()),
             _ => throw new InvalidOperationException($"no types for {op.GetType().Name}"),
         };
     }

@@ -10,11 +10,11 @@ public abstract record Op
 {
     private Op() { }
 
-    /// <summary>The tensor that the operation is: a constant's or a parameter's; null for others.</summary>
+    /// <summary>The tensor that the operation is, or that its elements are stored in: a constant's or a parameter's; null for others.</summary>
     public Tensor? Stored => this switch { Constant constant => constant.Value, Parameter parameter => parameter.Value, _ => null };
 
-    /// <summary>The tensor with which others may be computed at build time: <see cref="Stored"/>, but for a parameter that may change.</summary>
-    public Tensor? Known => this is Parameter { IsFrozen: false } ? null : Stored;
+    /// <summary>The tensor with which others may be computed at build time: <see cref="Stored"/>, but for a parameter that may change or is stored in blocks.</summary>
+    public Tensor? Known => this is Parameter { IsFrozen: false } or Parameter { Format: not null } ? null : Stored;
 
     /// <summary>A tensor known at build time. No operands.</summary>
     public sealed record Constant(Tensor Value) : Op
@@ -28,12 +28,16 @@ public abstract record Op
 
     /// <summary>A weight of the model. No operands.</summary>
     /// <param name="Name">Its name in the model's file; what is computed from it at build time is called after it, as <c>encoder.3.weight/transpose</c>.</param>
-    /// <param name="Value">Its elements.</param>
+    /// <param name="Value">Its elements, or where it has a format, its blocks: UInt8 of [rows, blocks, bytes of a block].</param>
     /// <param name="IsFrozen">Whether it stays as it is, so that others can be computed from it at build time.</param>
-    public sealed record Parameter(string Name, Tensor Value, bool IsFrozen = true) : Op
+    /// <param name="Format">How its elements are stored in blocks; null where each is an element of <paramref name="Value"/>.</param>
+    public sealed record Parameter(string Name, Tensor Value, bool IsFrozen = true, BlockFormat? Format = null) : Op
     {
+        /// <summary>The type of what it stands for: of blocks, Float32 of [rows, blocks, ...] with the axes of the format's layout.</summary>
+        public TensorType Type => Format is null ? Value.TensorType : new(ElementType.Float32, Shape.Of([.. Value.Dims[..^1], .. Format.Layout]));
+
         /// <inheritdoc/>
-        public bool Equals(Parameter? other) => other is not null && Name == other.Name && IsFrozen == other.IsFrozen && Value.SameAs(other.Value);
+        public bool Equals(Parameter? other) => other is not null && Name == other.Name && IsFrozen == other.IsFrozen && Format == other.Format && Value.SameAs(other.Value);
 
         /// <inheritdoc/>
         public override int GetHashCode() => HashCode.Combine(Name, Value.Type, Value.Count);
@@ -133,8 +137,11 @@ public abstract record Op
     /// <param name="Iterations">How many run: a symbol that the node defines where only the body decides.</param>
     public sealed record Loop(Graph Body, int Carried, Dim Iterations) : Op;
 
-    /// <summary>An exact program; its results' sizes may be symbols that the node defines.</summary>
-    public sealed record Call(string Program, EquatableArray<long> Arguments, EquatableArray<TensorType> Results) : Op;
+    /// <summary>An exact program.</summary>
+    /// <param name="Program">Its name in <see cref="ExactPrograms"/>.</param>
+    /// <param name="Arguments">Numbers that it is called with beside its operands.</param>
+    /// <param name="Sizes">What the sizes that it finds are called: symbols that the node defines.</param>
+    public sealed record Call(string Program, EquatableArray<long> Arguments = default, EquatableArray<string> Sizes = default) : Op;
 }
 
 /// <summary>How <see cref="Op.Reduce"/> and <see cref="Op.Accumulate"/> combine elements.</summary>

@@ -47,6 +47,9 @@ static class OpForms
     /// <summary>The name of an operation: for a map that of its function.</summary>
     public static string NameOf(Op op) => op is Op.Map map ? map.Function.Name : NameOf(op.GetType());
 
+    /// <summary>What an operation does, in a word: for a call the program.</summary>
+    public static string TitleOf(Op op) => op is Op.Call call ? call.Program : NameOf(op);
+
     /// <summary>The attributes of an operation, each as <c> key=value</c>; graphs within it are not among them.</summary>
     public static string Attributes(Op op) => op is Op.Map or Op.Constant or Op.Parameter ? "" : string.Concat(forms[NameOf(op.GetType())].Attributes
         .Where(a => a.Property.PropertyType != typeof(Graph) && !(a.IsOptional && a.Property.GetValue(op)!.Equals(Activator.CreateInstance(a.Property.PropertyType))))

@@ -1,3 +1,4 @@
+using Softmodel.Graphs;
 using Softmodel.Import.Gguf;
 using Softmodel.Import.Llama2c;
 using Softmodel.Import.Safetensors;

@@ -112,8 +112,8 @@ sealed class Interpreter
                 var results = Rules.Apply(op, [.. routine.Inputs.Items.Select(i => Whole(i.Buffer, i.Shape))], seed, routine.Source);
                 foreach (var ((buffer, shape), result) in routine.Outputs.Items.Zip(results))
                 {
-                    foreach (var (dim, size) in shape.Dims.Zip(result.Dims.ToArray()).Where(d => d.First.SymbolName is not null))
-                        sizes.TryAdd(dim.SymbolName!, size);
+                    foreach (var (dim, size) in shape.Dims.Zip(result.Dims.ToArray()).Where(d => MemoryPlan.Defines(step).Contains(d.First.SymbolName)))
+                        sizes[dim.SymbolName!] = size;
                     result.Bytes.Span.CopyTo(Memory(buffer));
                 }
                 break;

@@ -240,6 +240,9 @@ abstract class Expr(ElementType type, IEnumerable<Axis> axes)
     {
         public Function Function { get; } = function;
         public override IReadOnlyList<Expr> Operands { get; } = operands;
+
+        /// <summary>The format of the weight of which this is an element, decoded; null where it is none.</summary>
+        public BlockFormat? Format { get; init; }
     }
 
     /// <summary>Conversion.</summary>

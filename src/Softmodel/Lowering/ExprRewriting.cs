@@ -32,7 +32,7 @@ sealed class ExprRewriting(Func<Index, Index> move, Func<Axis, bool> touches)
             done[e] = made = !e.Axes.Any(touches) && !Accumulates(e) ? e : e switch
             {
                 Expr.Load load => new Expr.Load(load.Buffer, Apply(load.Index)),
-                Expr.Apply apply => new Expr.Apply(apply.Function, [.. apply.Operands.Select(Apply)]),
+                Expr.Apply apply => new Expr.Apply(apply.Function, [.. apply.Operands.Select(Apply)]) { Format = apply.Format },
                 Expr.Convert convert => new Expr.Convert(convert.Type, Apply(convert.Value)),
                 Expr.Checked check => new Expr.Checked(Apply(check.Value), check.Size, check.Source),
                 Expr.Guard guard => Expr.Guard.Of(Apply(guard.Index), guard.Size, Apply(guard.Inside), Apply(guard.Outside)),

@@ -19,6 +19,8 @@ sealed class Lower
     readonly Dictionary<Tensor, Buffer> weights = new(Tensor.Same);
     readonly Dictionary<(Value, EquatableArray<Index>), Expr> pulled = [];
     readonly Dictionary<Value, Node> producers = [];
+    // The values that are decoded weights.
+    readonly Dictionary<Value, BlockFormat> formats = [];
     readonly Dictionary<Node, (Buffer Buffer, Shape Shape)> surrounded = [];
     // What states become, where that is the buffer in which they are kept.
     readonly Dictionary<Value, Buffer> updated = [];
@@ -39,10 +41,11 @@ sealed class Lower
     public static LoweredProgram Program(Graph graph, UsualSizes? usual = null)
     {
         usual ??= UsualSizes.None;
+        var lower = new Lower(usual);
+        graph = BlockFormat.Decoded(graph, lower.formats);
         var symbols = graph.Inputs.SelectMany(v => v.Shape.Dims).SelectMany(d => d.Symbols).Concat(graph.AllNodes().SelectMany(n => n.Defines)).ToHashSet(StringComparer.Ordinal);
         if (usual.Named.Keys.FirstOrDefault(n => !symbols.Contains(n)) is { } unknown)
             throw new SoftmodelException($"{graph.Name} has no size '{unknown}' that could usually be {usual.Of(unknown)}; {(symbols.Count == 0 ? "all of its sizes are known" : $"its sizes are {string.Join(", ", symbols.Order(StringComparer.Ordinal))}")}");
-        var lower = new Lower(usual);
         var inputs = graph.Arguments.Select(v => lower.Store(v, Storage.Input)).ToArray();
         lower.Remember(graph);
         var body = lower.Body(graph);
@@ -574,7 +577,7 @@ sealed class Lower
         switch (node.Op)
         {
             case Op.Map map:
-                return new Expr.Apply(map.Function, [.. node.Inputs.Select(v => Pull(v, Views.Stretch(at, node.Output.Shape, v.Shape)))]);
+                return new Expr.Apply(map.Function, [.. node.Inputs.Select(v => Pull(v, Views.Stretch(at, node.Output.Shape, v.Shape)))]) { Format = formats.GetValueOrDefault(node.Output) };
             case Op.Cast cast:
                 var value = Pull(X(0), at);
                 return value.Type == cast.To ? value : new Expr.Convert(cast.To, value);

@@ -109,7 +109,7 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
     {
         Step.Bind bind => bind.Symbols,
         Step.Loop { Count: { } symbol } => [symbol],
-        Step.Routine { Op: Op.Call call } => call.Results.SelectMany(t => t.Shape.Dims).Select(d => d.SymbolName).OfType<string>().Distinct(),
+        Step.Routine { Op: Op.Call call } => call.Sizes,
         _ => [],
     };
 }

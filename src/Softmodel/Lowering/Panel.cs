@@ -31,6 +31,7 @@ sealed class Panel
         // Innermost, so that what is read is read once for all of them.
         Folds = [.. Natural.Where(a => !Unrolled.Contains(a)), .. Natural.Where(Unrolled.Contains)];
         Inner = Folds.LastOrDefault(a => !Unrolled.Contains(a));
+        Scaled = Parts(decoded);
     }
 
     /// <summary>The nest, with as few loops as it can have.</summary>
@@ -66,6 +67,9 @@ sealed class Panel
     /// <summary>The innermost loop that is not.</summary>
     public Axis? Inner { get; }
 
+    /// <summary>What is decoded as codes times a factor plus a summand, neither of which the innermost loops change; null where its format has none.</summary>
+    public (Expr Code, Expr Factor, Expr? Summand)? Scaled { get; }
+
     /// <summary>Whether the factors are whole numbers of 16 bits, whose panels have two terms of the sum side by side.</summary>
     public bool HasPairs { get; private init; }
 
@@ -89,6 +93,16 @@ sealed class Panel
     {
         var all = 1L;
         return [.. axes.OrderBy(a => a.Extent.Value).TakeWhile(a => (all *= a.Extent.Value!.Value) <= MostUnrolled)];
+    }
+
+    (Expr Code, Expr Factor, Expr? Summand)? Parts(Expr decoded)
+    {
+        if (decoded is not Expr.Apply { Format.IsScaled: true } last)
+            return null;
+        var (product, summand) = last.Function == Functions.Plus ? ((Expr.Apply)last.Operands[0], last.Operands[1]) : (last, null);
+        var (code, factor) = (product.Operands[0], product.Operands[1]);
+        var outer = factor.Axes.Concat(summand?.Axes ?? Enumerable.Empty<Axis>()).Where(a => a != Column).ToHashSet();
+        return Folds.Any(a => !outer.Contains(a) && !Unrolled.Contains(a)) && !Unrolled.Any(outer.Contains) ? (code, factor, summand) : null;
     }
 
     /// <summary>The kernel of a nest, or null where it is not such a sum.</summary>

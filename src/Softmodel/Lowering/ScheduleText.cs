@@ -43,7 +43,7 @@ static class ScheduleText
                     }
                     break;
                 case Step.Routine routine:
-                    to.Write($"{space}{string.Join(", ", routine.Outputs.Items.Select(o => o.Buffer.Name))} = call {OpForms.NameOf(routine.Op)}({string.Join(", ", routine.Inputs.Items.Select(i => i.Buffer.Name))}) # {routine.Source.ReplaceLineEndings(" ")}\n");
+                    to.Write($"{space}{string.Join(", ", routine.Outputs.Items.Select(o => o.Buffer.Name))} = call {OpForms.TitleOf(routine.Op)}({string.Join(", ", routine.Inputs.Items.Select(i => i.Buffer.Name))}) # {routine.Source.ReplaceLineEndings(" ")}\n");
                     break;
                 case Step.Bind bind:
                     to.Write($"{space}{string.Join(", ", bind.Symbols)} = sizes {bind.Source.Name} # {bind.Node}\n");

@@ -37,14 +37,14 @@ public static class Parameters
     public static Graph AsInputs(Graph graph, Folding fold, params IReadOnlyCollection<string> names)
     {
         var inputs = new Dictionary<string, Value>(StringComparer.Ordinal);
-        return Replace(graph, fold, names.ToDictionary(n => n, n => (Replacement)((builder, parameter) => inputs.TryGetValue(n, out var there) ? there : inputs[n] = builder.Input(n, parameter.Value.TensorType)), StringComparer.Ordinal));
+        return Replace(graph, fold, names.ToDictionary(n => n, n => (Replacement)((builder, parameter) => inputs.TryGetValue(n, out var there) ? there : inputs[n] = builder.Input(n, parameter.Type)), StringComparer.Ordinal));
     }
 
     static Term Replaced(GraphBuilder builder, Op.Parameter parameter, Replacement replacement)
     {
         var value = replacement(builder, parameter);
-        if (value.Type != parameter.Value.TensorType)
-            throw new SoftmodelException($"the parameter '{parameter.Name}' is {parameter.Value.TensorType}, and {value.Type} was to stand for it");
+        if (value.Type != parameter.Type)
+            throw new SoftmodelException($"the parameter '{parameter.Name}' is {parameter.Type}, and {value.Type} was to stand for it");
         if (builder.Outer is not null && builder.Producer(value) is null)
             throw new SoftmodelException($"the parameter '{parameter.Name}' is read within a branch or a loop, where no input can stand for it");
         return new(builder, value);

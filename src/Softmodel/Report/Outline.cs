@@ -128,7 +128,7 @@ sealed record Outline(string Name, Stage Stage, string[] Inputs, string[] Output
         (string, string)? Code(Step step) => step switch
         {
             Step.Nest or Step.Fused when source.Kernels.TryGetValue(step, out var kernel) => (kernel.Name, kernel.Code.Body),
-            Step.Routine routine => ($"{routine.Op.GetType().Name} (a routine)", RoutineCode.Write(routine).Statement),
+            Step.Routine routine => ($"{(routine.Op is Op.Call ? OpForms.TitleOf(routine.Op) : routine.Op.GetType().Name)} (a routine)", RoutineCode.Write(routine).Statement),
             _ => null,
         };
     }
@@ -164,7 +164,7 @@ sealed record Outline(string Name, Stage Stage, string[] Inputs, string[] Output
         foreach (var node in nodes.Where(n => !IsView(n.Op)).DefaultIfEmpty(nodes[^1]))
         {
             // What a sum of products reads is put in its place first: only the step's own words tell which of the two it is.
-            var word = step is Step.Nest { Fold: null } nest && Stored.IsHeavy(node.Op) ? nest.Source.Split(' ')[0] : OpForms.NameOf(node.Op);
+            var word = step is Step.Nest { Fold: null } nest && Stored.IsHeavy(node.Op) ? nest.Source.Split(' ')[0] : OpForms.TitleOf(node.Op);
             if (words.Count == 0 || words[^1] != word)
                 words.Add(word);
         }

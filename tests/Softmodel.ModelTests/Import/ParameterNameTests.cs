@@ -54,5 +54,15 @@ public sealed class ParameterNameTests : IDisposable
     public void Weights_of_a_checkpoint_keep_their_names(string family) => HasNames(Shared.Folder($"lm/families/{family}"));
 
     [Fact]
-    public void Parts_of_blocks_are_called_after_their_weight() => HasNames(Path.Combine(Shared.Folder("lm"), "SmolLM2-135M-Instruct.Q4_1.gguf"));
+    public void A_weight_in_blocks_is_one_parameter_under_its_name()
+    {
+        var path = Path.Combine(Shared.Folder("lm"), "SmolLM2-135M-Instruct.Q4_1.gguf");
+        HasNames(path);
+        using var model = Model.Load(path);
+        using var checkpoint = Checkpoint.Open(path);
+        var blocks = Parameters.Of(model.Imported).Where(p => p.Format is not null).ToArray();
+        Assert.True(blocks.Length > 200);
+        Assert.All(blocks, p => Assert.Equal(checkpoint.Find(p.Name)!.Format, p.Format));
+        Assert.All(blocks, p => Assert.True(checkpoint.Find(p.Name)!.Bytes.Span.SequenceEqual(p.Value.Bytes.Span)));
+    }
 }

@@ -27,7 +27,7 @@ public class GraphTextTests
           sizes: Int64[3] = size_tensor() values=[1,4,T] shape=[3]
           best: Float32[1,4,2], "best'": Int64[1,4,2] = top_k(p) count=2 axis=2 largest=true
           bind("token ids") symbols=[n0]
-          found: Int64[1,n1] = call(c) program=NonZero arguments=[-1] results=[Int64[1,n1]]
+          found: Int64[0,n1] = call(c) program=NonZero arguments=[-1] sizes=[n1]
           z: Float32[1,4,T] = if(c, x, x)
             graph then
               input a: Float32[1,4,T]

@@ -2,13 +2,16 @@ using System.Buffers.Binary;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
-using Softmodel.Import;
 using Softmodel.Import.Families;
+using Softmodel.Interpret;
 using Softmodel.Lowering;
+using Softmodel.Passes;
 using Softmodel.Runtime;
+using Softmodel.Tests.Generated;
 
 namespace Softmodel.Tests.Import;
 
@@ -148,10 +151,42 @@ public class BlockFormatTests
     {
         var builder = new GraphBuilder("test", Evaluator.FoldKeepingStored);
         var weight = Blocks(name, 23, seed: 1);
-        var decoded = weight.Format.Decode(weight, builder);
+        var decoded = weight.In(builder);
         Assert.Equal(23, decoded.Shape[0].Value);
         var graph = builder.Build([decoded.Reshape(new(23, Columns)).Value]);
         Assert.Equal(Decoded(weight), Evaluator.Run(graph, [])[0].Values<float>().ToArray());
+    }
+
+    [Fact]
+    public void A_weight_is_one_parameter_with_its_format_and_its_blocks_as_they_are()
+    {
+        var builder = new GraphBuilder("test", Evaluator.FoldKeepingStored);
+        var weight = Blocks("Q4_1", 3, seed: 1);
+        var x = new Term(builder, builder.Input("x", new(ElementType.Float32, new(1, Columns))));
+        var graph = builder.Build([Transformer.Times(x, weight.In(builder)).Value], ["y"]);
+        var parameter = Assert.Single(Parameters.Of(graph));
+        Assert.Equal((weight.Name, BlockFormat.Q4_1), (parameter.Name, parameter.Format));
+        Assert.True(parameter.Value.Bytes.Equals(weight.Bytes));
+        Assert.Equal(new TensorType(ElementType.Float32, new(3, Columns / 32, 2, 16)), parameter.Type);
+        // What is computed from it is computed as it runs, and what is known of it stays with it in any form.
+        graph = Pipeline.Exact(graph, Evaluator.FoldKeepingStored, isChecked: true);
+        var text = GraphText.Write(graph);
+        Assert.Contains(" format=Q4_1", text, StringComparison.Ordinal);
+        var read = GraphText.Read(text, hash => hash == GraphText.Hash(parameter.Value) ? parameter.Value : null);
+        Assert.Equal(parameter, Assert.Single(Parameters.Of(read)));
+        Assert.Contains("there is no format 'Q4_9'", Assert.Throws<SoftmodelException>(() => GraphText.Read(text.Replace("Q4_1", "Q4_9", StringComparison.Ordinal), _ => parameter.Value)).Message, StringComparison.Ordinal);
+        Tensor[] given = [Answers.Ramp(1, Columns)];
+        float[] Run(Graph g) => [.. Evaluator.Run(g, given)[0].Values<float>()];
+        var expected = Run(graph);
+        Assert.Equal(expected, Run(read));
+        Assert.Equal(Interpreter.Run(Schedule.Of(Lower.Program(graph), 256), given)[0].Values<float>().ToArray(), Interpreter.Run(Schedule.Of(Lower.Program(read), 256), given)[0].Values<float>().ToArray());
+        Assert.All(expected.Zip(Evaluator.Run(DoublePrecision.Of(graph), [DoublePrecision.Of(given[0])])[0].Values<double>().ToArray()), p => Assert.Equal(p.Second, p.First, 1e-3));
+        if (Answers.OnnxRuntime(graph, given) is { } others)
+            Assert.All(expected.Zip(others[0].Values<float>().ToArray()), p => Assert.Equal(p.Second, p.First, 1e-2f));
+        var twice = Parameters.Replace(graph, Evaluator.FoldKeepingStored, new Dictionary<string, Replacement> { [weight.Name] = (b, p) => (new Term(b, b.Apply(p)) * 2).Value });
+        Assert.Equal(expected.Select(y => 2 * y), Run(twice));
+        var other = Parameters.Replace(graph, Evaluator.FoldKeepingStored, new Dictionary<string, Replacement> { [weight.Name] = (b, p) => b.Constant(Tensor.Of(ElementType.Float32, p.Type.Shape.Known!, new double[3 * Columns])) });
+        Assert.Equal([0, 0, 0], Run(other));
     }
 
     // What dequantize_row_* of ggml (in llama.rn 0.3.10, without fused multiply-adds) gives for the same 64 blocks, by FNV-1a.
@@ -202,13 +237,15 @@ public class BlockFormatTests
         var x = new Term(builder, builder.Input("x", new(ElementType.Float32, new(Dim.Symbol("n"), Columns))));
         var chosen = new Term(builder, builder.Input("chosen", new(ElementType.Int64, new(Dim.Symbol("m")))));
         Weight[] weights = [.. BlockFormat.All.Select((f, i) => Blocks(f.Name, rows, seed: rows + i))];
-        Term[] matrices = [.. weights.Select(w => w.Format.Decode(w, builder))];
+        Term[] matrices = [.. weights.Select(w => w.In(builder))];
         // Rows are read by number, too: from the panels, since what two kernels read is stored once.
         var some = matrices.Select(m => m.Gather(chosen, 0).Reshape(new(Dim.Symbol("m"), Columns)).Value);
         var program = Lower.Program(builder.Build([.. matrices.Select(m => Transformer.Times(x, m).Value), .. some]));
         var sums = program.AllSteps().OfType<Step.Nest>().Where(n => n.Fold is not null).ToArray();
         Assert.Equal(weights.Length, sums.Length);
         Assert.All(weights.Zip(sums), p => Assert.True(Panel.Of(p.Second, new(width, UsualSizes.None)) is not null, $"{p.First.Name} is not decoded in the kernel"));
+        // The scales of Q3_K and Q6_K are others for each code of a byte, so that nothing is left to be added up before.
+        Assert.All(weights.Zip(sums), p => Assert.Equal(p.First.Format.IsScaled && p.First.Name is not ("Q3_K" or "Q6_K"), Panel.Of(p.Second, new(width, UsualSizes.None))!.Scaled is not null));
         Assert.DoesNotContain(ProgramCode.Write(program, width).Weights.Items, i => i.Buffer.Name.Contains("_panels", StringComparison.Ordinal));
         using var model = InProcess.Compile(program, width);
         var random = new Random(rows);

@@ -1,4 +1,4 @@
-using Softmodel.Import;
+using Softmodel.Graphs;
 using Softmodel.Import.Gguf;
 using Softmodel.Language.Tokens;
 

@@ -43,8 +43,7 @@ static class OnnxRules
             Op.ScatterND scatter => [w.Apply("ScatterND", [x[0], Wide(w, x[1], X(1)), x[2]], ("reduction", Combination(scatter.Combine)))],
             Op.Accumulate { Kind: Reduction.Sum } sum => [w.Apply("CumSum", [x[0], Number(w, sum.Axis)], ("exclusive", sum.Exclusive), ("reverse", sum.Reverse))],
             Op.TopK top => w.ApplyAll("TopK", [x[0], w.Size(top.Count)], 2, ("axis", top.Axis), ("largest", top.Largest), ("sorted", 1)),
-            Op.Call { Program: "NonZero" } => [w.Apply("NonZero", x)],
-            Op.Call call => throw new SoftmodelException($"ONNX has no operator for the program {call.Program}"),
+            Op.Call call => w.ApplyAll(ExactPrograms.Named(call.Program).Onnx ?? throw new SoftmodelException($"ONNX has no operator for the exact program '{call.Program}'"), x, node.Outputs.Count),
             var op => throw new SoftmodelException($"ONNX has no operator for {OpForms.NameOf(op)}{OpForms.Attributes(op)}"),
         };
     }

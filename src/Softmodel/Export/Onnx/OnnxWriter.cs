@@ -33,6 +33,7 @@ sealed class OnnxWriter
     /// <exception cref="SoftmodelException">It holds what ONNX has no operators for; all such nodes are named.</exception>
     public static ModelProto Model(Graph graph)
     {
+        graph = BlockFormat.Decoded(graph);
         var writer = new OnnxWriter(null);
         foreach (var name in graph.Inputs.Select(v => v.Name).Concat(graph.OutputNames))
             writer.taken.Add(name);

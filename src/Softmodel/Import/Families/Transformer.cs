@@ -105,8 +105,8 @@ internal sealed class Transformer
         }
         if (!weight.Dims.AsSpan().SequenceEqual(dims))
             throw new SoftmodelException($"{checkpoint.Path}: the weight '{name}' has the sizes [{string.Join(",", weight.Dims)}] where [{string.Join(",", dims.ToArray())}] are needed");
-        var decoded = weight.Format.Decode(weight, builder);
-        return dims.Length == 1 ? decoded.Reshape(Shape.Of(dims)) : decoded;
+        // What are a few numbers is decoded at build time.
+        return dims.Length == 1 ? weight.Format.Decode(weight, builder).Reshape(Shape.Of(dims)) : weight.In(builder);
     }
 
     /// <summary>Whether there is a weight.</summary>

@@ -1,3 +1,4 @@
+using Softmodel.Graphs;
 using Softmodel.Language.Tokens;
 using Softmodel.Runtime;
 

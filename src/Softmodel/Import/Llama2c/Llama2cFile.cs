@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text.Json.Nodes;
+using Softmodel.Graphs;
 using Softmodel.Runtime;
 
 namespace Softmodel.Import.Llama2c;

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text.Json;
+using Softmodel.Graphs;
 using Softmodel.Runtime;
 
 namespace Softmodel.Import.Safetensors;
@@ -79,7 +80,7 @@ internal sealed class SafetensorsFile : IDisposable
             "F32" => BlockFormat.F32,
             "F16" => BlockFormat.F16,
             "BF16" => BlockFormat.BF16,
-            _ when unread.TryGetValue(type, out var size) => new(type, uint.MaxValue, 1, size, (_, _) => throw Unread()),
+            _ when unread.TryGetValue(type, out var size) => new(type, uint.MaxValue, 1, size, [], (_, _) => throw Unread()),
             _ => throw Unread(),
         };
         long[] dims = [.. entry.Value.GetProperty("shape").EnumerateArray().Take(MostAxes + 1).Select(d => d.GetInt64())];

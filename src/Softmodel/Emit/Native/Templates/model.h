@@ -31,7 +31,8 @@ enum {
     %UPPER%_WEIGHTS = 5,  /* the weights are missing, damaged or another model's */
     %UPPER%_STATE = 6,    /* the model is running on another thread, or has not run yet */
     %UPPER%_INTERNAL = 7, /* a defect of the compiled model */
-    %UPPER%_PROCESSOR = 8 /* the processor lacks instructions that every build needs: AVX2 and FMA */
+    %UPPER%_PROCESSOR = 8, /* the processor lacks instructions that every build needs: AVX2 and FMA */
+    %UPPER%_PROGRAM = 9   /* an exact program that the model calls failed */
 };
 
 /* Element types: the numbers of ONNX. */

@@ -114,5 +114,5 @@ static class Indexing
 
     [Operator("NonZero", since: 9)]
     internal static Term NonZero(OnnxCall call, Term x) =>
-        x.Apply(new Op.Call("NonZero", [], (TensorType[])[new(ElementType.Int64, new(x.Rank, call.Builder.FreshSymbol("found")))]));
+        new(call.Builder, call.Builder.Call("NonZero", [], x.Value)[0]);
 }

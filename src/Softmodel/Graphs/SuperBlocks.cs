@@ -1,7 +1,6 @@
-using Softmodel.Graphs;
 using Softmodel.Runtime;
 
-namespace Softmodel.Import;
+namespace Softmodel.Graphs;
 
 /// <summary>
 /// The formats that ggml calls K-quants: blocks of 256 elements in groups of 16 or 32, whose scales are whole numbers of a few
@@ -13,8 +12,12 @@ static class SuperBlocks
     public static Term Two(Weight tensor, GraphBuilder builder)
     {
         var codes = BlockFormat.Bits(Bytes(tensor, builder, "codes", 16, 2, 1, 2, 16), [0, 2, 4, 6], 3, 4, 1, 1);
-        var both = Bytes(tensor, builder, "scales", 0, 2, 4, 2, 1);
-        var (scales, minima) = (both.Map(Functions.BitAnd, both.Scalar(15)), both.Map(Functions.ShiftRight, both.Scalar(4)));
+        Term Half(string name, int shift) => BlockFormat.Part(tensor, builder, name, tensor.Unpacked([2, 4, 2, 1], (block, to) =>
+        {
+            for (var i = 0; i < 16; i++)
+                to[i] = (byte)((block[i] >> shift) & 15);
+        }));
+        var (scales, minima) = (Half("scales", 0), Half("minima", 4));
         return Real(codes) * (Real(scales) * BlockFormat.Scale(tensor, builder, 80, 4)) - Real(minima) * BlockFormat.Scale(tensor, builder, 82, 4, "minimum");
     }
 

@@ -1,9 +1,8 @@
 using System.Buffers.Binary;
 using System.Numerics;
-using Softmodel.Graphs;
 using Softmodel.Runtime;
 
-namespace Softmodel.Import;
+namespace Softmodel.Graphs;
 
 /// <summary>
 /// The format that ggml calls IQ2_XXS: every 8 elements are one of 256 points of a lattice, with signs. Layout as in
