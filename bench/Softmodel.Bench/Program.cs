@@ -12,6 +12,7 @@ using Softmodel.Bench.Layers;
 using Softmodel.Bench.Pictures;
 using Softmodel.Bench.Readme;
 using Softmodel.Bench.Schemas;
+using Softmodel.Bench.Sessions;
 using Softmodel.Bench.Tokenizers;
 using Softmodel.Bench.Words;
 
@@ -26,7 +27,7 @@ switch (args)
     default:
         return await new RootCommand("Measurements of Softmodel that are no part of it.")
         {
-            Fuzz(), Answers(), Schemas(), Coverage(), Readme(), Speech(), Layers(), Differential(), Flips(), Words(), Tokenizers(),
+            Fuzz(), Answers(), Schemas(), Coverage(), Readme(), Speech(), Layers(), Differential(), Flips(), Words(), Tokenizers(), Sessions(),
         }.Parse(args).InvokeAsync();
 }
 
@@ -269,6 +270,23 @@ static Command Tokenizers()
                 Console.Out.WriteLine($"{times,6} {reason}");
         }
         return report.Differ == 0 ? 0 : 1;
+    });
+    return command;
+}
+
+static Command Sessions()
+{
+    var model = new Argument<string>("model") { Description = "A language model", DefaultValueFactory = _ => "smollm2" };
+    var count = new Option<int>("--sessions") { Description = "How many", DefaultValueFactory = _ => 8 };
+    var tokens = new Option<int>("--tokens") { Description = "The most tokens that each writes", DefaultValueFactory = _ => 64 };
+    var threads = new Option<int>("--threads") { Description = "How many threads a run has", DefaultValueFactory = _ => Environment.ProcessorCount };
+    var rounds = new Option<int>("--runs") { Description = "How often", DefaultValueFactory = _ => 3 };
+    var command = new Command("sessions", "Write texts in several sessions, batched and in turns") { model, count, tokens, threads, rounds };
+    command.SetAction(async (parsed, cancel) =>
+    {
+        var report = await SessionRun.Run(parsed.GetRequiredValue(model), parsed.GetRequiredValue(count), parsed.GetRequiredValue(tokens), parsed.GetRequiredValue(threads), parsed.GetRequiredValue(rounds), Console.Error.WriteLine, cancel);
+        Write(report, JsonNamingPolicy.SnakeCaseLower);
+        return report.Same == report.Sessions ? 0 : 1;
     });
     return command;
 }
