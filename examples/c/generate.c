@@ -6,8 +6,8 @@
  *     cc -O2 -Illm generate.c llm/libsmollm2.so -Wl,-rpath,$PWD/llm -o generate
  *     ./generate llm/smollm2.tokens question 64
  *
- * A run is given some tokens of one text, the position of each in it, and the cell in which what it leaves for later
- * tokens is kept; and which tokens' scores are wanted. Here cells are given out in the order of the text.
+ * A run is given some tokens of one text, the position of each in it, and the cell of the KV cache that its key and value
+ * go into; and the indices of the tokens whose logits are computed. Here cells are given out in the order of the text.
  */
 #include "smollm2.h"
 #include <stdio.h>
@@ -71,14 +71,14 @@ static smollm2_tensor numbers(int64_t *values, int64_t count)
 static int64_t next_token(smollm2 *model, int64_t *tokens, int64_t from, int64_t to)
 {
     static int64_t positions[CONTEXT], zeros[CONTEXT], all[CONTEXT];
-    static const char *const names[] = { "tokens", "positions", "sequences", "cells", "cell_positions", "cell_sequences", "wanted" };
-    int64_t wanted = to - from - 1, best = 0, read = to - from;
+    static const char *const names[] = { "tokens", "positions", "sequences", "cells", "cell_positions", "cell_sequences", "logits_indices" };
+    int64_t last = to - from - 1, best = 0, read = to - from;
     for (int64_t i = 0; i < to; i++) {
         positions[i] = i;
         all[i] = 1; /* a bit for each text that a cell is of: there is only the first */
     }
-    smollm2_tensor given[] = { numbers(tokens + from, read), numbers(positions + from, read), numbers(zeros, read), numbers(positions + from, read), numbers(positions, to), numbers(all, to), numbers(&wanted, 1) };
-    smollm2_tensor inputs[sizeof names / sizeof *names], scores;
+    smollm2_tensor given[] = { numbers(tokens + from, read), numbers(positions + from, read), numbers(zeros, read), numbers(positions + from, read), numbers(positions, to), numbers(all, to), numbers(&last, 1) };
+    smollm2_tensor inputs[sizeof names / sizeof *names], logits;
     for (int32_t i = 0; i < smollm2_input_count(); i++) {
         smollm2_info info;
         check(smollm2_input(i, &info));
@@ -87,10 +87,10 @@ static int64_t next_token(smollm2 *model, int64_t *tokens, int64_t from, int64_t
                 inputs[i] = given[n];
     }
     check(smollm2_run(model, inputs, smollm2_input_count()));
-    check(smollm2_result(model, 0, &scores));
-    const float *score = scores.data;
-    for (int64_t i = 1; i < scores.size[1]; i++)
-        if (score[i] > score[best])
+    check(smollm2_result(model, 0, &logits));
+    const float *logit = logits.data;
+    for (int64_t i = 1; i < logits.size[1]; i++)
+        if (logit[i] > logit[best])
             best = i;
     return best;
 }

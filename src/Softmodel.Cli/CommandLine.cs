@@ -16,7 +16,7 @@ static class CommandLine
     /// <summary>All is well.</summary>
     public const int Done = 0;
 
-    /// <summary>The work failed, or a bar was missed.</summary>
+    /// <summary>The work failed, or a threshold was missed.</summary>
     public const int Failed = 1;
 
     /// <summary>The command was used wrongly.</summary>
@@ -48,6 +48,24 @@ static class CommandLine
         },
     };
 
+    // What options were called one release ago.
+    static readonly Dictionary<string, string[]> renamed = new(StringComparer.Ordinal)
+    {
+        ["--whole-products"] = ["--quantize", "int16", "--min-snr"],
+        ["--keep-past"] = ["--kv-cache"],
+        ["--bar"] = ["--threshold"],
+    };
+
+    /// <summary>The arguments with today's names of options, and a hint for each that had an old one.</summary>
+    static string[] Renamed(string[] args, TextWriter error) => [.. args.TakeWhile(a => a != "--").SelectMany(arg =>
+    {
+        var end = arg.AsSpan().IndexOfAny('=', ':') is >= 0 and var at ? at : arg.Length;
+        if (!renamed.TryGetValue(arg[..end], out var now))
+            return (string[])[arg];
+        error.WriteLine($"softmodel: {arg[..end]} is called {string.Join(' ', now)} now");
+        return [.. now[..^1], now[^1] + arg[end..]];
+    }), .. args.SkipWhile(a => a != "--")];
+
     /// <summary>Runs one command.</summary>
     /// <param name="args">What the user wrote.</param>
     /// <param name="output">Results.</param>
@@ -58,6 +76,7 @@ static class CommandLine
     {
         var root = Root();
         root.Options.OfType<HelpOption>().Single().Action = new HelpWithExamples();
+        args = Renamed(args, error);
         // A text that begins with '@' is a text, and no file of arguments.
         var parsed = root.Parse(args.Length == 0 ? ["--help"] : args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0 && parsed.Action is not HelpWithExamples)
@@ -102,8 +121,8 @@ static class CommandLine
         // The parser's own words name types of .NET, and take several lines.
         return string.Join(' ', parsed.Errors[^1].Message.TrimEnd('.').Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))
             .Replace("as expected type 'System.Single'", "as a number", StringComparison.Ordinal)
-            .Replace("as expected type 'System.Int32'", "as a whole number", StringComparison.Ordinal)
-            .Replace("as expected type 'System.UInt64'", "as a whole number", StringComparison.Ordinal);
+            .Replace("as expected type 'System.Int32'", "as an integer", StringComparison.Ordinal)
+            .Replace("as expected type 'System.UInt64'", "as an integer", StringComparison.Ordinal);
     }
 
     static IEnumerable<string> Path(Command command) =>

@@ -1,7 +1,7 @@
 using Softmodel.Cli;
+using Softmodel.Cli.Baselines;
 using Softmodel.Cli.Bench;
 using Softmodel.Cli.Conformance;
-using Softmodel.Cli.Peers;
 
 if (args is [OnnxRuntimeAlone.Command, var model, var threads, var inputs])
     return OnnxRuntimeAlone.Run(model, int.Parse(threads), inputs);

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace Softmodel.Language;
 
 /// <summary>
-/// Runs a decoder for many sessions: what they ask for at the same time is read in one run. Where there are more sessions than the
-/// decoder holds, those that ran longest ago make room, and read again when it is their turn.
+/// Batches the sessions of a decoder: what they ask for at the same time is one run. Where there are more sessions than the decoder
+/// holds, the least recently used are evicted, and prefilled again when it is their turn.
 /// </summary>
 /// <param name="decoder">The decoder, which it takes over.</param>
 sealed class Batcher(Decoder decoder) : IDisposable
@@ -39,7 +39,7 @@ sealed class Batcher(Decoder decoder) : IDisposable
     /// <summary>Reads tokens, and leaves what comes after them in <see cref="Context.Logits"/>.</summary>
     /// <param name="context">What has been read before; it asks for one thing at a time.</param>
     /// <param name="tokens">The tokens, 1 to <see cref="MostAtOnce"/>.</param>
-    /// <param name="allLogits">Whether the logits after every one are wanted, rather than after the last.</param>
+    /// <param name="allLogits">Whether the logits after every one are computed, rather than after the last.</param>
     public Task Read(Context context, ReadOnlyMemory<int> tokens, bool allLogits = false)
     {
         var request = new Request(context, tokens, allLogits);
@@ -126,7 +126,7 @@ sealed class Batcher(Decoder decoder) : IDisposable
             try
             {
                 var since = Stopwatch.GetTimestamp();
-                var logits = decoder.Run([.. batch.Select(r => new Feed(r.Context.Sequence, r.Tokens, r.AllLogits))]);
+                var logits = decoder.Run([.. batch.Select(r => new SequenceTokens(r.Context.Sequence, r.Tokens, r.AllLogits))]);
                 foreach (var (context, tokens, all) in batch)
                 {
                     var count = (all ? tokens.Length : 1) * decoder.Vocabulary;
@@ -157,7 +157,7 @@ sealed class Batcher(Decoder decoder) : IDisposable
         context.Sequence = decoder.Begin();
         // Where a run's tokens are quantised together, those that were read together are read together again.
         foreach (var run in context.Runs(decoder.QuantisesPerRun, MostAtOnce))
-            decoder.Run(new Feed(context.Sequence, run));
+            decoder.Run(new SequenceTokens(context.Sequence, run));
     }
 
     void MakeRoom(List<Request> batch)
@@ -275,7 +275,7 @@ sealed class Context
         return copy;
     }
 
-    /// <summary>Forgets all but the first tokens.</summary>
+    /// <summary>Drops all but the first tokens.</summary>
     public void Truncate(int length)
     {
         if (tokens.Count > length)

@@ -4,8 +4,8 @@ using Softmodel.Language.Constraints;
 namespace Softmodel.Language;
 
 /// <summary>
-/// What a text has to be: what a regular expression matches, or JSON that a schema holds valid. While a model writes, only tokens
-/// may come with which the text can still become so.
+/// Constrained decoding: the text matches a regular expression, or is JSON that is valid by a schema (structured output). Only tokens
+/// with which the text can still do so are sampled.
 /// </summary>
 /// <remarks>One constraint can serve many texts, models and threads.</remarks>
 public sealed class Constraint
@@ -16,7 +16,7 @@ public sealed class Constraint
         (Start, HasOpenKeys, var empty) = make(Terms);
         Terms.Settle();
         if (Terms.Shortest(Start) == Terms.Never)
-            throw new SoftmodelException($"no text can be what is demanded: {empty()}");
+            throw new SoftmodelException($"no text can satisfy the constraint: {empty()}");
     }
 
     /// <summary>The automaton's states.</summary>
@@ -28,8 +28,8 @@ public sealed class Constraint
     /// <summary>Whether it is JSON with keys that are not listed, and could come twice.</summary>
     internal bool HasOpenKeys { get; }
 
-    /// <summary>A text that a regular expression matches as a whole.</summary>
-    /// <param name="pattern">In the syntax of ECMA-262, without back-references and without what looks ahead or behind.</param>
+    /// <summary>A text that matches a regular expression from its start to its end.</summary>
+    /// <param name="pattern">In the syntax of ECMA-262, without back-references, lookahead and lookbehind.</param>
     /// <exception cref="SoftmodelException">It is no such expression, or matches nothing.</exception>
     public static Constraint Regex(string pattern) => new(terms => (Pattern.Whole(pattern, terms, c => c.In(terms)), false, () => $"the pattern '{pattern}' matches nothing"));
 
@@ -39,13 +39,13 @@ public sealed class Constraint
     /// schema speaks of others; a schema without <c>type</c> means the types of which its keywords speak.
     /// </summary>
     /// <param name="schema">JSON Schema 2020-12, 2019-09, or draft 7 or 6, as its <c>$schema</c> says; 2020-12 where it says none.</param>
-    /// <exception cref="SoftmodelException">It is none, holds nothing valid, or demands what is not followed, such as <c>uniqueItems</c> of any texts; the message says what and where.</exception>
+    /// <exception cref="SoftmodelException">It is no schema, is unsatisfiable, or uses what is not supported, such as <c>uniqueItems</c> of unbounded strings; the message says what and where.</exception>
     public static Constraint JsonSchema(string schema) => new(terms => Constraints.JsonSchema.Read(terms, schema));
 
-    /// <summary>Any JSON value, written as <see cref="JsonSchema"/> has it.</summary>
+    /// <summary>JSON mode: any JSON value, formatted as <see cref="JsonSchema"/> has it.</summary>
     public static Constraint Json() => JsonSchema("true");
 
-    /// <summary>Whether a text is what is demanded.</summary>
+    /// <summary>Whether a text satisfies the constraint.</summary>
     public bool Matches(string text)
     {
         lock (Terms)

@@ -2,11 +2,11 @@ using Softmodel.Runtime;
 
 namespace Softmodel.Language;
 
-/// <summary>Tokens that a decoder is to read.</summary>
+/// <summary>The tokens of a sequence that a decoder is to read.</summary>
 /// <param name="Sequence">The sequence that they go on.</param>
 /// <param name="Tokens">The tokens, at least one.</param>
-/// <param name="AllLogits">Whether the logits after every one of them are wanted, rather than after the last.</param>
-readonly record struct Feed(int Sequence, ReadOnlyMemory<int> Tokens, bool AllLogits = false);
+/// <param name="AllLogits">Whether the logits after every one of them are computed, rather than after the last.</param>
+readonly record struct SequenceTokens(int Sequence, ReadOnlyMemory<int> Tokens, bool AllLogits = false);
 
 /// <summary>A compiled decoder and what it has read.</summary>
 abstract class Decoder : IDisposable
@@ -26,10 +26,10 @@ abstract class Decoder : IDisposable
     /// <summary>The compiled model.</summary>
     public CompiledModel Model { get; }
 
-    /// <summary>How many logits there are for each token.</summary>
+    /// <summary>The vocabulary size: the number of logits per token.</summary>
     public int Vocabulary { get; }
 
-    /// <summary>How many tokens a sequence may have.</summary>
+    /// <summary>The context length: how many tokens a sequence may have.</summary>
     public abstract int ContextLength { get; }
 
     /// <summary>How many sequences it can hold at once.</summary>
@@ -57,30 +57,30 @@ abstract class Decoder : IDisposable
     /// <exception cref="SoftmodelException">There is no room.</exception>
     public abstract void Reserve(int sequence, int count);
 
-    /// <summary>Reads tokens, and gives the logits of what comes after those that are wanted, in the order in which they were fed.</summary>
-    /// <param name="feeds">What is read; a sequence at most once.</param>
-    /// <returns>[wanted, vocabulary]; valid until the next run.</returns>
+    /// <summary>Reads tokens, and gives logits, in the order of the tokens.</summary>
+    /// <param name="batch">What is read; a sequence at most once.</param>
+    /// <returns>[n_outputs, vocabulary]; valid until the next run.</returns>
     /// <exception cref="SoftmodelException">There is no room, or a token is none of the vocabulary: nothing has been read.</exception>
-    public ReadOnlySpan<float> Run(params scoped ReadOnlySpan<Feed> feeds)
+    public ReadOnlySpan<float> Run(params scoped ReadOnlySpan<SequenceTokens> batch)
     {
-        foreach (var feed in feeds)
+        foreach (var feed in batch)
         {
             foreach (var token in feed.Tokens.Span)
             {
                 if ((uint)token >= (uint)Vocabulary)
-                    throw new ArgumentOutOfRangeException(nameof(feeds), token, $"there is no such token; the model knows 0 to {Vocabulary - 1}");
+                    throw new ArgumentOutOfRangeException(nameof(batch), token, $"there is no such token; the model knows 0 to {Vocabulary - 1}");
             }
             Reserve(feed.Sequence, feed.Tokens.Length);
         }
-        return Compute(feeds);
+        return Compute(batch);
     }
 
     /// <summary>Reads tokens for which there is room.</summary>
-    protected abstract ReadOnlySpan<float> Compute(scoped ReadOnlySpan<Feed> feeds);
+    protected abstract ReadOnlySpan<float> Compute(scoped ReadOnlySpan<SequenceTokens> batch);
 
     /// <summary>What is said where there is no room.</summary>
     protected static SoftmodelException Full(int count, int contextLength, int free) =>
-        new($"{count} tokens are to be read, and of the {contextLength} that a context has room for {free} are free; make the context larger, or let it shift");
+        new($"{count} tokens are to be read, and of the {contextLength} that a context has room for {free} are free; make the context larger, or turn context shift on");
 
     /// <summary>An array with room for so many.</summary>
     protected static long[] Sized(long[] array, int count) => array.Length >= count ? array : new long[Math.Max(count, array.Length * 2)];

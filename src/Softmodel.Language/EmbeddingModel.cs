@@ -3,21 +3,21 @@ using Microsoft.Extensions.AI;
 
 namespace Softmodel.Language;
 
-/// <summary>How the embeddings of a text's tokens become that of the text.</summary>
+/// <summary>How token embeddings are pooled into a sentence embedding.</summary>
 public enum Pooling
 {
     /// <summary>Their mean.</summary>
     Mean,
-    /// <summary>Those of the first token.</summary>
+    /// <summary>That of the first token (CLS).</summary>
     First,
-    /// <summary>Those of the last token.</summary>
+    /// <summary>That of the last token.</summary>
     Last,
-    /// <summary>The largest of each.</summary>
+    /// <summary>Their element-wise maximum.</summary>
     Max,
 }
 
 /// <summary>
-/// A model of sentence embeddings, compiled: an encoder of safetensors, or an ONNX export that is given tokens. It may be used from
+/// A compiled sentence-embedding model: an encoder from safetensors, or an ONNX export that takes tokens. It may be used from
 /// any threads; callers wait for one another between runs.
 /// </summary>
 /// <example>
@@ -46,7 +46,7 @@ public sealed class EmbeddingModel : IDisposable
 
     /// <summary>Opens a model that <c>softmodel build</c> has made.</summary>
     /// <param name="folder">The folder.</param>
-    /// <param name="normalize">Whether embeddings have the length 1, so that their dot product is the cosine similarity.</param>
+    /// <param name="normalize">Whether embeddings are L2-normalized, so that their dot product is the cosine similarity.</param>
     /// <param name="threads">How many threads a run uses; 0 for the processor's cores.</param>
     /// <exception cref="SoftmodelException">There is none, or it is damaged.</exception>
     public static EmbeddingModel Open(string folder, bool normalize = true, int threads = 0) => BuiltText.OpenEmbeddingModel(folder, normalize, threads);
@@ -57,10 +57,10 @@ public sealed class EmbeddingModel : IDisposable
     /// <summary>The text of the licence that the weights are under; empty where it is not known.</summary>
     public string Licence { get; }
 
-    /// <summary>How many numbers an embedding has.</summary>
+    /// <summary>The number of dimensions of an embedding.</summary>
     public int Dimensions => encoder.Width;
 
-    /// <summary>How many tokens of a text are read.</summary>
+    /// <summary>The maximum number of tokens of a text; longer ones are truncated.</summary>
     public int MaxTokens { get; }
 
     /// <summary>The threads that a run computes with.</summary>
@@ -74,9 +74,9 @@ public sealed class EmbeddingModel : IDisposable
         return [.. before, .. tokens[..Math.Min(tokens.Length, Math.Max(0, MaxTokens - before.Count - after.Count))], .. after];
     }
 
-    /// <summary>How many tokens of a text are read.</summary>
+    /// <summary>The number of tokens of a text that are embedded: at most <see cref="MaxTokens"/>.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="isCut">Whether it has more.</param>
+    /// <param name="isCut">Whether it is truncated.</param>
     public int CountTokens(string text, out bool isCut)
     {
         var count = tokenizer.Encode(text, parsesSpecial: false).Length + tokenizer.Before.Count + tokenizer.After.Count;
@@ -98,7 +98,7 @@ public sealed class EmbeddingModel : IDisposable
     internal float[][] Embed(int[][] texts, CancellationToken cancellationToken = default)
     {
         if (texts.Any(t => t.Length == 0))
-            throw new SoftmodelException($"a text is empty, and {Name} has no token with which a text begins; write some words");
+            throw new SoftmodelException($"a text is empty, and {Name} has no begin-of-text token; write some words");
         var embeddings = new float[texts.Length][];
         // Of like length beside one another; sorting keeps the order of those that are of one length.
         foreach (var batch in Batches([.. Enumerable.Range(0, texts.Length).OrderBy(i => texts[i].Length)], texts))

@@ -3,8 +3,8 @@ using Softmodel.Runtime;
 namespace Softmodel.Language;
 
 /// <summary>
-/// A compiled encoder: what it makes of texts that it reads whole. A family of ours is given the tokens of several texts one after
-/// the other; an ONNX export a table of them, so that all texts of a run are of one length.
+/// A compiled encoder. One of our own architectures takes the tokens of several texts packed one after the other; an ONNX export takes
+/// a batch in which all texts have the same length.
 /// </summary>
 /// <param name="model">The model, which the encoder takes over.</param>
 sealed class Encoder(CompiledModel model) : IDisposable
@@ -16,7 +16,7 @@ sealed class Encoder(CompiledModel model) : IDisposable
     /// <summary>Whether all texts of a run have to be of one length.</summary>
     public bool NeedsOneLength { get; } = IsTable(model);
 
-    /// <summary>How many numbers there are for each token.</summary>
+    /// <summary>The hidden size: the number of elements of a token's embedding.</summary>
     public int Width { get; } = (int)model.Outputs[OutputOf(model)].Sizes[^1];
 
     /// <summary>The threads that a run computes with.</summary>
@@ -26,7 +26,7 @@ sealed class Encoder(CompiledModel model) : IDisposable
 
     static int OutputOf(CompiledModel model) => Enumerable.Range(0, model.Outputs.Count).FirstOrDefault(i => model.Outputs[i].Type == ElementType.Float32 && model.Outputs[i].Rank == (IsTable(model) ? 3 : 2));
 
-    /// <summary>Whether a model is given tokens and makes numbers of each of them, as many for every one.</summary>
+    /// <summary>Whether a model takes tokens and gives an embedding of each of them.</summary>
     public static bool Is(IReadOnlyList<TensorInfo> inputs, IReadOnlyList<TensorInfo> outputs)
     {
         string[] known = inputs.Any(i => i.Name == ExportInputs.Ids) ? [ExportInputs.Ids, ExportInputs.Mask, ExportInputs.Types, ExportInputs.Places] : [SequenceInputs.Tokens, SequenceInputs.Positions, SequenceInputs.Sequences];
@@ -34,7 +34,7 @@ sealed class Encoder(CompiledModel model) : IDisposable
             && outputs.Any(o => o.Type == ElementType.Float32 && o.Sizes[^1] > 0 && (known[0] == ExportInputs.Ids ? o.Rank == 3 : o.Name == SequenceInputs.Hidden));
     }
 
-    /// <summary>The numbers of every token of some texts, one text after the other: [tokens, width]; valid until the next run.</summary>
+    /// <summary>The token embeddings of some texts, one text after the other: [tokens, width]; valid until the next run.</summary>
     /// <param name="texts">The tokens of each text; see <see cref="NeedsOneLength"/>.</param>
     public ReadOnlySpan<float> Run(params ReadOnlySpan<int[]> texts)
     {

@@ -35,9 +35,9 @@ sealed class ExportDecoder(CompiledModel model, int contextLength, bool quantise
             throw Full(count, contextLength, contextLength - length);
     }
 
-    protected override ReadOnlySpan<float> Compute(scoped ReadOnlySpan<Feed> feeds)
+    protected override ReadOnlySpan<float> Compute(scoped ReadOnlySpan<SequenceTokens> batch)
     {
-        var span = feeds[0].Tokens.Span;
+        var span = batch[0].Tokens.Span;
         var all = length + span.Length;
         (tokens, positions, mask) = (Sized(tokens, span.Length), Sized(positions, span.Length), Sized(mask, all));
         for (var i = 0; i < span.Length; i++)
@@ -56,6 +56,6 @@ sealed class ExportDecoder(CompiledModel model, int contextLength, bool quantise
         Model.Run(arguments);
         length = all;
         var logits = Model.Output(0).Span<float>();
-        return feeds[0].AllLogits ? logits : logits[^Vocabulary..];
+        return batch[0].AllLogits ? logits : logits[^Vocabulary..];
     }
 }

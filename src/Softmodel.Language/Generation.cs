@@ -3,46 +3,46 @@ using Softmodel.Language.Constraints;
 
 namespace Softmodel.Language;
 
-/// <summary>How a text is written.</summary>
+/// <summary>How a text is generated.</summary>
 public sealed record GenerationOptions
 {
-    /// <summary>The most tokens that are written; 0 or more.</summary>
+    /// <summary>The maximum number of generated tokens; 0 or more.</summary>
     public int MaxTokens { get; init; } = 512;
 
-    /// <summary>How each one is chosen.</summary>
+    /// <summary>How tokens are sampled.</summary>
     public SamplingOptions Sampling { get; init; } = new();
 
-    /// <summary>Stop sequences: texts that end what is written; they are not part of it.</summary>
+    /// <summary>Stop sequences: texts that end the generation; they are not part of its text.</summary>
     public IReadOnlyList<string> Stop { get; init; } = [];
 
-    /// <summary>Constrained decoding: what the text has to be; null for any. As <see cref="MaxTokens"/> run short only what leads to the end of such a text comes.</summary>
+    /// <summary>Constrained decoding; null for none. As <see cref="MaxTokens"/> run short, only tokens that lead to a complete text are sampled.</summary>
     public Constraint? Constraint { get; init; }
 }
 
 /// <summary>One message of a chat.</summary>
 /// <param name="Role"><c>system</c>, <c>user</c> or <c>assistant</c>.</param>
-/// <param name="Content">What was said.</param>
+/// <param name="Content">Its text.</param>
 public sealed record ChatTurn(string Role, string Content);
 
-/// <summary>Why a text ended.</summary>
+/// <summary>The finish reason: why a generation ended.</summary>
 public enum FinishReason
 {
-    /// <summary>The model said so, or a stop sequence came.</summary>
+    /// <summary>An end-of-text token or a stop sequence.</summary>
     Stop,
-    /// <summary>There are as many tokens as were asked for.</summary>
+    /// <summary><see cref="GenerationOptions.MaxTokens"/> was reached.</summary>
     Length,
 }
 
-/// <summary>What writing a text took.</summary>
-/// <param name="FinishReason">Why it ended.</param>
+/// <summary>The usage of a generation.</summary>
+/// <param name="FinishReason">The finish reason.</param>
 /// <param name="PromptTokens">How many tokens the prompt has.</param>
-/// <param name="CachedTokens">How many of these were in the KV cache already.</param>
-/// <param name="Tokens">How many were written.</param>
-/// <param name="FastForwardTokens">How many of these a constraint left no choice of: none was inferred.</param>
+/// <param name="CachedTokens">How many of these were in the KV cache (prompt caching).</param>
+/// <param name="Tokens">How many tokens were generated.</param>
+/// <param name="FastForwardTokens">How many of these a constraint left no choice of: they were not sampled.</param>
 /// <param name="Runs">How many tokens were sampled.</param>
 public readonly record struct TextReport(FinishReason FinishReason, int PromptTokens, int CachedTokens, int Tokens, int FastForwardTokens, int Runs);
 
-/// <summary>The loop that writes a text: read, sample, and again.</summary>
+/// <summary>The generation loop.</summary>
 static class Generation
 {
     /// <summary>Writes a text.</summary>
@@ -67,9 +67,9 @@ static class Generation
             while (report.Tokens < options.MaxTokens && report.FinishReason is FinishReason.Length)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                var forced = constrained?.Forced() ?? [];
-                int[] coming = forced;
-                if (forced.Length == 0)
+                var fastForward = constrained?.FastForward() ?? [];
+                int[] coming = fastForward;
+                if (fastForward.Length == 0)
                 {
                     if (constrained is { IsDone: true })
                     {
@@ -91,7 +91,7 @@ static class Generation
                     report = report with { Tokens = report.Tokens + 1 };
                     unread.Add(token);
                     constrained?.Accept(token);
-                    if (forced.Length > 0)
+                    if (fastForward.Length > 0)
                     {
                         sampler.Accept(token);
                         report = report with { FastForwardTokens = report.FastForwardTokens + 1 };

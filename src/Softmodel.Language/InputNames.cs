@@ -1,11 +1,11 @@
 namespace Softmodel.Language;
 
-/// <summary>The names of what models of text of our own architectures take and give; see <c>docs/language.md</c>.</summary>
+/// <summary>The names of the inputs and outputs of language models of our own architectures; see <c>docs/language.md</c>.</summary>
 static class SequenceInputs
 {
-    /// <summary>The inputs: token ids, the position and the sequence of each, the cell of the KV cache that it goes into, what lies in every cell, whose logits are wanted, and which sequences go on.</summary>
+    /// <summary>The inputs: token ids, the position and the sequence of each, the cell of the KV cache that it is written to, the position and the sequences of every cell, the indices of the tokens whose logits are computed, and 1 for each sequence that has a recurrent state already.</summary>
     public const string Tokens = "tokens", Positions = "positions", Sequences = "sequences", Cells = "cells",
-        CellPositions = "cell_positions", CellSequences = "cell_sequences", Wanted = "wanted", Kept = "kept";
+        CellPositions = "cell_positions", CellSequences = "cell_sequences", LogitsIndices = "logits_indices", HasInitialState = "has_initial_state";
 
     /// <summary>The outputs: of a decoder, and of an encoder.</summary>
     public const string Logits = "logits", Hidden = "hidden";
@@ -14,13 +14,13 @@ static class SequenceInputs
     public const int MostSequences = 63;
 }
 
-/// <summary>The names that exporters of transformers' models give to what is made of a text.</summary>
+/// <summary>The input names of models exported from transformers.</summary>
 static class ExportInputs
 {
     /// <summary>The tokens, [texts, tokens].</summary>
     public const string Ids = "input_ids";
 
-    /// <summary>1 for each token that is seen, those of the past first.</summary>
+    /// <summary>1 for each token that is attended to, those of the past first.</summary>
     public const string Mask = "attention_mask";
 
     /// <summary>Which of two texts a token is of.</summary>

@@ -7,8 +7,8 @@ using Softmodel.Runtime;
 namespace Softmodel.Language;
 
 /// <summary>
-/// A language model, compiled: its weights and its tokenizer. It goes on with texts and answers in chats, as many at once as are
-/// asked for, from any threads; a <see cref="Session"/> is a context that is kept. What runs at the same time is batched.
+/// A compiled language model: its weights and its tokenizer. It completes texts and answers in chats, any number at once, from any
+/// threads; a <see cref="Session"/> keeps its context. What runs at the same time is batched.
 /// </summary>
 /// <example>
 /// <code>
@@ -40,19 +40,19 @@ public sealed class LanguageModel : IDisposable
     /// <summary>The text of the licence that the weights are under; empty where it is not known.</summary>
     public string Licence { get; }
 
-    /// <summary>How many tokens a context has room for.</summary>
+    /// <summary>The context length in tokens.</summary>
     public int ContextLength => batcher.Decoder.ContextLength;
 
     /// <summary>Whether the model has a chat template.</summary>
     public bool CanChat => template is not null;
 
-    /// <summary>What text becomes for the model.</summary>
+    /// <summary>The tokenizer.</summary>
     public Tokenizer Tokenizer { get; }
 
-    /// <summary>The compiled network. It must not be run while texts are written.</summary>
+    /// <summary>The compiled network. It must not be run while texts are generated.</summary>
     public CompiledModel Network => batcher.Decoder.Model;
 
-    /// <summary>What the text that ended last took; a session knows it of its own.</summary>
+    /// <summary>The usage of the generation that ended last; a session has its own.</summary>
     public TextReport Last { get; private set; }
 
     /// <summary>The tokens that are text, for constraints.</summary>
@@ -63,9 +63,9 @@ public sealed class LanguageModel : IDisposable
 
     /// <summary>Opens a model that <c>softmodel build</c> has made.</summary>
     /// <param name="folder">The folder.</param>
-    /// <param name="contextLength">How many tokens a context has room for; 0 for what the model was made for, but at most 4096.</param>
-    /// <param name="contextShift">Whether a context that is full drops its oldest tokens; by default an error says so, before anything is lost.</param>
-    /// <param name="threads">How many threads a run uses; 0 for the processor's cores. The texts do not depend on it.</param>
+    /// <param name="contextLength">The context length in tokens; 0 for the model's own, but at most 4096.</param>
+    /// <param name="contextShift">Context shift: whether a full context drops its oldest tokens; by default an error says so, before anything is lost.</param>
+    /// <param name="threads">How many threads a run uses; 0 for the processor's cores. The text does not depend on it.</param>
     /// <exception cref="SoftmodelException">There is none, or it is damaged.</exception>
     public static LanguageModel Open(string folder, int contextLength = 0, bool contextShift = false, int threads = 0) => BuiltText.OpenLanguageModel(folder, contextLength, contextShift, threads);
 
@@ -73,10 +73,10 @@ public sealed class LanguageModel : IDisposable
     /// <exception cref="ObjectDisposedException">The model has been disposed of.</exception>
     public Session NewSession() => new(this, batcher, new());
 
-    /// <summary>Goes on with a text.</summary>
+    /// <summary>Completes a prompt.</summary>
     /// <inheritdoc cref="Session.CompleteAsync" path="/param"/>
     /// <returns>The text as it comes.</returns>
-    /// <exception cref="SoftmodelException">The prompt is empty where the model has no beginning of a text, or longer than the context.</exception>
+    /// <exception cref="SoftmodelException">The prompt is empty and the model has no begin-of-text token, or it is longer than the context.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public IAsyncEnumerable<string> CompleteAsync(string prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
         WriteAsync(TokensOf(prompt), options ?? new(), null, cancellationToken);
@@ -141,13 +141,13 @@ public sealed class LanguageModel : IDisposable
         }
     }
 
-    /// <summary>What the model is given for a text to go on with.</summary>
+    /// <summary>The tokens of a prompt to complete.</summary>
     internal int[] TokensOf(string prompt) => Prompt(prompt, parsesSpecial: false);
 
-    /// <summary>What the model is given for a chat.</summary>
+    /// <summary>The tokens of a chat.</summary>
     internal int[] TokensOf(IEnumerable<ChatTurn> turns) => Prompt(Render(turns), parsesSpecial: true);
 
-    /// <summary>A chat as the model reads it, up to where its answer begins.</summary>
+    /// <summary>A chat rendered by the chat template, up to where the answer begins.</summary>
     /// <param name="turns">What was said so far.</param>
     /// <exception cref="SoftmodelException">The model has no chat template, or it can't be rendered for these messages.</exception>
     public string Render(IEnumerable<ChatTurn> turns) => template is { } form
@@ -163,7 +163,7 @@ public sealed class LanguageModel : IDisposable
             tokens = [.. Tokenizer.Before, .. tokens];
         return tokens.Length > 0 ? tokens
             : Tokenizer.Begin is { } first ? [first]
-            : throw new SoftmodelException($"the prompt is empty, and {Name} has no token with which a text begins; write some words");
+            : throw new SoftmodelException($"the prompt is empty, and {Name} has no begin-of-text token; write some words");
     }
 
     /// <summary>The model as a client of Microsoft.Extensions.AI; disposing of it leaves the model.</summary>

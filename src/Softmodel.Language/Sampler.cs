@@ -3,34 +3,34 @@ using Softmodel.Runtime;
 
 namespace Softmodel.Language;
 
-/// <summary>How the next token is chosen among those that a model scores.</summary>
+/// <summary>How the next token is sampled from the logits.</summary>
 public sealed record SamplingOptions
 {
-    /// <summary>What logits are divided by: 0 takes the likeliest token always, 1 draws by the model's own probabilities. At least 0.</summary>
+    /// <summary>What logits are divided by; 0 for greedy decoding. At least 0.</summary>
     public double Temperature { get; init; }
 
-    /// <summary>Only so many of the best are drawn from; 0 for all.</summary>
+    /// <summary>Only so many of the most probable tokens are sampled from; 0 for all.</summary>
     public int TopK { get; init; }
 
-    /// <summary>Only the best that together have this probability are drawn from; 1 for all.</summary>
+    /// <summary>Nucleus sampling: only the most probable tokens that together have this probability are sampled from; 1 for all.</summary>
     public double TopP { get; init; } = 1;
 
-    /// <summary>Only those that have at least this share of the best one's probability are drawn from; 0 for all.</summary>
+    /// <summary>Only tokens with at least this share of the most probable one's probability are sampled from; 0 for all.</summary>
     public double MinP { get; init; }
 
-    /// <summary>What the logits of tokens that have come already are divided by, or multiplied with where they are negative (arXiv 1909.05858); 1 for nothing.</summary>
+    /// <summary>What the logits of tokens that have occurred are divided by, or multiplied by where they are negative (arXiv 1909.05858); 1 for none.</summary>
     public double RepetitionPenalty { get; init; } = 1;
 
     /// <summary>How many of the last tokens the repetition penalty looks at.</summary>
     public int RepetitionWindow { get; init; } = 64;
 
-    /// <summary>What is taken from the logits of a token for each time that it has been written, from -2 to 2; 0 for nothing.</summary>
+    /// <summary>What is subtracted from the logit of a token for each time that it has been generated, from -2 to 2; 0 for none.</summary>
     public double FrequencyPenalty { get; init; }
 
-    /// <summary>What is taken from the logits of a token that has been written, from -2 to 2; 0 for nothing.</summary>
+    /// <summary>What is subtracted from the logit of a token that has been generated, from -2 to 2; 0 for none.</summary>
     public double PresencePenalty { get; init; }
 
-    /// <summary>What chance is drawn from: the same seed gives the same text.</summary>
+    /// <summary>The seed of sampling: the same seed gives the same text.</summary>
     public ulong Seed { get; init; }
 
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
@@ -62,8 +62,8 @@ sealed class Sampler(SamplingOptions options)
     long drawn;
 
     /// <summary>The token to come next.</summary>
-    /// <param name="logits">The model's scores for every token.</param>
-    /// <param name="constrained">What of them may come; null for all.</param>
+    /// <param name="logits">The logits of the vocabulary.</param>
+    /// <param name="constrained">Which tokens may come; null for all.</param>
     public int Next(ReadOnlySpan<float> logits, ConstrainedText? constrained = null)
     {
         // Most often the model does what is demanded, and then all that may be need not be found.

@@ -13,14 +13,14 @@ sealed class SequenceDecoder(CompiledModel model, int contextLength, bool shifts
     readonly TensorArgument[] arguments = new TensorArgument[model.Inputs.Count];
     readonly HashSet<int> begun = [];
     readonly KvCache cache = new(contextLength);
-    long[] tokens = [], positions = [], sequences = [], cells = [], wanted = [], goesOn = [], cellPositions = [], cellSequences = [];
+    long[] tokens = [], positions = [], sequences = [], cells = [], logitsIndices = [], hasInitialState = [], cellPositions = [], cellSequences = [];
 
     public override int ContextLength => contextLength;
 
     public override int MostSequences => SequenceInputs.MostSequences;
 
     /// <summary>Not where every token changes one state.</summary>
-    public override bool CanTruncate => !inputs.ContainsKey(SequenceInputs.Kept);
+    public override bool CanTruncate => !inputs.ContainsKey(SequenceInputs.HasInitialState);
 
     public override int Begin() => cache.Begin();
 
@@ -46,17 +46,17 @@ sealed class SequenceDecoder(CompiledModel model, int contextLength, bool shifts
             throw Full(count, contextLength, cache.Free(sequence));
     }
 
-    protected override ReadOnlySpan<float> Compute(scoped ReadOnlySpan<Feed> feeds)
+    protected override ReadOnlySpan<float> Compute(scoped ReadOnlySpan<SequenceTokens> batch)
     {
         var (count, asked) = (0, 0);
-        foreach (var feed in feeds)
+        foreach (var feed in batch)
         {
             count += feed.Tokens.Length;
             asked += feed.AllLogits ? feed.Tokens.Length : 1;
         }
-        (tokens, positions, sequences, cells, wanted) = (Sized(tokens, count), Sized(positions, count), Sized(sequences, count), Sized(cells, count), Sized(wanted, asked));
+        (tokens, positions, sequences, cells, logitsIndices) = (Sized(tokens, count), Sized(positions, count), Sized(sequences, count), Sized(cells, count), Sized(logitsIndices, asked));
         var (at, want) = (0, 0);
-        foreach (var feed in feeds)
+        foreach (var feed in batch)
         {
             var span = feed.Tokens.Span;
             var start = cache.Length(feed.Sequence);
@@ -65,13 +65,13 @@ sealed class SequenceDecoder(CompiledModel model, int contextLength, bool shifts
             {
                 (tokens[at], positions[at], sequences[at]) = (span[i], start + i, feed.Sequence);
                 if (feed.AllLogits || i == span.Length - 1)
-                    wanted[want++] = at;
+                    logitsIndices[want++] = at;
             }
         }
         Set(SequenceInputs.Tokens, tokens, count);
         Set(SequenceInputs.Positions, positions, count);
         Set(SequenceInputs.Sequences, sequences, count);
-        Set(SequenceInputs.Wanted, wanted, asked);
+        Set(SequenceInputs.LogitsIndices, logitsIndices, asked);
         if (inputs.ContainsKey(SequenceInputs.Cells))
         {
             (cellPositions, cellSequences) = (Sized(cellPositions, cache.Used), Sized(cellSequences, cache.Used));
@@ -81,12 +81,12 @@ sealed class SequenceDecoder(CompiledModel model, int contextLength, bool shifts
             Set(SequenceInputs.CellPositions, cellPositions, cache.Used);
             Set(SequenceInputs.CellSequences, cellSequences, cache.Used);
         }
-        if (inputs.ContainsKey(SequenceInputs.Kept))
+        if (inputs.ContainsKey(SequenceInputs.HasInitialState))
         {
-            goesOn = Sized(goesOn, SequenceInputs.MostSequences);
-            for (var i = 0; i < goesOn.Length; i++)
-                goesOn[i] = begun.Contains(i) ? 1 : 0;
-            Set(SequenceInputs.Kept, goesOn, SequenceInputs.MostSequences);
+            hasInitialState = Sized(hasInitialState, SequenceInputs.MostSequences);
+            for (var i = 0; i < hasInitialState.Length; i++)
+                hasInitialState[i] = begun.Contains(i) ? 1 : 0;
+            Set(SequenceInputs.HasInitialState, hasInitialState, SequenceInputs.MostSequences);
         }
         try
         {
@@ -94,11 +94,11 @@ sealed class SequenceDecoder(CompiledModel model, int contextLength, bool shifts
         }
         catch
         {
-            foreach (var feed in feeds)
+            foreach (var feed in batch)
                 cache.Truncate(feed.Sequence, cache.Length(feed.Sequence) - feed.Tokens.Length);
             throw;
         }
-        foreach (var feed in feeds)
+        foreach (var feed in batch)
             begun.Add(feed.Sequence);
         return Model.Output(0).Span<float>();
     }

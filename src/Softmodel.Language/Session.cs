@@ -4,8 +4,8 @@ namespace Softmodel.Language;
 
 /// <summary>
 /// A context of its own on a language model. Any number of sessions of a model may be used at once, from any threads: those that run
-/// at the same time are batched. One session does one thing at a time. What a prompt has in common with what the session has read
-/// is not read again.
+/// at the same time are batched. One session does one thing at a time. The prefix that a prompt has in common with the session is
+/// taken from the KV cache.
 /// </summary>
 /// <example>
 /// <code>
@@ -26,22 +26,22 @@ public sealed class Session : IDisposable
     /// <summary>The model.</summary>
     public LanguageModel Model { get; }
 
-    /// <summary>The tokens that have been read, of prompts and of what was written.</summary>
+    /// <summary>The tokens of the context, of prompts and of generated texts.</summary>
     public IReadOnlyList<int> Tokens => Context.Tokens;
 
-    /// <summary>What the last text took, once it has ended.</summary>
+    /// <summary>The usage of the last generation, once it has ended.</summary>
     public TextReport Last { get; private set; }
 
     internal Context Context { get; }
 
-    /// <summary>Goes on with a text.</summary>
+    /// <summary>Completes a prompt.</summary>
     /// <param name="prompt">The text from its beginning; control tokens in it are text like any other.</param>
     /// <param name="options">How.</param>
     /// <param name="cancellationToken">Stops it between tokens; what has come stays, and the session can be used on.</param>
     /// <returns>The text as it comes.</returns>
-    /// <exception cref="SoftmodelException">The prompt is empty where the model has no beginning of a text, or longer than the context.</exception>
+    /// <exception cref="SoftmodelException">The prompt is empty and the model has no begin-of-text token, or it is longer than the context.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
-    /// <exception cref="InvalidOperationException">The session is writing another text.</exception>
+    /// <exception cref="InvalidOperationException">The session is generating another text.</exception>
     public IAsyncEnumerable<string> CompleteAsync(string prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
         WriteAsync(Model.TokensOf(prompt), options ?? new(), cancellationToken);
 
@@ -55,19 +55,19 @@ public sealed class Session : IDisposable
     public IAsyncEnumerable<string> ChatAsync(IEnumerable<ChatTurn> turns, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
         WriteAsync(Model.TokensOf(turns), options ?? new(), cancellationToken);
 
-    /// <summary>Reads text on from where the session is.</summary>
+    /// <summary>Prefill: appends text to the context.</summary>
     /// <param name="text">The text; control tokens in it are text like any other.</param>
     /// <param name="cancellationToken">Stops it between runs.</param>
-    /// <returns>The logits of what comes next: one for each token of the vocabulary.</returns>
+    /// <returns>The logits of the next token: [vocabulary].</returns>
     /// <inheritdoc cref="ReadAsync(ReadOnlyMemory{int}, bool, CancellationToken)" path="/exception"/>
     public Task<float[]> ReadAsync(string text, CancellationToken cancellationToken = default) =>
         ReadAsync(Tokens.Count == 0 ? Model.TokensOf(text) : Model.Tokenizer.EncodeMore(text), false, cancellationToken);
 
-    /// <summary>Reads tokens on from where the session is.</summary>
+    /// <summary>Prefill: appends tokens to the context.</summary>
     /// <param name="tokens">The tokens, at least one.</param>
-    /// <param name="all">Whether the logits after every token are wanted, rather than after the last.</param>
+    /// <param name="all">Whether the logits after every token are returned, rather than after the last.</param>
     /// <param name="cancellationToken">Stops it between runs of at most 512 tokens; what has been read stays.</param>
-    /// <returns>The logits of what comes next, in row-major order: [1 or tokens, vocabulary].</returns>
+    /// <returns>The logits of the next token, in row-major order: [1 or tokens, vocabulary].</returns>
     /// <exception cref="SoftmodelException">The context is full.</exception>
     /// <exception cref="ArgumentOutOfRangeException">There are no tokens, or one is none of the vocabulary.</exception>
     /// <exception cref="InvalidOperationException">The session is doing something else.</exception>
@@ -89,7 +89,7 @@ public sealed class Session : IDisposable
         return logits;
     }
 
-    /// <summary>A session that has read what this one has, and shares its part of the KV cache.</summary>
+    /// <summary>A session with the same context, which shares its part of the KV cache.</summary>
     /// <inheritdoc cref="Truncate" path="/exception"/>
     public Session Fork()
     {
@@ -97,7 +97,7 @@ public sealed class Session : IDisposable
         return new(Model, batcher, batcher.Fork(Context, Context.Tokens.Count));
     }
 
-    /// <summary>Takes the session back to its first tokens.</summary>
+    /// <summary>Truncates the context to its first tokens.</summary>
     /// <param name="length">How many stay.</param>
     /// <exception cref="ArgumentOutOfRangeException">There are fewer.</exception>
     /// <exception cref="InvalidOperationException">The session is doing something else.</exception>
@@ -118,7 +118,7 @@ public sealed class Session : IDisposable
             yield return part;
     }
 
-    /// <summary>Keeps what has been read of a prompt, and tells how many of its tokens that is; the last one is read again, as its logits are wanted.</summary>
+    /// <summary>Keeps what has been read of a prompt, and tells how many of its tokens that is; the last one is read again, for its logits.</summary>
     internal int Keep(int[] prompt)
     {
         var same = 0;
@@ -147,7 +147,7 @@ public sealed class Session : IDisposable
     {
         ObjectDisposedException.ThrowIf(disposed, this);
         return Interlocked.Exchange(ref busy, 1) == 0 ? new(this)
-            : throw new InvalidOperationException("the session is writing another text; end that first, or use another session (LanguageModel.NewSession, Session.Fork)");
+            : throw new InvalidOperationException("the session is generating another text; end that first, or use another session (LanguageModel.NewSession, Session.Fork)");
     }
 
     sealed class Busy(Session session) : IDisposable

@@ -2,16 +2,16 @@ using System.Text;
 
 namespace Softmodel.Language;
 
-/// <summary>Holds back what may be the beginning of a text that ends what is written.</summary>
-/// <param name="stops">The texts that end it; empty ones end nothing.</param>
+/// <summary>Holds back what may be the beginning of a stop sequence.</summary>
+/// <param name="stops">The stop sequences; empty ones are ignored.</param>
 sealed class StopText(IReadOnlyList<string> stops)
 {
     readonly StringBuilder held = new();
 
-    /// <summary>Whether one of the texts has come.</summary>
+    /// <summary>Whether a stop sequence has come.</summary>
     public bool IsStopped { get; private set; }
 
-    /// <summary>Adds text, and gives what is surely before any stop text.</summary>
+    /// <summary>Adds text, and gives what is before any stop sequence.</summary>
     public string Add(string text)
     {
         held.Append(text);

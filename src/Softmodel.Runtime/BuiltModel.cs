@@ -12,7 +12,7 @@ namespace Softmodel.Runtime;
 /// <code>
 /// using var model = BuiltModel.Open("detector");
 /// model.Run(pixels, 1, 3, 224, 224);
-/// var scores = model.Output(0).Span&lt;float&gt;();
+/// var probabilities = model.Output(0).Span&lt;float&gt;();
 /// </code>
 /// </example>
 public sealed unsafe class BuiltModel : CompiledModel
@@ -36,7 +36,7 @@ public sealed unsafe class BuiltModel : CompiledModel
         readonly nint handle;
 
         public readonly delegate* unmanaged<byte*, void**, int> Create;
-        public readonly delegate* unmanaged<void*, int> Destroy, Forget;
+        public readonly delegate* unmanaged<void*, int> Destroy, ResetStates;
         public readonly delegate* unmanaged<void*, int, int> SetThreads;
         public readonly delegate* unmanaged<void*, ulong, int> SetSeed;
         public readonly delegate* unmanaged<void*, long, int> SetMemoryLimit;
@@ -48,7 +48,7 @@ public sealed unsafe class BuiltModel : CompiledModel
             (this.path, this.prefix, handle) = (path, prefix, NativeLibrary.Load(path));
             Create = (delegate* unmanaged<byte*, void**, int>)Find("create");
             Destroy = (delegate* unmanaged<void*, int>)Find("destroy");
-            Forget = (delegate* unmanaged<void*, int>)Find("forget");
+            ResetStates = (delegate* unmanaged<void*, int>)Find("forget");
             SetThreads = (delegate* unmanaged<void*, int, int>)Find("set_threads");
             SetSeed = (delegate* unmanaged<void*, ulong, int>)Find("set_seed");
             SetMemoryLimit = (delegate* unmanaged<void*, long, int>)Find("set_memory_limit");
@@ -136,7 +136,7 @@ public sealed unsafe class BuiltModel : CompiledModel
 
     private protected override int OwnThreads => 1;
 
-    private protected override void ForgetStates() => library.Check(library.Forget((void*)model));
+    private protected override void ClearStates() => library.Check(library.ResetStates((void*)model));
 
     private protected override void Free() => library.Check(library.Destroy((void*)model));
 

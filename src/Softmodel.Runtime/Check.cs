@@ -56,7 +56,7 @@ public static class Check
     {
         Runtime.Demand.AtLeast => sizes[0] >= sizes[1],
         Runtime.Demand.Equal => sizes[0] == sizes[1],
-        Runtime.Demand.Stretches => sizes[0] == 1 || sizes[0] == sizes[1],
+        Runtime.Demand.BroadcastsTo => sizes[0] == 1 || sizes[0] == sizes[1],
         Runtime.Demand.Fits => sizes[0] == sizes[1] || sizes[0] == 1 || sizes[1] == 1,
         Runtime.Demand.Within => sizes[1] <= 0 || ((ulong)sizes[0] < (ulong)sizes[3] && (ulong)checked(sizes[0] + (sizes[1] - 1) * sizes[2]) < (ulong)sizes[3] && sizes[3] > 0),
         Runtime.Demand.Several => sizes[0] != sizes[1],

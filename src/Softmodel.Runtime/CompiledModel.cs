@@ -101,7 +101,7 @@ public abstract unsafe class CompiledModel : IDisposable
         }
     }
 
-    /// <summary>What the model's random numbers are drawn from: two runs with equal inputs and equal seeds give equal outputs.</summary>
+    /// <summary>The seed of the model's random numbers: two runs with equal inputs and equal seeds give equal outputs.</summary>
     public ulong Seed { get; set; }
 
     /// <summary>The most bytes of working memory that runs may take; unbounded unless set.</summary>
@@ -256,11 +256,11 @@ public abstract unsafe class CompiledModel : IDisposable
     protected WeightsFile WeightsFile { get; }
 
     /// <summary>
-    /// Tells that the present run is done with a stretch of the weights. Its pages are given back to the system where
+    /// Says that the present run is done with a range of the weights. Its pages are given back to the system where
     /// mapping them again takes little beside the run itself.
     /// </summary>
-    /// <param name="from">The first byte of the stretch.</param>
-    /// <param name="to">The end of the stretch.</param>
+    /// <param name="from">The first byte of the range.</param>
+    /// <param name="to">The end of the range.</param>
     /// <param name="all">The bytes that the run is done with, those given back before included.</param>
     /// <param name="work">The multiply-adds of the run.</param>
     /// <returns>The first byte that has not been given back.</returns>
@@ -275,25 +275,25 @@ public abstract unsafe class CompiledModel : IDisposable
     /// <summary>The memory that a run computes in.</summary>
     protected Arena Arena { get; init; } = new();
 
-    /// <summary>What is kept from run to run.</summary>
+    /// <summary>The states, which are carried from run to run.</summary>
     protected StateMemory States { get; init; } = new(0);
 
-    /// <summary>The bytes that the model keeps from run to run, such as the keys and values of a language model.</summary>
+    /// <summary>The bytes of the states that the model carries from run to run, such as a KV cache.</summary>
     public long StateBytes => States.Bytes;
 
-    /// <summary>Forgets what earlier runs left: the next one begins with zeros.</summary>
+    /// <summary>Resets the states that runs carry over, such as a KV cache: the next run begins with zeros.</summary>
     /// <exception cref="InvalidOperationException">The model is running.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed of.</exception>
-    public void Forget()
+    public void ResetStates()
     {
         using var _ = Enter();
-        ForgetStates();
+        ClearStates();
     }
 
     /// <summary>How many threads of this process's own runtime a run takes, the calling one included.</summary>
     private protected virtual int OwnThreads => threads;
 
-    private protected virtual void ForgetStates() => States.Clear();
+    private protected virtual void ClearStates() => States.Clear();
 
     private protected virtual void Free() { }
 

@@ -10,8 +10,8 @@ public enum Demand
     AtLeast,
     /// <summary>They are equal.</summary>
     Equal,
-    /// <summary>The first is 1 or the second: an axis that is stretched to another.</summary>
-    Stretches,
+    /// <summary>The first is 1 or the second: an axis that is broadcast to another.</summary>
+    BroadcastsTo,
     /// <summary>They are equal, or one of them is 1: axes that are broadcast to one another.</summary>
     Fits,
     /// <summary>From the first on, as many as the second says in steps of the third, all lie below the fourth; or there are none.</summary>

@@ -90,18 +90,18 @@ public static class ElementTypes
         _ => "none",
     };
 
-    /// <summary>Whether the type holds real numbers in some floating-point format.</summary>
+    /// <summary>Whether the type holds floats.</summary>
     public static bool IsFloat(this ElementType type) =>
         type is ElementType.Float32 or ElementType.Float64 or ElementType.Float16 or ElementType.BFloat16;
 
-    /// <summary>Whether the type holds whole numbers, signed or not; truth values are not whole numbers.</summary>
+    /// <summary>Whether the type holds integers, signed or not; truth values are not integers.</summary>
     public static bool IsInteger(this ElementType type) => IsSigned(type) || IsUnsigned(type);
 
-    /// <summary>Whether the type holds signed whole numbers.</summary>
+    /// <summary>Whether the type holds signed integers.</summary>
     public static bool IsSigned(this ElementType type) =>
         type is ElementType.Int8 or ElementType.Int16 or ElementType.Int32 or ElementType.Int64;
 
-    /// <summary>Whether the type holds unsigned whole numbers.</summary>
+    /// <summary>Whether the type holds unsigned integers.</summary>
     public static bool IsUnsigned(this ElementType type) =>
         type is ElementType.UInt8 or ElementType.UInt16 or ElementType.UInt32 or ElementType.UInt64;
 }

@@ -71,8 +71,8 @@ public static unsafe class NativeInterface
         Seed = 1,
         /// <summary><see cref="CompiledModel.MemoryLimit"/>.</summary>
         MemoryLimit = 2,
-        /// <summary><see cref="CompiledModel.Forget"/>; the value does not matter.</summary>
-        Forget = 3,
+        /// <summary><see cref="CompiledModel.ResetStates"/>; the value does not matter.</summary>
+        ResetStates = 3,
     }
 
     /// <summary>Makes a model.</summary>
@@ -133,8 +133,8 @@ public static unsafe class NativeInterface
                 case Setting.MemoryLimit:
                     model.MemoryLimit = value;
                     break;
-                case Setting.Forget:
-                    model.Forget();
+                case Setting.ResetStates:
+                    model.ResetStates();
                     break;
             }
             return 0;

@@ -38,7 +38,7 @@ public sealed unsafe class StateMemory(int count) : IDisposable
         }
         catch (Exception e) when (e is OutOfMemoryException or OverflowException)
         {
-            throw new ModelException(ModelError.Memory, $"{bytes} bytes are needed for what the model keeps from run to run, and the machine does not have them; give it fewer cells");
+            throw new ModelException(ModelError.Memory, $"{bytes} bytes are needed for the model's states, and the machine does not have them; use a shorter context (fewer cells of the KV cache)");
         }
         var before = Start(state);
         var kept = Math.Min(capacity[state], granted);

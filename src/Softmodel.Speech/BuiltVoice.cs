@@ -12,8 +12,8 @@ namespace Softmodel.Speech;
 /// <param name="Profile">What there is to know about it; styles of speakers are files of the folder.</param>
 /// <param name="Lexicon">The lexicon's file, for voices that speak ARPAbet.</param>
 /// <param name="LexiconSha256">Its hash in hexadecimal digits.</param>
-/// <param name="Pronouncer">The folder of the network that guesses words which the lexicon does not have.</param>
-/// <param name="PronouncerVocabulary">What its numbers stand for.</param>
+/// <param name="Pronouncer">The folder of the G2P network for words that the lexicon does not have.</param>
+/// <param name="PronouncerVocabulary">The ids of its letters and phones.</param>
 sealed record BuiltVoice(VoiceProfile Profile, string? Lexicon = null, string? LexiconSha256 = null, string? Pronouncer = null, PronouncerVocabulary? PronouncerVocabulary = null)
 {
     /// <summary>The name of the file.</summary>
@@ -56,7 +56,7 @@ sealed record BuiltVoice(VoiceProfile Profile, string? Lexicon = null, string? L
             var read = JsonSerializer.Deserialize(file, BuiltVoiceJson.Default.BuiltVoice) ?? throw new JsonException("it is empty");
             _ = read.Profile.Checked();
             return read.Profile.Alphabet == Alphabet.Ipa || read is { Lexicon: not null, LexiconSha256: not null, Pronouncer: not null, PronouncerVocabulary: not null } ? read
-                : throw new JsonException("it names no lexicon and no pronouncing network");
+                : throw new JsonException("it names no lexicon and no G2P network");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or FormatException or NotSupportedException)
         {

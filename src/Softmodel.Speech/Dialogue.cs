@@ -90,7 +90,7 @@ public sealed record Dialogue(IReadOnlyList<DialogueLine> Lines)
 
         long? Whole(string name, long most) => !values.TryGetValue(name, out var value) ? null
             : long.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var read) && read <= most ? read
-            : throw new SoftmodelException($"line {number}: {name}={value} must be a whole number that is not negative");
+            : throw new SoftmodelException($"line {number}: {name}={value} must be an integer that is not negative");
     }
 
     static string Excerpt(string line) => line.Length <= 40 ? line : line[..40] + "…";

@@ -2,7 +2,7 @@ namespace Softmodel.Speech;
 
 /// <summary>One sound of speech, as a voice's symbols name it.</summary>
 /// <param name="Symbol">The symbol.</param>
-/// <param name="Tone">How it is stressed, in voices whose symbols don't tell: 0 for a consonant, 1 to 3 for an unstressed vowel, a stressed one and one stressed less.</param>
+/// <param name="Tone">Its stress, in voices whose symbols don't have it: 0 for a consonant, 1 to 3 for a vowel without stress, with primary and with secondary stress.</param>
 readonly record struct Phoneme(string Symbol, int Tone = 0);
 
 /// <summary>A word as it is spoken.</summary>

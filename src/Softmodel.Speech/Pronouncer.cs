@@ -3,17 +3,17 @@ using Softmodel.Runtime;
 
 namespace Softmodel.Speech;
 
-/// <summary>Guesses how a word is pronounced from its letters, by a network. Several threads may use it.</summary>
+/// <summary>G2P by a network: the phones of a word from its letters. Several threads may use it.</summary>
 /// <param name="model">The compiled network, which it takes over: letters in, phones out.</param>
-/// <param name="vocabulary">What the network's numbers stand for.</param>
+/// <param name="vocabulary">The ids of letters and phones.</param>
 sealed class Pronouncer(CompiledModel model, PronouncerVocabulary vocabulary) : IDisposable
 {
-    /// <summary>The most phones of one word.</summary>
+    /// <summary>The maximum number of phones of a word.</summary>
     public const int MaxPhones = 20;
 
     readonly Lock running = new();
 
-    /// <summary>What the network's numbers stand for.</summary>
+    /// <summary>The ids of letters and phones.</summary>
     public PronouncerVocabulary Vocabulary => vocabulary;
 
     /// <summary>The phones of a word.</summary>
@@ -37,7 +37,7 @@ sealed class Pronouncer(CompiledModel model, PronouncerVocabulary vocabulary) : 
     public void Dispose() => model.Dispose();
 }
 
-/// <summary>What the numbers of a <see cref="Pronouncer"/>'s network stand for.</summary>
+/// <summary>The ids of letters and phones of a <see cref="Pronouncer"/>.</summary>
 sealed record PronouncerVocabulary(string[] Letters, string[] Phones)
 {
     /// <summary>What begins and ends a word.</summary>

@@ -2,10 +2,10 @@ namespace Softmodel.Speech;
 
 /// <summary>Samples of one channel.</summary>
 /// <param name="Samples">The samples, from -1 to 1.</param>
-/// <param name="SampleRate">How many there are to a second.</param>
+/// <param name="SampleRate">The sample rate in Hz.</param>
 public sealed record Sound(ReadOnlyMemory<float> Samples, int SampleRate)
 {
-    /// <summary>How long it lasts.</summary>
+    /// <summary>Its duration.</summary>
     public TimeSpan Duration => TimeSpan.FromSeconds((double)Samples.Length / SampleRate);
 
     /// <summary>Writes it as a WAV file.</summary>

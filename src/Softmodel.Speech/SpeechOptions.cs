@@ -12,16 +12,16 @@ public enum TextKind
 /// <summary>How a text is spoken. Every setting has a default; what a voice itself was made with counts where one is null.</summary>
 public sealed record SpeechOptions
 {
-    /// <summary>How fast, from 0.25 to 4; 1 is the voice's own pace.</summary>
+    /// <summary>The speaking rate, from 0.25 to 4; 1 is the voice's own.</summary>
     public float Speed { get; init; } = 1;
 
-    /// <summary>How lively the sound is, from 0 to 2; null for the voice's own. Voices whose network takes no noise, as Kokoro's, do not heed it.</summary>
+    /// <summary>The noise scale: the variability of the audio, from 0 to 2; null for the voice's own. Networks without noise, such as Kokoro's, ignore it.</summary>
     public float? Noise { get; init; }
 
-    /// <summary>How much the lengths of sounds vary, from 0 to 2; null for the voice's own. Kokoro's do not heed it.</summary>
+    /// <summary>The noise scale of phoneme durations, from 0 to 2; null for the voice's own. Kokoro's networks ignore it.</summary>
     public float? NoiseWidth { get; init; }
 
-    /// <summary>What the noise is drawn from: the same seed gives the same samples.</summary>
+    /// <summary>The seed of the noise: the same seed gives the same samples.</summary>
     public ulong Seed { get; init; }
 
     /// <summary>Which speaker, from 0; voices say how many they have in <see cref="VoiceProfile.Speakers"/>, and <see cref="VoiceProfile.SpeakerOf"/> finds one by name.</summary>
@@ -30,7 +30,7 @@ public sealed record SpeechOptions
     /// <summary>Seconds of silence after a sentence, from 0 to 10; after a paragraph twice as long, after a part of a sentence a third.</summary>
     public float Pause { get; init; } = 0.2f;
 
-    /// <summary>The most phonemes that are spoken in one go, from 16 to 2,000; longer sentences are divided at commas, and where there is none between words.</summary>
+    /// <summary>The maximum number of phonemes of an utterance, from 16 to 2,000; longer sentences are divided at commas, and where there is none between words.</summary>
     public int MaxPhonemes { get; init; } = 200;
 
     /// <summary>What the text is.</summary>

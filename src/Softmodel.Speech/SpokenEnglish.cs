@@ -5,7 +5,7 @@ using System.Text;
 namespace Softmodel.Speech;
 
 /// <summary>
-/// Written English as it is spoken: numbers, dates, money, units, abbreviations and symbols become words. The result
+/// Text normalization for English: numbers, dates, money, units, abbreviations and symbols become words. The result
 /// has only letters, apostrophes within words, single spaces, the marks <c>, . ! ? … ; :</c> after a word, and a line
 /// break between paragraphs.
 /// </summary>
@@ -17,7 +17,7 @@ public static class SpokenEnglish
     /// <summary>The marks that may follow a word.</summary>
     internal const string Marks = ",.!?…;:";
 
-    /// <summary>Spells a text out.</summary>
+    /// <summary>Normalizes a text.</summary>
     /// <param name="text">
     /// The text. Letters of other Latin alphabets lose their accents; emoji and unknown symbols are not heard. A line
     /// break counts as a space, an empty line divides paragraphs.

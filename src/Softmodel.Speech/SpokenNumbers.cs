@@ -30,7 +30,7 @@ static class SpokenNumbers
         ["twelve"] = "twelfth",
     };
 
-    /// <summary>A whole number of any number of digits; those with leading zeros, and those that have no name, digit by digit.</summary>
+    /// <summary>An integer of any number of digits; those with leading zeros, and those that have no name, digit by digit.</summary>
     public static string Cardinal(ReadOnlySpan<char> digits)
     {
         if (digits.Length > 3 * scales.Length || (digits.Length > 1 && digits[0] == '0'))
@@ -51,7 +51,7 @@ static class SpokenNumbers
         return string.Join(' ', words);
     }
 
-    /// <summary>A whole number that is not negative.</summary>
+    /// <summary>An integer that is not negative.</summary>
     public static string Cardinal(int number) => Cardinal(number.ToString(CultureInfo.InvariantCulture));
 
     static string BelowThousand(int number)

@@ -1,7 +1,7 @@
 namespace Softmodel.Speech;
 
-/// <summary>What a voice speaks in one go.</summary>
-/// <param name="Symbols">The numbers of its symbols, with blanks between them where the voice has these.</param>
+/// <summary>An utterance: what a voice speaks in one run.</summary>
+/// <param name="Symbols">The ids of its symbols, with blanks between them where the voice has these.</param>
 /// <param name="Tones">The tone of each.</param>
 /// <param name="Languages">The language of each.</param>
 /// <param name="Pause">The silence after it, in units of <see cref="SpeechOptions.Pause"/>.</param>
@@ -21,12 +21,12 @@ sealed record Utterance(long[] Symbols, long[] Tones, long[] Languages, float Pa
     /// <param name="most">The most phonemes of one.</param>
     public static IEnumerable<Utterance> Of(IReadOnlyList<SpokenWord> words, VoiceProfile voice, int most)
     {
-        words = [.. words.SelectMany(w => Pieces(w, voice.MostSymbols - BesideWord))];
+        words = [.. words.SelectMany(w => Pieces(w, voice.MaxSymbols - BesideWord))];
         var start = 0;
         while (start < words.Count)
         {
             var (end, count, symbols, clause) = (start, 0, 0, -1);
-            while (end < words.Count && (end == start || (count + words[end].Phonemes.Length <= most && symbols + words[end].Phonemes.Length + BesideWord <= voice.MostSymbols)))
+            while (end < words.Count && (end == start || (count + words[end].Phonemes.Length <= most && symbols + words[end].Phonemes.Length + BesideWord <= voice.MaxSymbols)))
             {
                 count += words[end].Phonemes.Length;
                 symbols += words[end].Phonemes.Length + BesideWord;

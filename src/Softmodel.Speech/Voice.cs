@@ -21,15 +21,15 @@ public sealed class Voice : IDisposable
     internal Voice(VoiceProfile profile, CompiledModel network, Phonemizer phonemize, Pronouncer? pronouncer) =>
         (Profile, this.network, this.phonemize, this.pronouncer) = (profile, network, phonemize, pronouncer);
 
-    /// <summary>What there is to know about it: its samples per second, its speakers, its symbols.</summary>
+    /// <summary>Its profile: sample rate, speakers, phoneme symbols.</summary>
     public VoiceProfile Profile { get; }
 
-    /// <summary>The network that makes the sound.</summary>
+    /// <summary>The acoustic network.</summary>
     internal CompiledModel Network => network;
 
     /// <summary>Opens a voice that <c>softmodel build</c> has made.</summary>
     /// <param name="folder">The folder.</param>
-    /// <param name="threads">How many threads compute; 0 for the processor's cores. The samples do not depend on it.</param>
+    /// <param name="threads">How many threads a run uses; 0 for the processor's cores. The samples do not depend on it.</param>
     /// <exception cref="SoftmodelException">There is none, or it is damaged.</exception>
     public static Voice Open(string folder, int threads = 0) => BuiltVoice.Open(folder, threads);
 
@@ -72,7 +72,7 @@ public sealed class Voice : IDisposable
             yield return sounds.Current;
     }
 
-    /// <summary>A text as what is spoken in one go; found out as it is asked for, but for what is wrong with the text.</summary>
+    /// <summary>The utterances of a text, made lazily; what is wrong with the text is found at once.</summary>
     internal IEnumerable<Utterance> Utterances(string text, SpeechOptions options, CancellationToken cancellationToken) =>
         Utterances(Profile, phonemize, text, options, cancellationToken);
 
@@ -147,7 +147,7 @@ public sealed class Voice : IDisposable
         })];
     }
 
-    /// <summary>What an input of a voice's network is given: numbers, or null for zeros, and its sizes.</summary>
+    /// <summary>The value of an input of a voice's network, or null for zeros, and its shape.</summary>
     /// <exception cref="SoftmodelException">No voice that is known has such an input.</exception>
     internal static (Array? Numbers, long[] Dims) Input(TensorInfo input, VoiceProfile profile, Utterance utterance, SpeechOptions options)
     {

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace Softmodel.Speech;
 
-/// <summary>How a voice writes down what it is to say.</summary>
+/// <summary>The phoneme alphabet of a voice.</summary>
 public enum Alphabet
 {
     /// <summary>Phones of American English with a tone for the stress.</summary>
@@ -12,13 +12,13 @@ public enum Alphabet
     Ipa,
 }
 
-/// <summary>What there is to know about a voice besides its network: two voices differ by such a table.</summary>
+/// <summary>All that differs between voices besides the network.</summary>
 public sealed record VoiceProfile
 {
     /// <summary>Its name, for messages.</summary>
     public required string Name { get; init; }
 
-    /// <summary>Samples per second.</summary>
+    /// <summary>The sample rate in Hz.</summary>
     public required int SampleRate { get; init; }
 
     /// <summary>How many speakers it has; they are numbered from 0.</summary>
@@ -27,10 +27,10 @@ public sealed record VoiceProfile
     /// <summary>Its speakers in their order, where they have names; none where they are only numbered.</summary>
     public IReadOnlyList<NamedSpeaker> Named { get; init; } = [];
 
-    /// <summary>What its symbols are.</summary>
+    /// <summary>The alphabet of its symbols.</summary>
     public required Alphabet Alphabet { get; init; }
 
-    /// <summary>The number that the network knows each symbol by.</summary>
+    /// <summary>The id of each symbol.</summary>
     public required IReadOnlyDictionary<string, int> Symbols { get; init; }
 
     /// <summary>The symbol that every utterance begins with.</summary>
@@ -42,28 +42,28 @@ public sealed record VoiceProfile
     /// <summary>The symbol between words; null for none.</summary>
     public string? Gap { get; init; }
 
-    /// <summary>Whether a blank, number 0, stands between symbols.</summary>
+    /// <summary>Whether a blank, id 0, stands between symbols.</summary>
     public bool BlankBetween { get; init; } = true;
 
-    /// <summary>Whether a blank, number 0, stands before the first and after the last symbol, as it does between all others.</summary>
+    /// <summary>Whether a blank, id 0, stands before the first and after the last symbol, as it does between all others.</summary>
     public bool BlankAround { get; init; }
 
-    /// <summary>The most symbols that it speaks in one go, without the first and the last.</summary>
-    public int MostSymbols { get; init; } = int.MaxValue;
+    /// <summary>The maximum number of symbols of an utterance, without the first and the last.</summary>
+    public int MaxSymbols { get; init; } = int.MaxValue;
 
     /// <summary>What is added to the tone of a symbol.</summary>
     public int ToneOffset { get; init; }
 
-    /// <summary>The number of the language, where the network asks for one.</summary>
+    /// <summary>The id of the language, where the network takes one.</summary>
     public int Language { get; init; }
 
     /// <summary>The voice of espeak-ng that its phonemes come from, where no speaker has a language of its own.</summary>
     public string Espeak { get; init; } = "en-us";
 
-    /// <summary>The noise it was made with.</summary>
+    /// <summary>Its default noise scale.</summary>
     public float Noise { get; init; } = 0.667f;
 
-    /// <summary>The variation of lengths it was made with.</summary>
+    /// <summary>Its default noise scale of phoneme durations.</summary>
     public float NoiseWidth { get; init; } = 0.8f;
 
     /// <summary>The number of a speaker.</summary>
@@ -93,13 +93,13 @@ public sealed record VoiceProfile
     internal SoftmodelException NoText(int speaker) =>
         new($"{Named[speaker].Name} speaks {Named[speaker].Language}, and text is read as English: give phonemes (--phonemes), or choose a speaker of English{Names(Named.Where(s => s.Espeak is not null))}");
 
-    /// <summary>What gives a speaker its phonemes.</summary>
+    /// <summary>The G2P of a speaker.</summary>
     internal Espeak Espeaks(int speaker) => new((Named.Count == 0 ? Espeak : Named[speaker].Espeak)!, Spelling(speaker));
 
     /// <summary>How a speaker's symbols write IPA.</summary>
     internal IpaSpelling Spelling(int speaker) => Named.Count == 0 ? IpaSpelling.Piper : Named[speaker].Spelling;
 
-    /// <summary>How many numbers a style is.</summary>
+    /// <summary>The number of elements of a style embedding.</summary>
     internal const int StyleWidth = 256;
 
     /// <summary>How a speaker sounds in an utterance of so many symbols, the first and the last with them.</summary>
@@ -145,7 +145,7 @@ public sealed record VoiceProfile
                 throw new FormatException($"there is no symbol '{symbol}'");
         }
         if (SampleRate is < 1000 or > 768_000 || Speakers < 1 || Symbols.Values.Any(v => v < 0))
-            throw new FormatException($"it tells {SampleRate} samples per second and {Speakers} speakers");
+            throw new FormatException($"its sample rate is {SampleRate} Hz, and it has {Speakers} speakers");
         return this;
     }
 }
@@ -154,7 +154,7 @@ public sealed record VoiceProfile
 /// <param name="Name">The name, such as <c>af_heart</c>. Its first letter is the language.</param>
 /// <param name="Language">What it speaks, in English words.</param>
 /// <param name="Espeak">The voice of espeak-ng that its phonemes come from; null where it is given phonemes only, text being read as English.</param>
-/// <param name="StyleFile">The file with how it sounds: 256 numbers for each number of symbols in an utterance.</param>
+/// <param name="StyleFile">The file with its style embeddings: 256 floats for each number of symbols in an utterance.</param>
 public sealed record NamedSpeaker(string Name, string Language, string? Espeak, string StyleFile)
 {
     /// <summary>How its symbols write IPA.</summary>

@@ -5,7 +5,7 @@ namespace Softmodel.Speech;
 /// <summary>How samples are stored in a WAV file.</summary>
 public enum WaveFormat
 {
-    /// <summary>Whole numbers of 16 bits: what every player reads. Samples beyond -1 and 1 are clipped.</summary>
+    /// <summary>16-bit integers (PCM): what every player reads. Samples beyond -1 and 1 are clipped.</summary>
     Pcm16,
     /// <summary>32-bit floats: the samples as they are.</summary>
     Float32,
@@ -17,7 +17,7 @@ public static class WaveFile
     /// <summary>Writes a file; one that is there is replaced only when the new one is whole.</summary>
     /// <param name="path">The file.</param>
     /// <param name="samples">The samples, from -1 to 1.</param>
-    /// <param name="sampleRate">How many there are to a second.</param>
+    /// <param name="sampleRate">The sample rate in Hz.</param>
     /// <param name="format">How they are stored.</param>
     /// <exception cref="SoftmodelException">The file can't be written, or would be larger than the 4 GiB a WAV file can have.</exception>
     public static void Write(string path, ReadOnlySpan<float> samples, int sampleRate, WaveFormat format = WaveFormat.Pcm16)
@@ -27,7 +27,7 @@ public static class WaveFile
         writer.Commit();
     }
 
-    /// <summary>Reads a file of 8, 16, 24 or 32-bit whole numbers or 32 or 64-bit floats. Several channels become their mean.</summary>
+    /// <summary>Reads a file of 8, 16, 24 or 32-bit integers or 32 or 64-bit floats. Several channels become their mean.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="SoftmodelException">The file is missing, damaged, or no WAV file of these kinds.</exception>
     public static Sound Read(string path)
@@ -77,7 +77,7 @@ public static class WaveFile
         var rate = BinaryPrimitives.ReadInt32LittleEndian(format[4..]);
         var bits = BinaryPrimitives.ReadUInt16LittleEndian(format[14..]);
         if (channels == 0 || rate <= 0 || (kind, bits) is not ((Pcm, 8 or 16 or 24 or 32) or (Float, 32 or 64)))
-            throw new SoftmodelException($"it has {channels} channels of {bits}-bit samples of kind {kind} at {rate} Hz; 8 to 32-bit whole numbers and 32 or 64-bit floats can be read");
+            throw new SoftmodelException($"it has {channels} channels of {bits}-bit samples of kind {kind} at {rate} Hz; 8 to 32-bit integers and 32 or 64-bit floats can be read");
         var width = bits / 8;
         var samples = new float[data.Length / (width * channels)];
         for (var i = 0; i < samples.Length; i++)

@@ -19,13 +19,13 @@ public sealed class WaveWriter : IDisposable
 
     /// <summary>Begins a file.</summary>
     /// <param name="path">The file that there will be.</param>
-    /// <param name="sampleRate">Samples per second, from 1 to 768,000.</param>
+    /// <param name="sampleRate">The sample rate in Hz, from 1 to 768,000.</param>
     /// <param name="format">How they are stored.</param>
     /// <exception cref="SoftmodelException">The folder is missing or can't be written to, or the rate is out of range.</exception>
     public WaveWriter(string path, int sampleRate, WaveFormat format = WaveFormat.Pcm16)
     {
         if (sampleRate is < 1 or > 768_000)
-            throw new SoftmodelException($"{sampleRate} samples per second were asked for; 1 to 768,000 are possible");
+            throw new SoftmodelException($"a sample rate of {sampleRate} Hz was asked for; 1 to 768,000 Hz are possible");
         if (Directory.Exists(path))
             throw new SoftmodelException($"'{path}' is a folder: name a file in it");
         if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder && !Directory.Exists(folder))

@@ -5,7 +5,7 @@ using Softmodel.Emit.Native;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Import;
-using Softmodel.Import.Families;
+using Softmodel.Import.Architectures;
 using Softmodel.Import.Onnx;
 using Softmodel.Lowering;
 using Softmodel.Passes;
@@ -17,7 +17,7 @@ namespace Softmodel;
 /// <summary>How a model is compiled for this process.</summary>
 public sealed record CompileOptions
 {
-    /// <summary>Vectors of 512, 256 or 128 bits; 0 for the widest that the processor has.</summary>
+    /// <summary>The SIMD width: 512, 256 or 128 bits; 0 for the widest that the processor has.</summary>
     public int VectorBits { get; init; }
 
     /// <summary>How many threads a run uses; 0 for the processor's cores. The results are the same for every number.</summary>
@@ -36,7 +36,7 @@ public sealed record CompileOptions
 /// using var model = await Model.LoadAsync("model.onnx");
 /// using var compiled = await model.CompileAsync();
 /// compiled.Run(pixels, 1, 3, 224, 224);
-/// var scores = compiled.Output(0).Span&lt;float&gt;();
+/// var logits = compiled.Output(0).Span&lt;float&gt;();
 /// </code>
 /// </example>
 public sealed class Model : IDisposable
@@ -64,20 +64,20 @@ public sealed class Model : IDisposable
     /// <summary>The text of the licence that the weights are under; empty where it is not known.</summary>
     public string Licence { get; }
 
-    /// <summary>Whether it is a trained model of text: settings and weights, of which a family makes a graph.</summary>
+    /// <summary>Whether it is a checkpoint of a text model: settings and weights, of which an architecture makes a graph.</summary>
     internal bool IsLanguageModel => Checkpoint.Is(Path);
 
-    /// <summary>Whether it is an exported language model, which is given a past.</summary>
+    /// <summary>Whether it is an exported language model, which takes <c>past_key_values</c>.</summary>
     internal bool HasPast
     {
         get
         {
             lock (gate)
-                return Onnx is { } onnx && KeptPast.HasPast(onnx.Model.Graph.Inputs.Select(i => i.Name));
+                return Onnx is { } onnx && KvCachePass.HasPast(onnx.Model.Graph.Inputs.Select(i => i.Name));
         }
     }
 
-    /// <summary>Whether what a token becomes depends on the tokens that are read in the same run: an ONNX file that rounds all of them by the largest number.</summary>
+    /// <summary>Whether what a token becomes depends on the tokens that are read in the same run: an ONNX file with dynamic quantisation, whose scale is that of all of them.</summary>
     internal bool RoundsByRun
     {
         get
@@ -213,11 +213,11 @@ public sealed class Model : IDisposable
             lock (gate)
             {
                 if (imported is null && Checkpoint.Is(Path))
-                    return imported = FamilyImport.Read(checkpoint ??= Checkpoint.Open(Path), Evaluator.FoldKeepingStored);
+                    return imported = ArchitectureImport.Read(checkpoint ??= Checkpoint.Open(Path), Evaluator.FoldKeepingStored);
                 if (imported is not null)
                     return imported;
                 var model = Onnx!.Model;
-                var sizes = use.KeepsPast ? TextInputs.OfOneText(model, use.Sizes) : use.Sizes;
+                var sizes = use.KvCache ? TextInputs.OfOneText(model, use.Sizes) : use.Sizes;
                 return imported = OnnxImport.Read(model, Evaluator.FoldKeepingNarrow, sizes, use.Shapes, OnnxImport.Known(model, use.Values, sizes, use.Shapes));
             }
         }
@@ -261,7 +261,7 @@ public sealed class Model : IDisposable
         using var compiled = InProcess.Compile(Lower.Program(graph, new(use.Usual)), InProcess.Width);
         return [.. inputs.Select(set =>
         {
-            compiled.Forget();
+            compiled.ResetStates();
             try
             {
                 return compiled.Run((IReadOnlyList<Tensor>)[.. graph.Arguments.Select(v => set.Tensors[v.Name])]);
@@ -321,7 +321,7 @@ public sealed class Model : IDisposable
             {
                 if (FileHashes.Of(path, null, cancellationToken) != hash)
                 {
-                    FileHashes.Forget(path, folder);
+                    FileHashes.Invalidate(path, folder);
                     throw new SoftmodelException($"'{path}' has changed since it was last used, though its time has not: it may be damaged; run this again if it should be as it is, and what was fetched is then fetched again");
                 }
             }

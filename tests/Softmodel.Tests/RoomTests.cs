@@ -30,15 +30,15 @@ public class RoomTests
         // How what is in files becomes a model, a voice, a language model.
         ("Softmodel.Load", ["Softmodel", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Language", "Softmodel.Speech", "Softmodel.Runtime"]),
         ("Softmodel.Cli.Arrays", [.. Library, "Softmodel.Cli"]),
-        ("Softmodel.Cli.Peers", [.. Library, "Softmodel.Cli"]),
+        ("Softmodel.Cli.Baselines", [.. Library, "Softmodel.Cli"]),
         ("Softmodel.Cli.Workloads", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Arrays"]),
-        ("Softmodel.Cli.Verify", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Arrays", "Softmodel.Cli.Peers", "Softmodel.Cli.Workloads"]),
-        ("Softmodel.Cli.Bench", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Peers", "Softmodel.Cli.Workloads"]),
-        ("Softmodel.Cli.Demo", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Bench", "Softmodel.Cli.Peers", "Softmodel.Cli.Workloads"]),
-        ("Softmodel.Cli.Conformance", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Peers"]),
-        ("Softmodel.Cli.Commands", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Arrays", "Softmodel.Cli.Peers", "Softmodel.Cli.Workloads", "Softmodel.Cli.Verify", "Softmodel.Cli.Bench", "Softmodel.Cli.Demo"]),
+        ("Softmodel.Cli.Verify", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Arrays", "Softmodel.Cli.Baselines", "Softmodel.Cli.Workloads"]),
+        ("Softmodel.Cli.Bench", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Baselines", "Softmodel.Cli.Workloads"]),
+        ("Softmodel.Cli.Demo", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Bench", "Softmodel.Cli.Baselines", "Softmodel.Cli.Workloads"]),
+        ("Softmodel.Cli.Conformance", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Baselines"]),
+        ("Softmodel.Cli.Commands", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Arrays", "Softmodel.Cli.Baselines", "Softmodel.Cli.Workloads", "Softmodel.Cli.Verify", "Softmodel.Cli.Bench", "Softmodel.Cli.Demo"]),
         // What commands have in common lies beside them, and so does the list of all of them, and of what the program is to itself.
-        ("Softmodel.Cli", [.. Library, "Softmodel.Cli.Commands", "Softmodel.Cli.Conformance", "Softmodel.Cli.Bench", "Softmodel.Cli.Peers"]),
+        ("Softmodel.Cli", [.. Library, "Softmodel.Cli.Commands", "Softmodel.Cli.Conformance", "Softmodel.Cli.Bench", "Softmodel.Cli.Baselines"]),
     ];
 
     static string[] Library => ["Softmodel", "Softmodel.Load", "Softmodel.Report", "Softmodel.Language", "Softmodel.Speech", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Export", "Softmodel.Arrays", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"];

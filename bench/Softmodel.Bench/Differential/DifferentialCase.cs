@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
+using Softmodel.Cli.Baselines;
 using Softmodel.Cli.Conformance;
-using Softmodel.Cli.Peers;
 using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
@@ -64,8 +64,8 @@ static partial class DifferentialCase
         stage("ONNX Runtime");
         var (theirs, refusal) = Try(() =>
         {
-            using var peer = OnnxRuntimePeer.Load(model);
-            return peer.Run(draft.Inputs);
+            using var baseline = OnnxRuntimeBaseline.Load(model);
+            return baseline.Run(draft.Inputs);
         });
         stage("the evaluator");
         Graph? graph = null;
@@ -90,11 +90,11 @@ static partial class DifferentialCase
             return byEvaluator is not null ? (Outcome.Differs, $"from the evaluator: {byEvaluator} | {refusal}")
                 : Lacks().IsMatch(refusal) ? (Outcome.Reference, refusal) : (Outcome.Accepted, refusal);
         }
-        var byPeer = Difference(draft, theirs, ours);
-        if (byPeer is null && byEvaluator is null)
+        var byBaseline = Difference(draft, theirs, ours);
+        if (byBaseline is null && byEvaluator is null)
             return (Outcome.Agree, "");
-        return (Outcome.Differs, byPeer is null ? $"from the evaluator alone: {byEvaluator}"
-            : $"{byPeer} | {(byEvaluator is null ? "as the evaluator" : Difference(draft, theirs, plain ?? []) is null ? "the evaluator is with ONNX Runtime" : $"not as the evaluator: {byEvaluator}")}");
+        return (Outcome.Differs, byBaseline is null ? $"from the evaluator alone: {byEvaluator}"
+            : $"{byBaseline} | {(byEvaluator is null ? "as the evaluator" : Difference(draft, theirs, plain ?? []) is null ? "the evaluator is with ONNX Runtime" : $"not as the evaluator: {byEvaluator}")}");
     }
 
     static bool IsDefect(string fault) => !fault.StartsWith("refused", StringComparison.Ordinal);
@@ -132,7 +132,7 @@ static partial class DifferentialCase
 
     static bool IsWithin(Tensor want, Tensor have, int step)
     {
-        var apart = Enumerable.Range(0, (int)want.Count).Select(i => Math.Abs(want.Whole(i) - have.Whole(i))).Where(d => d > 0).ToArray();
+        var apart = Enumerable.Range(0, (int)want.Count).Select(i => Math.Abs(want.Integer(i) - have.Integer(i))).Where(d => d > 0).ToArray();
         return apart.Length <= Math.Max(2, want.Count / 20) && apart.All(d => d <= step);
     }
 

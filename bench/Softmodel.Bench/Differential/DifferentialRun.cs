@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text.Json;
-using Softmodel.Cli.Peers;
+using Softmodel.Cli.Baselines;
 
 namespace Softmodel.Bench.Differential;
 
@@ -115,7 +115,7 @@ static class DifferentialRun
         var found = lines.Where(l => l.IsDisagreement).OrderBy(l => l.Index)
             .Select(l => new Disagreement(l.Index, l.Operator, $"{l.Outcome}", l.Text, l.Model, Explanation.Of(l)?.Why)).ToArray();
         static Dictionary<string, int> Counted(IEnumerable<DifferentialLine> lines) => lines.GroupBy(l => $"{l.Outcome}").OrderBy(g => g.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count());
-        return new($"ONNX Runtime {OnnxRuntimePeer.Version}", lines.Count, options.Seed, Counted(lines),
+        return new($"ONNX Runtime {OnnxRuntimeBaseline.Version}", lines.Count, options.Seed, Counted(lines),
             lines.GroupBy(l => l.Operator).OrderBy(g => g.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, Counted),
             found.Where(d => d.Explained is not null).GroupBy(d => d.Explained!).OrderByDescending(g => g.Count()).ToDictionary(g => g.Key, g => g.Count()),
             found.Count(d => d.Explained is null), found, clock.Elapsed.TotalSeconds);

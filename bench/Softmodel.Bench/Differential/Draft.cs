@@ -80,7 +80,7 @@ sealed class Draft
     /// <summary>The operator set.</summary>
     public int Opset { get; private set; } = 21;
 
-    /// <summary>How far a few whole numbers may lie apart that real ones, some of them on the border, are rounded to.</summary>
+    /// <summary>How far a few integers may lie apart that floats, some of them on the border, are rounded to.</summary>
     public int Step { get; set; }
 
     /// <summary>Whether the results are random, so that only types and sizes are compared.</summary>
@@ -216,7 +216,7 @@ sealed class Draft
     {
         var name = Fresh("c");
         Note(tensor.Type);
-        words.Add($"{name} {tensor.Type.Name()}[{string.Join(",", tensor.Dims.ToArray())}]{(tensor.Count <= 12 ? $"={{{string.Join(",", Enumerable.Range(0, (int)tensor.Count).Select(i => tensor.Type.IsFloat() ? tensor.Real(i).ToString("R", CultureInfo.InvariantCulture) : $"{tensor.Whole(i)}"))}}}" : "")}");
+        words.Add($"{name} {tensor.Type.Name()}[{string.Join(",", tensor.Dims.ToArray())}]{(tensor.Count <= 12 ? $"={{{string.Join(",", Enumerable.Range(0, (int)tensor.Count).Select(i => tensor.Type.IsFloat() ? tensor.Float(i).ToString("R", CultureInfo.InvariantCulture) : $"{tensor.Integer(i)}"))}}}" : "")}");
         if (!IsBody && Chance(0.9))
             graph.Initializer.Add(Proto(tensor, name));
         else
@@ -234,10 +234,10 @@ sealed class Draft
     /// <summary>A second operand: an input, or as weights are a constant.</summary>
     public string Weight(ElementType type, long[] dims, Numbers numbers = Numbers.Small, bool known = false) => Chance(0.6) ? Constant(Tensor(type, dims, numbers)) : Data(type, dims, numbers, known);
 
-    /// <summary>Whole numbers that say how to compute: a constant.</summary>
+    /// <summary>Integers that say how to compute: a constant.</summary>
     public string Setting(params long[] values) => Constant(Graphs.Tensor.Vector<long>(values));
 
-    /// <summary>Whole numbers that say how to compute: a constant, or sometimes known only at run time.</summary>
+    /// <summary>Integers that say how to compute: a constant, or sometimes known only at run time.</summary>
     public string OpenSetting(params long[] values) => !IsBody && Chance(0.2) ? Input(Graphs.Tensor.Vector<long>(values), known: true) : Setting(values);
 
     /// <summary>Adds a node.</summary>

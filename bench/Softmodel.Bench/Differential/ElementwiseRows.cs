@@ -153,7 +153,7 @@ static class ElementwiseRows
         }),
     ];
 
-    // What a real number is as a whole one that has no room for it is not defined.
+    // A float that is out of an integer type's range has no defined value in it.
     static Numbers CastNumbers(Draft d, ElementType from, ElementType to) => from.IsFloat() && to.IsInteger() ? (to.IsUnsigned() ? Numbers.Positive : Numbers.Small)
         : from.IsFloat() ? d.One(Numbers.Any, Numbers.Small) : to is F16 or BF16 ? Numbers.Small : Numbers.Any;
 

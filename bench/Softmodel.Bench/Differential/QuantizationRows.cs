@@ -5,7 +5,7 @@ using static Softmodel.Bench.Differential.Types;
 
 namespace Softmodel.Bench.Differential;
 
-/// <summary>Operators that compute with whole numbers that stand for real ones.</summary>
+/// <summary>Operators that compute with integers that stand for floats.</summary>
 static class QuantizationRows
 {
     /// <summary>All rows.</summary>

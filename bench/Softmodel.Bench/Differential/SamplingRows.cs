@@ -11,7 +11,7 @@ static class SamplingRows
     public static Row[] All { get; } =
     [
         new("Resize", d => Resize(d, d.Since(11, 13, 18, 19), d.One("nearest", "linear", "cubic"), d.One(F32, F32, F32, U8, I8, I32, F64, F16))),
-        new("Resize of whole numbers", d => Resize(d, d.Since(11, 13, 18, 19), d.One("linear", "linear", "cubic"), d.One(U8, I8, I32))),
+        new("Resize of integers", d => Resize(d, d.Since(11, 13, 18, 19), d.One("linear", "linear", "cubic"), d.One(U8, I8, I32))),
         new("Resize by odd scales", d => Resize(d, d.Since(11, 13, 18, 19), "nearest", d.One(F32, U8, I32))),
         new("Resize of version 10", d => Upsampled(d, "Resize", d.Since(10))),
         new("Upsample", d => Upsampled(d, "Upsample", d.Since(7, 9))),

@@ -243,7 +243,7 @@ static class ShapeRows
         }),
     ];
 
-    /// <summary>A scalar of whole numbers, which may be known only at run time.</summary>
+    /// <summary>A scalar of integers, which may be known only at run time.</summary>
     static string Scalar(Draft d, long value) => d.Chance(0.8) ? d.Constant(Tensor.Scalar(value)) : d.Input(Tensor.Scalar(value));
 
     /// <summary>Sizes with one replaced.</summary>

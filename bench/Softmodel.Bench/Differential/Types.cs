@@ -10,13 +10,13 @@ static class Types
         I8 = ElementType.Int8, I16 = ElementType.Int16, I32 = ElementType.Int32, I64 = ElementType.Int64,
         U8 = ElementType.UInt8, U16 = ElementType.UInt16, U32 = ElementType.UInt32, U64 = ElementType.UInt64;
 
-    /// <summary>The standard's types of real numbers, the usual one most often.</summary>
+    /// <summary>The standard's types of floats, the usual one most often.</summary>
     internal static readonly ElementType[] Reals = [F32, F32, F32, F64, F16, BF16];
 
     /// <summary>As <see cref="Reals"/>, before there was bfloat16.</summary>
     internal static readonly ElementType[] OldReals = [F32, F32, F32, F64, F16];
 
-    /// <summary>Types of whole numbers.</summary>
+    /// <summary>Types of integers.</summary>
     internal static readonly ElementType[] Wholes = [I32, I64, I8, U8, I16, U16, U32, U64];
 
     /// <summary>Types of numbers.</summary>

@@ -4,7 +4,7 @@ using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Import;
-using Softmodel.Import.Families;
+using Softmodel.Import.Architectures;
 using Softmodel.Import.Onnx;
 using Softmodel.Lowering;
 using Softmodel.Runtime;
@@ -55,8 +55,8 @@ static partial class FuzzCase
         {
             using var file = Path.GetExtension(path) == ".onnx" ? OnnxFile.Open(path) : null;
             using var checkpoint = file is null ? Checkpoint.Open(path) : null;
-            Folding folding = file is null ? Evaluator.FoldKeepingStored : Evaluator.Fold;
-            var graph = file is null ? FamilyImport.Read(checkpoint!, folding) : OnnxImport.Read(file.Model, folding);
+            ConstantFolding folding = file is null ? Evaluator.FoldKeepingStored : Evaluator.Fold;
+            var graph = file is null ? ArchitectureImport.Read(checkpoint!, folding) : OnnxImport.Read(file.Model, folding);
             graph.Validate();
             if (!compile)
                 return (Fate.Imported, "");

@@ -1,6 +1,6 @@
 using System.IO.MemoryMappedFiles;
 using System.Text.Json;
-using Softmodel.Cli.Peers;
+using Softmodel.Cli.Baselines;
 
 namespace Softmodel.Bench.Fuzz;
 

@@ -3,11 +3,11 @@ namespace Softmodel.Bench.Fuzz;
 /// <summary>Damage of any file.</summary>
 static class Mutation
 {
-    /// <summary>Whole numbers that are where things end.</summary>
+    /// <summary>Integers that are where things end.</summary>
     public static readonly long[] Numbers =
         [0, 1, 2, 3, 7, 64, 65, 1000, -1, -2, int.MaxValue, int.MinValue, uint.MaxValue, 1L << 31, 1L << 33, 1L << 40, 1L << 56, 1L << 62, long.MaxValue, long.MinValue];
 
-    /// <summary>Real numbers of that kind.</summary>
+    /// <summary>Floats of that kind.</summary>
     public static readonly float[] Floats = [0, -0f, 1, -1, 1e-30f, 1e30f, float.MaxValue, float.NaN, float.PositiveInfinity, float.NegativeInfinity];
 
     /// <summary>Places outside the model's folder, and others that no model should name.</summary>

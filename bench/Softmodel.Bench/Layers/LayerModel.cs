@@ -13,7 +13,7 @@ sealed record LayerModel(string Name, int[] Input, LayerModel.Layer[] Nodes)
     /// <summary>A node that takes what the one before it gives.</summary>
     /// <param name="Op">The operator.</param>
     /// <param name="Weights">The shape of its weights, where it has any.</param>
-    /// <param name="Attributes">Its attributes, whole numbers and lists of them.</param>
+    /// <param name="Attributes">Its attributes, integers and lists of them.</param>
     public sealed record Layer(string Op, int[]? Weights, params (string Name, object? Value)[] Attributes);
 
     static Layer Conv(int from, int to, int[] kernel, int stride, int pad, int groups = 1, int dilation = 1) => new("Conv", [to, from / groups, .. kernel],

@@ -1,5 +1,5 @@
+using Softmodel.Cli.Baselines;
 using Softmodel.Cli.Bench;
-using Softmodel.Cli.Peers;
 using Softmodel.Cli.Workloads;
 using Softmodel.Emit;
 using Softmodel.Graphs;
@@ -30,14 +30,14 @@ static class LayerRun
             {
                 using var model = Model.Load(path);
                 using var compiled = model.Compile(new() { Threads = threads, VectorBits = bits, UseCache = false }, cancellationToken: cancel);
-                using var peer = OnnxRuntimePeer.Load(path, threads);
-                var work = new Workload(layer.Name, new Dictionary<string, Tensor>(StringComparer.Ordinal) { [peer.Inputs[0]] = draft.Inputs[0] });
-                var (ours, its) = (work.For(compiled.Inputs.Select(i => i.Name)), work.For(peer.Inputs));
-                var expected = peer.Run(its)[0];
+                using var baseline = OnnxRuntimeBaseline.Load(path, threads);
+                var work = new Workload(layer.Name, new Dictionary<string, Tensor>(StringComparer.Ordinal) { [baseline.Inputs[0]] = draft.Inputs[0] });
+                var (ours, its) = (work.For(compiled.Inputs.Select(i => i.Name)), work.For(baseline.Inputs));
+                var expected = baseline.Run(its)[0];
                 compiled.Time(ours);
                 var actual = compiled.Results()[0];
-                var difference = Enumerable.Range(0, (int)expected.Count).Max(i => Math.Abs(expected.Real(i) - actual.Real(i)));
-                var times = Interleaved.Time(runs, [() => compiled.Time(ours), () => peer.Time(its)], cancel);
+                var difference = Enumerable.Range(0, (int)expected.Count).Max(i => Math.Abs(expected.Float(i) - actual.Float(i)));
+                var times = Interleaved.Time(runs, [() => compiled.Time(ours), () => baseline.Time(its)], cancel);
                 var flops = Limits.Flops(model.Program, compiled, work) ?? 0;
                 yield return new(layer.Name, times[0].Best, times[1].Best, Math.Round(times[1].Best / times[0].Best, 2), Math.Round(flops / times[0].Best / 1e6, 1), difference);
             }

@@ -135,7 +135,7 @@ static class Figures
     });
 
     static IEnumerable<Figure> Answers(JsonElement root) =>
-        [new("answers of smollm2 under a JSON schema that are valid; of their tokens those that were not inferred", Invariant($"{Number(root, "valid"):0} of {Number(root, "prompts"):0}; {Number(root, "forcedTokens"):N0} of {Number(root, "tokens"):N0}"), "bench/answers")];
+        [new("answers of smollm2 under a JSON schema that are valid; of their tokens those that were not inferred", Invariant($"{Number(root, "valid"):0} of {Number(root, "prompts"):0}; {Number(root, "fastForwardTokens"):N0} of {Number(root, "tokens"):N0}"), "bench/answers")];
 
     static IEnumerable<Figure> Verify(JsonElement root) => root.GetProperty("models").EnumerateArray().Select(m => new Figure(
         $"{Text(m, "model")}: nearness to ONNX Runtime, the worst run", Invariant($"{Number(m, "min_snr_db"):0} dB"), $"softmodel verify {Text(m, "model")}"));

@@ -130,7 +130,7 @@ static class ArrayFiles
     static IEnumerable<float> Reals(Tensor tensor)
     {
         for (long i = 0; i < tensor.Count; i++)
-            yield return (float)tensor.Real(i);
+            yield return (float)tensor.Float(i);
     }
 
     static Tensor Only(IReadOnlyList<(string Name, Tensor Tensor)> tensors, string path) => tensors is [var (_, tensor)] ? tensor
@@ -164,13 +164,13 @@ static class ArrayFiles
 
     static void WriteNumber(Utf8JsonWriter json, Tensor tensor, long index)
     {
-        var real = tensor.Real(index);
+        var real = tensor.Float(index);
         if (tensor.Type == ElementType.Bool)
             json.WriteBooleanValue(real != 0);
         else if (tensor.Type == ElementType.UInt64)
-            json.WriteNumberValue(unchecked((ulong)tensor.Whole(index)));
+            json.WriteNumberValue(unchecked((ulong)tensor.Integer(index)));
         else if (!tensor.Type.IsFloat())
-            json.WriteNumberValue(tensor.Whole(index));
+            json.WriteNumberValue(tensor.Integer(index));
         // JSON has no infinities.
         else if (!double.IsFinite(real))
             json.WriteStringValue(real.ToString("R"));

@@ -20,7 +20,7 @@ readonly record struct Timing(double Median, double Best, int Runs)
     }
 }
 
-/// <summary>Times things in turns, so that what else the machine does meets all of them alike.</summary>
+/// <summary>Times things in turns, so that what else the machine does affects all of them equally.</summary>
 static class Interleaved
 {
     /// <summary>Runs each once to warm up, then each in turn.</summary>

@@ -191,7 +191,7 @@ sealed record Limits(int Threads, double FlopsPerSecond, double BytesPerSecond)
     {
         var sizes = new Dictionary<string, long>(StringComparer.Ordinal);
         var arguments = program.Graph.Arguments.ToArray();
-        foreach (var (i, axis, symbol, rest) in Graph.SizesToldBy(arguments))
+        foreach (var (i, axis, symbol, rest) in Graph.SizeBindings(arguments))
             sizes[symbol] = work.Inputs[compiled.Inputs[i].Name].Dims[axis] - rest.Evaluate(s => sizes[s]);
         foreach (var (output, i) in program.Graph.Results.Select((result, i) => (result.Value, i)))
         {

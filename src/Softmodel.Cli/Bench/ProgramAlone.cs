@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Reflection;
 using System.Reflection.PortableExecutable;
-using Softmodel.Cli.Peers;
+using Softmodel.Cli.Baselines;
 using Softmodel.Cli.Workloads;
 using Softmodel.Emit.Native;
 

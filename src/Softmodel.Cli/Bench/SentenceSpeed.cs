@@ -1,4 +1,4 @@
-using Softmodel.Cli.Peers;
+using Softmodel.Cli.Baselines;
 using Softmodel.Graphs;
 using Softmodel.Language;
 using TensorPrimitives = System.Numerics.Tensors.TensorPrimitives;
@@ -21,7 +21,7 @@ sealed record SentenceRow(string Model, int Threads, string Case, int Sentences,
     /// <summary>Sentences per second of the compiled model.</summary>
     public double OursPerSecond => Math.Round(Sentences / OursMs * 1000, 1);
 
-    /// <summary>Sentences per second of the peer.</summary>
+    /// <summary>Sentences per second of the baseline.</summary>
     public double PeerPerSecond => Math.Round(Sentences / PeerMs * 1000, 1);
 }
 
@@ -57,7 +57,7 @@ static class SentenceSpeed
     public static async Task<SentenceRow[]> Measure(string name, Model loaded, string[] texts, CompileOptions options, int runs, IProgress<string> progress, CancellationToken cancel)
     {
         using var model = await EmbeddingModel.LoadAsync(name, new() { Use = loaded.Use, Compile = options }, progress, cancel);
-        using var peer = OnnxRuntimePeer.Load(loaded.Path, model.Threads);
+        using var baseline = OnnxRuntimeBaseline.Load(loaded.Path, model.Threads);
         int[][] tokens = [.. texts.Select(model.TokensOf)];
         var rows = new List<SentenceRow>();
         foreach (var together in (int[])[1, Together])
@@ -65,7 +65,7 @@ static class SentenceSpeed
             progress.Report($"timing {name}: {together} sentences at a time with {model.Threads} threads");
             // Of like length beside one another, as those who use it in earnest do.
             int[][] batches = [.. Enumerable.Range(0, tokens.Length).OrderBy(i => tokens[i].Length).Chunk(together)];
-            var given = batches.Select(b => Padded(peer.Inputs, [.. b.Select(i => tokens[i])])).ToArray();
+            var given = batches.Select(b => Padded(baseline.Inputs, [.. b.Select(i => tokens[i])])).ToArray();
             var ours = new float[tokens.Length][];
             var its = new float[tokens.Length][];
             void Ours()
@@ -85,7 +85,7 @@ static class SentenceSpeed
                 for (var b = 0; b < batches.Length; b++)
                 {
                     cancel.ThrowIfCancellationRequested();
-                    Pool(peer.Run(given[b])[0], batches[b], tokens, its);
+                    Pool(baseline.Run(given[b])[0], batches[b], tokens, its);
                 }
             }
             var times = Interleaved.Time(runs, [Ours, Its], cancel);

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Softmodel.Cli.Peers;
+using Softmodel.Cli.Baselines;
 using Softmodel.Emit;
 using Softmodel.Graphs;
 using Softmodel.Runtime;

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Softmodel.Cli.Peers;
+using Softmodel.Cli.Baselines;
 using Softmodel.Cli.Workloads;
 using Softmodel.Graphs;
 using Softmodel.Language;
@@ -7,12 +7,12 @@ using Softmodel.Load;
 
 namespace Softmodel.Cli.Bench;
 
-/// <summary>What it takes a language model from the start of a process to the scores of its first token, and to hold some more.</summary>
+/// <summary>What it takes a language model from the start of a process to the logits of its first token, and to hold some more.</summary>
 /// <param name="Model">Its name.</param>
 /// <param name="Threads">How many threads each used.</param>
 /// <param name="PromptTokens">How many tokens were read first; as many as <paramref name="MoreTokens"/> were then read one by one.</param>
 /// <param name="MoreTokens">How many.</param>
-/// <param name="ColdMs">The median of a program in C with the native library, from its start to the first scores.</param>
+/// <param name="ColdMs">The median of a program in C with the native library, from its start to the first logits.</param>
 /// <param name="PeerColdMs">The same of a process of Node.js with llama.cpp.</param>
 /// <param name="PeerNodeMs">How much of that it took Node.js to start and to load llama.cpp's library.</param>
 /// <param name="LoadMs">The median time to load the model with tokenizer and template in a process that has done so before.</param>
@@ -27,7 +27,7 @@ sealed record TextColdRow(string Model, int Threads, int PromptTokens, int MoreT
 {
     const long Allowed = 64 << 20;
 
-    /// <summary>How many times as soon the native program has its first scores.</summary>
+    /// <summary>The speedup of the cold start.</summary>
     public double ColdSpeedup => Math.Round(PeerColdMs / ColdMs, 2);
 
     /// <summary>Whether the native program holds no more than the file's size, what it keeps from run to run, and 64 MB.</summary>
@@ -69,18 +69,18 @@ static class TextCold
             using (await LanguageModel.LoadAsync(name, new() { Use = model.Use, Compile = options }, progress, cancel))
                 clock.Stop();
             var since = Stopwatch.GetTimestamp();
-            using var peer = await LlamaCpp.Start(model.Path, options.Threads, Context, cancel);
-            peer.Prefill(tokens[..Prompt]);
+            using var baseline = await LlamaCpp.Start(model.Path, options.Threads, Context, cancel);
+            baseline.Prefill(tokens[..Prompt]);
             var first = Stopwatch.GetElapsedTime(since).TotalMilliseconds;
-            peer.Decode(tokens[..Prompt], More);
-            (peak, itsPeak, itsEmpty) = (Math.Max(peak, took.PeakBytes), Math.Max(itsPeak, peer.PeakMemory), Math.Max(itsEmpty, peer.EmptyMemory));
+            baseline.Decode(tokens[..Prompt], More);
+            (peak, itsPeak, itsEmpty) = (Math.Max(peak, took.PeakBytes), Math.Max(itsPeak, baseline.PeakMemory), Math.Max(itsEmpty, baseline.EmptyMemory));
             if (round < 0)
                 continue;
             ours.Add(took.FirstMs);
             loads.Add(clock.Elapsed.TotalMilliseconds);
             its.Add(first);
-            itsLoads.Add(peer.LoadMs);
-            nodes.Add(peer.ReadyMs - peer.LoadMs);
+            itsLoads.Add(baseline.LoadMs);
+            nodes.Add(baseline.ReadyMs - baseline.LoadMs);
         }
         static double Median(List<double> all) => Math.Round(Timing.Of(all).Median, 1);
         return new(name, options.Threads, Prompt, More, Median(ours), Median(its), Median(nodes), Median(loads), Median(itsLoads), peak, itsPeak, itsEmpty, new FileInfo(model.Path).Length, state, rounds);
@@ -90,9 +90,9 @@ static class TextCold
     {
         using var decoder = Decoder.Of(model.Compile(options, progress, cancel), Context);
         var sequence = decoder.Begin();
-        decoder.Run(new Feed(sequence, tokens.AsMemory(0, Prompt)));
+        decoder.Run(new SequenceTokens(sequence, tokens.AsMemory(0, Prompt)));
         for (var i = Prompt; i < tokens.Length; i++)
-            decoder.Run(new Feed(sequence, tokens.AsMemory(i, 1)));
+            decoder.Run(new SequenceTokens(sequence, tokens.AsMemory(i, 1)));
         return decoder.Model.StateBytes;
     }
 
@@ -108,7 +108,7 @@ static class TextCold
                 SequenceInputs.Tokens => Numbers(count, i => tokens[first + i]),
                 SequenceInputs.Positions or SequenceInputs.Cells => Numbers(count, i => first + i),
                 SequenceInputs.Sequences => Numbers(count, _ => 0),
-                SequenceInputs.Wanted => Numbers(1, _ => count - 1),
+                SequenceInputs.LogitsIndices => Numbers(1, _ => count - 1),
                 SequenceInputs.CellPositions => Numbers(first + count, i => i),
                 SequenceInputs.CellSequences => Numbers(first + count, _ => 1),
                 _ => Numbers(SequenceInputs.MostSequences, i => i == 0 && first > 0 ? 1 : 0),

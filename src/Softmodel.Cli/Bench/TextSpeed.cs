@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Softmodel.Cli.Peers;
+using Softmodel.Cli.Baselines;
 using Softmodel.Language;
 using Softmodel.Load;
 
@@ -12,10 +12,10 @@ namespace Softmodel.Cli.Bench;
 /// <param name="Case">What was done.</param>
 /// <param name="Tokens">How many tokens were read, or written.</param>
 /// <param name="OursMs">The median of the compiled model.</param>
-/// <param name="PeerMs">The median of the peer: of llama.cpp by its own clock.</param>
+/// <param name="PeerMs">The median of the baseline: of llama.cpp by its own clock.</param>
 /// <param name="Speedup">The ratio of the medians.</param>
 /// <param name="OursBestMs">The shortest run of the compiled model.</param>
-/// <param name="PeerBestMs">The shortest run of the peer.</param>
+/// <param name="PeerBestMs">The shortest run of the baseline.</param>
 /// <param name="Runs">How often each was timed.</param>
 /// <param name="IsDecoding">Whether tokens were written one by one, rather than read at once.</param>
 sealed record TextRow(string Model, string Against, int Threads, string Case, int Tokens, double OursMs, double PeerMs, double Speedup, double OursBestMs, double PeerBestMs, int Runs, bool IsDecoding)
@@ -23,7 +23,7 @@ sealed record TextRow(string Model, string Against, int Threads, string Case, in
     /// <summary>Tokens per second of the compiled model.</summary>
     public double OursPerSecond => Math.Round(Tokens / OursMs * 1000, 1);
 
-    /// <summary>Tokens per second of the peer.</summary>
+    /// <summary>Tokens per second of the baseline.</summary>
     public double PeerPerSecond => Math.Round(Tokens / PeerMs * 1000, 1);
 
     /// <summary>How much of the time it takes to read all weights once for each token written; null where that was not asked for.</summary>
@@ -32,39 +32,39 @@ sealed record TextRow(string Model, string Against, int Threads, string Case, in
 
 /// <summary>What a language model is compared with.</summary>
 /// <param name="Name">What it is.</param>
-/// <param name="Read">Reads a prompt, and says how many milliseconds that took.</param>
-/// <param name="Write">Reads a prompt, writes so many tokens, and says how many milliseconds these took.</param>
+/// <param name="Prefill">Reads a prompt, and says how many milliseconds that took.</param>
+/// <param name="Decode">Reads a prompt, writes so many tokens, and says how many milliseconds these took.</param>
 /// <param name="Owner">What is disposed of.</param>
-sealed record TextPeer(string Name, Func<int[], double> Read, Func<int[], int, double> Write, IDisposable Owner) : IDisposable
+sealed record TextBaseline(string Name, Func<int[], double> Prefill, Func<int[], int, double> Decode, IDisposable Owner) : IDisposable
 {
     /// <summary>llama.cpp, by its own clock.</summary>
-    public static async Task<TextPeer> LlamaCpp(string path, int threads, int context, IProgress<string> progress, CancellationToken cancel)
+    public static async Task<TextBaseline> LlamaCpp(string path, int threads, int context, IProgress<string> progress, CancellationToken cancel)
     {
         progress.Report("starting llama.cpp");
-        var peer = await Peers.LlamaCpp.Start(path, threads, context, cancel, progress);
+        var baseline = await Baselines.LlamaCpp.Start(path, threads, context, cancel, progress);
         return new("llama.cpp", tokens =>
         {
-            peer.Prefill(tokens);
-            return peer.OwnMs;
+            baseline.Prefill(tokens);
+            return baseline.OwnMs;
         }, (tokens, count) =>
         {
-            peer.Decode(tokens, count);
-            return peer.OwnMs;
-        }, peer);
+            baseline.Decode(tokens, count);
+            return baseline.OwnMs;
+        }, baseline);
     }
 
     /// <summary>ONNX Runtime, for an export.</summary>
-    public static TextPeer OnnxRuntime(string path, int threads)
+    public static TextBaseline OnnxRuntime(string path, int threads)
     {
-        var peer = new OnnxRuntimeText(OnnxRuntimePeer.Load(path, threads));
-        return new("onnxruntime", peer.Prefill, peer.Decode, peer);
+        var baseline = new OnnxRuntimeText(OnnxRuntimeBaseline.Load(path, threads));
+        return new("onnxruntime", baseline.Prefill, baseline.Decode, baseline);
     }
 
     /// <summary>Ends it.</summary>
     public void Dispose() => Owner.Dispose();
 }
 
-/// <summary>Times a language model and a peer in turns: llama.cpp, or ONNX Runtime for an export.</summary>
+/// <summary>Times a language model and a baseline in turns: llama.cpp, or ONNX Runtime for an export.</summary>
 static class TextSpeed
 {
     static readonly int[] prompts = [32, 128, 512];
@@ -89,7 +89,7 @@ static class TextSpeed
         int[] tokens = [.. Enumerable.Repeat(tokenizer.Encode(Sentence, parsesSpecial: false), 100).SelectMany(t => t).Take(prompts[^1])];
         var weights = new FileInfo(model.Path).Length;
         using var decoder = Decoder.Of(model.Compile(options, progress, cancel), Context);
-        using var peer = model.IsLanguageModel ? await TextPeer.LlamaCpp(model.Path, decoder.Model.Threads, Context, progress, cancel) : TextPeer.OnnxRuntime(model.Path, decoder.Model.Threads);
+        using var baseline = model.IsLanguageModel ? await TextBaseline.LlamaCpp(model.Path, decoder.Model.Threads, Context, progress, cancel) : TextBaseline.OnnxRuntime(model.Path, decoder.Model.Threads);
         var rows = new List<TextRow>();
         TextRow Row(string what, int count, bool isDecoding, Func<double> ours, Func<double> its)
         {
@@ -106,41 +106,41 @@ static class TextSpeed
                 }
             }
             var (our, their) = (Timing.Of(mine), Timing.Of(others));
-            return new(name, peer.Name, decoder.Model.Threads, what, count, our.Median, their.Median, Math.Round(their.Median / our.Median, 3), our.Best, their.Best, runs, isDecoding)
+            return new(name, baseline.Name, decoder.Model.Threads, what, count, our.Median, their.Median, Math.Round(their.Median / our.Median, 3), our.Best, their.Best, runs, isDecoding)
             {
                 ShareOfLimit = isDecoding && limit is not null ? Math.Round(weights / limit.BytesPerSecond * 1000 * count / our.Best, 3) : null,
             };
         }
         foreach (var count in prompts)
         {
-            rows.Add(Row($"read {count}", count, false, () =>
+            rows.Add(Row($"prefill {count}", count, false, () =>
             {
                 var sequence = decoder.Begin();
                 var clock = Stopwatch.StartNew();
-                decoder.Run(new Feed(sequence, tokens.AsMemory(0, count)));
+                decoder.Run(new SequenceTokens(sequence, tokens.AsMemory(0, count)));
                 var took = clock.Elapsed.TotalMilliseconds;
                 decoder.End(sequence);
                 return took;
-            }, () => peer.Read(tokens[..count])));
+            }, () => baseline.Prefill(tokens[..count])));
         }
         foreach (var count in before)
         {
-            rows.Add(Row($"write {Written} after {count}", Written, true, () =>
+            rows.Add(Row($"decode {Written} after {count}", Written, true, () =>
             {
                 var sequence = decoder.Begin();
-                var next = Sampler.Largest(decoder.Run(new Feed(sequence, tokens.AsMemory(0, count))));
+                var next = Sampler.Largest(decoder.Run(new SequenceTokens(sequence, tokens.AsMemory(0, count))));
                 var clock = Stopwatch.StartNew();
                 for (var i = 0; i < Written; i++)
-                    next = Sampler.Largest(decoder.Run(new Feed(sequence, new[] { next })));
+                    next = Sampler.Largest(decoder.Run(new SequenceTokens(sequence, new[] { next })));
                 var took = clock.Elapsed.TotalMilliseconds;
                 decoder.End(sequence);
                 return took;
-            }, () => peer.Write(tokens[..count], Written)));
+            }, () => baseline.Decode(tokens[..count], Written)));
         }
         return [.. rows];
     }
 
-    /// <summary>The geometric mean of the speedups of each model and number of threads: of writing, and of reading.</summary>
+    /// <summary>The geometric mean of the speedups of each model and number of threads: of decode, and of prefill.</summary>
     public static IEnumerable<(string Model, int Threads, double Decode, double Prefill)> Summaries(IEnumerable<TextRow> rows) => rows.GroupBy(r => (r.Model, r.Threads))
         .Select(g => (g.Key.Model, g.Key.Threads, Mean(g.Where(r => r.IsDecoding)), Mean(g.Where(r => !r.IsDecoding))));
 
@@ -155,11 +155,11 @@ static class TextSpeed
         machine = Machine.Here,
     }, () =>
     {
-        var table = Text.Table("model", "threads", "work", "ours", string.Join(", ", rows.Select(r => r.Against).Distinct()), "speedup", rows.Any(r => r.ShareOfLimit is not null) ? "of the memory's speed" : "");
+        var table = Text.Table("model", "threads", "work", "ours", string.Join(", ", rows.Select(r => r.Against).Distinct()), "speedup", rows.Any(r => r.ShareOfLimit is not null) ? "of the memory bandwidth" : "");
         foreach (var row in rows)
             table.Row(row.Model, $"{row.Threads}", row.Case, $"{row.OursPerSecond:0.0} tokens/s", $"{row.PeerPerSecond:0.0} tokens/s", $"{row.Speedup:0.00}", row.ShareOfLimit is { } share ? $"{share:0%}" : "");
         foreach (var (model, threads, decode, prefill) in Summaries(rows))
-            table.Row(model, $"{threads}", "geometric means", $"writing {decode:0.00}", $"reading {prefill:0.00}", "", "");
+            table.Row(model, $"{threads}", "geometric means", $"decode {decode:0.00}", $"prefill {prefill:0.00}", "", "");
         return table;
     });
 }

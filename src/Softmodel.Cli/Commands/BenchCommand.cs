@@ -1,6 +1,6 @@
 using System.CommandLine;
+using Softmodel.Cli.Baselines;
 using Softmodel.Cli.Bench;
-using Softmodel.Cli.Peers;
 using Softmodel.Cli.Verify;
 using Softmodel.Cli.Workloads;
 using Softmodel.Emit;
@@ -11,7 +11,7 @@ using Spectre.Console;
 
 namespace Softmodel.Cli.Commands;
 
-/// <summary><c>softmodel bench</c>: how fast is a compiled model, beside ONNX Runtime in the same process?</summary>
+/// <summary><c>softmodel bench</c>: a compiled model against a baseline in the same process.</summary>
 static class BenchCommand
 {
     // From a word to a paragraph.
@@ -22,15 +22,15 @@ static class BenchCommand
     /// <param name="Threads">How many threads each used.</param>
     /// <param name="Case">What was run.</param>
     /// <param name="OursMs">The median of the compiled model.</param>
-    /// <param name="PeerMs">The median of the peer.</param>
+    /// <param name="PeerMs">The median of the baseline.</param>
     /// <param name="Speedup">The ratio of the medians.</param>
     /// <param name="OursBestMs">The shortest run of the compiled model.</param>
-    /// <param name="PeerBestMs">The shortest run of the peer.</param>
+    /// <param name="PeerBestMs">The shortest run of the baseline.</param>
     /// <param name="Runs">How often each was timed.</param>
     /// <param name="AudioSeconds">How much sound it makes; null where it makes none.</param>
     sealed record Row(string Model, int Threads, string Case, double OursMs, double PeerMs, double Speedup, double OursBestMs, double PeerBestMs, int Runs, double? AudioSeconds)
     {
-        /// <summary>The operations of its sums of products, each counted; null where they were not asked for or can't be known.</summary>
+        /// <summary>The FLOPs of its matmuls and convolutions; null where they were not asked for or can't be known.</summary>
         public double? Flops { get; init; }
 
         /// <summary>What a run moves at least.</summary>
@@ -39,7 +39,7 @@ static class BenchCommand
         /// <summary>How much of the shortest run the cores would need for that; over 1 is possible with fast algorithms.</summary>
         public double? ShareOfLimit { get; init; }
 
-        /// <summary>The same of the peer.</summary>
+        /// <summary>The same of the baseline.</summary>
         public double? PeerShareOfLimit { get; init; }
 
         /// <summary>From the start of a native program to its first result; null where that was not asked for.</summary>
@@ -64,21 +64,21 @@ static class BenchCommand
     public static Command Create()
     {
         var choice = new ModelChoice(several: true);
-        var against = new Option<string>("--against") { Description = "What it is compared with: llama.cpp for language models, and ONNX Runtime for exports and others, unless said.", DefaultValueFactory = _ => "" };
+        var against = new Option<string>("--against") { Description = "The baseline; by default llama.cpp for language models, and ONNX Runtime for exports and all others.", DefaultValueFactory = _ => "" };
         against.AcceptOnlyFromAmong("onnxruntime", "llama.cpp");
-        var threads = new Option<string>("--threads") { Description = "Numbers of threads, each tried.", DefaultValueFactory = _ => "1,2", HelpName = "N,N" };
-        var runs = new Option<int?>("--runs") { Description = "How often each workload is timed, at least 3; 11 by default, and 5 with --cold." };
-        var cold = new Option<bool>("--cold") { Description = "Time a line of 5 words, or the first token of a language model, from the start of a process: a native program, and one in C# with ONNX Runtime or one with llama.cpp; and say how much memory they take." };
-        var lengths = new Option<bool>("--lengths") { Description = "Time texts from half a second of sound to five minutes, streamed sentence by sentence; fit a line." };
-        var limits = new Option<bool>("--limits") { Description = "Say how far the sums of products are from what the cores can do." };
-        var steps = new Option<bool>("--profile") { Description = "Time each step of the program instead: its share, and how far its sums of products are from what the cores can do." };
-        var lines = new Option<string>("--texts") { Description = "For an embedding model, a file with the sentences, one to a line; by default 200 that are made up.", HelpName = "FILE" };
-        var bits = new Option<int>("--vector-bits") { Description = "512, 256 or 128; by default the widest that the processor has.", DefaultValueFactory = _ => 0 };
+        var threads = new Option<string>("--threads") { Description = "The numbers of threads to measure with.", DefaultValueFactory = _ => "1,2", HelpName = "N,N" };
+        var runs = new Option<int?>("--runs") { Description = "Timed runs of each workload, at least 3; 11 by default, and 5 with --cold." };
+        var cold = new Option<bool>("--cold") { Description = "Measure cold start and peak memory: a line of 5 words, or the first token of a language model, from the start of a native program, and of one with ONNX Runtime or llama.cpp." };
+        var lengths = new Option<bool>("--lengths") { Description = "Time texts from half a second of audio to five minutes, streamed sentence by sentence, and fit a line." };
+        var limits = new Option<bool>("--limits") { Description = "Measure the machine's peak FLOP/s and memory bandwidth, and say which share of it is reached." };
+        var steps = new Option<bool>("--profile") { Description = "Profile instead: each step's share of the time, and which share of peak FLOP/s it reaches." };
+        var lines = new Option<string>("--texts") { Description = "For an embedding model, a file of sentences, one a line; by default 200 generated ones.", HelpName = "FILE" };
+        var bits = new Option<int>("--vector-bits") { Description = "SIMD width: 512, 256 or 128 bits; by default the widest that the processor has.", DefaultValueFactory = _ => 0 };
         var inputs = ModelChoice.Inputs();
-        var bar = new Option<double?>("--bar") { Description = "The least speedup of each model and number of threads, with --cold the least of their starts; exit code 1 below it." };
-        var verb = new Verb("bench", "Time a compiled model and a peer in turns, on short and long inputs: ONNX Runtime, or llama.cpp for language models that are no exports.",
-            "bench tts-en --threads 1,2", "bench smollm2 --against llama.cpp", "bench tts-en piper-libritts --against onnxruntime --json", "bench --all", "bench tts-en --lengths", "bench tts-en --cold", "bench model.onnx --limits --bar 1.5", "bench model.onnx --profile --threads 1")
-        { against, threads, runs, lengths, cold, limits, steps, lines, bits, inputs, bar };
+        var threshold = new Option<double?>("--threshold") { Description = "The least speedup of each model and number of threads, with --cold of its cold start; exit code 1 below it." };
+        var verb = new Verb("bench", "Measure the speedup of a compiled model over a baseline, interleaved, on short and long inputs.",
+            "bench tts-en --threads 1,2", "bench smollm2 --against llama.cpp", "bench tts-en piper-libritts --against onnxruntime --json", "bench --all", "bench tts-en --lengths", "bench tts-en --cold", "bench model.onnx --limits --threshold 1.5", "bench model.onnx --profile --threads 1")
+        { against, threads, runs, lengths, cold, limits, steps, lines, bits, inputs, threshold };
         choice.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
@@ -102,7 +102,7 @@ static class BenchCommand
                 {
                     var one = new Measured();
                     using var loaded = await choice.Load(name, parsed, terminal, cancel);
-                    using var export = loaded.HasPast && !loaded.Use.KeepsPast && IsDecoderAlone(loaded) ? await Model.LoadAsync(name, loaded.Use with { KeepsPast = true }, cancellationToken: cancel) : null;
+                    using var export = loaded.HasPast && !loaded.Use.KvCache && IsDecoderAlone(loaded) ? await Model.LoadAsync(name, loaded.Use with { KvCache = true }, cancellationToken: cancel) : null;
                     await One(name, export ?? loaded, request, one, terminal, cancel);
                     return one;
                 });
@@ -113,7 +113,7 @@ static class BenchCommand
                 if (names.Length > 1)
                     terminal.Say($"{name}: {(found is FailedModel one ? one.Error : "timed")} ({Array.IndexOf(names, name) + 1} of {names.Length})");
             }
-            var least = parsed.GetValue(bar) ?? 0;
+            var least = parsed.GetValue(threshold) ?? 0;
             if (request.Profile && failed.Count == 0)
             {
                 StepProfile.Show(terminal, all.Profiles);
@@ -202,9 +202,9 @@ static class BenchCommand
         // An encoder whose weights are no ONNX file is exported to one.
         var isExported = model.IsLanguageModel && Encoder.Is(model.Inputs, model.Outputs);
         var isLanguage = model.IsLanguageModel && !isExported;
-        if (request.Against is { Length: > 0 } peer && isLanguage != (peer == "llama.cpp"))
-            throw new UsageException(isLanguage ? $"{name} is a language model: it is compared with llama.cpp" : $"{name} is no language model, which llama.cpp could run: it is compared with onnxruntime");
-        if (isLanguage || model.Use.KeepsPast)
+        if (request.Against is { Length: > 0 } baseline && isLanguage != (baseline == "llama.cpp"))
+            throw new UsageException(isLanguage ? $"{name} is a language model: its baseline is llama.cpp" : $"{name} is no language model, which llama.cpp could run: its baseline is onnxruntime");
+        if (isLanguage || model.Use.KvCache)
         {
             if (request.Profile)
                 throw new UsageException($"--profile is not there for language models such as {name}");
@@ -243,9 +243,9 @@ static class BenchCommand
                     all.Growths.Add(Growth.Measure(name, compiled, Growth.Lengths, progress, cancel));
                     return true;
                 }
-                using var peer = OnnxRuntimePeer.Load(path, count);
+                using var baseline = OnnxRuntimeBaseline.Load(path, count);
                 var form = request.Inputs is null ? VoiceForm.Of(compiled.Inputs.Select(i => i.Name)) : null;
-                works ??= Works(name, model, peer, form, line, request, progress);
+                works ??= Works(name, model, baseline, form, line, request, progress);
                 if (request.Profile)
                 {
                     all.Profiles.AddRange(StepProfile.Measure(name, model, request.Compile(count), works, request.Rounds, request.LimitOf(count)!, cancel));
@@ -253,8 +253,8 @@ static class BenchCommand
                 }
                 foreach (var work in works)
                 {
-                    var row = Measure(name, model, compiled, peer, form, work, request.Rounds, request.LimitOf(count), progress, cancel);
-                    all.Rows.Add(request.IsCold ? await Cold(row, model, compiled, peer, work, progress, cancel) : row);
+                    var row = Measure(name, model, compiled, baseline, form, work, request.Rounds, request.LimitOf(count), progress, cancel);
+                    all.Rows.Add(request.IsCold ? await Cold(row, model, compiled, baseline, work, progress, cancel) : row);
                 }
                 return true;
             }, cancel));
@@ -282,16 +282,16 @@ static class BenchCommand
     /// <summary>What a model is timed on.</summary>
     /// <param name="name">The model.</param>
     /// <param name="model">The model.</param>
-    /// <param name="peer">The same in ONNX Runtime: what it refuses is no input.</param>
+    /// <param name="baseline">The same in ONNX Runtime: what it refuses is no input.</param>
     /// <param name="form">How it takes phonemes, where it is a voice.</param>
     /// <param name="line">The model that a line of five words is for, where nothing else is run.</param>
     /// <param name="request">What was asked for.</param>
     /// <param name="progress">Is told what is being done.</param>
-    static Workload[] Works(string name, Model model, OnnxRuntimePeer peer, VoiceForm? form, ResolvedModel? line, Request request, IProgress<string> progress)
+    static Workload[] Works(string name, Model model, OnnxRuntimeBaseline baseline, VoiceForm? form, ResolvedModel? line, Request request, IProgress<string> progress)
     {
         if (form is not null)
             return [.. (line is not null ? [SpokenLine.OfFiveWords(line, model.Inputs)] : texts.Select(t => form.Text(t))).Select(w => w.With(model.Fixed))];
-        var works = ModelVerification.Works(model, peer, request.Inputs, RunSizes.Usual, progress);
+        var works = ModelVerification.Works(model, baseline, request.Inputs, RunSizes.Usual, progress);
         if (request.Inputs is not null)
             return works;
         var (taken, refused) = (new List<Workload>(), default(string));
@@ -299,7 +299,7 @@ static class BenchCommand
         {
             try
             {
-                peer.Time(work.For(peer.Inputs));
+                baseline.Time(work.For(baseline.Inputs));
                 taken.Add(work);
             }
             catch (SoftmodelException e)
@@ -309,14 +309,14 @@ static class BenchCommand
             if (line is not null && taken.Count > 0)
                 break;
         }
-        return taken.Count > 0 ? [.. taken] : throw new SoftmodelException($"{name}: ONNX Runtime takes none of the inputs that were made up ({refused}); give real ones with --inputs FOLDER");
+        return taken.Count > 0 ? [.. taken] : throw new SoftmodelException($"{name}: ONNX Runtime takes none of the generated inputs ({refused}); give your own with --inputs FOLDER");
     }
 
-    static Row Measure(string name, Model model, CompiledModel compiled, OnnxRuntimePeer peer, VoiceForm? form, Workload work, int runs, Limits? limit, IProgress<string> progress, CancellationToken cancel)
+    static Row Measure(string name, Model model, CompiledModel compiled, OnnxRuntimeBaseline baseline, VoiceForm? form, Workload work, int runs, Limits? limit, IProgress<string> progress, CancellationToken cancel)
     {
         progress.Report($"timing {name} on {work.Name} with {compiled.Threads} threads");
-        var (ours, its) = (work.For(compiled.Inputs.Select(i => i.Name)), work.For(peer.Inputs));
-        var times = Interleaved.Time(runs, [() => compiled.Time(ours), () => peer.Time(its)], cancel);
+        var (ours, its) = (work.For(compiled.Inputs.Select(i => i.Name)), work.For(baseline.Inputs));
+        var times = Interleaved.Time(runs, [() => compiled.Time(ours), () => baseline.Time(its)], cancel);
         var row = new Row(name, compiled.Threads, work.Name, times[0].Median, times[1].Median, Math.Round(times[1].Median / times[0].Median, 3), times[0].Best, times[1].Best, runs,
             form is null ? null : Math.Round((double)compiled.Output(0).Count / form.Rate, 3));
         if (limit is null)
@@ -326,10 +326,10 @@ static class BenchCommand
         return row with { Flops = flops, Bytes = bytes, ShareOfLimit = Share(row.OursBestMs), PeerShareOfLimit = Share(row.PeerBestMs) };
     }
 
-    static async Task<Row> Cold(Row row, Model model, CompiledModel compiled, OnnxRuntimePeer peer, Workload work, IProgress<string> progress, CancellationToken cancel)
+    static async Task<Row> Cold(Row row, Model model, CompiledModel compiled, OnnxRuntimeBaseline baseline, Workload work, IProgress<string> progress, CancellationToken cancel)
     {
         var library = await NativeLibrary.Of(model, progress, cancel);
-        var start = await ColdStart.Measure(model.Path, library, work, [.. compiled.Inputs.Select(i => i.Name)], peer.Inputs, row.Threads, row.Runs, progress, cancel);
+        var start = await ColdStart.Measure(model.Path, library, work, [.. compiled.Inputs.Select(i => i.Name)], baseline.Inputs, row.Threads, row.Runs, progress, cancel);
         return row with
         {
             ColdMs = start.OursMs,
@@ -360,7 +360,7 @@ static class BenchCommand
         var (speaks, isLimited) = (rows.Any(r => r.AudioSeconds is not null), most.Length > 0);
         string[] Cells(string model, string threads, string work, string sound, string ours, string its, string speedup, string least, string limit) =>
             [model, threads, work, .. speaks ? [sound] : Array.Empty<string>(), ours, its, speedup, least, .. isLimited ? [limit] : Array.Empty<string>()];
-        var table = Text.Table(Cells("model", "threads", "input", "sound", "ours", "onnxruntime", "speedup", "", "of the limit"));
+        var table = Text.Table(Cells("model", "threads", "input", "sound", "ours", "onnxruntime", "speedup", "", "of the peak"));
         foreach (var row in rows)
         {
             table.Row(Cells(row.Model, $"{row.Threads}", row.Case, row.AudioSeconds is { } sound ? $"{sound:0.00} s" : "", $"{row.OursMs:0.0} ms", $"{row.PeerMs:0.0} ms", $"{row.Speedup:0.00}", "",
@@ -388,7 +388,7 @@ static class BenchCommand
             machine = Machine.Here,
         }, () =>
         {
-            var table = Text.Table("model", "threads", "work", "ours", "the peer", "", "speedup");
+            var table = Text.Table("model", "threads", "work", "ours", "baseline", "", "speedup");
             foreach (var row in all.Rows)
                 table.Row(row.Model, $"{row.Threads}", row.Case, $"{row.OursMs:0.0} ms", $"{row.PeerMs:0.0} ms", "onnxruntime", $"{row.Speedup:0.00}");
             foreach (var row in all.Sentences)
@@ -396,7 +396,7 @@ static class BenchCommand
             foreach (var row in all.Languages)
                 table.Row(row.Model, $"{row.Threads}", row.Case, $"{row.OursMs:0.0} ms", $"{row.PeerMs:0.0} ms", row.Against, $"{row.Speedup:0.00}");
             foreach (var summary in summaries)
-                table.Row(summary.Model, $"{summary.Threads}", "geometric mean", "", "", summary.Speedups.Length > 1 ? $"writing {summary.Speedups[0]:0.00}, reading {summary.Speedups[1]:0.00}" : "", $"{summary.Mean:0.00}");
+                table.Row(summary.Model, $"{summary.Threads}", "geometric mean", "", "", summary.Speedups.Length > 1 ? $"decode {summary.Speedups[0]:0.00}, prefill {summary.Speedups[1]:0.00}" : "", $"{summary.Mean:0.00}");
             foreach (var (threads, speedup, models) in means)
                 table.Row("all", $"{threads}", $"geometric mean of {models} models", "", "", "", $"{speedup:0.00}");
             foreach (var one in failed)
@@ -408,7 +408,7 @@ static class BenchCommand
 
     static Table ColdTable(List<Row> rows)
     {
-        var table = Text.Table("model", "threads", "input", "from start to result", "onnxruntime", "times sooner", "memory", "onnxruntime", "warm", "onnxruntime");
+        var table = Text.Table("model", "threads", "input", "cold start", "onnxruntime", "speedup", "memory", "onnxruntime", "warm", "onnxruntime");
         foreach (var row in rows)
         {
             table.Row(row.Model, $"{row.Threads}", row.Case, $"{row.ColdMs:0.0} ms", $"{row.PeerColdMs:0.0} ms", $"{row.ColdSpeedup:0.0}", Text.Size(row.PeakBytes ?? 0), Text.Size(row.PeerPeakBytes ?? 0),

@@ -12,10 +12,10 @@ static class BuildCommand
     {
         var choice = new ModelChoice();
         var folder = new Option<string>("--output", "-o") { Description = "The folder for the library, its header, its weights, samples in C and Python, and licences.", Required = true, HelpName = "DIR" };
-        var embed = new Option<bool>("--embed") { Description = "Make the weights part of the library instead of a file beside it." };
-        var target = new Option<string>("--target") { Description = "The machine that it is for.", DefaultValueFactory = _ => new NativeOptions().Target, HelpName = "linux-x64|linux-arm64" };
-        var name = new Option<string?>("--name") { Description = "What the names of files, functions and types begin with: small letters, digits and underscores. By default it is made of the model's name.", HelpName = "NAME" };
-        var verb = new Verb("build", "Build a native library with a C header from a model; it needs no runtime.", "build tts-en -o voice", "build model.onnx -o out --embed --json", "build model.onnx -o out --name detector") { folder, embed, target, name };
+        var embed = new Option<bool>("--embed") { Description = "Embed the weights in the library instead of writing a file beside it." };
+        var target = new Option<string>("--target") { Description = "The target platform.", DefaultValueFactory = _ => new NativeOptions().Target, HelpName = "linux-x64|linux-arm64" };
+        var name = new Option<string?>("--name") { Description = "The prefix of the names of files, functions and types: lower-case letters, digits and underscores; by default made of the model's name.", HelpName = "NAME" };
+        var verb = new Verb("build", "Build a native library with a C header from a model; it needs no .NET.", "build tts-en -o voice", "build model.onnx -o out --embed --json", "build model.onnx -o out --name detector") { folder, embed, target, name };
         choice.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {

@@ -17,10 +17,10 @@ static class DemoCommand
     {
         var folder = new Option<string>("--output", "-o") { Description = "The folder for the WAV files.", DefaultValueFactory = _ => Path.Combine("out", "demo"), HelpName = "DIR" };
         var voice = new Option<string>("--voice") { Description = "Who speaks: a voice of the catalogue, or a source.", DefaultValueFactory = _ => "tts-en", HelpName = "NAME" };
-        var script = new Option<string?>("--script") { Description = "A dialogue of your own instead of the one that comes along; that one says in its first lines how it is written.", HelpName = "FILE" };
-        var threads = new Option<int>("--threads") { Description = "How many threads compute; the samples do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
+        var script = new Option<string?>("--script") { Description = "A dialogue of your own instead of the built-in one, whose first lines describe the format.", HelpName = "FILE" };
+        var threads = new Option<int>("--threads") { Description = "The number of threads; results do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
         var choice = new UseChoice();
-        var verb = new Verb("demo", "Fetch a voice, compile it, let it speak a dialogue of a game into WAV files, and say what that takes, beside ONNX Runtime.",
+        var verb = new Verb("demo", "Fetch a voice, compile it, speak a game dialogue into WAV files, and measure it against ONNX Runtime.",
             "demo", "demo -o ferry --json", "demo --voice piper-libritts --script my-scene.txt") { folder, voice, script, threads };
         choice.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>

@@ -6,7 +6,7 @@ using Softmodel.Language;
 
 namespace Softmodel.Cli.Commands;
 
-/// <summary><c>softmodel embed</c>: texts as numbers that are alike where they mean alike.</summary>
+/// <summary><c>softmodel embed</c>: sentence embeddings and their cosine similarities.</summary>
 static class EmbedCommand
 {
     // More are no table.
@@ -15,15 +15,15 @@ static class EmbedCommand
     public static Command Create()
     {
         var model = new Argument<string>("model") { Description = "An embedding model: a name of the catalogue, an ONNX file, a folder with config.json and safetensors, or a source." };
-        var texts = new Argument<string[]>("text") { Description = "The texts; - reads them from standard input, a line each.", Arity = ArgumentArity.OneOrMore };
-        var output = new Option<string>("--output", "-o") { Description = "Write the numbers to a .npy, .npz or .json file, a row for each text.", HelpName = "FILE" };
-        var pooling = new Option<Pooling?>("--pooling") { Description = "How the numbers of tokens become those of a text; by default as the model's files say, else their mean." };
-        var raw = new Option<bool>("--no-normalize") { Description = "Leave embeddings as long as they come out, rather than 1." };
-        var most = new Option<int>("--max-tokens") { Description = "How many tokens of a text are read; by default as many as the model has positions.", DefaultValueFactory = _ => 0 };
-        var tokenizer = new Option<string>("--tokenizer") { Description = "The model's tokenizer, where it is not with the model.", HelpName = "FILE" };
-        var threads = new Option<int>("--threads") { Description = "How many threads compute; the numbers do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
+        var texts = new Argument<string[]>("text") { Description = "The sentences; - reads them from standard input, one a line.", Arity = ArgumentArity.OneOrMore };
+        var output = new Option<string>("--output", "-o") { Description = "Write the embeddings to a .npy, .npz or .json file, one row per text.", HelpName = "FILE" };
+        var pooling = new Option<Pooling?>("--pooling") { Description = "How token embeddings are pooled; by default as the model's files say, else mean." };
+        var raw = new Option<bool>("--no-normalize") { Description = "Do not L2-normalize the embeddings." };
+        var most = new Option<int>("--max-tokens") { Description = "Truncate texts to this many tokens; by default to the positions that the model has.", DefaultValueFactory = _ => 0 };
+        var tokenizer = new Option<string>("--tokenizer") { Description = "The tokenizer, where it is not beside the model.", HelpName = "FILE" };
+        var threads = new Option<int>("--threads") { Description = "The number of threads; results do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
         var use = new UseChoice();
-        var verb = new Verb("embed", "Make numbers of texts that are alike where the texts mean alike, and compare them.",
+        var verb = new Verb("embed", "Compute sentence embeddings and their cosine similarities.",
             "embed minilm \"A cat sleeps.\" \"The kitten is asleep.\" \"Prices rise.\"", "embed minilm - -o lines.npy", "embed gte-small \"A cat sleeps.\" --json")
         { model, texts, output, pooling, raw, most, tokenizer, threads };
         use.AddTo(verb);
@@ -49,7 +49,7 @@ static class EmbedCommand
             int[] tokens = [.. given.Select((t, i) => Counted(loaded, t, i, terminal))];
             var embeddings = await terminal.Working(progress =>
             {
-                progress.Report($"reading {given.Length} texts");
+                progress.Report($"embedding {given.Length} texts");
                 return Task.Run(() => loaded.Embed(given, cancel), cancel);
             });
             if (parsed.GetValue(output) is { } path)
@@ -77,7 +77,7 @@ static class EmbedCommand
     {
         var count = model.CountTokens(text, out var isCut);
         if (isCut)
-            terminal.Say($"text {index + 1} is longer than the {model.MaxTokens} tokens that are read of it; the rest is left out");
+            terminal.Say($"text {index + 1} is longer than {model.MaxTokens} tokens and was truncated");
         return count;
     }
 

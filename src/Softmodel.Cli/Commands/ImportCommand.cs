@@ -11,7 +11,7 @@ static class ImportCommand
     public static Command Create()
     {
         var choice = new ModelChoice();
-        var verb = new Verb("import", "Say what is in a model, and whether it can be compiled; all that can't be is named at once.", "import tts-en", "import model.onnx --size batch=1 --json");
+        var verb = new Verb("import", "Show the inputs, outputs and operators of a model, and all that can't be compiled.", "import tts-en", "import model.onnx --size batch=1 --json");
         choice.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using Softmodel.Compile;
 using Softmodel.Sources;
 
 namespace Softmodel.Cli.Commands;
@@ -35,12 +34,9 @@ sealed class ModelChoice(bool several = false)
 
     readonly Option<string[]> values = new("--fix") { Description = "The numbers that an input always has, as rate=16000: they are compiled in.", HelpName = "INPUT=N,N,…" };
 
-    // What --quantize int16 --min-snr DB was called.
-    readonly Option<double?> whole = new("--whole-products") { Hidden = true };
-
     readonly UseChoice use = new();
 
-    readonly Option<bool> past = new("--keep-past") { Description = "Keep what an exported language model has read from run to run: its past_key_values are no inputs then." };
+    readonly Option<bool> kvCache = new("--kv-cache") { Description = "Make the KV cache of an exported language model a state: its past_key_values are no inputs then." };
 
     /// <summary>Adds them to a command.</summary>
     public void AddTo(Command command)
@@ -59,8 +55,7 @@ sealed class ModelChoice(bool several = false)
         command.Options.Add(usual);
         command.Options.Add(shapes);
         command.Options.Add(values);
-        command.Options.Add(whole);
-        command.Options.Add(past);
+        command.Options.Add(kvCache);
         use.AddTo(command);
     }
 
@@ -103,12 +98,8 @@ sealed class ModelChoice(bool several = false)
             Usual = Pairs(parsed.GetValue(usual), "--usual", text => Number(text) is > 0 and var size ? size : throw new FormatException()),
             Shapes = Pairs(parsed.GetValue(shapes), "--shape", text => text.Split(',').Select(Number).ToArray()),
             Values = Pairs(parsed.GetValue(values), "--fix", text => text.Split(',').Select(Real).ToArray()),
-            Quantize = parsed.GetValue(whole) is null ? null : Quantization.Int16,
-            MinSnrDb = parsed.GetValue(whole),
-            KeepsPast = parsed.GetValue(past),
+            KvCache = parsed.GetValue(kvCache),
         });
-        if (parsed.GetValue(whole) is { } least)
-            terminal.Say($"--whole-products {least} is called --quantize int16 --min-snr {least} now");
         await terminal.Fetch(name, cancel);
         return await Model.LoadAsync(name, said, cancellationToken: cancel);
     }
@@ -127,13 +118,13 @@ sealed class ModelChoice(bool several = false)
             }
             catch (Exception e) when (e is FormatException or OverflowException or ArgumentException)
             {
-                throw new UsageException($"'{option} {pair}' is not understood: write a name, '=' and {option switch { "--fix" => "numbers", "--usual" => "a whole number from 1 up", _ => "whole numbers that are not negative" }}, and each name once");
+                throw new UsageException($"'{option} {pair}' is not understood: write a name, '=' and {option switch { "--fix" => "numbers", "--usual" => "an integer from 1 up", _ => "integers that are not negative" }}, and each name once");
             }
         }
         return all;
     }
 
-    /// <summary>A whole number that is not negative.</summary>
+    /// <summary>An integer that is not negative.</summary>
     public static long Number(string text) => long.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture);
 
     static double Real(string text) => double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture);

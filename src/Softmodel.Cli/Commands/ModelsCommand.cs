@@ -8,18 +8,18 @@ static class ModelsCommand
 {
     public static Command Create()
     {
-        var models = new Verb("models", "List the models that are known by name, fetch them, and show their licences.", "models", "models --json", "models fetch tts-en", "models licences tts-en", "models check")
+        var models = new Verb("models", "List the models of the catalogue, download them, and show their licences.", "models", "models --json", "models fetch tts-en", "models licences tts-en", "models check")
             .Does(List, Verb.Json());
-        models.Add(new Verb("list", "List the models that are known by name.", "models list").Does(List, Verb.Json()));
+        models.Add(new Verb("list", "List the models of the catalogue.", "models list").Does(List, Verb.Json()));
 
         var wanted = new Argument<string[]>("model") { Description = "Names, or sources such as npm:NAME@VERSION#path and hf:OWNER/REPO#path.", Arity = ArgumentArity.OneOrMore };
-        models.Add(new Verb("fetch", "Fetch models into the cache and say where their files are.", "models fetch tts-en", "models fetch hf:onnx-community/Kokoro-82M-ONNX#onnx/model.onnx --json") { wanted }
+        models.Add(new Verb("fetch", "Download models into the cache, and show where their files are.", "models fetch tts-en", "models fetch hf:onnx-community/Kokoro-82M-ONNX#onnx/model.onnx --json") { wanted }
             .Does((parsed, terminal, cancel) => Fetch(parsed.GetRequiredValue(wanted), terminal, cancel), Verb.Json()));
 
-        var shown = new Argument<string[]>("model") { Description = "Names; all that are known unless given.", Arity = ArgumentArity.ZeroOrMore };
-        models.Add(new Verb("licences", "Show what models may be used for, and the text that came with them.", "models licences", "models licences tts-en") { shown }
+        var shown = new Argument<string[]>("model") { Description = "Names of the catalogue; all by default.", Arity = ArgumentArity.ZeroOrMore };
+        models.Add(new Verb("licences", "Show the licences of models, and their texts.", "models licences", "models licences tts-en") { shown }
             .Does((parsed, terminal, cancel) => Licences(parsed.GetValue(shown) ?? [], terminal, cancel), Verb.Json()));
-        models.Add(new Verb("check", "Read every file of the cache in whole; what is damaged is made or fetched again at its next use.", "models check", "models check --json")
+        models.Add(new Verb("check", "Verify the checksums of all cached files; damaged ones are made or downloaded again at their next use.", "models check", "models check --json")
             .Does(Check, Verb.Json()));
         return models;
     }

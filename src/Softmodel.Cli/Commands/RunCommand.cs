@@ -19,10 +19,10 @@ static class RunCommand
             HelpName = "NAME=VALUE",
         };
         var outputs = new Option<string[]>("--output", "-o") { Description = "A .npz or .json file for all outputs, or NAME=FILE (.npy, .json, .wav) for one.", HelpName = "FILE" };
-        var rate = new Option<int>("--rate") { Description = "The samples per second that a .wav file says.", DefaultValueFactory = _ => 22050 };
-        var threads = new Option<int>("--threads") { Description = "How many threads compute; the results do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
-        var bits = new Option<int>("--vector-bits") { Description = "512, 256 or 128; by default the widest that the processor has.", DefaultValueFactory = _ => 0 };
-        var seed = new Option<ulong>("--seed") { Description = "What random numbers in the model are drawn from.", DefaultValueFactory = _ => 0 };
+        var rate = new Option<int>("--rate") { Description = "The sample rate of .wav files, in Hz.", DefaultValueFactory = _ => 22050 };
+        var threads = new Option<int>("--threads") { Description = "The number of threads; results do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
+        var bits = new Option<int>("--vector-bits") { Description = "SIMD width: 512, 256 or 128 bits; by default the widest that the processor has.", DefaultValueFactory = _ => 0 };
+        var seed = new Option<ulong>("--seed") { Description = "The seed of the model's random numbers.", DefaultValueFactory = _ => 0 };
         rate.Validators.Add(r =>
         {
             if (r.GetValueOrDefault<int>() is < 1 or > 768_000)
@@ -126,7 +126,7 @@ static class RunCommand
                 min = o.Facts?.Min,
                 max = o.Facts?.Max,
                 mean = o.Facts?.Mean,
-                values = o.Tensor.Count <= few ? Enumerable.Range(0, (int)o.Tensor.Count).Select(i => Finite(o.Tensor.Real(i))) : null,
+                values = o.Tensor.Count <= few ? Enumerable.Range(0, (int)o.Tensor.Count).Select(i => Finite(o.Tensor.Float(i))) : null,
             }),
         }, () =>
         {
@@ -146,7 +146,7 @@ static class RunCommand
         var (min, max, sum) = (double.PositiveInfinity, double.NegativeInfinity, 0.0);
         for (long i = 0; i < tensor.Count; i++)
         {
-            var value = tensor.Real(i);
+            var value = tensor.Float(i);
             (min, max, sum) = (Math.Min(min, value), Math.Max(max, value), sum + value);
         }
         return (Finite(min), Finite(max), Finite(sum / tensor.Count));

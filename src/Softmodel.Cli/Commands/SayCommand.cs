@@ -14,15 +14,15 @@ static class SayCommand
         var voice = new Argument<string>("voice") { Description = "A voice of the catalogue, such as tts-en or piper-libritts, or a source." };
         var text = new Argument<string>("text") { Description = "What to say; '-' reads it from standard input." };
         var output = new Option<string>("--output", "-o") { Description = "The WAV file to write.", DefaultValueFactory = _ => "speech.wav", HelpName = "FILE" };
-        var speed = new Option<float>("--speed") { Description = "How fast, from 0.25 to 4.", DefaultValueFactory = _ => 1 };
-        var noise = new Option<float?>("--noise") { Description = "How lively the sound is, from 0 to 2; by default as the voice was made." };
-        var width = new Option<float?>("--noise-width") { Description = "How much the lengths of sounds vary, from 0 to 2; by default as the voice was made." };
-        var seed = new Option<ulong>("--seed") { Description = "What the noise is drawn from: the same seed gives the same samples.", DefaultValueFactory = _ => 0 };
+        var speed = new Option<float>("--speed") { Description = "Speaking rate, from 0.25 to 4.", DefaultValueFactory = _ => 1 };
+        var noise = new Option<float?>("--noise") { Description = "The noise scale (variability of the audio), from 0 to 2; by default the voice's own." };
+        var width = new Option<float?>("--noise-width") { Description = "The noise scale of phoneme durations, from 0 to 2; by default the voice's own." };
+        var seed = new Option<ulong>("--seed") { Description = "The seed of the noise: the same seed gives the same samples.", DefaultValueFactory = _ => 0 };
         var speaker = new Option<string>("--speaker") { Description = "Which speaker of the voice: a number from 0, or a name where its speakers have names, as af_heart.", DefaultValueFactory = _ => "0" };
         var pause = new Option<float>("--pause") { Description = "Seconds of silence after a sentence, from 0 to 10.", DefaultValueFactory = _ => new SpeechOptions().Pause };
         var phonemes = new Option<bool>("--phonemes") { Description = "The text is phonemes: IPA, or ARPAbet with '/' between words for voices that speak it." };
-        var threads = new Option<int>("--threads") { Description = "How many threads compute; the samples do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
-        var inputs = new Option<string>("--inputs") { Description = "Instead of sound, write what the network is given: for each sentence its raw inputs, and a line of the file 'arguments' for the sample programs of a library from 'softmodel build'.", HelpName = "FOLDER" };
+        var threads = new Option<int>("--threads") { Description = "The number of threads; results do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
+        var inputs = new Option<string>("--inputs") { Description = "Instead of audio, write the network's inputs: raw tensors for each sentence, and a line of the file 'arguments' for the sample programs of a library from 'softmodel build'.", HelpName = "FOLDER" };
         var use = new UseChoice();
         var verb = new Verb("say", "Speak a text into a WAV file, sentence by sentence.",
             "say tts-en \"Good morning.\" -o morning.wav", "say piper-libritts \"It costs $12.50.\" --speaker 17 --speed 1.1", "say tts-en \"HH AH0 L OW1 / W ER1 L D\" --phonemes", "say kokoro \"Good morning.\" --speaker af_heart", "say tts-en \"Who goes there?\" --inputs line")

@@ -21,15 +21,15 @@ static class ShowCommand
     public static Command Create()
     {
         var choice = new ModelChoice();
-        var format = new Option<string>("--format", "-f") { Description = "text to read and compare, dot for Graphviz, html for a page to walk about in, or onnx for a model that other runtimes run.", DefaultValueFactory = _ => "text" };
+        var format = new Option<string>("--format", "-f") { Description = "text, dot for Graphviz, html for an interactive page, or onnx for other runtimes.", DefaultValueFactory = _ => "text" };
         format.AcceptOnlyFromAmong("text", "dot", "html", "onnx");
-        var stage = new Option<string>("--stage") { Description = "The model in core operations as imported, or after the passes; how it is computed: steps, kernels, loops and memory; or the kernels that it becomes, with their share of the work.", DefaultValueFactory = _ => "kernels" };
+        var stage = new Option<string>("--stage") { Description = "imported: the graph as imported; passes: the graph after the passes; schedule: steps, kernels, loop nests and the memory plan; kernels: the emitted kernels with their share of the FLOPs.", DefaultValueFactory = _ => "kernels" };
         stage.AcceptOnlyFromAmong("imported", "simplified", "schedule", "kernels");
         var output = new Option<string?>("--output", "-o") { Description = "The file to write; text and dot go to standard output without it, and a page to MODEL.html.", HelpName = "FILE" };
-        var at = new Option<string[]>("--at") { Description = "A size to count operations at, as T=100; voices are given a sentence, and other sizes are as usual.", HelpName = "NAME=N" };
-        var bits = new Option<int>("--vector-bits") { Description = "The width of vectors in the kernels' C#: 512, 256 or 128; by default the widest that the processor has.", DefaultValueFactory = _ => 0 };
+        var at = new Option<string[]>("--at") { Description = "A size to count FLOPs at, as T=100; by default a sentence for voices, and usual sizes for others.", HelpName = "NAME=N" };
+        var bits = new Option<int>("--vector-bits") { Description = "SIMD width: 512, 256 or 128 bits; by default the widest that the processor has.", DefaultValueFactory = _ => 0 };
         var passes = new Option<bool>("--passes") { Description = "What each pass found, changed and saved, and how long it took." };
-        var verb = new Verb("show", "Show a model as text, as a graph, or as a page with its kernels, their C# and their share of the work.",
+        var verb = new Verb("show", "Show a model as text, as a graph, or as a page with its kernels, their C# and their share of the FLOPs.",
             "show tts-en --format html -o tts-en.html", "show tts-en", "show tts-en --passes", "show model.onnx --stage simplified", "show smollm2 --stage schedule", "show model.onnx --format dot -o model.dot", "show model.onnx --format onnx -o simplified.onnx", "show tts-en --at text_length=200 --json")
         {
             format, stage, output, at, bits, passes,

@@ -10,20 +10,20 @@ static class TextCommands
     /// <summary>How text is written: what the three have in common.</summary>
     sealed class Writing
     {
-        readonly Option<int> tokens = new("--max-tokens") { Description = "The most tokens that are written.", DefaultValueFactory = _ => 512 };
-        readonly Option<double> temperature = new("--temperature") { Description = "0 takes the likeliest token always; 1 draws by the model's own probabilities.", DefaultValueFactory = _ => 0 };
-        readonly Option<int> topK = new("--top-k") { Description = "Draw from so many of the likeliest; 0 for all.", DefaultValueFactory = _ => 0 };
-        readonly Option<double> topP = new("--top-p") { Description = "Draw from the likeliest that together have this probability.", DefaultValueFactory = _ => 1 };
-        readonly Option<double> minP = new("--min-p") { Description = "Draw from those that have this share of the likeliest one's probability.", DefaultValueFactory = _ => 0 };
-        readonly Option<double> penalty = new("--repetition-penalty") { Description = "Above 1: tokens that have come are less likely.", DefaultValueFactory = _ => 1 };
-        readonly Option<ulong> seed = new("--seed") { Description = "The same seed gives the same text.", DefaultValueFactory = _ => 0 };
-        readonly Option<string[]> stop = new("--stop") { Description = "A text that ends what is written; may be given several times.", HelpName = "TEXT" };
-        readonly Option<string> schema = new("--json-schema") { Description = "Write JSON that this schema holds valid; a schema, or a file that has one.", HelpName = "SCHEMA" };
-        readonly Option<string> regex = new("--regex") { Description = "Write a text that this regular expression matches as a whole.", HelpName = "PATTERN" };
-        readonly Option<string> tokenizer = new("--tokenizer") { Description = "The model's tokenizer, where it is neither in its file nor beside it.", HelpName = "FILE" };
-        readonly Option<int> context = new("--context") { Description = "How many tokens there is room for; by default what the model was made for, at most 4096.", DefaultValueFactory = _ => 0 };
-        readonly Option<bool> shift = new("--context-shift") { Description = "When the context is full drop its oldest tokens, instead of refusing more." };
-        readonly Option<int> threads = new("--threads") { Description = "How many threads compute; the text does not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
+        readonly Option<int> tokens = new("--max-tokens") { Description = "The most tokens to generate.", DefaultValueFactory = _ => 512 };
+        readonly Option<double> temperature = new("--temperature") { Description = "Sampling temperature; 0 is greedy decoding.", DefaultValueFactory = _ => 0 };
+        readonly Option<int> topK = new("--top-k") { Description = "Sample from the k most probable tokens; 0 for all.", DefaultValueFactory = _ => 0 };
+        readonly Option<double> topP = new("--top-p") { Description = "Nucleus sampling: sample from the most probable tokens that together have this probability.", DefaultValueFactory = _ => 1 };
+        readonly Option<double> minP = new("--min-p") { Description = "Sample from tokens with at least this share of the most probable one's probability.", DefaultValueFactory = _ => 0 };
+        readonly Option<double> penalty = new("--repetition-penalty") { Description = "Above 1, makes tokens that have occurred less probable.", DefaultValueFactory = _ => 1 };
+        readonly Option<ulong> seed = new("--seed") { Description = "The seed of sampling: the same seed gives the same text.", DefaultValueFactory = _ => 0 };
+        readonly Option<string[]> stop = new("--stop") { Description = "A stop sequence; may be given several times.", HelpName = "TEXT" };
+        readonly Option<string> schema = new("--json-schema") { Description = "Structured output: JSON that is valid by this schema, or by the one in this file.", HelpName = "SCHEMA" };
+        readonly Option<string> regex = new("--regex") { Description = "Constrained decoding: a text that this regular expression matches.", HelpName = "PATTERN" };
+        readonly Option<string> tokenizer = new("--tokenizer") { Description = "The tokenizer, where it is neither in the model's file nor beside it.", HelpName = "FILE" };
+        readonly Option<int> context = new("--context") { Description = "The context length in tokens; by default the model's own, at most 4096.", DefaultValueFactory = _ => 0 };
+        readonly Option<bool> shift = new("--context-shift") { Description = "Context shift: drop the oldest tokens when the context is full, instead of refusing more." };
+        readonly Option<int> threads = new("--threads") { Description = "The number of threads; results do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
         readonly UseChoice use = new();
 
         public void AddTo(Command command)
@@ -42,7 +42,7 @@ static class TextCommands
                 (null, null) => null,
                 ({ } text, null) => Constraint.JsonSchema(text.AsSpan().TrimStart() is ['{', ..] or "true" or "false" ? text : Schema(text)),
                 (null, { } pattern) => Constraint.Regex(pattern),
-                _ => throw new UsageException("--json-schema and --regex can't both be met; give one of them"),
+                _ => throw new UsageException("--json-schema and --regex exclude each other; give one of them"),
             },
             Sampling = new()
             {
@@ -64,7 +64,7 @@ static class TextCommands
     }
 
     /// <summary>Where the tokens of a prompt are written in place of an answer.</summary>
-    static Option<string> PromptTokens() => new("--prompt-tokens") { Description = "Write no text, but into a file the tokens of what the model is asked, one number to a line: what a native library is given.", HelpName = "FILE" };
+    static Option<string> PromptTokens() => new("--prompt-tokens") { Description = "Instead of generating, write the tokens of the prompt to a file, one id a line, as input for a native library.", HelpName = "FILE" };
 
     static int WriteTokens(string path, int[] tokens, Terminal terminal)
     {
@@ -90,8 +90,8 @@ static class TextCommands
     public static Command Complete()
     {
         var (model, writing, into) = (Model(), new Writing(), PromptTokens());
-        var prompt = new Argument<string>("text") { Description = "The text to go on with; - reads standard input." };
-        var verb = new Verb("complete", "Go on with a text.", "complete stories15m \"Once upon a time\"", "complete smollm2 \"The capital of France is\" --max-tokens 8", "complete model.gguf - --temperature 0.8 --seed 7") { model, prompt, into };
+        var prompt = new Argument<string>("text") { Description = "The prompt; - reads standard input." };
+        var verb = new Verb("complete", "Complete a prompt.", "complete stories15m \"Once upon a time\"", "complete smollm2 \"The capital of France is\" --max-tokens 8", "complete model.gguf - --temperature 0.8 --seed 7") { model, prompt, into };
         writing.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
@@ -106,8 +106,8 @@ static class TextCommands
     public static Command Ask()
     {
         var (model, writing, into) = (Model(), new Writing(), PromptTokens());
-        var question = new Argument<string>("question") { Description = "What is asked; - reads standard input." };
-        var system = new Option<string>("--system") { Description = "What the model is told beforehand." };
+        var question = new Argument<string>("question") { Description = "The question; - reads standard input." };
+        var system = new Option<string>("--system") { Description = "The system prompt." };
         var verb = new Verb("ask", "Ask a chat model one question.", "ask smollm2 \"Name three rivers in Europe.\"", "ask smollm2 \"What is 12 times 7?\" --json", "ask smollm2 \"Name a city.\" --json-schema city.json", "ask smollm2 \"Is ice cold?\" --regex \"(yes|no)\"", "ask model.gguf - --system \"Answer in French.\"") { model, question, system, into };
         writing.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
@@ -124,7 +124,7 @@ static class TextCommands
     public static Command Chat()
     {
         var (model, writing) = (Model(), new Writing());
-        var system = new Option<string>("--system") { Description = "What the model is told beforehand." };
+        var system = new Option<string>("--system") { Description = "The system prompt." };
         var verb = new Verb("chat", "Chat with a model: a line is a message, an empty line or Ctrl-D ends.", "chat smollm2", "chat smollm2 --system \"You are a pirate.\" --temperature 0.7 --seed 1") { model, system };
         writing.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Softmodel.Cli.Peers;
+using Softmodel.Cli.Baselines;
 using Softmodel.Cli.Verify;
 using Softmodel.Language;
 using Softmodel.Sources;
@@ -12,10 +12,10 @@ static class VerifyCommand
     public static Command Create()
     {
         var choice = new ModelChoice(several: true);
-        var bar = new Option<double>("--bar") { Description = "The least ratio of signal to difference that passes as it is, in decibels; what is below it must be no farther from the reference evaluator in double precision than ONNX Runtime is.", DefaultValueFactory = _ => 50, HelpName = "DB" };
-        var threads = new Option<int>("--threads") { Description = "How many threads compute; the results do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
-        var bits = new Option<int>("--vector-bits") { Description = "512, 256 or 128; by default the widest that the processor has.", DefaultValueFactory = _ => 0 };
-        var oracle = new Option<string>("--oracle") { Description = "For a language model, the file that says what it computes; by default one beside it, or else llama.cpp or the reference evaluator.", HelpName = "FILE" };
+        var threshold = new Option<double>("--threshold") { Description = "The least SNR that passes, in decibels. What is below it must be no farther from the reference evaluator in double precision than ONNX Runtime is.", DefaultValueFactory = _ => 50, HelpName = "DB" };
+        var threads = new Option<int>("--threads") { Description = "The number of threads; results do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
+        var bits = new Option<int>("--vector-bits") { Description = "SIMD width: 512, 256 or 128 bits; by default the widest that the processor has.", DefaultValueFactory = _ => 0 };
+        var oracle = new Option<string>("--oracle") { Description = "For a language model, a file with expected outputs; by default one beside it, or else llama.cpp or the reference evaluator.", HelpName = "FILE" };
         var inputs = ModelChoice.Inputs();
         var cases = new Option<int?>("--cases") { Description = "Compare on at most so many cases, spread over all of them but for the longest; language models on all.", HelpName = "N" };
         cases.Validators.Add(found =>
@@ -23,12 +23,12 @@ static class VerifyCommand
             if (found.GetValueOrDefault<int?>() < 1)
                 found.AddError("--cases is 1 or more");
         });
-        var verb = new Verb("verify", "Compare a compiled model with an oracle. Voices with ONNX Runtime on 20 texts and several speakers, with and without noise; language models with what transformers computes, as a file says, or with llama.cpp; others with ONNX Runtime on inputs that are made up from the graph.",
-            "verify tts-en", "verify --all", "verify model.onnx --size batch=1 --bar 80", "verify model.onnx --inputs cases", "verify tts-en --cases 4", "verify smollm2", "verify ../shared/lm/families") { bar, threads, bits, oracle, inputs, cases };
+        var verb = new Verb("verify", "Compare a compiled model with an oracle. Voices with ONNX Runtime on 20 texts and several speakers, with and without noise; language models with transformers' outputs in a file, or with llama.cpp; others with ONNX Runtime on generated inputs.",
+            "verify tts-en", "verify --all", "verify model.onnx --size batch=1 --threshold 80", "verify model.onnx --inputs cases", "verify tts-en --cases 4", "verify smollm2", "verify ../shared/lm/families") { threshold, threads, bits, oracle, inputs, cases };
         choice.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
-            var options = new VerifyOptions(new() { Threads = parsed.GetValue(threads), VectorBits = parsed.GetValue(bits) }, parsed.GetValue(bar), parsed.GetValue(inputs), parsed.GetValue(cases));
+            var options = new VerifyOptions(new() { Threads = parsed.GetValue(threads), VectorBits = parsed.GetValue(bits) }, parsed.GetValue(threshold), parsed.GetValue(inputs), parsed.GetValue(cases));
             string[] names = [.. choice.Names(parsed).SelectMany(n => LanguageOracle.Below(n) is { Length: > 0 } several ? several : [n])];
             if (options.Inputs is not null && names.Length > 1)
                 throw new UsageException("--inputs is for one model");
@@ -47,38 +47,38 @@ static class VerifyCommand
                 if (names.Length > 1)
                     terminal.Say($"{name}: {(found is FailedModel failed ? failed.Error : IsOk(found) ? "ok" : "differs")} ({results.Count} of {names.Length})");
             }
-            Show(terminal, results, options.Bar);
+            Show(terminal, results, options.Threshold);
             return results.All(IsOk) ? CommandLine.Done : CommandLine.Failed;
         }, Verb.Json());
     }
 
     static bool IsOk(object result) => result is Verified { Ok: true } or LanguageVerified { Ok: true };
 
-    static void Show(Terminal terminal, List<object> results, double bar)
+    static void Show(Terminal terminal, List<object> results, double threshold)
     {
         Verified[] compared = [.. results.OfType<Verified>()];
         LanguageVerified[] languages = [.. results.OfType<LanguageVerified>()];
         terminal.Result(new
         {
-            oracle = compared.Length > 0 || languages.Length == 0 ? $"onnxruntime {OnnxRuntimePeer.Version}" : languages[0].Oracle,
-            bar_db = bar,
+            oracle = compared.Length > 0 || languages.Length == 0 ? $"onnxruntime {OnnxRuntimeBaseline.Version}" : languages[0].Oracle,
+            threshold_db = threshold,
             min_snr_db = compared.Length > 0 ? compared.Min(r => r.MinSnrDb) : (double?)null,
             ok = results.All(IsOk),
             models = results,
             machine = Machine.Here,
-        }, () => results.Count > 1 ? Overview(results, bar) : languages is [var language] ? Language(language) : Cases(compared[0], bar));
+        }, () => results.Count > 1 ? Overview(results, threshold) : languages is [var language] ? Language(language) : Cases(compared[0], threshold));
     }
 
     /// <summary>Several models, a row for each.</summary>
-    static Spectre.Console.Table Overview(List<object> results, double bar)
+    static Spectre.Console.Table Overview(List<object> results, double threshold)
     {
-        var table = Text.Table("model", "oracle", "cases", "the worst", "from double precision", "the oracle", "");
+        var table = Text.Table("model", "oracle", "cases", "min SNR", "against float64", "the oracle", "");
         foreach (var result in results)
         {
             _ = result switch
             {
                 Verified one => table.Row(one.Model, one.Oracle, $"{one.Cases.Length}", $"{one.MinSnrDb:0.0} dB", Distance(one.ExactSnrDb, one.ExactDistortionDb), Distance(one.OracleExactSnrDb, one.OracleExactDistortionDb),
-                    one.Ok ? one.MinSnrDb < bar ? "ok, no farther than the oracle" : "ok" : one.Cases.FirstOrDefault(c => c.Fault is not null)?.Fault ?? $"below {bar} dB"),
+                    one.Ok ? one.MinSnrDb < threshold ? "ok, no farther than the oracle" : "ok" : one.Cases.FirstOrDefault(c => c.Fault is not null)?.Fault ?? $"below {threshold} dB"),
                 LanguageVerified text => table.Row(text.Model, text.Oracle, $"{text.Cases}", $"{text.Top1:P2} of its tokens", "", "", text.Ok ? "ok" : "differs"),
                 FailedModel failed => table.Row(failed.Model, "", "", "", "", "", failed.Error),
                 _ => table,
@@ -92,23 +92,23 @@ static class VerifyCommand
     static string Distance(double? snr, double? distortion) => distortion is { } far ? $"{far:0.00} dB of mel cepstral distortion" : snr is { } ratio ? $"{ratio:0.0} dB" : "";
 
     static Spectre.Console.Table Language(LanguageVerified text) =>
-        Text.Table("model", "oracle", "tokens", "the oracle's best token", "perplexity", "the oracle's", "largest difference", "greedy tokens", "texts tokenized", "chat rendered", "")
+        Text.Table("model", "oracle", "tokens", "top-1 agreement", "perplexity", "the oracle's", "max abs difference", "greedy tokens", "texts tokenized", "chat rendered", "")
             .Row(text.Model, text.Oracle, $"{text.Cases}", $"{text.Top1:P2}", $"{text.Perplexity:0.0000}", $"{text.OraclePerplexity:0.0000}", $"{text.MaxAbs:G3}", $"{text.Greedy}", $"{text.Tokenized}", text.Chat is { } chat ? chat ? "yes" : "no" : "", text.Ok ? "ok" : "differs");
 
-    static Spectre.Console.Table Cases(Verified result, double bar)
+    static Spectre.Console.Table Cases(Verified result, double threshold)
     {
         var isWidened = result.OracleAsIsSnrDb is not null;
         string[] own = isWidened ? ["the oracle's own SNR, where it is widened"] : [];
-        var table = Text.Table(["model", "run", "elements", "SNR", "largest difference", "from double precision", "the oracle", "", .. own]);
+        var table = Text.Table(["model", "run", "elements", "SNR", "max abs difference", "against float64", "the oracle", "", .. own]);
         foreach (var one in result.Cases)
         {
             own = isWidened ? [one.OracleAsIsFault is not null ? "of another size" : one.OracleAsIsSnrDb is { } snr ? $"{snr:0.0} dB" : ""] : [];
             table.Row([result.Model, one.Name, $"{one.Elements:N0}", $"{one.SnrDb:0.0} dB", $"{one.MaxAbs:G3}", Distance(one.ExactSnrDb, one.ExactDistortionDb), Distance(one.OracleExactSnrDb, one.OracleExactDistortionDb),
-                string.Join("; ", new[] { one.Fault ?? (one.SnrDb < bar ? $"below {bar} dB" : "ok"), one.Rounding }.OfType<string>()), .. own]);
+                string.Join("; ", new[] { one.Fault ?? (one.SnrDb < threshold ? $"below {threshold} dB" : "ok"), one.Rounding }.OfType<string>()), .. own]);
         }
         own = isWidened ? [$"{result.OracleAsIsMedianSnrDb:0.0} dB, the median"] : [];
         table.Row([result.Model, $"all, against {result.Oracle}", "", $"{result.MinSnrDb:0.0} dB", $"{result.MaxAbs:G3}", Distance(result.ExactSnrDb, result.ExactDistortionDb), Distance(result.OracleExactSnrDb, result.OracleExactDistortionDb),
-            result.Ok ? result.MinSnrDb < bar ? "ok, no farther than the oracle" : "ok" : $"below {bar} dB", .. own]);
+            result.Ok ? result.MinSnrDb < threshold ? "ok, no farther than the oracle" : "ok" : $"below {threshold} dB", .. own]);
         return table;
     }
 }

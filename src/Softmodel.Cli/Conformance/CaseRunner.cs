@@ -103,7 +103,7 @@ internal static class CaseRunner
         }
     }
 
-    /// <summary>Whether an input may say how to compute rather than with what: a few whole numbers.</summary>
+    /// <summary>Whether an input may say how to compute rather than with what: a few integers.</summary>
     static bool IsSetting(Tensor tensor) => tensor.Rank <= 1 && tensor.Count <= 16 && tensor.Type is ElementType.Int64 or ElementType.Int32 or ElementType.Bool;
 
     static string Where(Exception e) => string.Join(" ", (e.StackTrace ?? "").Split('\n').Take(3).Select(l => l.Trim()));

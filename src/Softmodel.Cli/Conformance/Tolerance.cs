@@ -37,13 +37,13 @@ internal readonly record struct Tolerance(double Relative, double Absolute, doub
         var largest = 0.0;
         for (var i = 0L; OfLargest > 0 && i < expected.Count; i++)
         {
-            if (double.IsFinite(expected.Real(i)))
-                largest = Math.Max(largest, Math.Abs(expected.Real(i)));
+            if (double.IsFinite(expected.Float(i)))
+                largest = Math.Max(largest, Math.Abs(expected.Float(i)));
         }
         var (wrong, worst, at) = (0L, -1.0, 0L);
         for (var i = 0L; i < expected.Count; i++)
         {
-            var (want, have) = (expected.Real(i), actual.Real(i));
+            var (want, have) = (expected.Float(i), actual.Float(i));
             var room = Math.Max(Absolute + Relative * Math.Abs(want), OfLargest * largest);
             if (want == have || (double.IsNaN(want) && double.IsNaN(have)) || (double.IsFinite(want) && Math.Abs(want - have) <= room))
                 continue;
@@ -52,7 +52,7 @@ internal readonly record struct Tolerance(double Relative, double Absolute, doub
             if (excess > worst)
                 (worst, at) = (excess, i);
         }
-        return wrong == 0 ? null : $"{wrong} of {expected.Count} elements differ, most of all element {at}: {actual.Real(at):G7} instead of {expected.Real(at):G7}";
+        return wrong == 0 ? null : $"{wrong} of {expected.Count} elements differ, most of all element {at}: {actual.Float(at):G7} instead of {expected.Float(at):G7}";
     }
 
     static string? Wholes(Tensor expected, Tensor actual)
@@ -60,9 +60,9 @@ internal readonly record struct Tolerance(double Relative, double Absolute, doub
         var (wrong, at) = (0L, 0L);
         for (var i = expected.Count - 1; i >= 0; i--)
         {
-            if (expected.Whole(i) != actual.Whole(i))
+            if (expected.Integer(i) != actual.Integer(i))
                 (wrong, at) = (wrong + 1, i);
         }
-        return wrong == 0 ? null : $"{wrong} of {expected.Count} elements differ, the first is element {at}: {actual.Whole(at)} instead of {expected.Whole(at)}";
+        return wrong == 0 ? null : $"{wrong} of {expected.Count} elements differ, the first is element {at}: {actual.Integer(at)} instead of {expected.Integer(at)}";
     }
 }

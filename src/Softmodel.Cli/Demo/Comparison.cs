@@ -1,5 +1,5 @@
+using Softmodel.Cli.Baselines;
 using Softmodel.Cli.Bench;
-using Softmodel.Cli.Peers;
 using Softmodel.Cli.Workloads;
 using Softmodel.Import.Onnx;
 using Softmodel.Speech;
@@ -70,7 +70,7 @@ sealed record Comparison(Comparison.Cost Ours, Comparison.Cost Peer, double Audi
             throw new SoftmodelException($"the compiled voice makes {took.Elements} samples where ONNX Runtime makes {its.Elements}; 'softmodel verify {source}' compares them");
         var seconds = (double)took.Elements / voice.Profile.SampleRate;
         Cost Of(ProgramAlone program, long? code, long? weights, Took t) => new(program.Name, code, weights, Math.Round(t.FirstMs, 1), Math.Round(t.RunsMs / 1000 / seconds, 5), t.PeakBytes);
-        return new(Of(ours, library?.CodeBytes, library?.WeightBytes, took), Of(peer, OnnxRuntimePeer.LibraryBytes, new FileInfo(model.Path).Length, its), Math.Round(seconds, 3), missing);
+        return new(Of(ours, library?.CodeBytes, library?.WeightBytes, took), Of(peer, OnnxRuntimeBaseline.LibraryBytes, new FileInfo(model.Path).Length, its), Math.Round(seconds, 3), missing);
     }
 
     static string[] InputsOf(string path)

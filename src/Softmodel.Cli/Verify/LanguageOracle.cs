@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Softmodel.Arrays;
-using Softmodel.Cli.Peers;
+using Softmodel.Cli.Baselines;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Import;
@@ -18,7 +18,7 @@ namespace Softmodel.Cli.Verify;
 /// <param name="Top1">For which share of them the most likely next token is the oracle's.</param>
 /// <param name="Perplexity">The perplexity of the oracle's text; null where it has none.</param>
 /// <param name="OraclePerplexity">The same as the oracle computes it.</param>
-/// <param name="MaxAbs">The largest difference of a score, or of a log-probability; null where none were given.</param>
+/// <param name="MaxAbs">The largest difference of a logit, or of a log-probability; null where none were given.</param>
 /// <param name="Greedy">How many tokens of the oracle's greedy text were written, of how many.</param>
 /// <param name="Tokenized">How many texts became the oracle's tokens, of how many.</param>
 /// <param name="Chat">Whether the oracle's chat was rendered and tokenized exactly; null where it has none.</param>
@@ -36,11 +36,11 @@ readonly record struct Share(int Of, int All)
 /// <summary>What another program computed of a language model: beside the model, as a file.</summary>
 static class LanguageOracle
 {
-    // The scores of tiny networks, of which the largest are about 1; the likelihood of a text; the best token.
+    // The logits of tiny networks, of which the largest are about 1; the likelihood of a text; the best token.
     const double MostDifference = 2e-4, MostLikelihood = 0.005, LeastTop1 = 0.99;
 
-    // How many tokens of llama.cpp's are the best for us, too; scores of real models, of which the largest are about 20.
-    const double LeastOfPeer = 0.9, MostScoreDifference = 0.01;
+    // How many tokens of llama.cpp's are the best for us, too; logits of real models, of which the largest are about 20.
+    const double MinBaselineShare = 0.9, MostLogitDifference = 0.01;
 
     const int Written = 32;
 
@@ -64,13 +64,13 @@ static class LanguageOracle
     public static async Task<LanguageVerified> Verify(string name, Model model, string? oracle, CompileOptions options, IProgress<string> progress, CancellationToken cancel)
     {
         if (Directory.Exists(model.Path) && File.Exists(Path.Combine(model.Path, CaseName)))
-            return Family(name, model, options, progress, cancel);
+            return Architecture(name, model, options, progress, cancel);
         var folder = Path.GetDirectoryName(model.Path)!;
         if (oracle is null && File.Exists(Path.Combine(folder, "greedy200.txt")) && Path.GetExtension(model.Path) == ".bin")
             return Story(name, model, Path.Combine(folder, "greedy200.txt"), options, progress, cancel);
         oracle ??= new[] { folder, StoreSettings.FromEnvironment().Models }.OfType<string>().SelectMany(f => Directory.EnumerateFiles(f, "*-oracle.json")).FirstOrDefault(f => Names(f, model.Path));
         return oracle is not null ? Stream(name, model, oracle, options, progress, cancel)
-            : Path.GetExtension(model.Path) == ".gguf" ? await Peer(name, model, options, progress, cancel)
+            : Path.GetExtension(model.Path) == ".gguf" ? await Baseline(name, model, options, progress, cancel)
             : Evaluated(name, model, options, progress, cancel);
     }
 
@@ -80,32 +80,32 @@ static class LanguageOracle
         ? tokenizer.Begin is { } begin && tokens[0] != begin ? [begin, .. tokens] : tokens : [];
 
     /// <summary>A GGUF file of which no file says what it computes: after each token that llama.cpp writes, the one that comes next.</summary>
-    static async Task<LanguageVerified> Peer(string name, Model model, CompileOptions options, IProgress<string> progress, CancellationToken cancel)
+    static async Task<LanguageVerified> Baseline(string name, Model model, CompileOptions options, IProgress<string> progress, CancellationToken cancel)
     {
         var prompt = TokensOf(model);
         using var decoder = Decoder.Of(model.Compile(options, progress, cancel), Room);
-        using var peer = await LlamaCpp.Start(model.Path, decoder.Model.Threads, 512, cancel, progress);
+        using var baseline = await LlamaCpp.Start(model.Path, decoder.Model.Threads, 512, cancel, progress);
         progress.Report($"comparing {name} with llama.cpp");
-        var written = peer.Decode(prompt, Written - 1).Tokens;
-        var scores = decoder.Run(new Feed(decoder.Begin(), (int[])[.. prompt, .. written[..^1]], AllLogits: true));
+        var written = baseline.Decode(prompt, Written - 1).Tokens;
+        var logits = decoder.Run(new SequenceTokens(decoder.Begin(), (int[])[.. prompt, .. written[..^1]], AllLogits: true));
         var same = 0;
         for (var i = 0; i < written.Length; i++)
-            same += Sampler.Largest(scores.Slice((prompt.Length - 1 + i) * decoder.Vocabulary, decoder.Vocabulary)) == written[i] ? 1 : 0;
+            same += Sampler.Largest(logits.Slice((prompt.Length - 1 + i) * decoder.Vocabulary, decoder.Vocabulary)) == written[i] ? 1 : 0;
         // It rounds what is multiplied with weights of few bits, so that tokens that are nearly as likely change places.
-        return new(name, peer.Version, written.Length, (double)same / written.Length, null, null, null, new(same, written.Length), null, null, same >= LeastOfPeer * written.Length);
+        return new(name, baseline.Version, written.Length, (double)same / written.Length, null, null, null, new(same, written.Length), null, null, same >= MinBaselineShare * written.Length);
     }
 
-    /// <summary>A model of which neither a file nor another program says what it computes: its scores, from the reference evaluator in double precision.</summary>
+    /// <summary>A model of which neither a file nor another program says what it computes: its logits, from the reference evaluator in double precision.</summary>
     static LanguageVerified Evaluated(string name, Model model, CompileOptions options, IProgress<string> progress, CancellationToken cancel)
     {
         var tokens = TokensOf(model);
         using var decoder = Decoder.Of(model.Compile(options, progress, cancel), Room);
-        var scores = decoder.Run(new Feed(decoder.Begin(), tokens, AllLogits: true));
+        var logits = decoder.Run(new SequenceTokens(decoder.Begin(), tokens, AllLogits: true));
         progress.Report($"evaluating {name} in double precision on {tokens.Length} tokens");
         var graph = model.Imported;
         Tensor[] given = [.. graph.Arguments.Select(v => Given(v.Name, tokens))];
         var sizes = new Dictionary<string, long>(StringComparer.Ordinal);
-        foreach (var (i, axis, symbol, less) in Graph.SizesToldBy([.. graph.Arguments]))
+        foreach (var (i, axis, symbol, less) in Graph.SizeBindings([.. graph.Arguments]))
             sizes[symbol] = given[i].Dims[axis] - less.Evaluate(s => sizes[s]);
         var rest = new Queue<Tensor>(given);
         // Nothing was read before: what is remembered is zero.
@@ -118,13 +118,13 @@ static class LanguageOracle
             var best = 0;
             for (var k = 0; k < width; k++)
             {
-                var exact = expected.Real((long)t * width + k);
-                largest = double.IsNaN(scores[t * width + k]) ? double.MaxValue : Math.Max(largest, Math.Abs(scores[t * width + k] - exact));
-                best = exact > expected.Real((long)t * width + best) ? k : best;
+                var exact = expected.Float((long)t * width + k);
+                largest = double.IsNaN(logits[t * width + k]) ? double.MaxValue : Math.Max(largest, Math.Abs(logits[t * width + k] - exact));
+                best = exact > expected.Float((long)t * width + best) ? k : best;
             }
-            same += Sampler.Largest(scores.Slice(t * width, width)) == best ? 1 : 0;
+            same += Sampler.Largest(logits.Slice(t * width, width)) == best ? 1 : 0;
         }
-        return new(name, "the reference evaluator in double precision", tokens.Length, (double)same / tokens.Length, null, null, largest, null, null, null, same >= LeastTop1 * tokens.Length && largest <= MostScoreDifference);
+        return new(name, "the reference evaluator in double precision", tokens.Length, (double)same / tokens.Length, null, null, largest, null, null, null, same >= LeastTop1 * tokens.Length && largest <= MostLogitDifference);
     }
 
     static Tensor Given(string name, int[] tokens)
@@ -135,7 +135,7 @@ static class LanguageOracle
             SequenceInputs.Tokens => Numbers(i => tokens[i]),
             SequenceInputs.Sequences => Numbers(_ => 0),
             SequenceInputs.CellSequences => Numbers(_ => 1),
-            SequenceInputs.Kept => Tensor.Vector(new long[SequenceInputs.MostSequences]),
+            SequenceInputs.HasInitialState => Tensor.Vector(new long[SequenceInputs.MostSequences]),
             _ => Numbers(i => i),
         };
     }
@@ -148,8 +148,8 @@ static class LanguageOracle
 
     static int[] Numbers(JsonElement root, string name) => [.. root.GetProperty(name).EnumerateArray().Select(e => e.GetInt32())];
 
-    /// <summary>A tiny model of a family: the scores of some tokens, and what is written greedily from the first eight.</summary>
-    static LanguageVerified Family(string name, Model model, CompileOptions options, IProgress<string> progress, CancellationToken cancel)
+    /// <summary>A tiny model of an architecture: the logits of some tokens, and what is written greedily from the first eight.</summary>
+    static LanguageVerified Architecture(string name, Model model, CompileOptions options, IProgress<string> progress, CancellationToken cancel)
     {
         using var json = JsonDocument.Parse(File.ReadAllText(Path.Combine(model.Path, CaseName)));
         var (tokens, greedy) = (Numbers(json.RootElement, "tokens"), Numbers(json.RootElement, "greedy_from_first_8"));
@@ -166,10 +166,10 @@ static class LanguageOracle
             return new(name, from, tokens.Length, 1, null, null, most, null, null, null, most <= MostDifference);
         }
         using var decoder = Decoder.Of(compiled, Room);
-        var scores = decoder.Run(new Feed(decoder.Begin(), tokens, AllLogits: true));
-        var (largest, same, width) = (Difference(expected, scores), 0, decoder.Vocabulary);
+        var logits = decoder.Run(new SequenceTokens(decoder.Begin(), tokens, AllLogits: true));
+        var (largest, same, width) = (Difference(expected, logits), 0, decoder.Vocabulary);
         for (var i = 0; i < tokens.Length; i++)
-            same += Sampler.Largest(scores.Slice(i * width, width)) == Sampler.Largest(expected.AsSpan(i * width, width)) ? 1 : 0;
+            same += Sampler.Largest(logits.Slice(i * width, width)) == Sampler.Largest(expected.AsSpan(i * width, width)) ? 1 : 0;
         var written = Greedy(decoder, tokens[..8], greedy);
         return new(name, from, tokens.Length, (double)same / tokens.Length, null, null, largest, written, null, null, largest <= MostDifference && written.IsWhole);
     }
@@ -187,14 +187,14 @@ static class LanguageOracle
     static Share Greedy(Decoder decoder, int[] prompt, int[] expected)
     {
         var (sequence, same) = (decoder.Begin(), 0);
-        var scores = decoder.Run(new Feed(sequence, prompt));
+        var logits = decoder.Run(new SequenceTokens(sequence, prompt));
         foreach (var token in expected)
         {
-            var next = Sampler.Largest(scores);
+            var next = Sampler.Largest(logits);
             if (next != token)
                 break;
             same++;
-            scores = decoder.Run(new Feed(sequence, new[] { next }));
+            logits = decoder.Run(new SequenceTokens(sequence, new[] { next }));
         }
         decoder.End(sequence);
         return new(same, expected.Length);
@@ -210,7 +210,7 @@ static class LanguageOracle
         var (sequence, tokens) = (decoder.Begin(), new List<int>());
         for (var next = tokenizer.Begin!.Value; tokens.Count < count;)
         {
-            next = Sampler.Largest(decoder.Run(new Feed(sequence, new[] { next })));
+            next = Sampler.Largest(decoder.Run(new SequenceTokens(sequence, new[] { next })));
             tokens.Add(next);
         }
         // A token after another: how many of them make the text, as far as it goes.
@@ -230,11 +230,11 @@ static class LanguageOracle
         using var decoder = Decoder.Of(model.Compile(options, progress, cancel), Room);
         progress.Report($"reading {ids.Length} tokens");
         var sequence = decoder.Begin();
-        var scores = decoder.Run(new Feed(sequence, ids, AllLogits: true));
+        var logits = decoder.Run(new SequenceTokens(sequence, ids, AllLogits: true));
         var (width, same, sum, worst) = (decoder.Vocabulary, 0, 0.0, 0.0);
         for (var i = 0; i < ids.Length; i++)
         {
-            var row = scores.Slice(i * width, width);
+            var row = logits.Slice(i * width, width);
             same += Sampler.Largest(row) == top[i] ? 1 : 0;
             if (i < likelihoods.Length)
             {
@@ -254,14 +254,14 @@ static class LanguageOracle
             tokenized.IsWhole && isChat && share >= LeastTop1 && Math.Abs(mean - expected) <= MostLikelihood * expected && greedy.IsWhole);
     }
 
-    static double LogProbability(ReadOnlySpan<float> scores, int token)
+    static double LogProbability(ReadOnlySpan<float> logits, int token)
     {
         var max = float.NegativeInfinity;
-        foreach (var score in scores)
-            max = Math.Max(max, score);
+        foreach (var logit in logits)
+            max = Math.Max(max, logit);
         var sum = 0.0;
-        foreach (var score in scores)
-            sum += Math.Exp(score - max);
-        return scores[token] - max - Math.Log(sum);
+        foreach (var logit in logits)
+            sum += Math.Exp(logit - max);
+        return logits[token] - max - Math.Log(sum);
     }
 }

@@ -8,7 +8,7 @@ using Softmodel.Evaluate;
 namespace Softmodel.Cli.Verify;
 
 /// <summary>
-/// How alike two sounds of a voice are to the ear, whatever the phases of their waves and however their sounds' lengths were
+/// How similar two sounds of a voice are to the ear, whatever the phases of their waves and however their sounds' lengths were
 /// rounded: mel cepstral distortion with dynamic time warping (R. Kubichek, "Mel-cepstral distance measure for objective speech
 /// quality assessment", 1993).
 /// </summary>

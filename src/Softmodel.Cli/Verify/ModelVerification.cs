@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Softmodel.Arrays;
-using Softmodel.Cli.Peers;
+using Softmodel.Cli.Baselines;
 using Softmodel.Cli.Workloads;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
@@ -24,7 +24,7 @@ namespace Softmodel.Cli.Verify;
 /// <param name="OracleExactSnrDb">The ratio between the oracle and the reference evaluator.</param>
 /// <param name="ExactDistortionDb">The mel cepstral distortion of ours against the reference evaluator, where a voice's samples tell nothing.</param>
 /// <param name="OracleExactDistortionDb">The same of the oracle.</param>
-/// <param name="Rounding">Where a rounding step gives another whole number than in double precision, or null.</param>
+/// <param name="Rounding">Where a rounding step gives another integer than in double precision, or null.</param>
 sealed record Comparison(string Name, long Elements, double SnrDb, double? MaxAbs, string? Fault, double? OracleAsIsSnrDb = null, string? OracleAsIsFault = null, double? AsIsSnrDb = null,
     double? ExactSnrDb = null, double? OracleExactSnrDb = null, double? ExactDistortionDb = null, double? OracleExactDistortionDb = null, string? Rounding = null);
 
@@ -33,7 +33,7 @@ sealed record Comparison(string Name, long Elements, double SnrDb, double? MaxAb
 /// <param name="Oracle">What it was compared with.</param>
 /// <param name="MinSnrDb">The worst of all cases, with noise or without.</param>
 /// <param name="MaxAbs">The largest difference of all cases.</param>
-/// <param name="Ok">Whether every case comes up to the bar, or is no farther from the reference evaluator than the oracle.</param>
+/// <param name="Ok">Whether every case reaches the threshold, or is no farther from the reference evaluator than the oracle.</param>
 /// <param name="MinSnrDbWithNoise">The worst case with the same noise given to both; null where that can't be done.</param>
 /// <param name="OracleAsIsSnrDb">The worst case between the oracle and ONNX Runtime on the file as it is; null where they are one.</param>
 /// <param name="OracleAsIsMedianSnrDb">The median case.</param>
@@ -62,10 +62,10 @@ sealed record Verified(string Model, string Oracle, double MinSnrDb, double? Max
 
 /// <summary>How a model is verified.</summary>
 /// <param name="Compile">How it is compiled.</param>
-/// <param name="Bar">The least ratio of signal to difference that passes as it is, in decibels.</param>
+/// <param name="Threshold">The least SNR that passes, in decibels.</param>
 /// <param name="Inputs">A folder with inputs of the user's; null for those that are made up.</param>
 /// <param name="Cases">At most so many cases without noise, and as many with noise; null for all.</param>
-sealed record VerifyOptions(CompileOptions Compile, double Bar, string? Inputs, int? Cases = null);
+sealed record VerifyOptions(CompileOptions Compile, double Threshold, string? Inputs, int? Cases = null);
 
 /// <summary>Compares a compiled model with ONNX Runtime, and where they are apart both with the reference evaluator in double precision.</summary>
 static class ModelVerification
@@ -85,7 +85,7 @@ static class ModelVerification
     const int EnoughJudged = 10;
 
     // Where two ways of computing are so far apart, the phases of a sound are chance, and its samples tell nothing.
-    const double LeastTold = 10;
+    const double MinMeaningfulSnrDb = 10;
 
     // Half or twice as loud is 3.2 dB and more, other words or another speaker 6; ONNX Runtime is up to 2.7 from double precision.
     const double MostDistortion = 3, ChanceOfDistortion = 0.5;
@@ -100,8 +100,8 @@ static class ModelVerification
     /// <exception cref="SoftmodelException">It can't be compiled, or nothing can be compared.</exception>
     public static Verified Verify(string name, ResolvedModel files, Model model, VerifyOptions options, IProgress<string> progress, CancellationToken cancel)
     {
-        if (model.Use.KeepsPast)
-            throw new UsageException("verify compares single runs, and a model that keeps its past has none of these: leave out --keep-past");
+        if (model.Use.KvCache)
+            throw new UsageException("verify compares single runs, and a model whose KV cache is a state has none of these: leave out --kv-cache");
         var clock = Stopwatch.StartNew();
         using var compiled = model.Compile(options.Compile, progress, cancel);
         var took = clock.Elapsed.TotalMilliseconds;
@@ -121,12 +121,12 @@ static class ModelVerification
         if (form is not null || noises.Count == 0)
         {
             var (path, asIs) = isWidened ? (folder.File("widened.onnx"), oracle) : (oracle, null);
-            using var peer = OnnxRuntimePeer.Load(path, compiled.Threads);
-            using var rough = asIs is null ? null : OnnxRuntimePeer.Load(asIs, compiled.Threads);
+            using var baseline = OnnxRuntimeBaseline.Load(path, compiled.Threads);
+            using var rough = asIs is null ? null : OnnxRuntimeBaseline.Load(asIs, compiled.Threads);
             Workload[] works = form is not null ? [.. Enumerable.Range(0, form.Speakers).SelectMany(speaker => texts.Select(t => form.Text(t, speaker).With(model.Fixed)))]
                 : options.Inputs is null && lines is { } spoken ? [.. spoken.Works.Select(w => w.With(model.Fixed))]
-                : Works(model, peer, options.Inputs, RunSizes.Varied, progress);
-            quiet = Compare(new(name, model, compiled, peer, rough, lines?.SampleRate, options, progress, cancel), Spread(works, options.Cases));
+                : Works(model, baseline, options.Inputs, RunSizes.Varied, progress);
+            quiet = Compare(new(name, model, compiled, baseline, rough, lines?.SampleRate, options, progress, cancel), Spread(works, options.Cases));
         }
         if (noises.Count > 0)
         {
@@ -134,21 +134,21 @@ static class ModelVerification
             copy!.Write(path);
             using var given = Model.Load(path, model.Use);
             using var noise = given.Compile(options.Compile, progress, cancel);
-            using var peer = OnnxRuntimePeer.Load(path, compiled.Threads);
+            using var baseline = OnnxRuntimeBaseline.Load(path, compiled.Threads);
             var some = texts.Where((_, i) => i % 3 == 1).ToArray();
-            Workload[] works = form is null ? Works(model, peer, options.Inputs, RunSizes.Varied, progress)
+            Workload[] works = form is null ? Works(model, baseline, options.Inputs, RunSizes.Varied, progress)
                 : [.. Enumerable.Range(0, form.Speakers).SelectMany(speaker => some.Select(t => form.Text(t, speaker, 1).With(model.Fixed)))];
-            noisy = Compare(new(name, given, noise, peer, null, lines?.SampleRate, options, progress, cancel), [.. Spread(works, options.Cases).Select(w => Noisy(w, noises))]);
+            noisy = Compare(new(name, given, noise, baseline, null, lines?.SampleRate, options, progress, cancel), [.. Spread(works, options.Cases).Select(w => Noisy(w, noises))]);
         }
         Comparison[] cases = [.. quiet, .. noisy];
-        return new(name, $"onnxruntime {OnnxRuntimePeer.Version}{(isWidened ? ", 16-bit numbers widened to 32" : model.IsLanguageModel ? ", exported to ONNX" : "")}",
-            cases.Min(c => c.SnrDb), cases.Max(c => c.MaxAbs), AreRight(cases, options.Bar),
+        return new(name, $"onnxruntime {OnnxRuntimeBaseline.Version}{(isWidened ? ", 16-bit numbers widened to 32" : model.IsLanguageModel ? ", exported to ONNX" : "")}",
+            cases.Min(c => c.SnrDb), cases.Max(c => c.MaxAbs), AreRight(cases, options.Threshold),
             noisy.Length > 0 ? noisy.Min(c => c.SnrDb) : null, quiet.Min(c => c.OracleAsIsSnrDb), Median(quiet.Select(c => c.OracleAsIsSnrDb).OfType<double>()), quiet.Min(c => c.AsIsSnrDb),
             Math.Round(took), compiled.Threads, options.Compile.VectorBits == 0 ? Machine.Here.VectorBits : options.Compile.VectorBits, cases);
     }
 
     /// <summary>The model as a file that ONNX Runtime reads.</summary>
-    /// <param name="model">An ONNX model, or an encoder of a family of ours, which is exported.</param>
+    /// <param name="model">An ONNX model, or an encoder of an architecture of ours, which is exported.</param>
     /// <param name="folder">Where it is written to.</param>
     public static string OracleFile(Model model, TemporaryFolder folder)
     {
@@ -161,18 +161,18 @@ static class ModelVerification
 
     /// <summary>What a model is compared on.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="peer">The same in ONNX Runtime.</param>
+    /// <param name="baseline">The same in ONNX Runtime.</param>
     /// <param name="folder">A folder with inputs of the user's; null for those that are made up.</param>
     /// <param name="sizes">The sizes for symbolic ones.</param>
     /// <param name="progress">Is told what is being done.</param>
-    public static Workload[] Works(Model model, OnnxRuntimePeer peer, string? folder, RunSizes[] sizes, IProgress<string> progress)
+    public static Workload[] Works(Model model, OnnxRuntimeBaseline baseline, string? folder, RunSizes[] sizes, IProgress<string> progress)
     {
         progress.Report("looking for what its inputs may be");
         var known = model.Fixed;
         if (folder is not null)
         {
             TensorInfo[] inputs = [.. model.Inputs, .. known.Select(k => k.Value.TensorType.Info(k.Key))];
-            return [.. InputFolder.Read(folder, [.. peer.Inputs.Select(n => inputs.FirstOrDefault(i => i.Name == n)).OfType<TensorInfo>()], known).Select(i => new Workload(i.Name, i.Tensors))];
+            return [.. InputFolder.Read(folder, [.. baseline.Inputs.Select(n => inputs.FirstOrDefault(i => i.Name == n)).OfType<TensorInfo>()], known).Select(i => new Workload(i.Name, i.Tensors))];
         }
         var generated = new GeneratedInputs(model.Graph);
         return [.. (model.Cases.Count > 0 ? generated.Of(model.Cases) : generated.Of(sizes)).Select(w => w.With(known))];
@@ -185,7 +185,7 @@ static class ModelVerification
     static Workload Noisy(Workload work, IReadOnlyList<string> noises) => work.With(noises.ToDictionary(n => n, n => OracleModel.Noise(n, 6 << 20)));
 
     /// <summary>A model, its oracle, and where they were compared.</summary>
-    sealed record Pair(string Name, Model Model, CompiledModel Compiled, OnnxRuntimePeer Peer, OnnxRuntimePeer? Rough, int? SampleRate, VerifyOptions Options, IProgress<string> Progress, CancellationToken Cancel);
+    sealed record Pair(string Name, Model Model, CompiledModel Compiled, OnnxRuntimeBaseline Baseline, OnnxRuntimeBaseline? Rough, int? SampleRate, VerifyOptions Options, IProgress<string> Progress, CancellationToken Cancel);
 
     /// <summary>A case with what was computed; nothing where ours failed.</summary>
     readonly record struct Case(Comparison Found, Workload Work, Tensor[] Ours, Tensor[] Its);
@@ -206,7 +206,7 @@ static class ModelVerification
             }
         }
         if (cases.Count == 0)
-            throw new SoftmodelException($"{pair.Name}: ONNX Runtime takes none of the inputs that were made up ({refused}); give real ones with --inputs FOLDER");
+            throw new SoftmodelException($"{pair.Name}: ONNX Runtime takes none of the generated inputs ({refused}); give your own with --inputs FOLDER");
         return Judged(pair, cases);
     }
 
@@ -214,10 +214,10 @@ static class ModelVerification
     {
         pair.Cancel.ThrowIfCancellationRequested();
         pair.Progress.Report($"comparing {pair.Name}: {work.Name}");
-        var given = work.For(pair.Peer.Inputs);
+        var given = work.For(pair.Baseline.Inputs);
         // Where it is widened it takes and gives 32-bit numbers.
-        var its = pair.Peer.Run(pair.Rough is null ? given : [.. given.Select(Widened)]);
-        return its.Any(t => t.Count > 0 && t.Type.IsFloat() && Enumerable.Range(0, (int)t.Count).All(i => double.IsNaN(t.Real(i)))) ? throw new SoftmodelException("ONNX Runtime gives nothing but NaN") : its;
+        var its = pair.Baseline.Run(pair.Rough is null ? given : [.. given.Select(Widened)]);
+        return its.Any(t => t.Count > 0 && t.Type.IsFloat() && Enumerable.Range(0, (int)t.Count).All(i => double.IsNaN(t.Float(i)))) ? throw new SoftmodelException("ONNX Runtime gives nothing but NaN") : its;
     }
 
     static Case Compare(Pair pair, Workload work, Tensor[] its)
@@ -244,7 +244,7 @@ static class ModelVerification
     }
 
     /// <summary>
-    /// The cases with their distances from the reference evaluator: of the quickest one, and of all that are below the bar and not
+    /// The cases with their distances from the reference evaluator: of the quickest one, and of all that are below the threshold and not
     /// too long; of those the quickest again with other numbers, so that chance does not decide.
     /// </summary>
     static Comparison[] Judged(Pair pair, List<Case> cases)
@@ -255,7 +255,7 @@ static class ModelVerification
         var exact = new Lazy<Graph>(() => DoublePrecision.Of(imported));
         Tensor[] Given(Workload work) => work.For(imported.Inputs.Select(v => v.Name));
         double? Cost(Case one) => one.Ours.Length == 0 ? null : DoublePrecision.Products(imported, Given(one.Work));
-        bool IsDoubtful(Case one) => one.Found.Fault is not null || one.Found.SnrDb < pair.Options.Bar;
+        bool IsDoubtful(Case one) => one.Found.Fault is not null || one.Found.SnrDb < pair.Options.Threshold;
         Comparison Distance(Case one, CancellationToken cancel)
         {
             pair.Progress.Report($"evaluating {pair.Name} in double precision: {one.Found.Name}");
@@ -263,7 +263,7 @@ static class ModelVerification
             {
                 var expected = Evaluator.Run(exact.Value, [.. Given(one.Work).Select(DoublePrecision.Of)], cancellationToken: cancel);
                 var found = one.Found with { ExactSnrDb = Decibels(Agreement.OfNumbers(one.Ours, expected)), OracleExactSnrDb = Decibels(Agreement.OfNumbers(one.Its, expected)) };
-                return pair.SampleRate is not { } rate || !IsDoubtful(one) || found.OracleExactSnrDb >= LeastTold ? found
+                return pair.SampleRate is not { } rate || !IsDoubtful(one) || found.OracleExactSnrDb >= MinMeaningfulSnrDb ? found
                     : found with { ExactDistortionDb = Distortion(one.Ours[0], expected[0], rate), OracleExactDistortionDb = Distortion(one.Its[0], expected[0], rate) };
             }
             catch (SoftmodelException) when (!IsDoubtful(one))
@@ -313,14 +313,14 @@ static class ModelVerification
     }
 
     /// <summary>
-    /// Whether every case comes up to the bar, or where some do not, ours is no farther from the reference evaluator than the
+    /// Whether every case reaches the threshold, or where some do not, ours is no farther from the reference evaluator than the
     /// oracle is: on the average of the cases, by more than chance explains where numbers are rounded to few bits. What comes up to
-    /// the bar on both sides is as near as is asked for. Sounds of voices that are as far as anything would be are judged by how
+    /// the threshold on both sides is as near as is asked for. Sounds of voices that are as far as anything would be are judged by how
     /// they sound: by their mel cepstral distortion.
     /// </summary>
-    internal static bool AreRight(Comparison[] cases, double bar)
+    internal static bool AreRight(Comparison[] cases, double threshold)
     {
-        if (cases.All(c => c.Fault is null && c.SnrDb >= bar))
+        if (cases.All(c => c.Fault is null && c.SnrDb >= threshold))
             return true;
         // A result that was not computed, or that differs in its shape and could not be judged.
         if (cases.Any(c => c.Fault is not null && c.ExactSnrDb is null))
@@ -329,13 +329,13 @@ static class ModelVerification
         if (sounds.Length > 0 && (sounds.Any(c => c.ExactDistortionDb > MostDistortion) || sounds.Average(c => c.ExactDistortionDb) > sounds.Average(c => c.OracleExactDistortionDb) + ChanceOfDistortion))
             return false;
         var others = cases.Where(c => c.ExactDistortionDb is null).ToArray();
-        if (others.All(c => c.Fault is null && c.SnrDb >= bar))
+        if (others.All(c => c.Fault is null && c.SnrDb >= threshold))
             return true;
         // Most are as far from double precision as anything else would be.
-        var doubtful = others.Where(c => c.SnrDb < bar && c.ExactSnrDb is not null).ToArray();
-        if (2 * doubtful.Count(c => c.ExactSnrDb < LeastTold && c.OracleExactSnrDb < LeastTold) > doubtful.Length)
+        var doubtful = others.Where(c => c.SnrDb < threshold && c.ExactSnrDb is not null).ToArray();
+        if (2 * doubtful.Count(c => c.ExactSnrDb < MinMeaningfulSnrDb && c.OracleExactSnrDb < MinMeaningfulSnrDb) > doubtful.Length)
             return false;
-        double[] nearer = [.. others.Where(c => c.ExactSnrDb is not null).Select(c => Math.Min(bar, c.ExactSnrDb!.Value) - Math.Min(bar, c.OracleExactSnrDb!.Value))];
+        double[] nearer = [.. others.Where(c => c.ExactSnrDb is not null).Select(c => Math.Min(threshold, c.ExactSnrDb!.Value) - Math.Min(threshold, c.OracleExactSnrDb!.Value))];
         if (nearer.Length == 0)
             return false;
         var mean = nearer.Average();
@@ -345,17 +345,17 @@ static class ModelVerification
 
     static Tensor Widened(Tensor tensor) => tensor.Type == ElementType.Float16 ? As(ElementType.Float32, tensor) : tensor;
 
-    static Tensor As(ElementType type, Tensor tensor) => Tensor.Of(type, tensor.Dims, [.. Enumerable.Range(0, (int)tensor.Count).Select(i => tensor.Real(i))]);
+    static Tensor As(ElementType type, Tensor tensor) => Tensor.Of(type, tensor.Dims, [.. Enumerable.Range(0, (int)tensor.Count).Select(i => tensor.Float(i))]);
 
     static double? Median(IEnumerable<double> decibels) => decibels.Order().ToArray() is { Length: > 0 } sorted ? sorted[sorted.Length / 2] : null;
 
     // Upwards.
     static double Distortion(Tensor sound, Tensor reference, int rate)
     {
-        static float[] Samples(Tensor sound) => [.. Enumerable.Range(0, checked((int)sound.Count)).Select(i => (float)sound.Real(i))];
+        static float[] Samples(Tensor sound) => [.. Enumerable.Range(0, checked((int)sound.Count)).Select(i => (float)sound.Float(i))];
         return Math.Ceiling(MelCepstra.Distortion(Samples(sound), Samples(reference), rate) * 100) / 100;
     }
 
-    // Downwards, so that no case comes up to a bar by rounding.
+    // Downwards, so that no case reaches a threshold by rounding.
     static double Decibels(Agreement agreement) => Math.Floor(agreement.SnrDb * 10) / 10;
 }

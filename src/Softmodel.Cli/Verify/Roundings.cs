@@ -1,4 +1,4 @@
-using Softmodel.Cli.Peers;
+using Softmodel.Cli.Baselines;
 using Softmodel.Cli.Workloads;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
@@ -9,7 +9,7 @@ namespace Softmodel.Cli.Verify;
 /// <summary>Where numbers are rounded to few bits, and lie so near to the middle of two that one computes the one and another the other.</summary>
 static class Roundings
 {
-    /// <summary>The first rounding step of a model that gives other whole numbers than in double precision, in words; null where none does.</summary>
+    /// <summary>The first rounding step of a model that gives other integers than in double precision, in words; null where none does.</summary>
     /// <param name="model">An ONNX model.</param>
     /// <param name="work">What it is run on.</param>
     /// <param name="compile">How it is compiled.</param>
@@ -27,10 +27,10 @@ static class Roundings
         {
             using var all = Model.Load(path, model.Use);
             using var compiled = all.Compile(compile with { UseCache = false }, progress, cancel);
-            using var peer = OnnxRuntimePeer.Load(path, compiled.Threads);
+            using var baseline = OnnxRuntimeBaseline.Load(path, compiled.Threads);
             var graph = all.Imported;
             var expected = Evaluator.Run(DoublePrecision.Of(graph), [.. work.For(graph.Inputs.Select(v => v.Name)).Select(DoublePrecision.Of)], cancellationToken: cancel);
-            var (ours, its) = (compiled.Run(work.For(compiled.Inputs.Select(i => i.Name))), peer.Run(work.For(peer.Inputs)));
+            var (ours, its) = (compiled.Run(work.For(compiled.Inputs.Select(i => i.Name))), baseline.Run(work.For(baseline.Inputs)));
             for (var i = 0; i < rounded.Count; i++)
             {
                 var (our, their) = (Different(ours[i], expected[i]), Different(its[i], expected[i]));
@@ -52,7 +52,7 @@ static class Roundings
             return other.Count;
         var count = 0L;
         for (var i = 0L; i < one.Count; i++)
-            count += one.Whole(i) != other.Whole(i) ? 1 : 0;
+            count += one.Integer(i) != other.Integer(i) ? 1 : 0;
         return count;
     }
 }

@@ -36,7 +36,7 @@ sealed record RunSizes(long Height, long Width, long Samples, long Frames, long 
 }
 
 /// <summary>
-/// Inputs that a model can take, made up from its graph: whole numbers are below what they index, masks are 1, lengths agree
+/// Inputs that a model can take, made up from its graph: integers are below what they index, masks are 1, lengths agree
 /// with what they speak of, pixels lie between 0 and 1, and symbolic sizes are those of the model's kind.
 /// </summary>
 /// <param name="graph">The graph.</param>
@@ -67,7 +67,7 @@ sealed class GeneratedInputs(Graph graph)
     public IEnumerable<Workload> Of(IReadOnlyList<IReadOnlyDictionary<string, long[]>> shapes) => shapes.Select(given =>
     {
         var symbols = Symbols(RunSizes.Usual[0]);
-        foreach (var (i, axis, symbol, less) in Graph.SizesToldBy([.. inputs.Select(i => i.Value)]))
+        foreach (var (i, axis, symbol, less) in Graph.SizeBindings([.. inputs.Select(i => i.Value)]))
         {
             if (given.TryGetValue(inputs[i].Value.Name, out var dims) && axis < dims.Length)
                 symbols[symbol] = dims[axis] - less.Evaluate(s => symbols[s]);

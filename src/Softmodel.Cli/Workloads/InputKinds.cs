@@ -14,7 +14,7 @@ enum InputKind
     Sound,
     /// <summary>Features of pieces of sound, one after the other.</summary>
     Frames,
-    /// <summary>Whole numbers that choose from a table.</summary>
+    /// <summary>Integers that choose from a table.</summary>
     Tokens,
     /// <summary>Keys and values of what was read before.</summary>
     Past,

@@ -4,7 +4,7 @@ using Softmodel.Runtime;
 namespace Softmodel.Cli.Workloads;
 
 /// <summary>
-/// How large the whole numbers of a graph can become for inputs of certain sizes and ranges: interval arithmetic from the inputs
+/// How large the integers of a graph can become for inputs of certain sizes and ranges: interval arithmetic from the inputs
 /// to whatever is indexed. What it can't follow is taken to be anything, and is no fault.
 /// </summary>
 sealed class Ranges
@@ -21,7 +21,7 @@ sealed class Ranges
         public static Range Of(double a, double b, double c, double d) => new(Math.Min(Math.Min(a, b), Math.Min(c, d)), Math.Max(Math.Max(a, b), Math.Max(c, d)));
     }
 
-    // Larger constants of real numbers are weights, and none of them becomes an index.
+    // Larger constants of floats are weights, and none of them becomes an index.
     const int MostReal = 4096;
 
     readonly Graph graph;
@@ -276,14 +276,14 @@ sealed class Ranges
             return Range.Any;
         var (low, high) = (double.PositiveInfinity, double.NegativeInfinity);
         for (var i = 0L; i < tensor.Count; i++)
-            (low, high) = (Math.Min(low, tensor.Real(i)), Math.Max(high, tensor.Real(i)));
+            (low, high) = (Math.Min(low, tensor.Float(i)), Math.Max(high, tensor.Float(i)));
         if (IsCount(tensor))
             counts[value] = tensor.Count;
         return constants[value] = new(low, high);
     }
 
     /// <summary>Whether it is 0, 1, 2 and so on.</summary>
-    static bool IsCount(Tensor tensor) => tensor.Count > 1 && tensor.Dims.ToArray().Count(d => d != 1) == 1 && tensor.Real(0) == 0 && Enumerable.Range(0, (int)tensor.Count).All(i => tensor.Real(i) == i);
+    static bool IsCount(Tensor tensor) => tensor.Count > 1 && tensor.Dims.ToArray().Count(d => d != 1) == 1 && tensor.Float(0) == 0 && Enumerable.Range(0, (int)tensor.Count).All(i => tensor.Float(i) == i);
 
     static Range Map(Function function, Range[] x)
     {

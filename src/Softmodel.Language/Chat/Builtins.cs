@@ -28,8 +28,8 @@ static class Builtins
 
     static Items Range(IReadOnlyList<object?> given, Budget budget)
     {
-        var parts = given.Select(v => Values.Whole(v) ?? throw Wrong($"'range' takes whole numbers, and {Values.Kind(v)} is given")).ToArray();
-        var (start, stop, step) = parts switch { [var a] => (0L, a, 1L), [var a, var b] => (a, b, 1L), [var a, var b, var c] => (a, b, c), _ => throw Wrong("'range' takes one to three whole numbers") };
+        var parts = given.Select(v => Values.Integer(v) ?? throw Wrong($"'range' takes integers, and {Values.Kind(v)} is given")).ToArray();
+        var (start, stop, step) = parts switch { [var a] => (0L, a, 1L), [var a, var b] => (a, b, 1L), [var a, var b, var c] => (a, b, c), _ => throw Wrong("'range' takes one to three integers") };
         if (step == 0)
             throw Wrong("'range' needs a step that is not 0");
         var count = step > 0 ? ((Int128)stop - start + step - 1) / step : ((Int128)start - stop - step - 1) / -(Int128)step;
@@ -119,9 +119,9 @@ static class Builtins
             case Entries entries:
                 var method = key is string name && !entries.IsNamespace ? OfEntries(entries, name, budget) : null;
                 return isName && method is not null ? method : key is string or long or bool && entries.TryGetValue(key, out var value) ? value : method ?? (object)new Undefined(Values.Text(key, budget));
-            case Items items when Values.Whole(key) is { } at:
+            case Items items when Values.Integer(key) is { } at:
                 return (at < 0 ? at + items.Count : at) is var index && index >= 0 && index < items.Count ? items[(int)index] : new Undefined($"item {at}");
-            case string text when Values.Whole(key) is { } at:
+            case string text when Values.Integer(key) is { } at:
                 return Slice(text, at, at == -1 ? null : at + 1, null, budget) is string { Length: > 0 } found ? found : new Undefined($"character {at}");
             case string text when key is string called && OfText(text, called, budget) is { } function: return function;
             case Items items when key is "index" or "count":
@@ -170,8 +170,8 @@ static class Builtins
             "removeprefix" => (p, _) => Given(p, 0) is { Length: > 0 } s && text.StartsWith(s, StringComparison.Ordinal) ? text[s.Length..] : text,
             "removesuffix" => (p, _) => Given(p, 0) is { Length: > 0 } s && text.EndsWith(s, StringComparison.Ordinal) ? text[..^s.Length] : text,
             "replace" => (p, n) => Replaced(text, Given(p, 0) ?? "", Given(p, 1) ?? "", Count(p, 2, n), budget),
-            "split" => (p, n) => Parts(text, Given(p, 0) ?? (n.GetValueOrDefault("sep") as string), p.Count > 1 ? Values.Whole(p[1]) : Values.Whole(n.GetValueOrDefault("maxsplit")), false, budget),
-            "rsplit" => (p, n) => Parts(text, Given(p, 0) ?? (n.GetValueOrDefault("sep") as string), p.Count > 1 ? Values.Whole(p[1]) : Values.Whole(n.GetValueOrDefault("maxsplit")), true, budget),
+            "split" => (p, n) => Parts(text, Given(p, 0) ?? (n.GetValueOrDefault("sep") as string), p.Count > 1 ? Values.Integer(p[1]) : Values.Integer(n.GetValueOrDefault("maxsplit")), false, budget),
+            "rsplit" => (p, n) => Parts(text, Given(p, 0) ?? (n.GetValueOrDefault("sep") as string), p.Count > 1 ? Values.Integer(p[1]) : Values.Integer(n.GetValueOrDefault("maxsplit")), true, budget),
             "splitlines" => (_, _) => Parts(text.ReplaceLineEndings("\n") is var lines && lines.EndsWith('\n') ? lines[..^1] : lines, "\n", null, false, budget) is var parts && text.Length > 0 ? parts : new Items([]),
             "join" => (p, _) => Joined(Iterated(p.Count > 0 ? p[0] : null, budget), text, budget),
             "find" => (p, _) => (long)text.IndexOf(Given(p, 0) ?? "", StringComparison.Ordinal),
@@ -188,7 +188,7 @@ static class Builtins
         };
     }
 
-    static long? Count(IReadOnlyList<object?> positional, int at, IReadOnlyDictionary<string, object?> named) => Values.Whole(at < positional.Count ? positional[at] : named.GetValueOrDefault("count"));
+    static long? Count(IReadOnlyList<object?> positional, int at, IReadOnlyDictionary<string, object?> named) => Values.Integer(at < positional.Count ? positional[at] : named.GetValueOrDefault("count"));
 
     static string Stripped(string text, string? characters, bool start, bool end)
     {
@@ -325,7 +325,7 @@ static class Builtins
     {
         double real => sign == "-" ? -real : real,
         // Or else what is whole would become a double, as the others are.
-        _ when Values.Whole(of) is { } whole => (object)(sign == "-" ? whole == long.MinValue ? throw Wrong("a whole number is too large") : -whole : whole),
+        _ when Values.Integer(of) is { } whole => (object)(sign == "-" ? whole == long.MinValue ? throw Wrong("an integer is too large") : -whole : whole),
         _ => throw Wrong($"'{sign}' can't stand before {Values.Kind(of)}"),
     };
 
@@ -344,8 +344,8 @@ static class Builtins
             case "+" when a is Items s && b is Items t:
                 budget.Make(((long)s.Count + t.Count) * ItemSize);
                 return new Items(s.Concat(t));
-            case "*" when (a is string or Items && Values.Whole(b) is not null) || (b is string or Items && Values.Whole(a) is not null):
-                var (what, times) = a is string or Items ? (a, Math.Max(0, Values.Whole(b)!.Value)) : (b, Math.Max(0, Values.Whole(a)!.Value));
+            case "*" when (a is string or Items && Values.Integer(b) is not null) || (b is string or Items && Values.Integer(a) is not null):
+                var (what, times) = a is string or Items ? (a, Math.Max(0, Values.Integer(b)!.Value)) : (b, Math.Max(0, Values.Integer(a)!.Value));
                 var size = what is string text ? text.Length : ((Items)what!).Count * (long)ItemSize;
                 budget.Make(size == 0 ? 0 : times > int.MaxValue ? long.MaxValue / 2 : times * size);
                 times = size == 0 ? 0 : times;
@@ -353,13 +353,13 @@ static class Builtins
             case "%" when a is string format:
                 return Formatted(format, b is Items several ? several : new Items([b]), budget);
         }
-        if (Values.Real(a) is not { } x || Values.Real(b) is not { } y)
+        if (Values.Float(a) is not { } x || Values.Float(b) is not { } y)
             throw Wrong($"'{between}' can't stand between {Values.Kind(a)} and {Values.Kind(b)}");
         if (between is "/" or "//" or "%" && y == 0)
             throw Wrong($"'{between}' divides by 0");
         try
         {
-            if (a is not double && b is not double && (Values.Whole(a)!.Value, Values.Whole(b)!.Value) is var (n, m))
+            if (a is not double && b is not double && (Values.Integer(a)!.Value, Values.Integer(b)!.Value) is var (n, m))
             {
                 return between switch
                 {
@@ -375,7 +375,7 @@ static class Builtins
         }
         catch (OverflowException)
         {
-            throw Wrong("a whole number is too large");
+            throw Wrong("an integer is too large");
         }
         return between switch
         {
@@ -409,8 +409,8 @@ static class Builtins
             var part = (format[i], values[next++]) switch
             {
                 ('s', var value) => Values.Text(value, budget),
-                ('d' or 'i', var value) when Values.Real(value) is { } real => ((long)real).ToString(CultureInfo.InvariantCulture),
-                ('f', var value) when Values.Real(value) is { } real => real.ToString("F6", CultureInfo.InvariantCulture),
+                ('d' or 'i', var value) when Values.Float(value) is { } real => ((long)real).ToString(CultureInfo.InvariantCulture),
+                ('f', var value) when Values.Float(value) is { } real => real.ToString("F6", CultureInfo.InvariantCulture),
                 _ => throw Wrong($"'%{format[i]}' is not known here"),
             };
             budget.Make(part.Length);
@@ -463,8 +463,8 @@ static class Builtins
             "true" => value is true,
             "false" => value is false,
             "callable" => value is Function,
-            "odd" => Values.Whole(value) is { } whole ? whole % 2 != 0 : throw Wrong($"{Values.Kind(value)} is neither odd nor even"),
-            "even" => Values.Whole(value) is { } whole ? whole % 2 == 0 : throw Wrong($"{Values.Kind(value)} is neither odd nor even"),
+            "odd" => Values.Integer(value) is { } whole ? whole % 2 != 0 : throw Wrong($"{Values.Kind(value)} is neither odd nor even"),
+            "even" => Values.Integer(value) is { } whole ? whole % 2 == 0 : throw Wrong($"{Values.Kind(value)} is neither odd nor even"),
             "divisibleby" => Binary("%", value, Other(), budget) is 0L or 0.0,
             "in" => IsIn(value, Other(), budget),
             "eq" or "equalto" or "==" => Values.AreEqual(value, Other(), budget),
@@ -566,29 +566,29 @@ static class Builtins
             case "selectattr": return Selected(i => Holds(Attribute(i, Given(0, "attribute")), 1));
             case "rejectattr": return Selected(i => !Holds(Attribute(i, Given(0, "attribute")), 1));
             case "attr": return Member(value, Given(0, "name"), isName: true, budget);
-            case "abs": return value is double real ? Math.Abs(real) : Values.Whole(value) is { } whole and > long.MinValue ? (object)Math.Abs(whole) : throw Wrong($"{Values.Kind(value)} has no amount");
+            case "abs": return value is double real ? Math.Abs(real) : Values.Integer(value) is { } whole and > long.MinValue ? (object)Math.Abs(whole) : throw Wrong($"{Values.Kind(value)} has no amount");
             case "int":
                 return value switch
                 {
                     double number when double.IsFinite(number) && Math.Abs(number) < 9e18 => (long)number,
                     string text when long.TryParse(text.AsSpan().Trim(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) => number,
                     string text when double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && Math.Abs(number) < 9e18 => (long)number,
-                    _ => Values.Whole(value) ?? Given(0, "default", 0L),
+                    _ => Values.Integer(value) ?? Given(0, "default", 0L),
                 };
             case "float":
-                return value is string digits ? double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out var parsed) ? parsed : Given(0, "default", 0.0) : Values.Real(value) ?? Given(0, "default", 0.0);
+                return value is string digits ? double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out var parsed) ? parsed : Given(0, "default", 0.0) : Values.Float(value) ?? Given(0, "default", 0.0);
             case "round":
-                var places = Values.Whole(Given(0, "precision", 0L)) is >= 0 and <= 15 and var p ? (int)p : throw Wrong("'round' keeps 0 to 15 places");
-                var rounded = Values.Real(value) ?? throw Wrong($"{Values.Kind(value)} can't be rounded");
+                var places = Values.Integer(Given(0, "precision", 0L)) is >= 0 and <= 15 and var p ? (int)p : throw Wrong("'round' keeps 0 to 15 places");
+                var rounded = Values.Float(value) ?? throw Wrong($"{Values.Kind(value)} can't be rounded");
                 var scale = Math.Pow(10, places);
                 return Given(1, "method", "common") switch { "ceil" => Math.Ceiling(rounded * scale) / scale, "floor" => Math.Floor(rounded * scale) / scale, _ => Math.Round(rounded, places, MidpointRounding.ToEven) };
             case "indent":
-                var indent = Given(0, "width", 4L) is string given ? given : new string(' ', (int)Math.Clamp(Values.Whole(Given(0, "width", 4L)) ?? 4, 0, MostWidth));
+                var indent = Given(0, "width", 4L) is string given ? given : new string(' ', (int)Math.Clamp(Values.Integer(Given(0, "width", 4L)) ?? 4, 0, MostWidth));
                 var lines = Text().Split('\n');
                 budget.Make(lines.Length * (long)indent.Length);
                 return string.Join('\n', lines.Select((l, i) => (i == 0 ? Values.IsTrue(Given(1, "first", false)) : l.Length > 0 || Values.IsTrue(Given(2, "blank", false))) ? indent + l : l));
             case "tojson":
-                long? width = named.TryGetValue("indent", out var asked) ? Values.Whole(asked) : null;
+                long? width = named.TryGetValue("indent", out var asked) ? Values.Integer(asked) : null;
                 if (width is < 0 or > MostWidth)
                     throw Wrong($"'tojson' indents by 0 to {MostWidth}");
                 var separators = named.GetValueOrDefault("separators") as Items;

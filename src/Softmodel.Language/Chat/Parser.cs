@@ -130,9 +130,9 @@ sealed class Parser
                 return new Jump(line, word == "break");
             case "filter":
                 var filtered = Filters(Word("the name of a filter"));
-                return new FilterBlock(line, Ended(Body(word, "endfilter")), filtered);
+                return new FilterBlock(line, ExpectEnd(Body(word, "endfilter")), filtered);
             case "generation":
-                return new Group(line, Ended(Body(word, "endgeneration")));
+                return new Group(line, ExpectEnd(Body(word, "endgeneration")));
             case "with":
                 var values = new List<(string, Expression)>();
                 while (Here.Kind == LexemeKind.Name)
@@ -143,13 +143,13 @@ sealed class Parser
                     if (!Takes(","))
                         break;
                 }
-                return new With(line, values, Ended(Body(word, "endwith")));
+                return new With(line, values, ExpectEnd(Body(word, "endwith")));
             default:
                 throw new TemplateException(line, $"the block '{word}' is not known here; those known are if, for, set, macro, filter, with, raw, break, continue and generation");
         }
     }
 
-    List<Statement> Ended(List<Statement> body)
+    List<Statement> ExpectEnd(List<Statement> body)
     {
         at++;
         End();
@@ -163,7 +163,7 @@ sealed class Parser
             branches.Add((Tuple(), Body("if", "elif", "else", "endif")));
         while (Takes("elif"));
         List<Statement> otherwise = Takes("else") ? Body("if", "endif") : [];
-        return new(line, branches, Ended(otherwise));
+        return new(line, branches, ExpectEnd(otherwise));
     }
 
     For ForBlock(int line)
@@ -178,7 +178,7 @@ sealed class Parser
             throw Wrong("loops that call themselves (recursive) are not known here");
         var body = Body("for", "else", "endfor");
         List<Statement> otherwise = Takes("else") ? Body("for", "endfor") : [];
-        return new(line, targets, over, where, body, Ended(otherwise));
+        return new(line, targets, over, where, body, ExpectEnd(otherwise));
     }
 
     List<string> Targets()
@@ -206,7 +206,7 @@ sealed class Parser
         if (targets.Count > 1)
             throw Wrong($"'=' is missing before {Shown}");
         var filtered = Takes("|") ? Filters(Word("the name of a filter")) : e => e;
-        return new SetBlock(line, targets[0], attribute, Ended(Body("set", "endset")), filtered);
+        return new SetBlock(line, targets[0], attribute, ExpectEnd(Body("set", "endset")), filtered);
     }
 
     MacroOf Macro(int line)
@@ -220,7 +220,7 @@ sealed class Parser
             if (!Is(")"))
                 Expect(",");
         }
-        return new(line, name, parameters, Ended(Body("macro", "endmacro")));
+        return new(line, name, parameters, ExpectEnd(Body("macro", "endmacro")));
     }
 
     Func<Expression, Expression> Filters(string first)

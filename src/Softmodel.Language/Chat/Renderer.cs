@@ -268,7 +268,7 @@ sealed class Renderer(Budget budget)
         }
         return true;
 
-        long? Part(Expression? part) => part is null || Value(part, scope) is not { } value ? null : Values.Whole(value) ?? throw new TemplateException(0, $"{Values.Kind(value)} is no place in a list");
+        long? Part(Expression? part) => part is null || Value(part, scope) is not { } value ? null : Values.Integer(value) ?? throw new TemplateException(0, $"{Values.Kind(value)} is no place in a list");
     }
 
     (IReadOnlyList<object?> Positional, IReadOnlyDictionary<string, object?> Named) Given(Arguments arguments, Scope scope) =>

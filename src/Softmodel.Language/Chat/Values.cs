@@ -21,7 +21,7 @@ sealed class Items : List<object?>
     public Items(IEnumerable<object?> items) : base(items) { }
 }
 
-/// <summary>A dictionary, or a namespace, whose entries can be set. Its keys are texts, whole numbers and truth values.</summary>
+/// <summary>A dictionary, or a namespace, whose entries can be set. Its keys are texts, integers and truth values.</summary>
 sealed class Entries : OrderedDictionary<object, object?>
 {
     /// <summary>Makes an empty one.</summary>
@@ -56,7 +56,7 @@ static class Values
     {
         null => "none",
         bool => "a truth value",
-        long => "a whole number",
+        long => "an integer",
         double => "a number",
         string => "a text",
         Items => "a list",
@@ -78,7 +78,7 @@ static class Values
         _ => true,
     };
 
-    /// <summary>Whether values are equal; whole numbers, others and truth values are by their amounts.</summary>
+    /// <summary>Whether values are equal; integers, others and truth values are by their amounts.</summary>
     public static bool AreEqual(object? a, object? b, Budget budget)
     {
         budget.Step();
@@ -88,7 +88,7 @@ static class Values
             (Undefined, Undefined) => true,
             (Items x, Items y) => x.Count == y.Count && x.Zip(y).All(p => AreEqual(p.First, p.Second, budget)),
             (Entries x, Entries y) => x.Count == y.Count && x.All(e => y.TryGetValue(e.Key, out var value) && AreEqual(e.Value, value, budget)),
-            _ when Real(a) is { } x && Real(b) is { } y => a is double || b is double ? x == y : Whole(a) == Whole(b),
+            _ when Float(a) is { } x && Float(b) is { } y => a is double || b is double ? x == y : Integer(a) == Integer(b),
             _ => Equals(a, b),
         };
     }
@@ -109,15 +109,15 @@ static class Values
             }
             return x.Count.CompareTo(y.Count);
         }
-        return Real(a) is not { } left || Real(b) is not { } right ? null
-            : a is double || b is double ? left.CompareTo(right) : Whole(a)!.Value.CompareTo(Whole(b)!.Value);
+        return Float(a) is not { } left || Float(b) is not { } right ? null
+            : a is double || b is double ? left.CompareTo(right) : Integer(a)!.Value.CompareTo(Integer(b)!.Value);
     }
 
-    /// <summary>The whole number that a value is; null where it is none.</summary>
-    public static long? Whole(object? value) => value switch { long whole => whole, bool truth => truth ? 1 : 0, _ => null };
+    /// <summary>The integer that a value is; null where it is none.</summary>
+    public static long? Integer(object? value) => value switch { long whole => whole, bool truth => truth ? 1 : 0, _ => null };
 
     /// <summary>The number that a value is; null where it is none.</summary>
-    public static double? Real(object? value) => value is double real ? real : Whole(value);
+    public static double? Float(object? value) => value is double real ? real : Integer(value);
 
     /// <summary>A value as text.</summary>
     public static string Text(object? value, Budget budget) => value switch
@@ -273,7 +273,7 @@ static class Values
         json.Append('"');
     }
 
-    /// <summary>The power of whole numbers; null where it is no whole number of 64 bits.</summary>
+    /// <summary>The power of integers; null where it is no integer of 64 bits.</summary>
     public static long? Power(long value, long exponent)
     {
         if (exponent < 0 || (exponent > 63 && value is not (0 or 1 or -1)))

@@ -115,7 +115,7 @@ sealed class ConstrainedText(Constraint constraint, TokenTree tree, int most)
     }
 
     /// <summary>The tokens that must come next, whatever the model scores: as far as they stay the same whatever comes after them.</summary>
-    public int[] Forced()
+    public int[] FastForward()
     {
         lock (terms)
         {

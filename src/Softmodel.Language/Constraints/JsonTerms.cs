@@ -41,7 +41,7 @@ sealed class JsonTerms
     /// <summary>A text of any length.</summary>
     public Term Text => Quoted(terms.Repeat(Character, 0, Terms.Unbounded));
 
-    /// <summary>A whole number.</summary>
+    /// <summary>An integer.</summary>
     public Term Integer => terms.Either(terms.Literal("0"), terms.Then(terms.Optional(terms.Literal("-")), Range('1', '9'), rest));
 
     /// <summary>A number, of at most 15 digits and without an exponent.</summary>

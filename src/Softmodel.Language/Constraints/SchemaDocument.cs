@@ -286,7 +286,7 @@ sealed partial class SchemaDocument
             Value.TextsByName => (value.ValueKind is JsonValueKind.Object && value.EnumerateObject().All(p => IsTexts(p.Value)), "an object of lists of texts"),
             Value.List => (value.ValueKind is JsonValueKind.Array, "a list"),
             Value.Type => (value.ValueKind is JsonValueKind.String || (IsTexts(value) && value.GetArrayLength() > 0), "a text or a list of texts"),
-            Value.Count => (value.ValueKind is JsonValueKind.Number && value.TryGetDouble(out var count) && count >= 0 && Math.Floor(count) == count, "a whole number that is not negative"),
+            Value.Count => (value.ValueKind is JsonValueKind.Number && value.TryGetDouble(out var count) && count >= 0 && Math.Floor(count) == count, "an integer that is not negative"),
             Value.Number => (value.ValueKind is JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsFinite(number), "a number"),
             Value.Positive => (value.ValueKind is JsonValueKind.Number && value.TryGetDouble(out var positive) && positive > 0 && double.IsFinite(positive), "a number above 0"),
             Value.Schemas => (value.ValueKind is JsonValueKind.Array && value.GetArrayLength() > 0, "a list of schemas"),

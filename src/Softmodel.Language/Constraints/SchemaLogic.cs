@@ -227,7 +227,7 @@ sealed class SchemaLogic(Terms terms, JsonTerms json, SchemaDocument document)
             var divisor = multiple.GetDouble();
             bool Divides(double v) => v / divisor == Math.Floor(v / divisor);
             if (json.Multiples(divisor, false) is not { } multiples)
-                throw SchemaDocument.Wrong($"{schema.Path}/multipleOf", $"multiples of {multiple.GetRawText()} are not written: a whole number of few remainders can be followed (any up to 600), and one with a half, a quarter, an eighth or a sixteenth (of others validators judge by binary fractions, so that 0.07 is none of 0.01)");
+                throw SchemaDocument.Wrong($"{schema.Path}/multipleOf", $"multiples of {multiple.GetRawText()} are not written: an integer of few remainders can be followed (any up to 600), and one with a half, a quarter, an eighth or a sixteenth (of others validators judge by binary fractions, so that 0.07 is none of 0.01)");
             // One spelling is written; where all multiples are meant, each has every spelling.
             var meant = demand.IsHeld != demand.IsLoose ? multiples : json.Multiples(divisor, true);
             if (meant is not null)

@@ -471,7 +471,7 @@ sealed class Terms
         {
             queued.Remove(rule);
             foreach (var term in Within(Defined(rule)))
-                Forget(term);
+                ResetShortest(term);
             if (Shortest(Defined(rule)) is var length && length >= rule.Shortest)
                 continue;
             rule.Shortest = length;
@@ -482,11 +482,11 @@ sealed class Terms
             }
         }
         foreach (var term in rules.SelectMany(r => Within(Defined(r))).ToArray())
-            Forget(term);
+            ResetShortest(term);
     }
 
     // What is intersected or complemented holds no rules.
-    static void Forget(Term term)
+    static void ResetShortest(Term term)
     {
         if (term.Kind is not (TermKind.Rule or TermKind.Both or TermKind.Not))
             term.Shortest = Term.Unknown;

@@ -43,7 +43,7 @@ static class Decoders
                 var replace = Normalizers.Replace(PreTokenizers.Found(step), step.Needed("content"));
                 return names => [.. names.Select(n => replace(new(n, 0, false)).Text)];
             case "Strip":
-                var (content, first, last) = (step.Needed("content"), step.Whole("start") ?? 0, step.Whole("stop") ?? 0);
+                var (content, first, last) = (step.Needed("content"), step.Integer("start") ?? 0, step.Integer("stop") ?? 0);
                 return names => [.. names.Select(n => Stripped(n, content, first, last))];
             case var other: throw new FormatException($"it has the decoder '{other}', which is not read here");
         }

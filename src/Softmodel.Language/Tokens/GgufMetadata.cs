@@ -35,29 +35,29 @@ internal sealed class GgufMetadata(string path, IReadOnlyDictionary<string, obje
     /// <summary>Whether there is an entry.</summary>
     public bool Has(string key) => entries.ContainsKey(key);
 
-    /// <summary>A whole number.</summary>
+    /// <summary>An integer.</summary>
     /// <param name="key">Its name.</param>
     /// <param name="otherwise">What it is where the file does not say.</param>
     /// <exception cref="SoftmodelException">It is something else, or missing.</exception>
-    public long Whole(string key, long? otherwise = null) => entries.TryGetValue(key, out var value)
-        ? value is long whole ? whole : throw Wrong(key, "a whole number") : otherwise ?? throw Missing(key);
+    public long Integer(string key, long? otherwise = null) => entries.TryGetValue(key, out var value)
+        ? value is long whole ? whole : throw Wrong(key, "an integer") : otherwise ?? throw Missing(key);
 
     /// <summary>A number.</summary>
-    /// <inheritdoc cref="Whole"/>
-    public double Real(string key, double? otherwise = null) => entries.TryGetValue(key, out var value)
+    /// <inheritdoc cref="Integer"/>
+    public double Float(string key, double? otherwise = null) => entries.TryGetValue(key, out var value)
         ? value switch { long whole => whole, double real when double.IsFinite(real) => real, _ => throw Wrong(key, "a finite number") } : otherwise ?? throw Missing(key);
 
     /// <summary>A truth value.</summary>
-    /// <inheritdoc cref="Whole"/>
+    /// <inheritdoc cref="Integer"/>
     public bool Truth(string key, bool otherwise) => entries.TryGetValue(key, out var value) ? value is bool truth ? truth : throw Wrong(key, "a truth value") : otherwise;
 
     /// <summary>A text; null where the file does not say.</summary>
-    /// <inheritdoc cref="Whole" path="/exception"/>
+    /// <inheritdoc cref="Integer" path="/exception"/>
     public string? Text(string key) => entries.TryGetValue(key, out var value) ? value as string ?? throw Wrong(key, "a text") : null;
 
     /// <summary>A list; null where the file does not say.</summary>
     /// <typeparam name="T"><c>long</c>, <c>double</c>, <c>bool</c> or <c>string</c>.</typeparam>
-    /// <inheritdoc cref="Whole" path="/exception"/>
+    /// <inheritdoc cref="Integer" path="/exception"/>
     public T[]? List<T>(string key) => entries.TryGetValue(key, out var value) ? value as T[] ?? throw Wrong(key, $"a list of {typeof(T).Name}") : null;
 
     SoftmodelException Missing(string key) => new($"{path}: it does not say '{key}', which is needed");

@@ -19,8 +19,8 @@ static class JsonMembers
     /// <summary>A truth value.</summary>
     public static bool Truth(this JsonElement node, string name, bool otherwise = false) => node.Member(name) is { ValueKind: JsonValueKind.True or JsonValueKind.False } truth ? truth.GetBoolean() : otherwise;
 
-    /// <summary>A whole number; null where there is none.</summary>
-    public static int? Whole(this JsonElement node, string name) => node.Member(name) is { ValueKind: JsonValueKind.Number } number && number.TryGetInt32(out var whole) ? whole : null;
+    /// <summary>An integer; null where there is none.</summary>
+    public static int? Integer(this JsonElement node, string name) => node.Member(name) is { ValueKind: JsonValueKind.Number } number && number.TryGetInt32(out var whole) ? whole : null;
 
     /// <summary>The items of an array; none where there is none.</summary>
     public static IEnumerable<JsonElement> Items(this JsonElement node, string name) => node.Member(name) is { ValueKind: JsonValueKind.Array } array ? array.EnumerateArray() : [];

@@ -43,7 +43,7 @@ static class JsonTokenizer
         var kinds = new TokenKind[names.Length];
         foreach (var (token, one) in added)
             kinds[one] = token.Truth("special") ? TokenKind.Control : TokenKind.Defined;
-        var unknown = model.Text("unk_token") is { } name ? texts.GetValueOrDefault(name, -1) : model.Whole("unk_id") ?? -1;
+        var unknown = model.Text("unk_token") is { } name ? texts.GetValueOrDefault(name, -1) : model.Integer("unk_id") ?? -1;
         if (unknown >= 0 && unknown < kinds.Length && kinds[unknown] is TokenKind.Text)
             kinds[unknown] = TokenKind.Unknown;
         var fallsBack = model.Truth("byte_fallback");
@@ -187,7 +187,7 @@ static class JsonTokenizer
                     TakesWhole = model.Truth("ignore_merges"),
                 }).Encode;
             case "WordPiece":
-                return new WordPieces(vocabulary, model.Text("continuing_subword_prefix") ?? "##", model.Text("unk_token") ?? "[UNK]", model.Whole("max_input_chars_per_word") ?? 100).Encode;
+                return new WordPieces(vocabulary, model.Text("continuing_subword_prefix") ?? "##", model.Text("unk_token") ?? "[UNK]", model.Integer("max_input_chars_per_word") ?? 100).Encode;
             case "Unigram":
                 if (unknown >= model.Items("vocab").Count())
                     throw new FormatException($"its unk_id is {unknown}, and there are {model.Items("vocab").Count()} tokens");

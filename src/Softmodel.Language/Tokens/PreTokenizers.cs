@@ -24,7 +24,7 @@ static class PreTokenizers
             "ByteLevel" => ByteLevel(step.Truth("add_prefix_space", true), step.Truth("use_regex", true)),
             "CharDelimiterSplit" => [Splitting(OneOf(CharacterSet.Of(step.Needed("delimiter"))), SplitKeeps.Not)],
             "Digits" => [Splitting(numbers.Value, step.Truth("individual_digits") ? SplitKeeps.Apart : SplitKeeps.Together)],
-            "FixedLength" => [FixedLength(step.Whole("length") ?? 5)],
+            "FixedLength" => [FixedLength(step.Integer("length") ?? 5)],
             "Metaspace" => [Metaspace(step)],
             "Punctuation" => [Splitting(punctuation.Value, Keeps(step, "Isolated"))],
             "Split" => [Splitting(Found(step), Keeps(step, null), step.Truth("invert"))],

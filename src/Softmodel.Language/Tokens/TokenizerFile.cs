@@ -68,7 +68,7 @@ static class TokenizerFile
         });
 
         int? Token(string which) => !metadata.Has($"{Prefix}{which}_token_id") ? null
-            : metadata.Whole($"{Prefix}{which}_token_id") is var token && token >= 0 && token < names.Length ? (int)token
+            : metadata.Integer($"{Prefix}{which}_token_id") is var token && token >= 0 && token < names.Length ? (int)token
             : throw new SoftmodelException($"{path}: {Prefix}{which}_token_id is {token}, and there are {names.Length} tokens; fetch the file again");
     }
 

@@ -110,7 +110,7 @@ static partial class Npy
     {
         var reals = new double[tensor.Count];
         for (var i = 0; i < reals.Length; i++)
-            reals[i] = tensor.Real(i);
+            reals[i] = tensor.Float(i);
         return reals;
     }
 

@@ -8,8 +8,8 @@ namespace Softmodel.Compile;
 /// <param name="Name">What the model is called in messages.</param>
 /// <param name="Graph">The model in core operations.</param>
 /// <param name="Use">What is known of its use.</param>
-/// <param name="Fold">What computes constants.</param>
-sealed record Compilation(string Name, Graph Graph, UseCase Use, Folding Fold)
+/// <param name="Folding">Folds constants.</param>
+sealed record Compilation(string Name, Graph Graph, UseCase Use, ConstantFolding Folding)
 {
     /// <summary>What passes have found, in their order.</summary>
     public IReadOnlyList<Finding> Findings { get; init; } = [];

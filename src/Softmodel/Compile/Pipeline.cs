@@ -14,12 +14,12 @@ static class Pipeline
     [
         new("tap", Fidelity.Exact, "makes outputs of values inside the model",
             c => c.Use.Taps.Count > 0 ? c with { Graph = Taps.Apply(c.Graph, c.Use.Taps) } : null),
-        new("keep-past", Fidelity.Exact, "makes states of what an exported decoder is given of the past",
-            c => c.Use.KeepsPast ? c with { Graph = KeptPast.Apply(c.Graph, c.Fold, c.Name) } : null),
+        new("kv-cache", Fidelity.Exact, "makes the KV cache of an exported decoder a state",
+            c => c.Use.KvCache ? c with { Graph = KvCachePass.Apply(c.Graph, c.Folding, c.Name) } : null),
         new("simplify", Fidelity.Exact, "applies algebraic rules, and carries zeros around tensors through moves and out of contractions",
-            c => c with { Graph = Simplify.Apply(c.Graph, c.Fold) }),
+            c => c with { Graph = Simplify.Apply(c.Graph, c.Folding) }),
         new("integers-as-floats", Fidelity.Exact, "computes integers as floats where all that they come to fits a significand",
-            c => c with { Graph = IntegersAsFloats.Apply(c.Graph, c.Fold) }),
+            c => c with { Graph = IntegersAsFloats.Apply(c.Graph, c.Folding) }),
         new("quantize-int16", Fidelity.Measured, "rounds weights, and activations as they come, to 16-bit integers (dynamic quantisation)",
             c => c.Use.Quantize == Quantization.Int16 && QuantizeInt16.Apply(c.Graph, Evaluator.FoldKeepingStored, c.Use.MinSnrDb ?? UseCase.UsualMinSnrDb) is var (graph, found)
                 ? c with { Graph = graph, Findings = [.. c.Findings, .. found.Select(f => new Finding(f.Node, "a contraction of 16-bit integers", f.WeightsDb, !f.IsRefused))] } : null),
@@ -101,9 +101,9 @@ static class Pipeline
 
     /// <summary>A graph after all exact passes.</summary>
     /// <param name="graph">The graph; it is left as it is.</param>
-    /// <param name="fold">What computes constants.</param>
+    /// <param name="folding">Folds constants.</param>
     /// <param name="isChecked">Whether it is validated after every pass.</param>
-    public static Graph Exact(Graph graph, Folding fold, bool isChecked = false) => Run(new(graph.Name, graph, new() { IsChecked = isChecked }, fold)).Compilation.Graph;
+    public static Graph Exact(Graph graph, ConstantFolding folding, bool isChecked = false) => Run(new(graph.Name, graph, new() { IsChecked = isChecked }, folding)).Compilation.Graph;
 
     static void Validate(Pass pass, Graph graph)
     {

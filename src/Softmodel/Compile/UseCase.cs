@@ -64,10 +64,10 @@ public sealed record UseCase
     internal double LeastOutputSnrDb => MinOutputSnrDb ?? UsualMinOutputSnrDb;
 
     /// <summary>
-    /// Whether an exported decoder keeps what it has read: its inputs <c>past_key_values.*</c>, which it gives back as
-    /// <c>present.*</c> with more appended, become states, and it reads one text. <see cref="Language.LanguageModel"/> asks for it.
+    /// Whether the KV cache of an exported decoder is a state: its inputs <c>past_key_values.*</c>, which it gives back as
+    /// <c>present.*</c> with more appended, are none any more, and it reads one text. <see cref="Language.LanguageModel"/> asks for it.
     /// </summary>
-    public bool KeepsPast { get; init; }
+    public bool KvCache { get; init; }
 
     /// <summary>
     /// Values inside the model that are outputs, too, by where they come from: <c>residual.14</c> is the residual stream after layer
@@ -135,7 +135,7 @@ public sealed record UseCase
         .Concat(Values.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => $"{s.Key}<-{string.Join(",", s.Value.Select(v => v.ToString("R", CultureInfo.InvariantCulture)))}"))
         .Concat(Quantize is not null and not Quantization.None ? [$"quantize {Quantize} {(MinSnrDb ?? UsualMinSnrDb).ToString("R", CultureInfo.InvariantCulture)}"] : [])
         .Concat(MeasureOn.Count > 0 ? [$"outputs {LeastOutputSnrDb.ToString("R", CultureInfo.InvariantCulture)}"] : [])
-        .Concat(KeepsPast ? ["past"] : [])
+        .Concat(KvCache ? ["kv-cache"] : [])
         .Concat(Taps.Select(t => $"tap {t}"))
         .Append($"passes {string.Join(",", Pipeline.Chosen(this).Select(p => p.Name))}"));
 
@@ -151,7 +151,7 @@ public sealed record UseCase
         MinSnrDb = MinSnrDb ?? below.MinSnrDb,
         MeasureOn = [.. below.MeasureOn.Union(MeasureOn)],
         MinOutputSnrDb = MinOutputSnrDb ?? below.MinOutputSnrDb,
-        KeepsPast = KeepsPast || below.KeepsPast,
+        KvCache = KvCache || below.KvCache,
         Taps = [.. below.Taps.Union(Taps)],
         Without = [.. below.Without.Union(Without)],
         StopAfter = StopAfter ?? below.StopAfter,

@@ -47,7 +47,7 @@ sealed partial class PanelCode
         if (!load.Axes.Contains(column))
         {
             return index.Terms.Count == 0 && load.Buffer.Constant is { } known && index.Offset.Value is { } at
-                ? new Expr.Number(known.Type, known.Real(at), known.Whole(at))
+                ? new Expr.Number(known.Type, known.Float(at), known.Integer(at))
                 : new Expr.Load(load.Buffer, index);
         }
         var own = product.Own(load);

@@ -293,7 +293,7 @@ sealed class ProgramCode
         var arguments = graph.Arguments.ToArray();
         for (var i = 0; i < program.Inputs.Length; i++)
             code.Append($"        f->{program.Inputs[i].Name} = ({KernelWriter.InMemory(program.Inputs[i].Type)}*)Input({i});\n");
-        foreach (var (i, axis, symbol, rest) in Graph.SizesToldBy(arguments))
+        foreach (var (i, axis, symbol, rest) in Graph.SizeBindings(arguments))
         {
             var size = rest.Value == 0 ? $"InputSize({i}, {axis})" : $"Check.Left(InputSize({i}, {axis}), checked({Size(rest)}), {KernelWriter.Literal(arguments[i].Name)}, \"{arguments[i].Shape[axis]}\")";
             code.Append($"        f->{SizeName(symbol)} = {Demanded(graph, symbol, size, arguments[i].Name)};\n");

@@ -15,7 +15,7 @@ readonly record struct Agreement(double SnrDb, double MaxAbs, string? Fault = nu
     /// <summary>Compares each output with its counterpart.</summary>
     public static Agreement Of(IReadOnlyList<Tensor> ours, IReadOnlyList<Tensor> oracle) => Of(ours, oracle, true);
 
-    /// <summary>Compares each output with its counterpart, real numbers of however many bits.</summary>
+    /// <summary>Compares each output with its counterpart, floats of however many bits.</summary>
     public static Agreement OfNumbers(IReadOnlyList<Tensor> ours, IReadOnlyList<Tensor> oracle) => Of(ours, oracle, false);
 
     static Agreement Of(IReadOnlyList<Tensor> ours, IReadOnlyList<Tensor> oracle, bool sameTypes)
@@ -36,7 +36,7 @@ readonly record struct Agreement(double SnrDb, double MaxAbs, string? Fault = nu
         var (signal, error, largest) = (0.0, 0.0, 0.0);
         for (var i = 0L; i < its.Count; i++)
         {
-            var (a, b) = (our.Real(i), its.Real(i));
+            var (a, b) = (our.Float(i), its.Float(i));
             if (a.Equals(b))
             {
                 signal += double.IsFinite(b) ? b * b : 0;

@@ -163,13 +163,13 @@ static class Arithmetic<T> where T : unmanaged, INumber<T>
     }
 
     /// <summary>More, or where negative fewer, elements on either side of the axes from the third on; zeros.</summary>
-    static Tensor Surrounded(Tensor x, IEnumerable<int> low, IEnumerable<int> high) => Moves.Apply(
+    static Tensor Padded(Tensor x, IEnumerable<int> low, IEnumerable<int> high) => Moves.Apply(
         new Op.Pad(Padding.Constant, [0, 0, .. low.Select(p => (Dim)p)], [0, 0, .. high.Select(p => (Dim)p)]), [x, Tensor.Scalar(x.Type, 0)], "");
 
     static Tensor Convolve(Op.Convolve op, Tensor x, Tensor w)
     {
         var dims = Inference.Types(op, [x.TensorType, w.TensorType])[0].Shape.Known!;
-        x = Surrounded(x, op.Low, op.High);
+        x = Padded(x, op.Low, op.High);
         var (xs, ws) = (Moves.Strides(x.Dims), Moves.Strides(w.Dims));
         var (kernel, perGroup) = (w.Dims[2..].ToArray(), dims[1] / op.Groups);
         return Elements.Write(x.Type, dims, SumsOfProducts(
@@ -198,7 +198,7 @@ static class Arithmetic<T> where T : unmanaged, INumber<T>
         }
         var whole = Elements.Write(x.Type, dims, result);
         // Where there is no place at all, the result is as long as the formula says, and zero.
-        return Surrounded(whole, op.Low.Select(p => -p), op.High.Select((p, i) => op.Extra[i] - p - (places[i] == 0 ? op.Strides[i] : 0)));
+        return Padded(whole, op.Low.Select(p => -p), op.High.Select((p, i) => op.Extra[i] - p - (places[i] == 0 ? op.Strides[i] : 0)));
     }
 
     static Tensor Accumulate(Op.Accumulate op, Tensor x)

@@ -3,10 +3,10 @@ using Softmodel.Runtime;
 
 namespace Softmodel.Evaluate;
 
-/// <summary>A graph in which every real number has 64 bits: what its model means, nearer than any program computes it.</summary>
+/// <summary>A graph in which every float has 64 bits: what its model means, nearer than any program computes it.</summary>
 internal static class DoublePrecision
 {
-    /// <summary>The same graph in 64 bits; whole numbers and truth values stay as they are.</summary>
+    /// <summary>The same graph in 64 bits; integers and truth values stay as they are.</summary>
     public static Graph Of(Graph graph)
     {
         graph = BlockFormat.Decoded(graph);
@@ -52,7 +52,7 @@ internal static class DoublePrecision
         _ => op,
     };
 
-    /// <summary>A tensor in 64 bits where its elements are real numbers.</summary>
+    /// <summary>A tensor in 64 bits where its elements are floats.</summary>
     public static Tensor Of(Tensor tensor) => tensor.Type.IsFloat() ? Elements.Cast(tensor, ElementType.Float64) : tensor;
 
     /// <summary>About how many products a run takes in its sums of products, each iteration of a loop counted once; null where sizes are found while it runs.</summary>
@@ -61,7 +61,7 @@ internal static class DoublePrecision
     public static double? Products(Graph graph, IReadOnlyList<Tensor> inputs)
     {
         var sizes = new Dictionary<string, long>(StringComparer.Ordinal);
-        foreach (var (i, axis, symbol, rest) in Graph.SizesToldBy(graph.Inputs))
+        foreach (var (i, axis, symbol, rest) in Graph.SizeBindings(graph.Inputs))
             sizes[symbol] = inputs[i].Dims[axis] - rest.Evaluate(s => sizes.GetValueOrDefault(s));
         var sum = 0.0;
         foreach (var node in graph.AllNodes().Where(n => n.Op is Op.Contract or Op.Convolve or Op.ConvolveTransposed))

@@ -5,19 +5,19 @@ using Softmodel.Runtime;
 namespace Softmodel.Evaluate;
 
 /// <summary>
-/// The reference evaluator: computes a graph one operation after the other, plainly, with sums and functions of real
-/// numbers in double precision. It folds constants, and it is what compiled code is compared with.
+/// The reference evaluator: computes a graph one operation after the other, plainly, with sums and functions of
+/// floats in double precision. It folds constants, and it is what compiled code is compared with.
 /// </summary>
 public static class Evaluator
 {
     /// <summary>The outputs of a graph.</summary>
     /// <param name="graph">The graph; its symbols take their values from the shapes of the inputs.</param>
     /// <param name="inputs">One tensor for each of the graph's inputs, in that order.</param>
-    /// <param name="seed">What random numbers are drawn from.</param>
+    /// <param name="seed">The seed of random numbers.</param>
     /// <param name="cancellationToken">Stops before the next operation.</param>
     /// <returns>One tensor for each output.</returns>
     /// <exception cref="SoftmodelException">
-    /// An input does not have the type that the graph asks for, an index lies outside of what it indexes, a whole number
+    /// An input does not have the type that the graph asks for, an index lies outside of what it indexes, an integer
     /// is divided by 0, sizes do not fit one another, or there is no rule for a program that the graph calls.
     /// </exception>
     public static Tensor[] Run(Graph graph, IReadOnlyList<Tensor> inputs, ulong seed = 0, CancellationToken cancellationToken = default)
@@ -25,7 +25,7 @@ public static class Evaluator
         if (inputs.Count != graph.Inputs.Count)
             throw new SoftmodelException($"{inputs.Count} tensors were given; graph {graph.Name} has {graph.Inputs.Count} inputs");
         var sizes = new Dictionary<string, long>(StringComparer.Ordinal);
-        foreach (var (i, axis, symbol, rest) in Graph.SizesToldBy(graph.Inputs))
+        foreach (var (i, axis, symbol, rest) in Graph.SizeBindings(graph.Inputs))
         {
             if (axis < inputs[i].Rank)
                 sizes.TryAdd(symbol, Math.Max(0, inputs[i].Dims[axis] - rest.Evaluate(s => sizes.GetValueOrDefault(s))));
@@ -48,7 +48,7 @@ public static class Evaluator
     const long MostElements = 4 << 20, MostProducts = 1 << 28;
 
     /// <summary>
-    /// Computes an operation on constants at build time; a <see cref="Folding"/>. It gives null for what is not to be done
+    /// Computes an operation on constants at build time; a <see cref="ConstantFolding"/>. It gives null for what is not to be done
     /// then: random numbers, control flow and programs, sizes that are not known yet, results of more than 4 Mi elements that
     /// are larger than the operands, hundreds of millions of products, and what fails, so that it fails when it is run.
     /// </summary>
@@ -69,7 +69,7 @@ public static class Evaluator
         }
     }
 
-    /// <summary><see cref="Fold"/>, but constants of 16-bit floats that are widened stay as they are, and many whole numbers: small in the file.</summary>
+    /// <summary><see cref="Fold"/>, but constants of 16-bit floats that are widened stay as they are, and many integers: small in the file.</summary>
     public static Tensor[]? FoldKeepingNarrow(Op op, IReadOnlyList<Tensor> operands) => op switch
     {
         Op.Cast { To: ElementType.Float32 } when operands[0] is { Count: > 1, Type: ElementType.Float16 or ElementType.BFloat16 } => null,
@@ -146,10 +146,10 @@ sealed class Evaluation(ulong seed, Dictionary<string, long> sizes, Cancellation
         {
             case Op.Bind bind:
                 for (var i = 0; i < bind.Symbols.Count; i++)
-                    sizes[bind.Symbols[i]] = x[0].Whole(i) is >= 0 and var size ? size : throw new SoftmodelException($"{node.Source}: a size is {x[0].Whole(i)}; sizes are not negative");
+                    sizes[bind.Symbols[i]] = x[0].Integer(i) is >= 0 and var size ? size : throw new SoftmodelException($"{node.Source}: a size is {x[0].Integer(i)}; sizes are not negative");
                 return [];
             case Op.If branch:
-                return x[0].Whole(0) != 0
+                return x[0].Integer(0) != 0
                     ? Body(branch.Then, x[1..(1 + branch.Then.Inputs.Count)])
                     : Body(branch.Else, x[(1 + branch.Then.Inputs.Count)..]);
             case Op.Loop loop:
@@ -180,11 +180,11 @@ sealed class Evaluation(ulong seed, Dictionary<string, long> sizes, Cancellation
         var carried = x[2..(2 + loop.Carried)];
         var rest = x[(2 + loop.Carried)..];
         var stacks = loop.Body.Outputs.Skip(1 + loop.Carried).Select(_ => new List<Tensor>()).ToArray();
-        var (most, goOn, ran) = (x[0].Whole(0), x[1].Whole(0) != 0, 0L);
+        var (most, goOn, ran) = (x[0].Integer(0), x[1].Integer(0) != 0, 0L);
         for (; goOn && ran < most; ran++)
         {
             var results = Body(loop.Body, [Tensor.Scalar(ran).Reshape(loop.Body.Inputs[0].Shape.Known!), .. carried, .. rest]);
-            goOn = results[0].Whole(0) != 0;
+            goOn = results[0].Integer(0) != 0;
             carried = results[1..(1 + loop.Carried)];
             for (var i = 0; i < stacks.Length; i++)
                 stacks[i].Add(results[1 + loop.Carried + i]);

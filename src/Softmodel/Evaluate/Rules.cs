@@ -7,7 +7,7 @@ namespace Softmodel.Evaluate;
 static class Rules
 {
     /// <summary>The results of an operation.</summary>
-    /// <exception cref="SoftmodelException">An index lies outside, a whole number is divided by 0, or it has no rule.</exception>
+    /// <exception cref="SoftmodelException">An index lies outside, an integer is divided by 0, or it has no rule.</exception>
     public static Tensor[] Apply(Op op, IReadOnlyList<Tensor> x, ulong seed, string source) => op switch
     {
         Op.Constant or Op.Parameter => [op.Stored!],
@@ -61,12 +61,12 @@ static class Rules
             var values = x.Select(Elements.Read<double>).ToArray();
             var result = new double[count];
             for (var i = 0; i < count; i++)
-                result[i] = function.Real(values[0][at[0][i]], x.Count > 1 ? values[1][at[1][i]] : 0, x.Count > 2 ? values[2][at[2][i]] : 0);
+                result[i] = function.Float(values[0][at[0][i]], x.Count > 1 ? values[1][at[1][i]] : 0, x.Count > 2 ? values[2][at[2][i]] : 0);
             return Tensor.Of(type.Element, dims, result);
         }
         else
         {
-            var whole = x[0].Type == ElementType.UInt64 && unsigned.TryGetValue(function, out var u) ? (a, b, _) => (long)u((ulong)a, (ulong)b) : function.Whole!;
+            var whole = x[0].Type == ElementType.UInt64 && unsigned.TryGetValue(function, out var u) ? (a, b, _) => (long)u((ulong)a, (ulong)b) : function.Integer!;
             var values = x.Select(Elements.Read<long>).ToArray();
             var result = new long[count];
             for (var i = 0; i < count; i++)

@@ -140,7 +140,7 @@ public sealed record BlockFormat
         Part(tensor, builder, name, tensor.Part(ElementType.Float16, offset, [.. Enumerable.Repeat(1L, axes)])).Cast(ElementType.Float32);
 
     /// <summary>
-    /// Whole numbers of four bits: 16 bytes hold the first half of a block in their lower halves and the other half in their
+    /// Integers of four bits: 16 bytes hold the first half of a block in their lower halves and the other half in their
     /// upper ones: [rows, blocks, 2, 16]. A fifth bit of each may lie in 32 bits of their own: [rows, blocks, 2, 2, 8].
     /// </summary>
     static Term Nibbles(Weight tensor, GraphBuilder builder, int offset, int? fifth = null)
@@ -165,7 +165,7 @@ public sealed record BlockFormat
     /// <param name="bytes">The bytes.</param>
     /// <param name="shifts">The places.</param>
     /// <param name="mask">Which bits, counted from there.</param>
-    /// <param name="sizes">The sizes of the axes along which the places lie; bytes are stretched along them.</param>
+    /// <param name="sizes">The sizes of the axes along which the places lie; bytes are broadcast along them.</param>
     internal static Term Bits(Term bytes, byte[] shifts, byte mask, params ReadOnlySpan<long> sizes) =>
         bytes.Map(Functions.ShiftRight, bytes.Constant(Tensor.Of(shifts.AsSpan(), sizes))).Map(Functions.BitAnd, bytes.Scalar(mask));
 

@@ -13,7 +13,7 @@ sealed record Condition(Demand Demand, EquatableArray<Dim> Sizes, string Text)
     {
         Demand.AtLeast => (Sizes[0] - Sizes[1]).IsNeverNegative,
         Demand.Equal => Sizes[0].Equals(Sizes[1]),
-        Demand.Stretches => Sizes[0].Value == 1 || Sizes[0].Equals(Sizes[1]),
+        Demand.BroadcastsTo => Sizes[0].Value == 1 || Sizes[0].Equals(Sizes[1]),
         Demand.Fits => Sizes[0].Value == 1 || Sizes[1].Value == 1 || Sizes[0].Equals(Sizes[1]),
         Demand.Within => IsWithin(Sizes[0], Sizes[0] + (Sizes[1] - 1) * Sizes[2], Sizes[2].Value > 0),
         Demand.Several => (Sizes[0] - Sizes[1] - 1).IsNeverNegative,

@@ -4,7 +4,7 @@ using System.Text;
 namespace Softmodel.Graphs;
 
 /// <summary>
-/// A size that may depend on sizes known only at run time: a polynomial with whole coefficients over symbols,
+/// A size that may depend on sizes known only at run time: a polynomial with integer coefficients over symbols,
 /// quotients, maxima and broadcasts. Two sizes that are written differently but are equal as polynomials are equal.
 /// Symbols stand for numbers that are not negative.
 /// </summary>
@@ -76,9 +76,9 @@ public sealed class Dim : IEquatable<Dim>
     /// <summary>The symbol's name where the size is nothing but one symbol, else null.</summary>
     public string? SymbolName => terms is [{ Coefficient: 1, Atoms: [{ Kind: SymbolKind } only] }] ? only.Text : null;
 
-    /// <summary>The one symbol of this size that is not known yet, where it is this size less something that is: as <c>n</c> in <c>past + n</c>.</summary>
+    /// <summary>The one symbol of this size that is not known yet, where the size can be solved for it: <c>n</c> in <c>past + n</c>.</summary>
     /// <returns>The symbol, and what it is less than the size; null where it is not so.</returns>
-    public (string Symbol, Dim Less)? Tells(Func<string, bool> isKnown) =>
+    public (string Symbol, Dim Less)? Solve(Func<string, bool> isKnown) =>
         Symbols.Where(s => !isKnown(s)).ToArray() is [var symbol] && this - Symbol(symbol) is var less && !less.Symbols.Contains(symbol) ? (symbol, less) : null;
 
     /// <summary>Sum. Overflow of 64 bits throws <see cref="OverflowException"/>, as in all operators here.</summary>
@@ -172,7 +172,7 @@ public sealed class Dim : IEquatable<Dim>
     /// Whether an operand's axis is as long as that of the result which it is broadcast to, wherever that can be done at all: a
     /// size and the least of it and a number above 1 are 1 together, so that broadcasting one to the other stretches nothing.
     /// </summary>
-    public static bool IsNeverStretched(Dim operand, Dim result)
+    public static bool IsNeverBroadcast(Dim operand, Dim result)
     {
         return operand.Equals(result) || Broadcasts(result).All(part => part.Equals(operand) || IsLeast(part, operand) || IsLeast(operand, part));
 

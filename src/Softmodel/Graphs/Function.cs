@@ -8,16 +8,16 @@ namespace Softmodel.Graphs;
 /// </summary>
 /// <param name="Name">The name in the text form of graphs.</param>
 /// <param name="Arity">How many operands it has.</param>
-/// <param name="Real">Its value on real operands; absent ones are 0.</param>
-/// <param name="Whole">Its value on whole operands, or null where it has none.</param>
+/// <param name="Float">Its value on floats; absent ones are 0.</param>
+/// <param name="Integer">Its value on integers, or null where it has none.</param>
 /// <param name="Result">What the type of the result is.</param>
 /// <param name="Cost">About how many instructions a vector of it takes.</param>
 /// <param name="Onnx">The ONNX operator that is exactly this.</param>
-/// <param name="DividesWhole">Whether it has no value where the last of whole operands is 0.</param>
+/// <param name="DividesIntegers">Whether it has no value where the last of integers is 0.</param>
 public sealed record Function(
     string Name, int Arity,
-    Func<double, double, double, double> Real, Func<long, long, long, long>? Whole,
-    FunctionResult Result = FunctionResult.Operand, int Cost = 1, string? Onnx = null, bool DividesWhole = false)
+    Func<double, double, double, double> Float, Func<long, long, long, long>? Integer,
+    FunctionResult Result = FunctionResult.Operand, int Cost = 1, string? Onnx = null, bool DividesIntegers = false)
 {
     /// <summary>The name.</summary>
     public override string ToString() => Name;
@@ -39,9 +39,9 @@ public sealed record Function(
             ? operands[0] == ElementType.Bool && operands[1] == last
             : operands.IndexOfAnyExcept(last) < 0;
         var ofBool = Result is FunctionResult.Logical or FunctionResult.Selected || Name is "equal";
-        var ofWhole = Result == FunctionResult.Selected || (Whole is not null && Result != FunctionResult.Logical);
-        var ofReal = Result != FunctionResult.Logical && Result != FunctionResult.Bits;
-        var fits = last == ElementType.Bool ? ofBool : last.IsFloat() ? ofReal : last.IsInteger() && ofWhole;
+        var ofIntegers = Result == FunctionResult.Selected || (Integer is not null && Result != FunctionResult.Logical);
+        var ofFloats = Result != FunctionResult.Logical && Result != FunctionResult.Bits;
+        var fits = last == ElementType.Bool ? ofBool : last.IsFloat() ? ofFloats : last.IsInteger() && ofIntegers;
         if (!agree || !fits)
             throw new SoftmodelException($"{Name} does not take operands of type {string.Join(", ", operands.ToArray())}");
         return Result is FunctionResult.Truth ? ElementType.Bool : last;
@@ -53,7 +53,7 @@ public enum FunctionResult
 {
     /// <summary>Operands and result are numbers of one type.</summary>
     Operand,
-    /// <summary>Operands and result are whole numbers of one type.</summary>
+    /// <summary>Operands and result are integers of one type.</summary>
     Bits,
     /// <summary>The operands are of one type, the result is a truth value.</summary>
     Truth,
@@ -73,10 +73,10 @@ static class Functions
         Plus = Binary("add", (x, y) => x + y, (x, y) => x + y, onnx: "Add"),
         Subtract = Binary("subtract", (x, y) => x - y, (x, y) => x - y, onnx: "Sub"),
         Multiply = Binary("multiply", (x, y) => x * y, (x, y) => x * y, onnx: "Mul"),
-        Divide = Binary("divide", (x, y) => x / y, (x, y) => y == -1 ? -x : x / Check.NotZero(y), cost: 8, dividesWhole: true, onnx: "Div"),
-        Modulo = Binary("modulo", (x, y) => x - Math.Floor(x / y) * y, (x, y) => y == -1 ? 0 : (x % Check.NotZero(y) + y) % y, cost: 12, dividesWhole: true),
-        Remainder = Binary("remainder", (x, y) => x % y, (x, y) => y == -1 ? 0 : x % Check.NotZero(y), cost: 12, dividesWhole: true),
-        Power = Binary("power", Math.Pow, WholePower, cost: 40, onnx: "Pow"),
+        Divide = Binary("divide", (x, y) => x / y, (x, y) => y == -1 ? -x : x / Check.NotZero(y), cost: 8, dividesIntegers: true, onnx: "Div"),
+        Modulo = Binary("modulo", (x, y) => x - Math.Floor(x / y) * y, (x, y) => y == -1 ? 0 : (x % Check.NotZero(y) + y) % y, cost: 12, dividesIntegers: true),
+        Remainder = Binary("remainder", (x, y) => x % y, (x, y) => y == -1 ? 0 : x % Check.NotZero(y), cost: 12, dividesIntegers: true),
+        Power = Binary("power", Math.Pow, IntegerPower, cost: 40, onnx: "Pow"),
         Minimum = Binary("minimum", Math.Min, Math.Min, onnx: "Min"),
         Maximum = Binary("maximum", Math.Max, Math.Max, onnx: "Max"),
         Abs = Unary("abs", Math.Abs, x => x < 0 ? -x : x, onnx: "Abs"),
@@ -111,12 +111,12 @@ static class Functions
         And = Binary("and", (x, y) => x != 0 && y != 0 ? 1 : 0, (x, y) => x & y, result: FunctionResult.Logical, onnx: "And"),
         Or = Binary("or", (x, y) => x != 0 || y != 0 ? 1 : 0, (x, y) => x | y, result: FunctionResult.Logical, onnx: "Or"),
         Xor = Binary("xor", (x, y) => x != 0 != (y != 0) ? 1 : 0, (x, y) => x ^ y, result: FunctionResult.Logical, onnx: "Xor"),
-        BitNot = Unary("bit_not", NoReal, x => ~x, result: FunctionResult.Bits, onnx: "BitwiseNot"),
-        BitAnd = Binary("bit_and", NoReal, (x, y) => x & y, result: FunctionResult.Bits, onnx: "BitwiseAnd"),
-        BitOr = Binary("bit_or", NoReal, (x, y) => x | y, result: FunctionResult.Bits, onnx: "BitwiseOr"),
-        BitXor = Binary("bit_xor", NoReal, (x, y) => x ^ y, result: FunctionResult.Bits, onnx: "BitwiseXor"),
-        ShiftLeft = Binary("shift_left", NoReal, (x, y) => y is < 0 or > 63 ? 0 : x << (int)y, result: FunctionResult.Bits),
-        ShiftRight = Binary("shift_right", NoReal, (x, y) => y is < 0 or > 63 ? 0 : (long)((ulong)x >> (int)y), result: FunctionResult.Bits),
+        BitNot = Unary("bit_not", NoFloat, x => ~x, result: FunctionResult.Bits, onnx: "BitwiseNot"),
+        BitAnd = Binary("bit_and", NoFloat, (x, y) => x & y, result: FunctionResult.Bits, onnx: "BitwiseAnd"),
+        BitOr = Binary("bit_or", NoFloat, (x, y) => x | y, result: FunctionResult.Bits, onnx: "BitwiseOr"),
+        BitXor = Binary("bit_xor", NoFloat, (x, y) => x ^ y, result: FunctionResult.Bits, onnx: "BitwiseXor"),
+        ShiftLeft = Binary("shift_left", NoFloat, (x, y) => y is < 0 or > 63 ? 0 : x << (int)y, result: FunctionResult.Bits),
+        ShiftRight = Binary("shift_right", NoFloat, (x, y) => y is < 0 or > 63 ? 0 : (long)((ulong)x >> (int)y), result: FunctionResult.Bits),
         Select = Add(new("select", 3, (c, x, y) => c != 0 ? x : y, (c, x, y) => c != 0 ? x : y, Result: FunctionResult.Selected, Onnx: "Where"));
 
     /// <summary>Every row.</summary>
@@ -127,11 +127,11 @@ static class Functions
     public static Function Named(string name) =>
         byName.TryGetValue(name, out var function) ? function : throw new FormatException($"there is no function '{name}'");
 
-    static Function Unary(string name, Func<double, double> real, Func<long, long>? whole, FunctionResult result = FunctionResult.Operand, int cost = 1, string? onnx = null) =>
-        Add(new(name, 1, (x, _, _) => real(x), whole is null ? null : (x, _, _) => whole(x), result, cost, onnx));
+    static Function Unary(string name, Func<double, double> onFloats, Func<long, long>? onIntegers, FunctionResult result = FunctionResult.Operand, int cost = 1, string? onnx = null) =>
+        Add(new(name, 1, (x, _, _) => onFloats(x), onIntegers is null ? null : (x, _, _) => onIntegers(x), result, cost, onnx));
 
-    static Function Binary(string name, Func<double, double, double> real, Func<long, long, long>? whole, FunctionResult result = FunctionResult.Operand, int cost = 1, string? onnx = null, bool dividesWhole = false) =>
-        Add(new(name, 2, (x, y, _) => real(x, y), whole is null ? null : (x, y, _) => whole(x, y), result, cost, onnx, dividesWhole));
+    static Function Binary(string name, Func<double, double, double> onFloats, Func<long, long, long>? onIntegers, FunctionResult result = FunctionResult.Operand, int cost = 1, string? onnx = null, bool dividesIntegers = false) =>
+        Add(new(name, 2, (x, y, _) => onFloats(x, y), onIntegers is null ? null : (x, y, _) => onIntegers(x, y), result, cost, onnx, dividesIntegers));
 
     static Function Add(Function function)
     {
@@ -139,12 +139,12 @@ static class Functions
         return function;
     }
 
-    static double NoReal(double x) => throw new InvalidOperationException("whole numbers only");
+    static double NoFloat(double x) => throw new InvalidOperationException("integers only");
 
-    static double NoReal(double x, double y) => throw new InvalidOperationException("whole numbers only");
+    static double NoFloat(double x, double y) => throw new InvalidOperationException("integers only");
 
-    static long WholePower(long x, long y) =>
-        y < 0 ? x == 1 ? 1 : x == -1 ? (y % 2 == 0 ? 1 : -1) : 0 : y == 0 ? 1 : (y % 2 == 0 ? 1 : x) * WholePower(unchecked(x * x), y / 2);
+    static long IntegerPower(long x, long y) =>
+        y < 0 ? x == 1 ? 1 : x == -1 ? (y % 2 == 0 ? 1 : -1) : 0 : y == 0 ? 1 : (y % 2 == 0 ? 1 : x) * IntegerPower(unchecked(x * x), y / 2);
 
     static double Log1P(double x) => Math.Abs(x) < 1e-5 ? x - x * x / 2 : Math.Log(1 + x);
 

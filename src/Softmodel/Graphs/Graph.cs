@@ -109,11 +109,9 @@ public sealed record Graph(string Name, EquatableArray<Value> Inputs, EquatableA
     /// <summary>The outputs that a caller gets, with their names: those that are no states.</summary>
     public IEnumerable<(string Name, Value Value)> Results => OutputNames.Zip(Outputs).Where((_, i) => States.All(s => s.Output != i));
 
-    /// <summary>
-    /// Which axes of values tell which symbols: the symbol is the size of the axis less what symbols before it tell.
-    /// </summary>
+    /// <summary>The symbolic sizes that values bind: a symbol is the size of the axis less <c>Less</c>, which earlier symbols determine.</summary>
     /// <param name="values">The values, whose sizes are known.</param>
-    public static IEnumerable<(int Value, int Axis, string Symbol, Dim Less)> SizesToldBy(IReadOnlyList<Value> values)
+    public static IEnumerable<(int Value, int Axis, string Symbol, Dim Less)> SizeBindings(IReadOnlyList<Value> values)
     {
         var known = new HashSet<string>(StringComparer.Ordinal);
         for (var (round, before) = (0, -1); round < 2 || before < known.Count; round++)
@@ -124,7 +122,7 @@ public sealed record Graph(string Name, EquatableArray<Value> Inputs, EquatableA
                 for (var axis = 0; axis < values[i].Rank; axis++)
                 {
                     // What a symbol says of itself is taken before what follows from others.
-                    if ((round > 0 || values[i].Shape[axis].SymbolName is not null) && values[i].Shape[axis].Tells(known.Contains) is var (symbol, less) && known.Add(symbol))
+                    if ((round > 0 || values[i].Shape[axis].SymbolName is not null) && values[i].Shape[axis].Solve(known.Contains) is var (symbol, less) && known.Add(symbol))
                         yield return (i, axis, symbol, less);
                 }
             }

@@ -2,19 +2,19 @@ using Softmodel.Runtime;
 
 namespace Softmodel.Graphs;
 
-/// <summary>Computes an operation on constants; null where it is not to be done at build time.</summary>
+/// <summary>Constant folding: the results of an operation on constants; null where it is left to run time.</summary>
 /// <param name="op">The operation.</param>
 /// <param name="operands">Its operands.</param>
-public delegate Tensor[]? Folding(Op op, IReadOnlyList<Tensor> operands);
+public delegate Tensor[]? ConstantFolding(Op op, IReadOnlyList<Tensor> operands);
 
 /// <summary>
 /// Grows a graph node by node. The same operation on the same operands is added once; what is known at build time,
-/// numbers and sizes alike, is computed at once.
+/// numbers as well as sizes, is folded at once.
 /// </summary>
 public sealed class GraphBuilder
 {
     readonly string name;
-    readonly Folding fold;
+    readonly ConstantFolding folding;
     readonly GraphBuilder? outer;
     readonly List<Value> inputs = [];
     readonly List<Node> nodes = [];
@@ -38,12 +38,12 @@ public sealed class GraphBuilder
 
     /// <summary>Begins an empty graph.</summary>
     /// <param name="name">Its name.</param>
-    /// <param name="fold">What computes constants.</param>
+    /// <param name="folding">Folds constants.</param>
     /// <param name="outer">The graph in which this one is a body; its values can be captured.</param>
-    public GraphBuilder(string name, Folding fold, GraphBuilder? outer = null)
+    public GraphBuilder(string name, ConstantFolding folding, GraphBuilder? outer = null)
     {
         this.name = name;
-        this.fold = fold;
+        this.folding = folding;
         this.outer = outer;
         names = outer?.names ?? new();
     }
@@ -52,7 +52,7 @@ public sealed class GraphBuilder
     public GraphBuilder? Outer => outer;
 
     /// <summary>Begins the body of a loop or a branch in this graph.</summary>
-    public GraphBuilder Body(string name) => new(name, fold, this);
+    public GraphBuilder Body(string name) => new(name, folding, this);
 
     /// <summary>Where what is being added comes from.</summary>
     public Origin Origin { get; set; } = Origin.None;
@@ -139,11 +139,11 @@ public sealed class GraphBuilder
     /// <summary>The tensor that a value is at build time, else null.</summary>
     public Tensor? Known(Value value) => Producer(value)?.Op.Known;
 
-    /// <summary>The elements of a small tensor of whole numbers or truth values as sizes; null where some depend on data.</summary>
+    /// <summary>The elements of a small tensor of integers or truth values as sizes; null where some depend on data.</summary>
     public IReadOnlyList<Dim>? Contents(Value value) => contents.TryGetValue(value, out var dims) ? dims : default(EquatableArray<Dim>?);
 
     /// <summary>Gives names to the elements of a value, known only at run time and not negative, as sizes.</summary>
-    /// <param name="value">Whole numbers.</param>
+    /// <param name="value">Integers.</param>
     /// <param name="count">How many.</param>
     public EquatableArray<Dim> Name(Value value, int count)
     {
@@ -232,7 +232,7 @@ public sealed class GraphBuilder
     const int MostContents = 256;
 
     static EquatableArray<Dim>? ContentsOf(Tensor tensor) => !tensor.Type.IsFloat() && tensor.Count <= MostContents
-        ? Enumerable.Range(0, (int)tensor.Count).Select(i => (Dim)tensor.Whole(i)).ToEquatable()
+        ? Enumerable.Range(0, (int)tensor.Count).Select(i => (Dim)tensor.Integer(i)).ToEquatable()
         : default(EquatableArray<Dim>?);
 
     Value[]? Fold(Op op, EquatableArray<Value> operands, TensorType[] types)
@@ -240,7 +240,7 @@ public sealed class GraphBuilder
         if (op is Op.Constant or Op.Parameter or Op.SizeTensor or Op.Bind)
             return null;
         var known = operands.Select(Known).ToArray();
-        if (known.All(t => t is not null) && fold(op, known!) is { } tensors)
+        if (known.All(t => t is not null) && folding(op, known!) is { } tensors)
             return [.. tensors.Select(t => Folded(op, operands, t))];
         if (types is [{ Shape: var shape, Element: var element }] && (element.IsInteger() || element == ElementType.Bool)
             && shape.KnownCount <= MostContents && Symbolic(op, operands, shape) is { } dims)
@@ -311,7 +311,7 @@ public sealed class GraphBuilder
             positions.Add(Tensor.Of<long>(Enumerable.Range(elements.Count, sizes[i]!.Value.Count).Select(p => (long)p).ToArray(), operands[i].Shape.Known!));
             elements.AddRange(sizes[i]!.Value);
         }
-        return fold(op, positions) is [var result] ? result.Values<long>().ToArray().Select(p => elements[(int)p]).ToEquatable() : default(EquatableArray<Dim>?);
+        return folding(op, positions) is [var result] ? result.Values<long>().ToArray().Select(p => elements[(int)p]).ToEquatable() : default(EquatableArray<Dim>?);
     }
 
     static EquatableArray<Dim>? Mapped(Function function, EquatableArray<Value> operands, EquatableArray<Dim>?[] sizes, Shape shape)

@@ -98,11 +98,11 @@ public static class GraphText
 
     static string Number(Tensor tensor, int index) => tensor.Type switch
     {
-        ElementType.Float32 or ElementType.BFloat16 => ((float)tensor.Real(index)).ToString("R", CultureInfo.InvariantCulture),
-        ElementType.Float16 => ((Half)tensor.Real(index)).ToString("R", CultureInfo.InvariantCulture),
-        ElementType.Float64 => tensor.Real(index).ToString("R", CultureInfo.InvariantCulture),
-        ElementType.UInt64 => ((ulong)tensor.Whole(index)).ToString(CultureInfo.InvariantCulture),
-        _ => tensor.Whole(index).ToString(CultureInfo.InvariantCulture),
+        ElementType.Float32 or ElementType.BFloat16 => ((float)tensor.Float(index)).ToString("R", CultureInfo.InvariantCulture),
+        ElementType.Float16 => ((Half)tensor.Float(index)).ToString("R", CultureInfo.InvariantCulture),
+        ElementType.Float64 => tensor.Float(index).ToString("R", CultureInfo.InvariantCulture),
+        ElementType.UInt64 => ((ulong)tensor.Integer(index)).ToString(CultureInfo.InvariantCulture),
+        _ => tensor.Integer(index).ToString(CultureInfo.InvariantCulture),
     };
 
     /// <summary>How a constant is referred to: <c>sha256:</c> and the hash of its bytes.</summary>

@@ -207,7 +207,7 @@ static class Inference
         if (from.Rank > to.Rank)
             throw new SoftmodelException($"{from} cannot be broadcast to {to}");
         for (var i = 0; i < from.Rank; i++)
-            demands.Require(Demand.Stretches, "an axis of {0} elements cannot be broadcast to {1}", from[i], to[i + to.Rank - from.Rank]);
+            demands.Require(Demand.BroadcastsTo, "an axis of {0} elements cannot be broadcast to {1}", from[i], to[i + to.Rank - from.Rank]);
         return to;
     }
 

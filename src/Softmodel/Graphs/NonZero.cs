@@ -50,7 +50,7 @@ static class NonZero
 
     static Tensor Positions(Tensor x)
     {
-        var found = Enumerable.Range(0, (int)x.Count).Where(i => x.Real(i) != 0).ToArray();
+        var found = Enumerable.Range(0, (int)x.Count).Where(i => x.Float(i) != 0).ToArray();
         var positions = new long[x.Rank * found.Length];
         for (var i = 0; i < found.Length; i++)
         {

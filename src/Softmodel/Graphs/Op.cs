@@ -55,7 +55,7 @@ public abstract record Op
     /// <summary>A function of single elements of operands that are broadcast to one another as numpy does.</summary>
     public sealed record Map(Function Function) : Op;
 
-    /// <summary>Conversion of every element; real to whole numbers truncates, to truth value compares with 0.</summary>
+    /// <summary>Conversion of every element: floats become integers by truncation, and numbers truth values by comparison with 0.</summary>
     public sealed record Cast(ElementType To) : Op;
 
     /// <summary>All elements along some axes become one; the axes vanish.</summary>
@@ -100,7 +100,7 @@ public abstract record Op
     /// <summary>Operands of the same rank one after the other along an axis.</summary>
     public sealed record Concat(int Axis) : Op;
 
-    /// <summary>Slices of the first operand along an axis, chosen by whole numbers from 0 up; their axes replace the axis.</summary>
+    /// <summary>Slices of the first operand along an axis, chosen by integers from 0 up; their axes replace the axis.</summary>
     public sealed record Gather(int Axis) : Op;
 
     /// <summary>Element i of the result is the operand's at i with the axis' index replaced by the second operand's element at i.</summary>

@@ -3,7 +3,7 @@ using Softmodel.Runtime;
 namespace Softmodel.Graphs;
 
 /// <summary>
-/// The formats that ggml calls K-quants: blocks of 256 elements in groups of 16 or 32, whose scales are whole numbers of a few
+/// The formats that ggml calls K-quants: blocks of 256 elements in groups of 16 or 32, whose scales are integers of a few
 /// bits times one 16-bit number for the block. Layouts as in <c>block_q2_K</c> to <c>block_q6_K</c> of ggml-common.h.
 /// </summary>
 static class SuperBlocks

@@ -89,7 +89,7 @@ public sealed class Tensor
         return new(type, dims, bytes);
     }
 
-    /// <summary>Stores whole numbers as an element type, wrapping round at its range.</summary>
+    /// <summary>Stores integers as an element type, wrapping round at its range.</summary>
     public static Tensor Of(ElementType type, ReadOnlySpan<long> dims, ReadOnlySpan<long> values)
     {
         var bytes = new byte[values.Length * type.Size()];
@@ -109,18 +109,18 @@ public sealed class Tensor
         : typeof(T) == typeof(ushort) ? ElementType.UInt16 : typeof(T) == typeof(byte) ? ElementType.UInt8
         : throw new ArgumentException($"no element type holds {typeof(T).Name}");
 
-    /// <summary>An element as a real number; truth values are 0 or 1.</summary>
-    public double Real(long index) => Type.IsFloat() ? Type switch
+    /// <summary>An element as a float; truth values are 0 or 1.</summary>
+    public double Float(long index) => Type.IsFloat() ? Type switch
     {
         ElementType.Float32 => At<float>(index),
         ElementType.Float64 => At<double>(index),
         ElementType.Float16 => (double)At<Half>(index),
         _ => BitConverter.UInt32BitsToSingle((uint)At<ushort>(index) << 16),
     }
-    : Type == ElementType.UInt64 ? At<ulong>(index) : Whole(index);
+    : Type == ElementType.UInt64 ? At<ulong>(index) : Integer(index);
 
-    /// <summary>An element as a whole number; real ones are truncated, <see cref="ElementType.UInt64"/> keeps its bits.</summary>
-    public long Whole(long index) => Type switch
+    /// <summary>An element as an integer; floats are truncated, <see cref="ElementType.UInt64"/> keeps its bits.</summary>
+    public long Integer(long index) => Type switch
     {
         ElementType.Int64 or ElementType.UInt64 => At<long>(index),
         ElementType.Int32 => At<int>(index),
@@ -130,7 +130,7 @@ public sealed class Tensor
         ElementType.Int8 => At<sbyte>(index),
         ElementType.UInt8 => At<byte>(index),
         ElementType.Bool => At<byte>(index) != 0 ? 1 : 0,
-        _ => (long)Real(index),
+        _ => (long)Float(index),
     };
 
     T At<T>(long index) where T : unmanaged => MemoryMarshal.Cast<byte, T>(Bytes.Span)[checked((int)index)];
@@ -150,7 +150,7 @@ public sealed class Tensor
         }
     }
 
-    /// <summary>Writes a whole number into the bytes of a tensor, wrapping round at the type's range.</summary>
+    /// <summary>Writes an integer into the bytes of a tensor, wrapping round at the type's range.</summary>
     public static void Store(ElementType type, Span<byte> bytes, long index, long value)
     {
         switch (type)
@@ -196,7 +196,7 @@ public sealed class Tensor
     {
         for (var i = 0L; i < Count; i++)
         {
-            if (Real(i) != value)
+            if (Float(i) != value)
                 return false;
         }
         return true;
@@ -204,5 +204,5 @@ public sealed class Tensor
 
     /// <summary>Type and sizes, and the elements where they are few.</summary>
     public override string ToString() => Count > 8 ? TensorType.ToString()
-        : $"{TensorType}{{{string.Join(", ", Enumerable.Range(0, (int)Count).Select(i => Type.IsFloat() ? Real(i).ToString("R") : Whole(i).ToString()))}}}";
+        : $"{TensorType}{{{string.Join(", ", Enumerable.Range(0, (int)Count).Select(i => Type.IsFloat() ? Float(i).ToString("R") : Integer(i).ToString()))}}}";
 }

@@ -33,7 +33,7 @@ public readonly record struct Term(GraphBuilder Builder, Value Value)
     }
 
     /// <summary>A scalar of this term's element type.</summary>
-    /// <exception cref="SoftmodelException">The type holds whole numbers, and this is none of them.</exception>
+    /// <exception cref="SoftmodelException">The type holds integers, and this is none of them.</exception>
     public Term Scalar(double value) => Element.IsFloat() || IsWhole(value, Element) ? new(Builder, Builder.Constant(Tensor.Scalar(Element, value)))
         : throw new SoftmodelException($"{value:R} is no number of type {Element}");
 
@@ -72,7 +72,7 @@ public readonly record struct Term(GraphBuilder Builder, Value Value)
     public static Term operator *(Term a, double b) => a * a.Scalar(b);
     /// <summary>Product.</summary>
     public static Term operator *(double a, Term b) => b.Scalar(a) * b;
-    /// <summary>Quotient; truncated for whole numbers.</summary>
+    /// <summary>Quotient; truncated for integers.</summary>
     public static Term operator /(Term a, Term b) => a.Map(Functions.Divide, b);
     /// <summary>Quotient.</summary>
     public static Term operator /(Term a, double b) => a / a.Scalar(b);
@@ -196,7 +196,7 @@ public readonly record struct Term(GraphBuilder Builder, Value Value)
         low.Concat(high).All(d => d.Value == 0) ? this : Apply(new Op.Pad(Padding.Constant, low, high), Scalar(value));
 
     /// <summary>
-    /// The elements, whole numbers, as sizes. Where they depend on data they get names, and what is computed from
+    /// The elements, integers, as sizes. Where they depend on data they get names, and what is computed from
     /// then on can have them as sizes.
     /// </summary>
     public EquatableArray<Dim> AsSizes()

@@ -63,11 +63,11 @@ internal sealed class Settings(string path, JsonObject values)
     /// <summary>Whether a setting is there and not null.</summary>
     public bool Has(string name) => values[name] is not null;
 
-    /// <summary>A whole number from 0 to 2^31 - 1.</summary>
+    /// <summary>An integer from 0 to 2^31 - 1.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="otherwise">What it is where the file does not say.</param>
     /// <exception cref="SoftmodelException">It is something else, or missing.</exception>
-    public int Whole(string name, int? otherwise = null) => (int?)Of<long>(name, "a whole number that is not negative", n => n is >= 0 and <= int.MaxValue) ?? otherwise ?? throw Missing(name);
+    public int Integer(string name, int? otherwise = null) => (int?)Of<long>(name, "an integer that is not negative", n => n is >= 0 and <= int.MaxValue) ?? otherwise ?? throw Missing(name);
 
     /// <summary>A size or number of things, from 1 on.</summary>
     /// <param name="name">Its name.</param>
@@ -75,31 +75,31 @@ internal sealed class Settings(string path, JsonObject values)
     /// <param name="most">The largest that it may be.</param>
     /// <exception cref="SoftmodelException">It is something else, or missing.</exception>
     public int Size(string name, int? otherwise = null, int most = MostSize) =>
-        (Has(name) || otherwise is null ? Whole(name) : otherwise.Value) is var size && size >= 1 && size <= most ? size
+        (Has(name) || otherwise is null ? Integer(name) : otherwise.Value) is var size && size >= 1 && size <= most ? size
         : throw new SoftmodelException($"{path}: the setting '{name}' is {size.ToString(CultureInfo.InvariantCulture)}; it can be from 1 to {most.ToString(CultureInfo.InvariantCulture)}");
 
     /// <summary>That something the settings say can't be.</summary>
     public SoftmodelException Fault(string what) => new($"{path}: {what}");
 
     /// <summary>A number.</summary>
-    /// <inheritdoc cref="Whole"/>
-    public double Real(string name, double? otherwise = null) => Of<double>(name, "a number", double.IsFinite) ?? otherwise ?? throw Missing(name);
+    /// <inheritdoc cref="Integer"/>
+    public double Float(string name, double? otherwise = null) => Of<double>(name, "a number", double.IsFinite) ?? otherwise ?? throw Missing(name);
 
     /// <summary>A truth value.</summary>
-    /// <inheritdoc cref="Whole"/>
+    /// <inheritdoc cref="Integer"/>
     public bool Truth(string name, bool otherwise = false) => Of<bool>(name, "a truth value", _ => true) ?? otherwise;
 
     /// <summary>A text; null where the file does not say.</summary>
-    /// <inheritdoc cref="Whole" path="/exception"/>
+    /// <inheritdoc cref="Integer" path="/exception"/>
     public string? Text(string name) => values[name] is not { } node ? null
         : node is JsonValue value && value.TryGetValue<string>(out var text) ? text : throw Wrong(name, "a text");
 
     /// <summary>Settings within a setting; null where there are none.</summary>
-    /// <inheritdoc cref="Whole" path="/exception"/>
+    /// <inheritdoc cref="Integer" path="/exception"/>
     public Settings? Within(string name) => values[name] is not { } node ? null : node is JsonObject inner ? new(path, inner) : throw Wrong(name, "an object");
 
     /// <summary>A list; null where the file does not say.</summary>
-    /// <inheritdoc cref="Whole" path="/exception"/>
+    /// <inheritdoc cref="Integer" path="/exception"/>
     public T[]? List<T>(string name) => values[name] is not { } node ? null
         : node is JsonArray array && array.All(i => i is JsonValue v && v.TryGetValue<T>(out _)) ? [.. array.Select(i => i!.GetValue<T>())] : throw Wrong(name, "a list");
 

@@ -43,7 +43,7 @@ sealed class Interpreter
     {
         var run = new Interpreter(schedule, seed);
         var (program, given) = (schedule.Program, schedule.Program.Graph.Arguments.ToArray());
-        foreach (var (i, axis, symbol, rest) in Graph.SizesToldBy(given))
+        foreach (var (i, axis, symbol, rest) in Graph.SizeBindings(given))
             run.sizes[symbol] = arguments[i].Dims[axis] - run.Size(rest);
         foreach (var (buffer, tensor) in program.Inputs.Zip(arguments))
             run.own[buffer] = tensor.Bytes.ToArray();
@@ -240,7 +240,7 @@ sealed class Interpreter
         {
             var (numbers, step) = (Value(value, places, known), Size(stride));
             for (var i = 0; i < at.Length; i++)
-                at[i] += numbers.Whole(i) * step;
+                at[i] += numbers.Integer(i) * step;
         }
         return at;
     }
@@ -271,7 +271,7 @@ sealed class Interpreter
                 return Tensor.Vector<long>(Positions(position.Index, places, known));
             case Expr.Checked check:
                 var (index, limit) = (Value(check.Value, places, known), Size(check.Size));
-                return Tensor.Vector<long>([.. Enumerable.Range(0, places.Count).Select(i => Check.Index(index.Whole(i), limit))]);
+                return Tensor.Vector<long>([.. Enumerable.Range(0, places.Count).Select(i => Check.Index(index.Integer(i), limit))]);
             case Expr.Folded folded:
                 var length = Size(folded.Size);
                 return Tensor.Vector<long>(Array.ConvertAll(Positions(folded.Index, places, known), i => Moves.Folded(folded.Mode, i, length)));

@@ -10,16 +10,16 @@ namespace Softmodel.Language;
 /// <summary>How an embedding model is loaded.</summary>
 public sealed record EmbeddingOptions
 {
-    /// <summary>How the embeddings of tokens become that of a text; null for what the model's files say (sentence-transformers' <c>1_Pooling/config.json</c>), else the mean.</summary>
+    /// <summary>How token embeddings are pooled; null for what the model's files say (sentence-transformers' <c>1_Pooling/config.json</c>), else the mean.</summary>
     public Pooling? Pooling { get; init; }
 
-    /// <summary>Whether embeddings have the length 1, so that their dot product is the cosine similarity.</summary>
+    /// <summary>Whether embeddings are L2-normalized, so that their dot product is the cosine similarity.</summary>
     public bool Normalize { get; init; } = true;
 
-    /// <summary>How many tokens of a text are read; 0 for as many as the model has positions. What is longer is truncated.</summary>
+    /// <summary>The maximum number of tokens of a text; 0 for as many as the model has positions. Longer ones are truncated.</summary>
     public int MaxTokens { get; init; }
 
-    /// <summary>Where the tokenizer lies, where it is not with the model.</summary>
+    /// <summary>The tokenizer's file, where it is not beside the model.</summary>
     public string? Tokenizer { get; init; }
 
     /// <summary>
@@ -35,7 +35,7 @@ public sealed record EmbeddingOptions
     public CompileOptions Compile { get; init; } = new();
 }
 
-/// <summary>Loads embedding models: fetches, compiles, or takes from the cache.</summary>
+/// <summary>Loads and builds embedding models: downloads, compiles, or takes from the cache.</summary>
 public static class EmbeddingModelLoading
 {
     const int DefaultMost = 512;
@@ -55,7 +55,7 @@ public static class EmbeddingModelLoading
             using var model = await Model.Of(resolved, source, options.Use with { Quantize = options.Use.Quantize ?? options.Quantize }, cancellationToken).ConfigureAwait(false);
             var folder = Directory.Exists(model.Path) ? model.Path : Path.GetDirectoryName(model.Path)!;
             var tokenizer = Tokenizer.Open(options.Tokenizer ?? model.Vocabulary ?? TextFiles.TokenizerOf(model.Path));
-            var most = TextFiles.SettingsOf(model.Path)?.Whole("max_position_embeddings", DefaultMost) ?? DefaultMost;
+            var most = TextFiles.SettingsOf(model.Path)?.Integer("max_position_embeddings", DefaultMost) ?? DefaultMost;
             var compiled = await model.CompileAsync(options.Compile, progress, cancellationToken).ConfigureAwait(false);
             if (!Encoder.Is(compiled.Inputs, compiled.Outputs))
             {
@@ -80,7 +80,7 @@ public static class EmbeddingModelLoading
             {
                 var vocabulary = model.Vocabulary ?? TextFiles.TokenizerOf(model.Path);
                 var (name, files) = TextFiles.TokenizerToShip(vocabulary);
-                var most = TextFiles.SettingsOf(model.Path)?.Whole("max_position_embeddings", DefaultMost) ?? DefaultMost;
+                var most = TextFiles.SettingsOf(model.Path)?.Integer("max_position_embeddings", DefaultMost) ?? DefaultMost;
                 var text = new BuiltText(name, most, Pooling: Said(Directory.Exists(model.Path) ? model.Path : Path.GetDirectoryName(model.Path)!));
                 return native with { Beside = [.. native.Beside, ($"{native.Prefix}.tokens", Tokenizer.Open(vocabulary).WriteTable), (BuiltText.FileName, text.Write), .. files] };
             }, progress, cancellationToken);

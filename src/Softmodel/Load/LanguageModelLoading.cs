@@ -12,13 +12,13 @@ namespace Softmodel.Language;
 /// <summary>How a language model is loaded.</summary>
 public sealed record LanguageOptions
 {
-    /// <summary>How many tokens a context has room for; 0 for what the model was made for, but at most 4096.</summary>
+    /// <summary>The context length in tokens; 0 for the model's own, but at most 4096.</summary>
     public int ContextLength { get; init; }
 
-    /// <summary>Context shift: whether a context that is full drops its oldest tokens, but for a few at its beginning. By default an error says so, before anything is lost.</summary>
+    /// <summary>Context shift: whether a full context drops its oldest tokens, but for a few at its beginning. By default an error says so, before anything is lost.</summary>
     public bool ContextShift { get; init; }
 
-    /// <summary>Where the tokenizer lies, where it is not in the model's file, with it in the catalogue, or beside it: a <c>tokenizer.json</c>, a <c>tokenizer.bin</c> of llama2.c, or a GGUF file.</summary>
+    /// <summary>The tokenizer's file, where it is not in the model's file, with it in the catalogue, or beside it: a <c>tokenizer.json</c>, a <c>tokenizer.bin</c> of llama2.c, or a GGUF file.</summary>
     public string? Tokenizer { get; init; }
 
     /// <summary>What is known of its use; what the catalogue says is kept.</summary>
@@ -28,7 +28,7 @@ public sealed record LanguageOptions
     public CompileOptions Compile { get; init; } = new();
 }
 
-/// <summary>Loads and builds language models: fetches, compiles, or takes from the cache.</summary>
+/// <summary>Loads and builds language models: downloads, compiles, or takes from the cache.</summary>
 public static class LanguageModelLoading
 {
     const int DefaultContext = 4096;
@@ -45,7 +45,7 @@ public static class LanguageModelLoading
         {
             options ??= new();
             var resolved = await Source.Resolve(source, Fetching.To(progress), cancellationToken).ConfigureAwait(false);
-            using var model = await Model.Of(resolved, source, options.Use with { KeepsPast = !Checkpoint.Is(resolved.MainFile) }, cancellationToken).ConfigureAwait(false);
+            using var model = await Model.Of(resolved, source, options.Use with { KvCache = !Checkpoint.Is(resolved.MainFile) }, cancellationToken).ConfigureAwait(false);
             // What is read of the text's side does not wait for the network.
             var reading = Task.Run(() => ReadText(model, options.Tokenizer), cancellationToken);
             var compiled = await model.CompileAsync(options.Compile, progress, cancellationToken).ConfigureAwait(false);
@@ -53,10 +53,10 @@ public static class LanguageModelLoading
             {
                 var (tokenizer, template, longest) = await reading.ConfigureAwait(false);
                 if (compiled.Outputs[0].Name != SequenceInputs.Logits)
-                    throw new SoftmodelException($"{source} is an encoder: it writes nothing; softmodel embed uses it");
-                if (model.Use.KeepsPast && !ExportDecoder.Takes(compiled.Inputs))
-                    throw new SoftmodelException($"{source} is no language model that can be used: it takes {string.Join(", ", compiled.Inputs.Select(i => i.Name))}; an export takes {ExportInputs.Ids}, {ExportInputs.Mask}, {ExportInputs.Places} and a past");
-                if (model.Use.KeepsPast && options.ContextShift)
+                    throw new SoftmodelException($"{source} is an encoder and generates no text; softmodel embed uses it");
+                if (model.Use.KvCache && !ExportDecoder.Takes(compiled.Inputs))
+                    throw new SoftmodelException($"{source} is no language model that can be used: it takes {string.Join(", ", compiled.Inputs.Select(i => i.Name))}; an export takes {ExportInputs.Ids}, {ExportInputs.Mask}, {ExportInputs.Places} and past_key_values");
+                if (model.Use.KvCache && options.ContextShift)
                     throw new SoftmodelException($"{source} is an ONNX export, whose context can't shift; make it larger, or take the model's weights as GGUF or safetensors");
                 var length = options.ContextLength > 0 ? options.ContextLength : Math.Min(DefaultContext, longest);
                 return new(model.Name, model.Licence, Decoder.Of(compiled, length, options.ContextShift, model.RoundsByRun), tokenizer, template);
@@ -71,8 +71,8 @@ public static class LanguageModelLoading
         /// <summary>
         /// Builds a native library of a model as <see cref="Model.BuildAsync(string, NativeOptions?, IProgress{string}?, CancellationToken)"/>
         /// does, and beside it, for a language model, what <see cref="LanguageModel.Open"/> needs, and for C a table of what its tokens stand
-        /// for: a line for each, with its bytes in hexadecimal digits, or <c>end</c> where a model says nothing more after it, or
-        /// <c>control</c> for others that are no text.
+        /// for: a line for each, with its bytes in hexadecimal digits, or <c>end</c> for end-of-text tokens, or
+        /// <c>control</c> for other control tokens.
         /// </summary>
         /// <param name="model">The model.</param>
         /// <param name="folder">The folder; files of an earlier build are replaced when all is done, and not before.</param>
@@ -83,7 +83,7 @@ public static class LanguageModelLoading
         public static Task<NativeResult> BuildAsync(Model model, string folder, NativeOptions? build = null, IProgress<string>? progress = null, CancellationToken cancellationToken = default) =>
             model.BuildAsync(folder, build, native =>
             {
-                if (!model.IsLanguageModel && !model.Use.KeepsPast)
+                if (!model.IsLanguageModel && !model.Use.KvCache)
                     return native;
                 var (tokenizer, template, longest) = ReadText(model, null);
                 var (name, files) = TextFiles.TokenizerToShip(model.Vocabulary ?? TextFiles.TokenizerOf(model.Path));
@@ -96,7 +96,7 @@ public static class LanguageModelLoading
     {
         using var checkpoint = model.IsLanguageModel ? Checkpoint.Open(model.Path) : null;
         var settings = checkpoint?.Settings ?? TextFiles.SettingsOf(model.Path);
-        var longest = settings?.Whole("max_position_embeddings", DefaultContext) ?? DefaultContext;
+        var longest = settings?.Integer("max_position_embeddings", DefaultContext) ?? DefaultContext;
         var vocabulary = given ?? model.Vocabulary ?? TextFiles.TokenizerOf(model.Path);
         if (checkpoint?.Metadata is { } metadata && vocabulary == model.Path)
             return (TokenizerFile.Of(metadata, vocabulary), ChatTemplate.Of(metadata, vocabulary), longest);

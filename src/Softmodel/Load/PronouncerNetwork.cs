@@ -12,7 +12,7 @@ using Shape = Softmodel.Graphs.Shape;
 
 namespace Softmodel.Load;
 
-/// <summary>The network of a <see cref="Pronouncer"/>: recurrent, it reads letters and then writes phones; compiled as every other model is.</summary>
+/// <summary>The G2P network of a <see cref="Pronouncer"/>: a recurrent encoder of letters and decoder of phones, compiled as every other model is.</summary>
 static class PronouncerNetwork
 {
     /// <summary>The network of a file, compiled or from the cache.</summary>
@@ -44,7 +44,7 @@ static class PronouncerNetwork
         }
         catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException or IOException or UnauthorizedAccessException or KeyNotFoundException)
         {
-            throw new SoftmodelException($"the pronouncing network '{path}' can't be read: {e.Message}", e);
+            throw new SoftmodelException($"the G2P network '{path}' can't be read: {e.Message}", e);
         }
     }
 
@@ -89,12 +89,12 @@ static class PronouncerNetwork
     }
 
     /// <summary>A gated recurrent unit over a vocabulary.</summary>
-    /// <param name="Given">What each item of the vocabulary adds to the three gates: its embedding times the input weights, which is known at build time.</param>
-    /// <param name="Recurrent">The weights of the memory, [hidden, 3 * hidden]: reset, update, new.</param>
-    /// <param name="Bias">The bias of the memory.</param>
+    /// <param name="Given">The input projection of each item of the vocabulary: its embedding times the input weights, folded at build time.</param>
+    /// <param name="Recurrent">The recurrent weights, [hidden, 3 * hidden]: reset, update, new.</param>
+    /// <param name="Bias">The recurrent bias.</param>
     internal sealed record GatedUnit(Tensor Given, Tensor Recurrent, Tensor Bias)
     {
-        /// <summary>The memory after an item.</summary>
+        /// <summary>The hidden state after an item.</summary>
         public Term Step(GraphBuilder builder, Term item, Term memory)
         {
             var size = memory.Shape[0];

@@ -155,7 +155,7 @@ static class VoiceFiles
             Last = "$",
             Gap = " ",
             BlankBetween = false,
-            MostSymbols = 510,
+            MaxSymbols = 510,
         };
     }
 

@@ -18,14 +18,14 @@ public sealed record VoiceOptions
     public CompileOptions Compile { get; init; } = new();
 }
 
-/// <summary>Loads and builds voices: fetches, compiles, or takes from the cache.</summary>
+/// <summary>Loads and builds voices: downloads, compiles, or takes from the cache.</summary>
 public static class VoiceLoading
 {
     const string LexiconFile = "lexicon.bin", PronouncerFolder = "g2p", StyleFolder = "voices";
 
     extension(Voice)
     {
-        /// <summary>Brings a voice to this machine where it is not there yet, and compiles it or takes it from the cache.</summary>
+        /// <summary>Downloads a voice where it is not there yet, and compiles it or takes it from the cache.</summary>
         /// <param name="source">A name of the catalogue such as <c>tts-en</c>, or a source such as a file with what came with it beside it.</param>
         /// <param name="options">How.</param>
         /// <param name="progress">Is told what is being done; may be called from any thread.</param>
@@ -105,7 +105,7 @@ public static class VoiceLoading
         };
     }
 
-    /// <summary>What makes phonemes of words for a voice, and the network that it uses, where it does.</summary>
+    /// <summary>The G2P of a voice, and the network that it uses, where it does.</summary>
     static (Phonemizer, Pronouncer?) FrontEnd(VoiceProfile profile, ResolvedModel resolved, CancellationToken cancellationToken)
     {
         if (profile.Alphabet == Alphabet.Ipa)

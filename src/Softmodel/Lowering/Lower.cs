@@ -565,7 +565,7 @@ sealed class Lower
         if (pulled.TryGetValue(key, out var there))
             return there;
         return pulled[key] = accumulated is { } acc && acc.Value == value ? acc.Result
-            : producers.TryGetValue(value, out var constant) && constant.Op.Known is { Count: 1 } scalar && scalar.Type.Size() > 0 ? new Expr.Number(scalar.Type, scalar.Real(0), scalar.Whole(0))
+            : producers.TryGetValue(value, out var constant) && constant.Op.Known is { Count: 1 } scalar && scalar.Type.Size() > 0 ? new Expr.Number(scalar.Type, scalar.Float(0), scalar.Integer(0))
             : stored.TryGetValue(value, out var buffer) ? new Expr.Load(buffer, Views.Flat(value.Shape, at))
             : Element(producers[value], at);
     }

@@ -39,7 +39,7 @@ abstract record Step
 
         /// <summary>Whether a number that it reads may be none that it can go on with: an index, or a divisor of integers.</summary>
         public bool CanFail => At.Dynamic.Select(d => d.Value).Append(Value).Concat(Fold is null ? [] : [Fold.Term]).SelectMany(Vectorization.Of)
-            .Any(e => e is Expr.Checked { IsSure: false } || (e is Expr.Apply { Function.DividesWhole: true } apply && apply.Type.IsInteger()));
+            .Any(e => e is Expr.Checked { IsSure: false } || (e is Expr.Apply { Function.DividesIntegers: true } apply && apply.Type.IsInteger()));
 
         /// <summary>The buffers that its kernel may read in place of a copy with zeros around it.</summary>
         public IEnumerable<Buffer> Unpadded => Fold?.Unpadded?.Loads ?? [];

@@ -93,7 +93,7 @@ sealed class ToomCook
     {
         for (var i = 0L; i < weights.Count; i++)
         {
-            if (!double.IsInteger(weights.Real(i)))
+            if (!double.IsInteger(weights.Float(i)))
                 return false;
         }
         return true;

@@ -61,7 +61,7 @@ static class Views
         {
             var axis = i + result.Rank - operand.Rank;
             mapped[i] = operand[i].Value == 1 ? Index.Zero
-                : Dim.IsNeverStretched(operand[i], result[axis]) ? at[axis]
+                : Dim.IsNeverBroadcast(operand[i], result[axis]) ? at[axis]
                 : result[axis].IsKnown && operand[i].IsKnown ? at[axis]
                 : Index.Of(new Expr.Folded(Padding.Wrap, at[axis], operand[i]));
         }
@@ -130,7 +130,7 @@ static class Views
         ? pad.High[^1]
         : Dim.Zero;
 
-    static bool IsZero(Value value, Func<Value, Node?> made) => made(value)?.Op.Known is { Count: 1 } scalar && scalar.Type.Size() > 0 && scalar.Real(0) == 0;
+    static bool IsZero(Value value, Func<Value, Node?> made) => made(value)?.Op.Known is { Count: 1 } scalar && scalar.Type.Size() > 0 && scalar.Float(0) == 0;
 
     /// <summary>
     /// Whether a padding with zeros is read as zeros in any case: its operand merges axes, the rows of what it merges end in

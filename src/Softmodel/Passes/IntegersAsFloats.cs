@@ -19,8 +19,8 @@ static class IntegersAsFloats
 
     /// <summary>The graph with such integers as floats.</summary>
     /// <param name="graph">The graph; it is left as it is.</param>
-    /// <param name="fold">What computes constants.</param>
-    public static Graph Apply(Graph graph, Folding fold) => Rewriting.Apply(graph, fold, [.. Simplify.Rules, .. rules]);
+    /// <param name="folding">Folds constants.</param>
+    public static Graph Apply(Graph graph, ConstantFolding folding) => Rewriting.Apply(graph, folding, [.. Simplify.Rules, .. rules]);
 
     // All integers up to here are floats, and so are partial sums of what is bounded by it.
     const double MostExact = 1 << 24;
@@ -173,7 +173,7 @@ static class IntegersAsFloats
         var type = tensor.Count > Large && bounds.Magnitude <= MostExactHalf ? ElementType.Float16 : ElementType.Float32;
         var values = new double[tensor.Count];
         for (var i = 0L; i < tensor.Count; i++)
-            values[i] = tensor.Whole(i);
+            values[i] = tensor.Integer(i);
         return x.Constant(Tensor.Of(type, tensor.Dims, values)).Cast(ElementType.Float32);
     }
 
@@ -228,7 +228,7 @@ static class IntegersAsFloats
         return type is { } range ? result is { } exact && exact.Within(range) ? exact : range : result;
     }
 
-    static double Number(Tensor tensor, long i) => tensor.Type.IsFloat() ? tensor.Real(i) : tensor.Whole(i);
+    static double Number(Tensor tensor, long i) => tensor.Type.IsFloat() ? tensor.Float(i) : tensor.Integer(i);
 
     static Bounds? OfConstant(Tensor tensor)
     {

@@ -16,15 +16,15 @@ public static class Parameters
 
     /// <summary>The graph with some parameters replaced; what had been computed from them at build time is a parameter of its own, and stays.</summary>
     /// <param name="graph">The graph; it is left as it is.</param>
-    /// <param name="fold">What computes constants.</param>
+    /// <param name="folding">Folds constants.</param>
     /// <param name="by">By the names of parameters, what stands for them. New inputs come after the others.</param>
     /// <exception cref="SoftmodelException">There is no such parameter, what stands for it is of another type, or an input is to stand for one that a branch or a loop reads.</exception>
-    public static Graph Replace(Graph graph, Folding fold, IReadOnlyDictionary<string, Replacement> by)
+    public static Graph Replace(Graph graph, ConstantFolding folding, IReadOnlyDictionary<string, Replacement> by)
     {
         var names = Of(graph).Select(p => p.Name).ToHashSet(StringComparer.Ordinal);
         if (by.Keys.FirstOrDefault(n => !names.Contains(n)) is { } missing)
             throw new SoftmodelException($"graph {graph.Name} has no parameter '{missing}'; it has {string.Join(", ", names.Take(10).Select(n => $"'{n}'"))}{(names.Count > 10 ? $" and {names.Count - 10} more" : "")}");
-        var replaced = Rewriting.Apply(graph, fold, [(builder, op, _) => op is Op.Parameter parameter && by.TryGetValue(parameter.Name, out var replacement) ? Replaced(builder, parameter, replacement) : null]);
+        var replaced = Rewriting.Apply(graph, folding, [(builder, op, _) => op is Op.Parameter parameter && by.TryGetValue(parameter.Name, out var replacement) ? Replaced(builder, parameter, replacement) : null]);
         replaced.Validate();
         return replaced;
     }
@@ -32,12 +32,12 @@ public static class Parameters
     /// <summary>The graph with some parameters as its last inputs, under their names.</summary>
     /// <inheritdoc cref="Replace"/>
     /// <param name="graph">The graph; it is left as it is.</param>
-    /// <param name="fold">What computes constants.</param>
+    /// <param name="folding">Folds constants.</param>
     /// <param name="names">The parameters' names.</param>
-    public static Graph AsInputs(Graph graph, Folding fold, params IReadOnlyCollection<string> names)
+    public static Graph AsInputs(Graph graph, ConstantFolding folding, params IReadOnlyCollection<string> names)
     {
         var inputs = new Dictionary<string, Value>(StringComparer.Ordinal);
-        return Replace(graph, fold, names.ToDictionary(n => n, n => (Replacement)((builder, parameter) => inputs.TryGetValue(n, out var there) ? there : inputs[n] = builder.Input(n, parameter.Type)), StringComparer.Ordinal));
+        return Replace(graph, folding, names.ToDictionary(n => n, n => (Replacement)((builder, parameter) => inputs.TryGetValue(n, out var there) ? there : inputs[n] = builder.Input(n, parameter.Type)), StringComparer.Ordinal));
     }
 
     static Term Replaced(GraphBuilder builder, Op.Parameter parameter, Replacement replacement)

@@ -12,7 +12,7 @@ sealed record QuantizedProduct(string Node, double WeightsDb, bool IsRefused);
 /// <summary>
 /// Dynamic int16 quantisation of products with weights: each column of the weights is rounded to multiples of its largest number's part, and
 /// each row of what they are multiplied with to multiples of its own largest number's; sums of the integers are exact in 32
-/// bits, however long they are, and then multiplied with the two scales. A vector holds twice as many numbers of 16 bits as of 32.
+/// bits, however long they are, and then multiplied with the two scales. A vector holds twice as many 16-bit integers as 32-bit floats.
 /// </summary>
 /// <remarks>
 /// What it costs: the weights are rounded to about 11 bits beside the sign, known here exactly; rows to as many, whatever they
@@ -26,13 +26,13 @@ static class QuantizeInt16
 
     /// <summary>The graph with quantised products, and what became of each.</summary>
     /// <param name="graph">The graph; it is left as it is.</param>
-    /// <param name="fold">What computes constants.</param>
+    /// <param name="folding">Folds constants.</param>
     /// <param name="leastDb">The least ratio of the weights' power to that of what rounding them loses, in decibels.</param>
-    public static (Graph Graph, QuantizedProduct[] Found) Apply(Graph graph, Folding fold, double leastDb)
+    public static (Graph Graph, QuantizedProduct[] Found) Apply(Graph graph, ConstantFolding folding, double leastDb)
     {
         var found = new List<QuantizedProduct>();
         // The kernel reads them as they are.
-        Tensor[]? Kept(Op op, IReadOnlyList<Tensor> operands) => op is Op.Cast { To: ElementType.Int32 } && operands[0].Type == ElementType.Int16 ? null : fold(op, operands);
+        Tensor[]? Kept(Op op, IReadOnlyList<Tensor> operands) => op is Op.Cast { To: ElementType.Int32 } && operands[0].Type == ElementType.Int16 ? null : folding(op, operands);
         var made = Rewriting.Apply(graph, Kept, [(builder, op, x) => op is Op.Contract contract ? Quantised(builder, contract, x, leastDb, found) : null]);
         return (made, [.. found]);
     }
@@ -70,7 +70,7 @@ static class QuantizeInt16
     }
 
     /// <summary>
-    /// Weights as whole numbers, their scales, and the largest whole number of a row. No sum can overflow: it is at most that number
+    /// Weights as integers, their scales, and the largest integer of a row. No sum can overflow: it is at most that number
     /// times the sum of a column's magnitudes, which is known, and less than as many times its largest one as it has weights.
     /// </summary>
     static (Tensor Whole, Tensor Scales, long MostOfRow, double Decibels) Rounded(Tensor weights, bool isDepthFirst, int height, int width)
@@ -82,7 +82,7 @@ static class QuantizeInt16
         {
             for (var term = 0; term < height; term++)
             {
-                var magnitude = Math.Abs(weights.Real(At(term, column)));
+                var magnitude = Math.Abs(weights.Float(At(term, column)));
                 (largest[column], sums[column]) = (Math.Max(largest[column], magnitude), sums[column] + magnitude);
             }
         }
@@ -92,13 +92,13 @@ static class QuantizeInt16
         var mostOfRow = Math.Clamp((long)Math.Sqrt(2.0 * int.MaxValue / terms), 1, short.MaxValue);
         for (var column = 0; column < width; column++)
         {
-            // Rounding adds half a unit to each weight at most; a whole one leaves room for what real numbers lose here.
+            // Rounding adds half a unit to each weight at most; a whole one leaves room for what floats lose here.
             var most = largest[column] > 0 ? Math.Min(short.MaxValue, (int.MaxValue / (double)mostOfRow - height) * largest[column] / sums[column]) : 0;
             var scale = (float)(largest[column] / Math.Max(1, Math.Floor(most)));
             scales[column] = scale;
             for (var term = 0; term < height; term++)
             {
-                var number = weights.Real(At(term, column));
+                var number = weights.Float(At(term, column));
                 var rounded = scale > 0 ? (short)Math.Clamp(Math.Round(number / scale), -short.MaxValue, short.MaxValue) : (short)0;
                 whole[At(term, column)] = rounded;
                 power += number * number;

@@ -13,17 +13,17 @@ static class Rewriting
 {
     /// <summary>The graph with rules applied to every node whose result is the only one.</summary>
     /// <param name="graph">The graph; it is left as it is.</param>
-    /// <param name="fold">What computes constants.</param>
+    /// <param name="folding">Folds constants.</param>
     /// <param name="rules">Tried in turn; what the first one gives is taken.</param>
-    public static Graph Apply(Graph graph, Folding fold, IReadOnlyList<Rule> rules)
+    public static Graph Apply(Graph graph, ConstantFolding folding, IReadOnlyList<Rule> rules)
     {
         var sizes = new Dictionary<string, Dim>(StringComparer.Ordinal);
-        return Body(graph, graph.Positive, fold, rules, null, sizes);
+        return Body(graph, graph.Positive, folding, rules, null, sizes);
     }
 
-    static Graph Body(Graph graph, EquatableArray<string> positive, Folding fold, IReadOnlyList<Rule> rules, GraphBuilder? outer, Dictionary<string, Dim> sizes)
+    static Graph Body(Graph graph, EquatableArray<string> positive, ConstantFolding folding, IReadOnlyList<Rule> rules, GraphBuilder? outer, Dictionary<string, Dim> sizes)
     {
-        var builder = new GraphBuilder(graph.Name, fold, outer);
+        var builder = new GraphBuilder(graph.Name, folding, outer);
         if (outer is null)
             builder.RequirePositive(positive);
         var now = new Dictionary<Value, Value>();
@@ -45,8 +45,8 @@ static class Rewriting
             var op = OpSizes.Substitute(node.Op, Size);
             op = op switch
             {
-                Op.If branch => new Op.If(Body(branch.Then, positive, fold, rules, builder, sizes), Body(branch.Else, positive, fold, rules, builder, sizes)),
-                Op.Loop loop => loop with { Body = Body(loop.Body, positive, fold, rules, builder, sizes) },
+                Op.If branch => new Op.If(Body(branch.Then, positive, folding, rules, builder, sizes), Body(branch.Else, positive, folding, rules, builder, sizes)),
+                Op.Loop loop => loop with { Body = Body(loop.Body, positive, folding, rules, builder, sizes) },
                 _ => op,
             };
             if (op is Op.Bind bind)

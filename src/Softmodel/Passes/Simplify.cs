@@ -21,8 +21,8 @@ static class Simplify
         (_, op, x) => Is(op, Functions.Power) && IsScalar(x[1], 3) ? Whole(x[0] * x[0] * x[0], x[1]) : null,
         (_, op, x) => Is(op, Functions.Power) && IsScalar(x[1], 0.5) && x[0].Element.IsFloat() ? Whole(x[0].Map(Functions.Sqrt), x[1]) : null,
         // division by a power of two
-        (_, op, x) => Is(op, Functions.Divide) && x[0].Element.IsFloat() && x[1].Known is { Count: 1 } d && double.IsPow2(Math.Abs(d.Real(0)))
-            ? Whole(x[0] * x[0].Scalar(1 / d.Real(0)), x[1]) : null,
+        (_, op, x) => Is(op, Functions.Divide) && x[0].Element.IsFloat() && x[1].Known is { Count: 1 } d && double.IsPow2(Math.Abs(d.Float(0)))
+            ? Whole(x[0] * x[0].Scalar(1 / d.Float(0)), x[1]) : null,
         // logic
         (b, op, x) => op is Op.Map { Function: var f } && f == Functions.Not && Made(b, x[0]) is (Op.Map { Function: var g }, [var y]) && g == Functions.Not ? y : null,
         (_, op, x) => Is(op, Functions.Select) && x[0].Known is { } c && c.IsAll(1) ? Stretched(x[1], op, x) : null,
@@ -50,8 +50,8 @@ static class Simplify
                 before.Starts.Select((s, i) => s + slice.Starts[i] * before.Steps[i]).ToEquatable(), slice.Sizes,
                 before.Steps.Select((s, i) => s * slice.Steps[i]).ToEquatable())) : null,
         // one index is a slice
-        (_, op, x) => op is Op.Gather { Axis: var axis } && x[1].Known is { Count: 1 } index && index.Whole(0) >= 0
-            ? x[0].Slice(axis, index.Whole(0), 1).Reshape(new([.. x[0].Shape.Dims.Take(axis), .. x[1].Shape.Dims, .. x[0].Shape.Dims.Skip(axis + 1)])) : null,
+        (_, op, x) => op is Op.Gather { Axis: var axis } && x[1].Known is { Count: 1 } index && index.Integer(0) >= 0
+            ? x[0].Slice(axis, index.Integer(0), 1).Reshape(new([.. x[0].Shape.Dims.Take(axis), .. x[1].Shape.Dims, .. x[0].Shape.Dims.Skip(axis + 1)])) : null,
         // a map broadcasts by itself
         (b, op, x) => op is Op.Map map && x.Length == 2 && Unstretched(b, x) is { } y ? y[0].Map(map.Function, y[1]) : null,
         // sums over one element
@@ -61,12 +61,12 @@ static class Simplify
     ];
 
     /// <summary>The graph after clean-up, until no rule applies any more.</summary>
-    public static Graph Apply(Graph graph, Folding fold)
+    public static Graph Apply(Graph graph, ConstantFolding folding)
     {
         for (var round = 0; round < 8; round++)
         {
             var before = graph.AllNodes().Count();
-            graph = Rewriting.Apply(graph, fold, [.. Rules, .. Zeros.Rules]);
+            graph = Rewriting.Apply(graph, folding, [.. Rules, .. Zeros.Rules]);
             if (graph.AllNodes().Count() == before && round > 0)
                 break;
         }

@@ -21,6 +21,6 @@ static class Sizes
         var sizes = new Node(op, [], [new Value("sizes", new(ElementType.Int64, op.Shape))], Origin.None);
         var (nodes, _) = GraphBuilder.Live([.. graph.Nodes, sizes], sizes.Outputs, symbols);
         var found = Evaluator.Run(graph with { Outputs = sizes.Outputs, OutputNames = ["sizes"], Nodes = nodes }, inputs, cancellationToken: cancellationToken)[0];
-        return symbols.Select((symbol, i) => (symbol, found.Whole(i))).ToDictionary(p => p.symbol, p => p.Item2, StringComparer.Ordinal);
+        return symbols.Select((symbol, i) => (symbol, found.Integer(i))).ToDictionary(p => p.symbol, p => p.Item2, StringComparer.Ordinal);
     }
 }

@@ -29,7 +29,7 @@ sealed record CacheCheck(string Folder, int Files, long Bytes, string? Damaged)
                 if (found[^1].Damaged is null)
                     continue;
                 foreach (var file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
-                    FileHashes.Forget(file, cache);
+                    FileHashes.Invalidate(file, cache);
                 if (remade.Contains(kind))
                     Directory.Delete(folder, recursive: true);
             }

@@ -55,8 +55,8 @@ static class FileHashes
     /// <summary>The hash of a text in UTF-8, in hexadecimal digits.</summary>
     public static string OfText(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 
-    /// <summary>Forgets what is remembered of a file, or of all files of a folder, so that they are read when their hash is asked for.</summary>
-    public static void Forget(string path, string? cache)
+    /// <summary>Drops the remembered hash of a file, or of all files of a folder, so that they are read when their hash is asked for.</summary>
+    public static void Invalidate(string path, string? cache)
     {
         foreach (var file in Directory.Exists(path) ? Directory.EnumerateFiles(path) : [path])
         {

@@ -34,7 +34,7 @@ public class BenchTests
     public async Task A_native_program_speaks_twenty_times_sooner_than_one_with_onnx_runtime()
     {
         NativeTools.Require();
-        var (code, result) = await Run("bench", "tts-en", "--cold", "--threads", "1", "--runs", "3", "--bar", "20", "--json");
+        var (code, result) = await Run("bench", "tts-en", "--cold", "--threads", "1", "--runs", "3", "--threshold", "20", "--json");
         Assert.True(code == 0, result.ToString());
         var row = Assert.Single(result.GetProperty("rows").EnumerateArray());
         Assert.Equal("5 words", row.GetProperty("case").GetString());
@@ -65,7 +65,7 @@ public class BenchTests
     [Fact]
     public async Task A_bar_that_is_missed_is_a_failure()
     {
-        var (code, _) = await Run("bench", "hey-jarvis", "--threads", "1", "--runs", "3", "--bar", "1000000", "--json");
+        var (code, _) = await Run("bench", "hey-jarvis", "--threads", "1", "--runs", "3", "--threshold", "1000000", "--json");
         Assert.Equal(1, code);
     }
 }

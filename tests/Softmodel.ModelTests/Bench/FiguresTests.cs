@@ -60,7 +60,7 @@ public class FiguresTests
         const string Text = """{ "against": "llama.cpp", "summary": [ { "model": "m", "threads": 1, "decode": 1.26, "prefill": 2.3 } ], "rows": [] }""";
         const string Sentences = """{ "against": "onnxruntime", "summary": [ { "model": "e", "threads": 2, "speedup": 1.64, "min_cosine": 0.999955 } ] }""";
         const string Cold = """{ "against": "llama.cpp", "rows": [ { "model": "m", "threads": 1, "cold_ms": 91, "peer_cold_ms": 376, "file_bytes": 98400000, "peak_bytes": 121000000, "peer_peak_bytes": 220000000 } ] }""";
-        const string Answers = """{ "prompts": 200, "valid": 200, "tokens": 10403, "forcedTokens": 2606 }""";
+        const string Answers = """{ "prompts": 200, "valid": 200, "tokens": 10403, "fastForwardTokens": 2606 }""";
         var page = Figures.Fill(Page, [Answers, Cold, Sentences, Text]);
         Assert.Contains("| 1.3 and 2.3 with 1 thread | `softmodel bench m` |\n", page, StringComparison.Ordinal);
         Assert.Contains("| 1.6, 0.99996 with 2 threads | `softmodel bench e` |\n", page, StringComparison.Ordinal);

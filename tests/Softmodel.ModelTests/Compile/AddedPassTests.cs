@@ -11,11 +11,11 @@ namespace Softmodel.ModelTests.Compile;
 public class AddedPassTests
 {
     static readonly Pass ones = new("ones", Fidelity.Measured, "takes every product of two numbers for 1",
-        c => c with { Graph = Rewriting.Apply(c.Graph, c.Fold, [(_, op, x) => op is Op.Map { Function: var f } && f == Functions.Multiply ? x[0].Scalar(1).Broadcast(Shape.Broadcast(x[0].Shape, x[1].Shape)) : null]) });
+        c => c with { Graph = Rewriting.Apply(c.Graph, c.Folding, [(_, op, x) => op is Op.Map { Function: var f } && f == Functions.Multiply ? x[0].Scalar(1).Broadcast(Shape.Broadcast(x[0].Shape, x[1].Shape)) : null]) });
 
     // It adds nothing that floats of this size tell apart.
     static readonly Pass tiny = new("tiny", Fidelity.Measured, "multiplies what is multiplied by 1 and a little",
-        c => c with { Graph = Rewriting.Apply(c.Graph, c.Fold, [(_, op, x) => op is Op.Map { Function: var f } && f == Functions.Sigmoid ? (x[0] * 1.0001).Map(f) : null]) });
+        c => c with { Graph = Rewriting.Apply(c.Graph, c.Folding, [(_, op, x) => op is Op.Map { Function: var f } && f == Functions.Sigmoid ? (x[0] * 1.0001).Map(f) : null]) });
 
     [Fact]
     public async Task It_is_listed_measured_and_refused_where_it_breaks_its_budget()
@@ -58,7 +58,7 @@ public class AddedPassTests
         {
             using var model = await Model.LoadAsync("silero-vad-v5", new() { MeasureOn = [folder.Path], Without = without });
             using var compiled = model.Compile(new() { UseCache = false, Threads = 1 });
-            return Emit.Running.Run(compiled, [.. compiled.Inputs.Select(i => Npy.Read(folder.File($"loud/{i.Name}.npy")))])[0].Real(0);
+            return Emit.Running.Run(compiled, [.. compiled.Inputs.Select(i => Npy.Read(folder.File($"loud/{i.Name}.npy")))])[0].Float(0);
         }
         Assert.Equal(await Speech("ones"), await Speech());
     }

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Softmodel.Cli;
-using Softmodel.Cli.Peers;
+using Softmodel.Cli.Baselines;
 using Softmodel.Emit;
 using Softmodel.Graphs;
 using Softmodel.Language;
@@ -113,14 +113,14 @@ public sealed class ExampleTests(ITestOutputHelper output) : IDisposable
         var sound = WaveFile.Read(await Spoken()).Samples.ToArray();
         using var model = await Model.LoadAsync("silero-vad-v5");
         using var compiled = await model.CompileAsync();
-        using var peer = OnnxRuntimePeer.Load(model.Path);
+        using var baseline = OnnxRuntimeBaseline.Load(model.Path);
         Tensor[] state = [Tensor.Of<float>(new float[256], 2, 1, 128), Tensor.Of<float>(new float[256], 2, 1, 128)];
         for (var at = 0; at + 576 <= Math.Min(sound.Length, 100_000); at += 512)
         {
             var input = Tensor.Of<float>(sound.AsSpan(at, 576), 1, 576);
             var ours = compiled.Run([input, state[0]]);
-            var theirs = peer.Run([.. peer.Inputs.Select(i => i switch { "input" => input, "state" => state[1], _ => Tensor.Scalar(16000L) })]);
-            Assert.Equal(theirs[0].Real(0), ours[0].Real(0), 1e-4);
+            var theirs = baseline.Run([.. baseline.Inputs.Select(i => i switch { "input" => input, "state" => state[1], _ => Tensor.Scalar(16000L) })]);
+            Assert.Equal(theirs[0].Float(0), ours[0].Float(0), 1e-4);
             state = [ours[1], theirs[1]];
         }
     }

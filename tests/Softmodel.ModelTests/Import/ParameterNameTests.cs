@@ -2,7 +2,7 @@ using Softmodel.Export.Onnx;
 using Softmodel.Graphs;
 using Softmodel.Import;
 using Softmodel.Import.Onnx;
-using Softmodel.ModelTests.Families;
+using Softmodel.ModelTests.Architectures;
 using Softmodel.Passes;
 using Softmodel.Runtime;
 
@@ -50,8 +50,8 @@ public sealed class ParameterNameTests : IDisposable
     }
 
     [Theory]
-    [MemberData(nameof(FamilyTests.Folders), MemberType = typeof(FamilyTests))]
-    public void Weights_of_a_checkpoint_keep_their_names(string family) => HasNames(Shared.Folder($"lm/families/{family}"));
+    [MemberData(nameof(ArchitectureTests.Folders), MemberType = typeof(ArchitectureTests))]
+    public void Weights_of_a_checkpoint_keep_their_names(string architecture) => HasNames(Shared.Folder($"lm/families/{architecture}"));
 
     [Fact]
     public void A_weight_in_blocks_is_one_parameter_under_its_name()

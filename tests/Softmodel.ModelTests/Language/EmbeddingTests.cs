@@ -37,7 +37,7 @@ public class EmbeddingTests
         using var real = await Load("minilm", new() { Quantize = Quantization.None });
         using var stored = await Load("minilm-fp16", new() { Quantize = Quantization.None });
         var all = whole.Embed(texts);
-        // Each row of whole numbers has a scale of its own.
+        // Each row of integers has a scale of its own.
         Assert.All(texts.Zip(all), p => Assert.True(TensorPrimitives.CosineSimilarity<float>(whole.Embed(p.First), p.Second) > 0.999999));
         Assert.True(Least(all, real.Embed(texts)) > 0.9999);
         Assert.True(Least(real.Embed(texts), stored.Embed(texts)) > 0.99999);

@@ -1,5 +1,5 @@
 using System.Runtime.Intrinsics.X86;
-using Softmodel.Cli.Peers;
+using Softmodel.Cli.Baselines;
 using Softmodel.Language;
 using Softmodel.ModelTests.Speech;
 
@@ -22,7 +22,7 @@ public class ExportTests
     /// <summary>
     /// Each run rounds what is multiplied to 8 bits, by the largest number of the run. Where a last bit falls otherwise a rounding
     /// does, and then all that follow: as much as the rounding itself loses. ONNX Runtime with all its optimizations is only 15 to
-    /// 23 dB from itself with fewer on such prompts, where it is not the same. So few tokens may differ, and scores by that much.
+    /// 23 dB from itself with fewer on such prompts, where it is not the same. So few tokens may differ, and logits by that much.
     /// </summary>
     [Theory]
     [InlineData("What is the capital of France?")]
@@ -32,14 +32,14 @@ public class ExportTests
         Assert.SkipUnless(HasVnni, "this processor has no VNNI, without which ONNX Runtime's products of 8 bits saturate at 16");
         using var model = await Load(new() { ContextLength = 512 });
         using var file = await Model.LoadAsync("minimind2-small");
-        using var peer = new OnnxRuntimeText(OnnxRuntimePeer.Load(file.Path));
+        using var baseline = new OnnxRuntimeText(OnnxRuntimeBaseline.Load(file.Path));
         var (decoder, fed, agreed) = (model.Decoder, model.TokensOf([new ChatTurn("user", question)]), 0);
         for (var i = 0; i < Written; i++)
         {
-            var (expected, scores) = (peer.Scores(fed), decoder.Run(new Feed(0, fed)).ToArray());
-            var (power, lost) = (expected.Sum(e => e * (double)e), expected.Zip(scores, (e, s) => Math.Pow(e - (double)s, 2)).Sum());
+            var (expected, logits) = (baseline.Logits(fed), decoder.Run(new SequenceTokens(0, fed)).ToArray());
+            var (power, lost) = (expected.Sum(e => e * (double)e), expected.Zip(logits, (e, s) => Math.Pow(e - (double)s, 2)).Sum());
             Assert.InRange(10 * Math.Log10(power / lost), 15, double.PositiveInfinity);
-            agreed += Sampler.Largest(scores) == Sampler.Largest(expected) ? 1 : 0;
+            agreed += Sampler.Largest(logits) == Sampler.Largest(expected) ? 1 : 0;
             fed = [Sampler.Largest(expected)];
         }
         Assert.InRange(agreed, Written * 9 / 10, Written);

@@ -49,7 +49,7 @@ public class LanguageModelTests
         int[] Alone(int[] prompt)
         {
             var (sequence, tokens) = (decoder.Begin(), new List<int>());
-            for (var next = Sampler.Largest(decoder.Run(new Feed(sequence, prompt))); tokens.Count < 24; next = Sampler.Largest(decoder.Run(new Feed(sequence, new[] { next }))))
+            for (var next = Sampler.Largest(decoder.Run(new SequenceTokens(sequence, prompt))); tokens.Count < 24; next = Sampler.Largest(decoder.Run(new SequenceTokens(sequence, new[] { next }))))
                 tokens.Add(next);
             decoder.End(sequence);
             return [.. tokens];
@@ -57,14 +57,14 @@ public class LanguageModelTests
         var expected = prompts.Select(Alone).ToArray();
         var sequences = prompts.Select(_ => decoder.Begin()).ToArray();
         var written = prompts.Select(_ => new List<int>()).ToArray();
-        var scores = decoder.Run([.. prompts.Select((p, i) => new Feed(sequences[i], p))]);
+        var logits = decoder.Run([.. prompts.Select((p, i) => new SequenceTokens(sequences[i], p))]);
         while (true)
         {
             for (var i = 0; i < prompts.Length; i++)
-                written[i].Add(Sampler.Largest(scores.Slice(i * decoder.Vocabulary, decoder.Vocabulary)));
+                written[i].Add(Sampler.Largest(logits.Slice(i * decoder.Vocabulary, decoder.Vocabulary)));
             if (written[0].Count == 24)
                 break;
-            scores = decoder.Run([.. written.Select((w, i) => new Feed(sequences[i], new[] { w[^1] }))]);
+            logits = decoder.Run([.. written.Select((w, i) => new SequenceTokens(sequences[i], new[] { w[^1] }))]);
         }
         Assert.Equal(expected, written.Select(w => w.ToArray()));
     }

@@ -2,33 +2,33 @@ using Softmodel.Compile;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Language;
-using Softmodel.ModelTests.Families;
+using Softmodel.ModelTests.Architectures;
 using Softmodel.Runtime;
 
 namespace Softmodel.ModelTests.Language;
 
-/// <summary>Values inside language models of every family, by layer and role.</summary>
+/// <summary>Values inside language models of every architecture, by layer and role.</summary>
 public class TapTests
 {
     const int Tokens = 3;
 
-    static string Folder(string family) => Shared.Folder($"lm/families/{family}");
+    static string Folder(string architecture) => Shared.Folder($"lm/families/{architecture}");
 
     /// <summary>The taps of a model that reads a text of three tokens.</summary>
-    static Dictionary<string, Tensor> Run(string family, params string[] taps)
+    static Dictionary<string, Tensor> Run(string architecture, params string[] taps)
     {
-        using var model = Model.Load(Folder(family), new() { Taps = taps });
+        using var model = Model.Load(Folder(architecture), new() { Taps = taps });
         var graph = model.Graph;
         Tensor Given(Value input)
         {
-            long Size(string symbol) => symbol is "wanted" or "slots" ? 1 : Tokens;
+            long Size(string symbol) => symbol is "n_outputs" or "slots" ? 1 : Tokens;
             long[] dims = [.. input.Shape.Dims.Select(d => d.Evaluate(Size))];
             return input.Name switch
             {
                 SequenceInputs.Tokens => Tensor.Vector<long>(1, 2, 3),
                 SequenceInputs.Positions or SequenceInputs.Cells or SequenceInputs.CellPositions => Tensor.Vector<long>(0, 1, 2),
                 SequenceInputs.CellSequences => Tensor.Vector<long>(1, 1, 1),
-                SequenceInputs.Wanted => Tensor.Vector(Tokens - 1L),
+                SequenceInputs.LogitsIndices => Tensor.Vector(Tokens - 1L),
                 _ => Tensor.Of(input.Type.Element, dims, new double[Tensor.CountOf(dims)]),
             };
         }
@@ -39,18 +39,18 @@ public class TapTests
     static float[] Numbers(Tensor tensor) => [.. tensor.Values<float>()];
 
     [Theory]
-    [MemberData(nameof(FamilyTests.Folders), MemberType = typeof(FamilyTests))]
-    public void The_residual_stream_is_what_parts_of_a_layer_are_added_to(string family)
+    [MemberData(nameof(ArchitectureTests.Folders), MemberType = typeof(ArchitectureTests))]
+    public void The_residual_stream_is_what_parts_of_a_layer_are_added_to(string architecture)
     {
-        using var model = Model.Load(Folder(family));
+        using var model = Model.Load(Folder(architecture));
         var layers = model.Imported.Nodes.Select(n => n.Origin.Layer).OfType<int>().Distinct().Order().ToArray();
         Assert.Equal(Enumerable.Range(0, layers.Length), layers);
         Assert.True(layers.Length > 1);
-        var isMixed = family == "mamba";
+        var isMixed = architecture == "mamba";
         // In these the stream is normed after something was added to it.
-        var isNormedLast = family is "bert" or "distilbert";
+        var isNormedLast = architecture is "bert" or "distilbert";
         string[] parts = isMixed ? ["mixer_output.1"] : ["attention_output.1", "mlp_output.1"];
-        var taps = Run(family, ["residual.0", .. parts, "residual.1", .. isMixed ? Array.Empty<string>() : ["query.1", "key.1", "value.1", "attention_weights.1", "heads.1", "heads.1.1"]]);
+        var taps = Run(architecture, ["residual.0", .. parts, "residual.1", .. isMixed ? Array.Empty<string>() : ["query.1", "key.1", "value.1", "attention_weights.1", "heads.1", "heads.1.1"]]);
         var (before, after) = (Numbers(taps["residual.0"]), Numbers(taps["residual.1"]));
         Assert.True(before.Length > Tokens && after.Length == before.Length && !after.SequenceEqual(before));
         if (!isNormedLast)

@@ -1,8 +1,8 @@
 using System.Text.Json.Nodes;
 using Softmodel.Import.Gguf;
+using Softmodel.Language;
 using Softmodel.Language.Chat;
 using Softmodel.Language.Tokens;
-using Softmodel.Language;
 
 namespace Softmodel.ModelTests.Language;
 

@@ -1,4 +1,4 @@
-using Softmodel.Cli.Peers;
+using Softmodel.Cli.Baselines;
 using Softmodel.Cli.Verify;
 using Softmodel.Cli.Workloads;
 using Softmodel.Load;
@@ -48,8 +48,8 @@ public sealed class KokoroTests(ITestOutputHelper output)
 
         // It rounds to 8 bits on the way: there its phases are chance, and the length of a sound may turn by a frame of 600 samples.
         var line = SpokenLine.Of(Assert.Single(voice.Utterances(text, heart, default)), text, voice.Profile, heart, voice.Network.Inputs);
-        using var peer = OnnxRuntimePeer.Load(files.MainFile, 2);
-        var its = peer.Run(line.For(peer.Inputs))[0].Values<float>().ToArray();
+        using var baseline = OnnxRuntimeBaseline.Load(files.MainFile, 2);
+        var its = baseline.Run(line.For(baseline.Inputs))[0].Values<float>().ToArray();
         Assert.InRange(sound.Samples.Length - its.Length, -1200, 1200);
         double Far(Sound one) => MelCepstra.Distortion(one.Samples.ToArray(), its, one.SampleRate);
         var other = voice.Speak(text, heart with { Speaker = voice.Profile.SpeakerOf("bm_george") });

@@ -31,6 +31,6 @@ public class VerifyTests
     {
         await VoiceFolder.Of("hey-jarvis");
         var (output, error) = (new StringWriter(), new StringWriter());
-        Assert.Equal(1, await CommandLine.Run(["verify", "hey-jarvis", "--quantize", "int16", "--min-snr", "20", "--bar", "120", "--json"], output, error, TestContext.Current.CancellationToken));
+        Assert.Equal(1, await CommandLine.Run(["verify", "hey-jarvis", "--quantize", "int16", "--min-snr", "20", "--threshold", "120", "--json"], output, error, TestContext.Current.CancellationToken));
     }
 }

@@ -17,7 +17,7 @@ public class GeneratedInputsTests
 
     Term Table(params long[] dims) => new(builder, builder.Constant(Tensor.Of(ElementType.Float32, dims, new double[Tensor.CountOf(dims)])));
 
-    static (double Least, double Most) Bounds(Tensor tensor) => Enumerable.Range(0, (int)tensor.Count).Select(i => tensor.Real(i)).ToArray() is { Length: > 0 } all ? (all.Min(), all.Max()) : default;
+    static (double Least, double Most) Bounds(Tensor tensor) => Enumerable.Range(0, (int)tensor.Count).Select(i => tensor.Float(i)).ToArray() is { Length: > 0 } all ? (all.Min(), all.Max()) : default;
 
     [Theory]
     [InlineData(0)]
@@ -58,7 +58,7 @@ public class GeneratedInputsTests
         var (x, count) = (Input("x", ElementType.Float32, 1, size, 4), Input("count", ElementType.Int64, 1));
         var positions = new Term(builder, builder.Apply(new Op.Iota(size)));
         foreach (var work in Of((positions < count).Cast(ElementType.Float32), x))
-            Assert.Equal(work.Inputs["x"].Dims[1], work.Inputs["count"].Whole(0));
+            Assert.Equal(work.Inputs["x"].Dims[1], work.Inputs["count"].Integer(0));
     }
 
     [Fact]
@@ -87,7 +87,7 @@ public class GeneratedInputsTests
         var wide = DoublePrecision.Of(graph);
         wide.Validate();
         var results = Evaluator.Run(wide, [DoublePrecision.Of(Tensor.Vector(0.5f, 1e8f, -1e8f))]);
-        Assert.Equal((1e8 + 0.5, 0.5), (results[0].Real(0), results[1].Real(0)));
+        Assert.Equal((1e8 + 0.5, 0.5), (results[0].Float(0), results[1].Float(0)));
     }
 
     static Comparison Case(double snr, double? ours = null, double? its = null, string? fault = null) => new("", 1, snr, 0, fault, ExactSnrDb: ours, OracleExactSnrDb: its);

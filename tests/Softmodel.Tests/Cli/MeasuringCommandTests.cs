@@ -2,7 +2,7 @@ using System.Text.Json;
 using Google.Protobuf;
 using Softmodel.Cli;
 using Softmodel.Cli.Arrays;
-using Softmodel.Cli.Peers;
+using Softmodel.Cli.Baselines;
 using Softmodel.Graphs;
 using Softmodel.Import.Onnx.Wire;
 
@@ -54,7 +54,7 @@ public sealed class MeasuringCommandTests : IDisposable
     public async Task Verify_says_what_was_compared_with_what()
     {
         var (_, json, _) = await Run("verify", Model(), "--json");
-        Assert.Equal(["oracle", "bar_db", "min_snr_db", "ok", "models", "machine"], Keys(json));
+        Assert.Equal(["oracle", "threshold_db", "min_snr_db", "ok", "models", "machine"], Keys(json));
         Assert.Equal(machine, Keys(json.GetProperty("machine")));
         var model = Assert.Single(json.GetProperty("models").EnumerateArray());
         Has(model, "model", "oracle", "cases", "min_snr_db", "max_abs", "ok");
@@ -70,7 +70,7 @@ public sealed class MeasuringCommandTests : IDisposable
     {
         var (_, json, _) = await Run("verify", Model(), "--json");
         var model = json.GetProperty("models")[0];
-        Assert.Equal($"onnxruntime {OnnxRuntimePeer.Version}, 16-bit numbers widened to 32", model.GetProperty("oracle").GetString());
+        Assert.Equal($"onnxruntime {OnnxRuntimeBaseline.Version}, 16-bit numbers widened to 32", model.GetProperty("oracle").GetString());
         Assert.InRange(model.GetProperty("oracle_as_is_snr_db").GetDouble(), 50, 200);
         Assert.InRange(model.GetProperty("oracle_as_is_median_snr_db").GetDouble(), model.GetProperty("oracle_as_is_snr_db").GetDouble(), 200);
     }
@@ -207,7 +207,7 @@ public sealed class MeasuringCommandTests : IDisposable
     [Fact]
     public void The_machine_tells_the_versions_that_run()
     {
-        Assert.Equal(OnnxRuntimePeer.Version, Machine.Here.Onnxruntime);
+        Assert.Equal(OnnxRuntimeBaseline.Version, Machine.Here.Onnxruntime);
         Assert.NotEmpty(Machine.Here.Processor);
         Assert.True(Machine.Here.VectorBits is 128 or 256 or 512);
     }

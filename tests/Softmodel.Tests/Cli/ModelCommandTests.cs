@@ -171,12 +171,15 @@ public sealed class ModelCommandTests : IDisposable
         Assert.Matches(@"simplify +exact +1 +0 B", (await Run("show", Model("Add"), "--passes")).Output);
     }
 
-    [Fact]
-    public async Task An_option_s_old_name_is_taken_and_the_new_one_is_told()
+    [Theory]
+    [InlineData("--whole-products is called --quantize int16 --min-snr now", "--whole-products", "40")]
+    [InlineData("--whole-products is called --quantize int16 --min-snr now", "--whole-products=40")]
+    [InlineData("--keep-past is called --kv-cache now", "--keep-past", "--without", "kv-cache")]
+    public async Task An_option_s_old_name_is_taken_and_the_new_one_is_told(string told, params string[] old)
     {
-        var (code, _, error) = await Run("show", Model("Add"), "--passes", "--whole-products", "40");
+        var (code, _, error) = await Run(["show", Model("Add"), "--passes", .. old]);
         Assert.Equal(0, code);
-        Assert.Contains("--quantize int16 --min-snr 40", error, StringComparison.Ordinal);
+        Assert.Contains(told, error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -34,18 +34,18 @@ public class PipelineTests
     public void A_pass_can_be_left_out_and_be_the_last()
     {
         string[] Names(UseCase use) => [.. Pipeline.Chosen(use).Select(p => p.Name)];
-        Assert.Equal(["tap", "keep-past", "simplify", "integers-as-floats", "quantize-int16"], Names(new()));
-        Assert.Equal(["tap", "keep-past", "integers-as-floats", "quantize-int16"], Names(new() { Without = ["simplify"] }));
-        Assert.Equal(["tap", "keep-past", "simplify"], Names(new() { StopAfter = "simplify" }));
-        Assert.Equal(["tap", "keep-past"], Names(new() { StopAfter = "simplify", Without = ["simplify"] }));
+        Assert.Equal(["tap", "kv-cache", "simplify", "integers-as-floats", "quantize-int16"], Names(new()));
+        Assert.Equal(["tap", "kv-cache", "integers-as-floats", "quantize-int16"], Names(new() { Without = ["simplify"] }));
+        Assert.Equal(["tap", "kv-cache", "simplify"], Names(new() { StopAfter = "simplify" }));
+        Assert.Equal(["tap", "kv-cache"], Names(new() { StopAfter = "simplify", Without = ["simplify"] }));
         var unknown = Assert.Throws<SoftmodelException>(() => Names(new() { Without = ["simplfy"] }));
-        Assert.Equal("there is no pass 'simplfy'; the passes are tap, keep-past, simplify, integers-as-floats, quantize-int16", unknown.Message);
+        Assert.Equal("there is no pass 'simplfy'; the passes are tap, kv-cache, simplify, integers-as-floats, quantize-int16", unknown.Message);
     }
 
     [Fact]
     public void Programs_of_other_passes_have_other_keys()
     {
-        UseCase[] uses = [new(), new() { Without = ["simplify"] }, new() { StopAfter = "simplify" }, new() { Quantize = Quantization.Int16 }, new() { Quantize = Quantization.Int16, MinSnrDb = 40 }, new() { KeepsPast = true }, new() { Taps = ["residual.0"] }, new() { Taps = ["residual.0", "residual.1"] }, new() { Usual = new Dictionary<string, long> { ["n"] = 7 } }, new() { MeasureOn = ["inputs"] }, new() { MeasureOn = ["inputs"], MinOutputSnrDb = 40 }];
+        UseCase[] uses = [new(), new() { Without = ["simplify"] }, new() { StopAfter = "simplify" }, new() { Quantize = Quantization.Int16 }, new() { Quantize = Quantization.Int16, MinSnrDb = 40 }, new() { KvCache = true }, new() { Taps = ["residual.0"] }, new() { Taps = ["residual.0", "residual.1"] }, new() { Usual = new Dictionary<string, long> { ["n"] = 7 } }, new() { MeasureOn = ["inputs"] }, new() { MeasureOn = ["inputs"], MinOutputSnrDb = 40 }];
         Assert.Equal(uses.Length, uses.Select(u => u.Key).Distinct().Count());
         Assert.Equal(new UseCase().Key, new UseCase { IsChecked = true }.Key);
     }
@@ -58,12 +58,12 @@ public class PipelineTests
         Assert.Equal([false, false, true, true, false], runs.Select(r => r.IsAsked));
         var simplify = runs.Single(r => r.Pass.Name == "simplify");
         Assert.Equal((3, 1, 4, 0), (simplify.NodesBefore, simplify.NodesAfter, simplify.BytesBefore, simplify.BytesAfter));
-        Assert.Equal(Graph.Nodes.Count, Pipeline.Run(Begun(new() { Without = ["simplify"], StopAfter = "keep-past" })).Compilation.Graph.Nodes.Count);
+        Assert.Equal(Graph.Nodes.Count, Pipeline.Run(Begun(new() { Without = ["simplify"], StopAfter = "kv-cache" })).Compilation.Graph.Nodes.Count);
     }
 
     // Multiplies what is negated by a number, which is what the results then are of themselves.
     static Pass Scaling(string name, double factor) => new(name, Fidelity.Measured, "multiplies what is negated",
-        c => c with { Graph = Rewriting.Apply(c.Graph, c.Fold, [(_, op, x) => op is Op.Map { Function: var f } && f == Functions.Negate ? (x[0] * factor).Map(f) : null]) });
+        c => c with { Graph = Rewriting.Apply(c.Graph, c.Folding, [(_, op, x) => op is Op.Map { Function: var f } && f == Functions.Negate ? (x[0] * factor).Map(f) : null]) });
 
     static Compilation Measured(double leastDb) => Begun(new() { MinOutputSnrDb = leastDb }) with
     {
@@ -96,7 +96,7 @@ public class PipelineTests
         var (after, runs) = Pipeline.Run(Measured(33.5));
         Assert.Equal([false, true, false], runs.TakeLast(3).Select(r => r.IsRefused));
         Assert.Equal(-20 * Math.Log10(1.01 * 1.01 - 1), runs[^1].Loss!.SnrDb, 0.01);
-        Assert.Equal(-5 * 1.0201, Evaluator.Run(after.Graph, [Tensor.Vector<float>([5])])[0].Real(0), 1e-5);
+        Assert.Equal(-5 * 1.0201, Evaluator.Run(after.Graph, [Tensor.Vector<float>([5])])[0].Float(0), 1e-5);
     }
 
     [Fact]
@@ -113,9 +113,9 @@ public class PipelineTests
     {
         var read = Read("""{ "sizes": { "batch": 1, "n": 3 }, /* of two */ "shapes": { "image": [1, 3] }, "values": { "rate": [16000.5] }, "without": ["simplify"], "quantize": "int16", "minSnrDb": 50, "taps": ["residual.0"], "usual": { "n": 300 }, "measureOn": ["inputs", "/there"], "minOutputSnrDb": 20 }""");
         Assert.Equal((1, 16000.5, 50.0), (read.Sizes["batch"], read.Values["rate"][0], read.MinSnrDb));
-        var use = new UseCase { Sizes = new Dictionary<string, long> { ["n"] = 7 }, MinSnrDb = 40, Without = ["keep-past"], Taps = ["logits"] }.Over(read);
+        var use = new UseCase { Sizes = new Dictionary<string, long> { ["n"] = 7 }, MinSnrDb = 40, Without = ["kv-cache"], Taps = ["logits"] }.Over(read);
         Assert.Equal((1, 7, 40.0), (use.Sizes["batch"], use.Sizes["n"], use.MinSnrDb));
-        Assert.Equal(["simplify", "keep-past"], use.Without);
+        Assert.Equal(["simplify", "kv-cache"], use.Without);
         Assert.Equal(["residual.0", "logits"], use.Taps);
         Assert.Equal(("inputs", "/there", 20.0), (Path.GetFileName(use.MeasureOn[0]), use.MeasureOn[1], use.LeastOutputSnrDb));
         Assert.Equal(300, use.Usual["n"]);
@@ -139,7 +139,7 @@ public class PipelineTests
     [InlineData("""{ "shapes": { "x": null } }""", "null stands")]
     [InlineData("""{ "taps": [null] }""", "null stands")]
     [InlineData("""{ "sizes": {}, "sizes": {} }""", "uplicate")]
-    [InlineData("""{ "without": ["simplfy"] }""", "the passes are tap, keep-past, simplify")]
+    [InlineData("""{ "without": ["simplfy"] }""", "the passes are tap, kv-cache, simplify")]
     public void A_use_case_that_says_what_there_is_not_is_refused(string json, string expected)
     {
         var refused = Assert.Throws<SoftmodelException>(() => Read(json));

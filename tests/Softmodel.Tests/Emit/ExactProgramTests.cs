@@ -25,7 +25,7 @@ public unsafe class ExactProgramTests
             ExactPrograms.Register(new($"test_add_{kind}")
             {
                 Types = (x, _, _) => x[0] == x[1] && x.Count == 2 ? [x[0]] : throw new SoftmodelException("it adds two vectors of one type"),
-                Reference = (x, _) => [Tensor.Vector<long>([.. Enumerable.Range(0, (int)x[0].Count).Select(i => x[0].Whole(i) + x[1].Whole(i))])],
+                Reference = (x, _) => [Tensor.Vector<long>([.. Enumerable.Range(0, (int)x[0].Count).Select(i => x[0].Integer(i) + x[1].Integer(i))])],
                 Callee = add,
             });
             ExactPrograms.Register(new($"test_above_{kind}")
@@ -34,8 +34,8 @@ public unsafe class ExactProgramTests
                 Types = (x, _, sizes) => [new(ElementType.Int64, new(sizes[0])), new(ElementType.Float32, new(2, sizes[0]))],
                 Reference = (x, arguments) =>
                 {
-                    var at = Enumerable.Range(0, (int)x[0].Count).Where(i => x[0].Whole(i) > arguments[0]).Select(i => (long)i).ToArray();
-                    return [Tensor.Vector<long>([.. at.Select(i => x[0].Whole(i))]), Tensor.Of<float>([.. at.Select(i => (float)i), .. at.Select(i => -(float)i)], 2, at.Length)];
+                    var at = Enumerable.Range(0, (int)x[0].Count).Where(i => x[0].Integer(i) > arguments[0]).Select(i => (long)i).ToArray();
+                    return [Tensor.Vector<long>([.. at.Select(i => x[0].Integer(i))]), Tensor.Of<float>([.. at.Select(i => (float)i), .. at.Select(i => -(float)i)], 2, at.Length)];
                 },
                 Callee = above,
             });

@@ -19,7 +19,7 @@ public class FunctionCodeTests
             Assert.Equal(Vectorization.HasVector(f, ElementType.Float32), code.Vector is not null);
             foreach (var type in (ElementType[])[ElementType.Int32, ElementType.UInt8, ElementType.UInt32])
                 Assert.Equal(Vectorization.HasVector(f, type), FunctionCode.WholeVector(f, type) is not null);
-            Assert.Equal(f.DividesWhole, code.Whole?.Contains("Check.", StringComparison.Ordinal) == true);
+            Assert.Equal(f.DividesIntegers, code.Whole?.Contains("Check.", StringComparison.Ordinal) == true);
         });
     }
 }

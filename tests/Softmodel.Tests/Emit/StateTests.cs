@@ -43,7 +43,7 @@ public class StateTests
         Assert.Equal([4, 6, 4, 6], Run(model, 3, 4, 999, 1000));
         Assert.Equal([9, 12, 8, 10], Run(model, 5, 6, 0, 1000));
         Assert.True(model.StateBytes >= 8 * 1000);
-        model.Forget();
+        model.ResetStates();
         Assert.Equal([1, 1, 1, 1], Run(model, 1, 1, 2, 3));
     }
 

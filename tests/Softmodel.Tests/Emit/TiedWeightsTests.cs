@@ -1,7 +1,7 @@
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
-using Softmodel.Import.Families;
+using Softmodel.Import.Architectures;
 using Softmodel.Lowering;
 using Softmodel.Runtime;
 using Softmodel.Tests.Generated;

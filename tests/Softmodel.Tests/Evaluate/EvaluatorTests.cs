@@ -8,7 +8,7 @@ namespace Softmodel.Tests.Evaluate;
 
 public class EvaluatorTests
 {
-    static readonly Folding nothing = (_, _) => null;
+    static readonly ConstantFolding nothing = (_, _) => null;
 
     static Tensor Floats(long[] dims, params float[] values) => Tensor.Of<float>(values, dims);
 
@@ -45,12 +45,12 @@ public class EvaluatorTests
     [InlineData(ElementType.UInt8, 257f, 1)]
     [InlineData(ElementType.Int32, 3e9f, int.MaxValue)]
     [InlineData(ElementType.Bool, -0.5f, 1)]
-    public void Cast_truncates(ElementType to, float x, long expected) => Assert.Equal(expected, Only(new Op.Cast(to), Floats([], x)).Whole(0));
+    public void Cast_truncates(ElementType to, float x, long expected) => Assert.Equal(expected, Only(new Op.Cast(to), Floats([], x)).Integer(0));
 
     [Fact]
     public void Cast_rounds_whole_numbers_once() =>
         // Above the middle of two floats by less than a double can tell.
-        Assert.Equal(9007200328482816f, Only(new Op.Cast(ElementType.Float32), Longs([], 9007199791611905)).Real(0));
+        Assert.Equal(9007200328482816f, Only(new Op.Cast(ElementType.Float32), Longs([], 9007199791611905)).Float(0));
 
     [Theory]
     [InlineData(Reduction.Sum, 3, 12)]

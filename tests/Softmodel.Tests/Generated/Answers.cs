@@ -1,4 +1,4 @@
-using Softmodel.Cli.Peers;
+using Softmodel.Cli.Baselines;
 using Softmodel.Emit;
 using Softmodel.Export.Onnx;
 using Softmodel.Graphs;
@@ -56,20 +56,20 @@ static class Answers
         {
             return null;
         }
-        OnnxRuntimePeer peer;
+        OnnxRuntimeBaseline baseline;
         try
         {
-            peer = OnnxRuntimePeer.Load(file.ToArray());
+            baseline = OnnxRuntimeBaseline.Load(file.ToArray());
         }
         catch (SoftmodelException e) when (e.Message.Contains("NotImplemented", StringComparison.Ordinal) || e.Message.Contains("NOT_IMPLEMENTED", StringComparison.Ordinal))
         {
             return null;
         }
-        using (peer)
+        using (baseline)
         {
             try
             {
-                return peer.Run(inputs);
+                return baseline.Run(inputs);
             }
             catch (SoftmodelException e) when (e.Message.Contains("data type is not supported", StringComparison.Ordinal))
             {
@@ -89,7 +89,7 @@ static class Answers
             var most = tested.Nearness[o] * 1e-4;
             for (var i = 0; i < a.Count; i++)
             {
-                var (x, y) = (a.Real(i), b.Real(i));
+                var (x, y) = (a.Float(i), b.Float(i));
                 if (x != y && !(Math.Abs(x - y) <= most) && !(double.IsNaN(x) && double.IsNaN(y)))
                     return $"{tested.Graph.OutputNames[o]}[{i} of {a.TensorType}] is {y:R} and not {x:R}";
             }

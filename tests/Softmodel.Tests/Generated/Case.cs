@@ -14,10 +14,10 @@ namespace Softmodel.Tests.Generated;
 sealed record Case(int Seed, Graph Graph, Tensor[] Inputs, Given[] Given, double[] Nearness)
 {
     public override string ToString() =>
-        $"seed {Seed}\n{GraphText.Write(Graph)}{string.Concat(Graph.Inputs.Zip(Inputs, (v, t) => $"{v.Name} = {t.TensorType} {string.Join(" ", Enumerable.Range(0, (int)Math.Min(40, t.Count)).Select(i => t.Real(i)))}\n"))}";
+        $"seed {Seed}\n{GraphText.Write(Graph)}{string.Concat(Graph.Inputs.Zip(Inputs, (v, t) => $"{v.Name} = {t.TensorType} {string.Join(" ", Enumerable.Range(0, (int)Math.Min(40, t.Count)).Select(i => t.Float(i)))}\n"))}";
 }
 
-/// <summary>An input, and the whole numbers from which its elements are drawn.</summary>
+/// <summary>An input, and the integers from which its elements are drawn.</summary>
 sealed record Given(ElementType Type, Shape Shape, Dim Low, Dim High)
 {
     /// <summary>Numbers for the input where its symbols have these values; those that would be drawn from none are the lowest, and an axis of less than none has none.</summary>

@@ -6,7 +6,7 @@ using Shape = Softmodel.Graphs.Shape;
 namespace Softmodel.Tests.Generated;
 
 /// <summary>
-/// Grows a random graph, operation by operation. Most of its numbers are small whole ones, whatever their type, so that
+/// Grows a random graph, operation by operation. Most of its numbers are small integers, whatever their type, so that
 /// every order of adding them up gives the same; those that are not are marked, and nothing that jumps, such as a
 /// comparison or a rounding, is done to them.
 /// </summary>
@@ -15,7 +15,7 @@ sealed class Grower
 
     /// <summary>A value of the graph.</summary>
     /// <param name="Term">The value.</param>
-    /// <param name="IsExact">Whether it holds whole numbers that no rounding has touched.</param>
+    /// <param name="IsExact">Whether it holds integers that no rounding has touched.</param>
     /// <param name="Bound">Its elements' largest magnitude.</param>
     sealed record Item(Term Term, bool IsExact, double Bound)
     {
@@ -500,7 +500,7 @@ sealed class Grower
         return new(parts[0].Term.Concat(axis, [.. parts.Skip(1).Select(p => p.Term)]), parts.All(p => p.IsExact), parts.Max(p => p.Bound));
     }
 
-    /// <summary>Whole numbers from 0, or from the end, to below a size.</summary>
+    /// <summary>Integers from 0, or from the end, to below a size.</summary>
     Item Indices(Shape shape, Dim size) => shape.IsKnown && Chance(0.5)
         ? new(new(builder, builder.Constant(Numbers(ElementType.Int64, Known(shape), Chance(0.3) ? -Known(size) : 0, Known(size) - 1))), true, Known(size))
         : Input(Chance(0.7) ? ElementType.Int64 : ElementType.Int32, shape, Chance(0.3) ? size * -1 : 0, size - 1);
@@ -598,7 +598,7 @@ sealed class Grower
             return null;
         var number = Input(ElementType.Int64, new(1), 1, 9);
         var size = number.Term.AsSizes()[0];
-        sizes[size.SymbolName!] = inputs[^1].Whole(0);
+        sizes[size.SymbolName!] = inputs[^1].Integer(0);
         var row = Input(ElementType.Float32, new(1, 3));
         return new((row.Term + new Term(builder, builder.Apply(new Op.Iota(size))).Cast(ElementType.Float32).Reshape(new(size, 1))), true, 12);
     }
@@ -650,7 +650,7 @@ sealed class Grower
         var body = inner.Build([goOn.Value, next.Value, (next + next).Value]);
         var most = builder.Constant(Tensor.Scalar(3L));
         var results = builder.ApplyAll(new Op.Loop(body, 1, symbol), [most, builder.Constant(Tensor.Scalar(true)), x.Term.Value, .. inner.Captures]);
-        sizes[symbol.SymbolName!] = Math.Min(3, Math.Max(1, inputs[^1].Whole(0)));
+        sizes[symbol.SymbolName!] = Math.Min(3, Math.Max(1, inputs[^1].Integer(0)));
         pool.Add(new(new(builder, results[1]), x.IsExact, 2 * x.Bound + 4));
         return new(new(builder, results[0]), x.IsExact, x.Bound + 2);
     }

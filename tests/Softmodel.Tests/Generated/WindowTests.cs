@@ -123,6 +123,6 @@ public class WindowTests
         return (given, made, text);
     }
 
-    /// <summary>Small whole numbers.</summary>
+    /// <summary>Small integers.</summary>
     static Tensor Whole(Random random, long[] dims) => Tensor.Of([.. Enumerable.Range(0, (int)Tensor.CountOf(dims)).Select(_ => (float)random.Next(-4, 5))], dims);
 }

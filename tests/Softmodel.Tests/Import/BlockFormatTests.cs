@@ -6,7 +6,7 @@ using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
-using Softmodel.Import.Families;
+using Softmodel.Import.Architectures;
 using Softmodel.Interpret;
 using Softmodel.Lowering;
 using Softmodel.Passes;

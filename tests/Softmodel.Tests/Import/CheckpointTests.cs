@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Softmodel.Evaluate;
 using Softmodel.Import;
-using Softmodel.Import.Families;
+using Softmodel.Import.Architectures;
 
 namespace Softmodel.Tests.Import;
 
@@ -59,7 +59,7 @@ public sealed class CheckpointTests : IDisposable
     void Import(string? path = null)
     {
         using var checkpoint = Checkpoint.Open(path ?? folder);
-        FamilyImport.Read(checkpoint, Evaluator.FoldKeepingStored).Validate();
+        ArchitectureImport.Read(checkpoint, Evaluator.FoldKeepingStored).Validate();
     }
 
     /// <summary>The message of a model that is refused, quickly and without much memory.</summary>
@@ -134,12 +134,12 @@ public sealed class CheckpointTests : IDisposable
     [InlineData("mamba", "conv_kernel", 0)]
     [InlineData("mamba", "state_size", 2000000000)]
     [InlineData("gpt2", "n_inner", 2000000000)]
-    public void So_are_those_of_other_families(string family, string name, int value)
+    public void So_are_those_of_other_architectures(string architecture, string name, int value)
     {
         var settings = Settings();
         foreach (var (key, usual) in new[] { ("num_experts", 4), ("num_local_experts", 4), ("num_experts_per_tok", 2), ("moe_intermediate_size", 4), ("conv_kernel", 4), ("state_size", 4), ("time_step_rank", 2), ("n_positions", 16) })
             settings[key] = usual;
-        (settings["model_type"], settings[name]) = (family, value);
+        (settings["model_type"], settings[name]) = (architecture, value);
         Sound(settings);
         Assert.Contains($"'{name}' is {value}", Refusal(), StringComparison.Ordinal);
     }

@@ -23,7 +23,7 @@ sealed class GgufBytes
 
     public GgufBytes Text(ReadOnlySpan<byte> text) => Long((ulong)text.Length).Raw(text);
 
-    public GgufBytes Whole(string key, uint number) => Text(key).Word(4).Word(number);
+    public GgufBytes Integer(string key, uint number) => Text(key).Word(4).Word(number);
 
     public GgufBytes Text(string key, string value) => Text(key).Word(8).Text(value);
 

@@ -29,7 +29,7 @@ public sealed class GgufFileTests : IDisposable
         return message;
     }
 
-    static byte[] Sound() => GgufBytes.Begin(2, 4).Text("general.architecture", "llama").Whole("general.alignment", 64)
+    static byte[] Sound() => GgufBytes.Begin(2, 4).Text("general.architecture", "llama").Integer("general.alignment", 64)
         .Text("list").Word(Array).Word(Text).Long(2).Text("a").Text([0xE9, 0x41])
         .Text("deep").Word(Array).Word(Array).Long(1).Word(Whole).Long(2).Word(7).Word(8)
         .Tensor("one", [64, 2], Q4_0, 0).Tensor("two", [3], F32, 128).Data(140, alignment: 64);
@@ -75,7 +75,7 @@ public sealed class GgufFileTests : IDisposable
     [InlineData(double.NaN)]
     [InlineData(double.PositiveInfinity)]
     public void A_number_that_is_none_is_refused_by_its_name(double number) =>
-        Assert.Contains("'llama.rope.freq_base' is not a finite number", Assert.Throws<SoftmodelException>(() => new GgufMetadata("m.gguf", new Dictionary<string, object> { ["llama.rope.freq_base"] = number }).Real("llama.rope.freq_base")).Message, StringComparison.Ordinal);
+        Assert.Contains("'llama.rope.freq_base' is not a finite number", Assert.Throws<SoftmodelException>(() => new GgufMetadata("m.gguf", new Dictionary<string, object> { ["llama.rope.freq_base"] = number }).Float("llama.rope.freq_base")).Message, StringComparison.Ordinal);
 
     [Fact]
     public void Lists_of_lists_without_end_are_refused()
@@ -92,7 +92,7 @@ public sealed class GgufFileTests : IDisposable
     [InlineData(1u << 21)]
     [InlineData(uint.MaxValue)]
     public void An_alignment_that_is_no_small_power_of_two_is_refused(uint alignment) =>
-        Assert.Contains("alignment", Refusal(GgufBytes.Begin(0, 1).Whole("general.alignment", alignment).Data(64)), StringComparison.Ordinal);
+        Assert.Contains("alignment", Refusal(GgufBytes.Begin(0, 1).Integer("general.alignment", alignment).Data(64)), StringComparison.Ordinal);
 
     [Theory]
     [InlineData(1UL)]
@@ -123,7 +123,7 @@ public sealed class GgufFileTests : IDisposable
     [Fact]
     public void What_is_there_twice_is_refused()
     {
-        Assert.Contains("'a' is there twice", Refusal(GgufBytes.Begin(0, 2).Whole("a", 1).Whole("a", 1).Done()), StringComparison.Ordinal);
+        Assert.Contains("'a' is there twice", Refusal(GgufBytes.Begin(0, 2).Integer("a", 1).Integer("a", 1).Done()), StringComparison.Ordinal);
         Assert.Contains("'a' is there twice", Refusal(GgufBytes.Begin(2, 0).Tensor("a", [8], F32, 0).Tensor("a", [8], F32, 32).Data(64)), StringComparison.Ordinal);
     }
 

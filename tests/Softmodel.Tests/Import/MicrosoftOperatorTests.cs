@@ -1,4 +1,4 @@
-using Softmodel.Cli.Peers;
+using Softmodel.Cli.Baselines;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Import.Onnx.Wire;
@@ -118,7 +118,7 @@ public sealed class MicrosoftOperatorTests : IDisposable
             [A("K", k), A("N", n), A("bits", bits), A("block_size", block)], 1, 1e-4);
     }
 
-    /// <summary>An operator between whole numbers: all but the operands that it quantizes.</summary>
+    /// <summary>An operator between integers: all but the operands that it quantizes.</summary>
     static Made Quantized(Dice d, Func<ElementType, (Tensor?[] Operands, (string, object)[] Attributes)> make)
     {
         var type = d.Of(ElementType.Int8, ElementType.UInt8);
@@ -243,8 +243,8 @@ public sealed class MicrosoftOperatorTests : IDisposable
             Tensor[] expected;
             try
             {
-                using var peer = OnnxRuntimePeer.Load(path);
-                expected = peer.Run(given);
+                using var baseline = OnnxRuntimeBaseline.Load(path);
+                expected = baseline.Run(given);
             }
             catch (SoftmodelException e) when (e.Message.Contains("NOT_IMPLEMENTED", StringComparison.Ordinal) || e.Message.Contains("NotImplemented", StringComparison.Ordinal))
             {
@@ -258,7 +258,7 @@ public sealed class MicrosoftOperatorTests : IDisposable
     }
 
     // Whole results are compared by their steps.
-    static double Largest(Tensor tensor) => !tensor.Type.IsFloat() ? 1 : Enumerable.Range(0, (int)tensor.Count).Select(i => Math.Abs(tensor.Real(i))).DefaultIfEmpty(1).Max();
+    static double Largest(Tensor tensor) => !tensor.Type.IsFloat() ? 1 : Enumerable.Range(0, (int)tensor.Count).Select(i => Math.Abs(tensor.Float(i))).DefaultIfEmpty(1).Max();
 
     static byte[] Model(string name, Made made)
     {

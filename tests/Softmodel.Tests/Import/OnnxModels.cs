@@ -1,6 +1,6 @@
 using Google.Protobuf;
+using Softmodel.Cli.Baselines;
 using Softmodel.Cli.Conformance;
-using Softmodel.Cli.Peers;
 using Softmodel.Compile;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
@@ -91,8 +91,8 @@ sealed class OnnxModels
     {
         try
         {
-            using var peer = OnnxRuntimePeer.Load(model);
-            return (peer.Run([.. peer.Inputs.Select(name => inputs.First(i => i.Name == name).Value)]), "");
+            using var baseline = OnnxRuntimeBaseline.Load(model);
+            return (baseline.Run([.. baseline.Inputs.Select(name => inputs.First(i => i.Name == name).Value)]), "");
         }
         catch (SoftmodelException e)
         {

@@ -30,7 +30,7 @@ static class SizeModels
             model.Input("p", DataType.Int64, 2);
         text.Add($"x[{string.Join(",", shapes[0])}] y[{string.Join(",", shapes[1])}]{(given ? " p[2]" : "")}");
 
-        // Whole numbers, as vectors of one element.
+        // Integers, as vectors of one element.
         var numbers = new List<string>();
         string Say(string op, string[] inputs, params (string, object)[] attributes)
         {

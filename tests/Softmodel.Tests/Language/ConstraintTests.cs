@@ -119,7 +119,7 @@ public class ConstraintTests
     [InlineData("""{"type":"string","pattern":"^a{4}$","maxLength":3}""", "no text")]
     [InlineData("""{"type":"integer","minimum":1.2,"maximum":1.8}""", "no text")]
     [InlineData("""{"type":"object","required":["a"],"properties":{"a":false}}""", "no text")]
-    [InlineData("""{"minLength":-1}""", "a whole number that is not negative")]
+    [InlineData("""{"minLength":-1}""", "an integer that is not negative")]
     [InlineData("""{"type":"string","pattern":"("}""", "a group is not closed")]
     public void A_schema_that_can_not_be_met_is_refused_by_name(string schema, string message) =>
         Assert.Contains(message, Assert.Throws<SoftmodelException>(() => Constraint.JsonSchema(schema)).Message, StringComparison.Ordinal);
@@ -183,15 +183,15 @@ public class ConstraintTests
             var isEnded = false;
             while (!isEnded && tokens.Count < most && !text.IsDone)
             {
-                var forced = text.Forced();
+                var fastForward = text.FastForward();
                 var allowed = text.Allowed().ToArray();
                 int[] possible = [.. Enumerable.Range(0, tokenizer.Count).Where(t => (allowed[t >> 6] >> t & 1) != 0)];
                 Assert.Equal(possible, Enumerable.Range(0, tokenizer.Count).Where(text.Allows));
                 Assert.NotEmpty(possible);
                 // Of those that are forced the first is possible.
-                if (forced.Length > 0)
-                    Assert.Contains(forced[0], possible);
-                int[] next = forced.Length > 0 ? forced : [possible[random.Next(possible.Length)]];
+                if (fastForward.Length > 0)
+                    Assert.Contains(fastForward[0], possible);
+                int[] next = fastForward.Length > 0 ? fastForward : [possible[random.Next(possible.Length)]];
                 foreach (var token in next)
                 {
                     isEnded |= token == tokenizer.End;
@@ -208,12 +208,12 @@ public class ConstraintTests
     }
 
     [Fact]
-    public void What_must_come_is_forced_as_far_as_no_other_token_could_take_its_place()
+    public void What_must_come_is_fast_forwarded_as_far_as_no_other_token_could_take_its_place()
     {
         var tokenizer = Pieces();
         var text = new ConstrainedText(Constraint.JsonSchema("""{"type":"object","properties":{"name":{"const":true}},"required":["name"]}"""), new(tokenizer), 100);
-        Assert.Equal("""{"name": true}""", Encoding.UTF8.GetString([.. text.Forced().SelectMany(t => tokenizer.BytesOf(t).ToArray())]));
+        Assert.Equal("""{"name": true}""", Encoding.UTF8.GetString([.. text.FastForward().SelectMany(t => tokenizer.BytesOf(t).ToArray())]));
         var open = new ConstrainedText(Constraint.JsonSchema(schemas[0]), new(tokenizer), 100);
-        Assert.Equal("{\"name\": \"", Encoding.UTF8.GetString([.. open.Forced().SelectMany(t => tokenizer.BytesOf(t).ToArray())]));
+        Assert.Equal("{\"name\": \"", Encoding.UTF8.GetString([.. open.FastForward().SelectMany(t => tokenizer.BytesOf(t).ToArray())]));
     }
 }

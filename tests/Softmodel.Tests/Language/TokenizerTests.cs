@@ -2,8 +2,8 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using CsCheck;
-using Softmodel.Language.Tokens;
 using Softmodel.Language;
+using Softmodel.Language.Tokens;
 
 namespace Softmodel.Tests.Language;
 

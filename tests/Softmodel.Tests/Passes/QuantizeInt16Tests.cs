@@ -51,9 +51,9 @@ public class QuantizeInt16Tests
             {
                 var x = Numbers(seed + rows, 2, batch, rows, half * 2);
                 var (expected, actual) = (Evaluator.Run(graph, [x])[0], Run(compiled, x));
-                // Sums of whole numbers are exact; what follows is rounded here and there.
+                // Sums of integers are exact; what follows is rounded here and there.
                 for (var i = 0L; i < expected.Count; i++)
-                    Assert.Equal(expected.Real(i), actual.Real(i), 1e-4 * (1 + Math.Abs(expected.Real(i))));
+                    Assert.Equal(expected.Float(i), actual.Float(i), 1e-4 * (1 + Math.Abs(expected.Float(i))));
             }
         }, iter: 12);
 
@@ -67,7 +67,7 @@ public class QuantizeInt16Tests
         var (a, b) = (Evaluator.Run(exact, [x])[0], Evaluator.Run(whole, [x])[0]);
         var (signal, noise) = (0.0, 0.0);
         for (var i = 0L; i < a.Count; i++)
-            (signal, noise) = (signal + a.Real(i) * a.Real(i), noise + Math.Pow(a.Real(i) - b.Real(i), 2));
+            (signal, noise) = (signal + a.Float(i) * a.Float(i), noise + Math.Pow(a.Float(i) - b.Float(i), 2));
         Assert.True(10 * Math.Log10(signal / noise) > 50, $"{10 * Math.Log10(signal / noise)} dB");
     }
 
@@ -94,10 +94,10 @@ public class QuantizeInt16Tests
             var exact = builder.Build([x.Contract("nk,kj->nj", new(builder, builder.Constant(weights))).Value], ["y"]);
             var (whole, found) = QuantizeInt16.Apply(exact, Evaluator.FoldKeepingStored, 20);
             Assert.False(Assert.Single(found).IsRefused);
-            var rows = Tensor.Of([.. Enumerable.Range(0, columns).SelectMany(c => Enumerable.Range(0, height).Select(k => (float)Math.Sign(weights.Real(k * columns + c))))], columns, height);
+            var rows = Tensor.Of([.. Enumerable.Range(0, columns).SelectMany(c => Enumerable.Range(0, height).Select(k => (float)Math.Sign(weights.Float(k * columns + c))))], columns, height);
             var (expected, actual) = (Evaluator.Run(exact, [rows])[0], Evaluator.Run(whole, [rows])[0]);
             for (var c = 0; c < columns; c++)
-                Assert.Equal(1, actual.Real(c * columns + c) / expected.Real(c * columns + c), 1e-2);
+                Assert.Equal(1, actual.Float(c * columns + c) / expected.Float(c * columns + c), 1e-2);
         }, iter: 60);
 
     [Fact]
@@ -111,8 +111,8 @@ public class QuantizeInt16Tests
         var actual = Run(compiled, large);
         for (var i = 0L; i < expected.Count; i++)
         {
-            Assert.True(double.IsFinite(zeros.Real(i)));
-            Assert.Equal(1, actual.Real(i) / expected.Real(i), 1e-4);
+            Assert.True(double.IsFinite(zeros.Float(i)));
+            Assert.Equal(1, actual.Float(i) / expected.Float(i), 1e-4);
         }
     }
 }

@@ -62,7 +62,7 @@ public sealed class FileHashTests : IDisposable
         var line = text[..text.IndexOf('\n')].Replace(hash, new string('a', hash.Length), StringComparison.Ordinal);
         File.WriteAllText(Record, $"{line}\n{Hash(System.Text.Encoding.ASCII.GetBytes(line))}");
         Assert.Equal(new string('a', hash.Length), FileHashes.Of(path, Cache));
-        FileHashes.Forget(path, Cache);
+        FileHashes.Invalidate(path, Cache);
         Assert.Equal(hash, FileHashes.Of(path, Cache));
     }
 

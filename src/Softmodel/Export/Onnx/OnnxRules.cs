@@ -26,7 +26,7 @@ static class OnnxRules
             Op.ArgReduce arg => [w.Apply(arg.Largest ? "ArgMax" : "ArgMin", x, ("axis", arg.Axis), ("keepdims", 0), ("select_last_index", arg.Last))],
             Op.Contract contract => [w.Apply("Einsum", x, ("equation", contract.Equation))],
             Op.Convolve or Op.ConvolveTransposed when !X(0).Type.Element.IsFloat() => throw new SoftmodelException($"ONNX has no convolution of {X(0).Type.Element}"),
-            Op.Convolve convolve => [w.Apply("Conv", [Surrounded(w, x[0], X(0), convolve.Low, convolve.High), x[1]],
+            Op.Convolve convolve => [w.Apply("Conv", [Padded(w, x[0], X(0), convolve.Low, convolve.High), x[1]],
                 ("strides", convolve.Strides), ("dilations", convolve.Dilations), ("pads", Positive(convolve.Low, convolve.High)), ("group", convolve.Groups), ("kernel_shape", Kernel(X(1).Shape)))],
             Op.ConvolveTransposed convolve => [ConvolveTransposed(w, convolve, node, x)],
             Op.Reshape reshape => [Reshape(w, x[0], reshape.Shape)],
@@ -95,7 +95,7 @@ static class OnnxRules
         : throw new SoftmodelException($"the weights {weights} do not have sizes that are numbers");
 
     /// <summary>Without what a negative amount of padding cuts off; ONNX pads convolutions by positive amounts only.</summary>
-    static string Surrounded(OnnxWriter w, string x, Value value, EquatableArray<int> low, EquatableArray<int> high)
+    static string Padded(OnnxWriter w, string x, Value value, EquatableArray<int> low, EquatableArray<int> high)
     {
         if (low.Concat(high).All(p => p >= 0))
             return x;

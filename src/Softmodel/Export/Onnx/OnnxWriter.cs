@@ -39,7 +39,7 @@ sealed class OnnxWriter
             writer.taken.Add(name);
         foreach (var input in graph.Inputs)
             writer.Input(input, input.Name);
-        foreach (var (i, axis, symbol, rest) in Graph.SizesToldBy(graph.Inputs).Where(t => t.Less.Value != 0))
+        foreach (var (i, axis, symbol, rest) in Graph.SizeBindings(graph.Inputs).Where(t => t.Less.Value != 0))
             writer.symbols[symbol] = () => writer.Apply("Sub", [writer.AxisOf(graph.Inputs[i].Name, axis), writer.Size(rest)]);
         foreach (var (value, name) in graph.Outputs.Zip(graph.OutputNames))
             writer.preferred.TryAdd(value, name);
@@ -198,7 +198,7 @@ sealed class OnnxWriter
         return fresh;
     }
 
-    /// <summary>Whole numbers as a constant vector.</summary>
+    /// <summary>Integers as a constant vector.</summary>
     public string Vector(params ReadOnlySpan<long> values) => Constant(Tensor.Vector(values));
 
     /// <summary>A size, as a vector of one Int64.</summary>

@@ -41,7 +41,7 @@ internal sealed class GgufFile : IDisposable
             var stored = new List<(string Name, BlockFormat Type, long[] Dims, ulong Offset)>();
             for (var i = 0L; i < tensorCount; i++)
                 stored.Add(Tensor(ref reader));
-            var alignment = known.Whole("general.alignment", DefaultAlignment);
+            var alignment = known.Integer("general.alignment", DefaultAlignment);
             if (alignment is <= 0 or > 1 << 20 || !long.IsPow2(alignment))
                 throw reader.Fault($"its alignment {alignment} is no power of two up to 1048576");
             var start = (reader.At + alignment - 1) & -alignment;

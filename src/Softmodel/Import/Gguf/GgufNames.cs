@@ -29,7 +29,7 @@ internal static class GgufNames
     ];
 
     // The architectures whose layers the tables above name, and whether the halves of a rotated pair lie side by side.
-    static readonly Dictionary<string, (string Family, bool IsInterleaved, bool HasSandwich)> families = new(StringComparer.Ordinal)
+    static readonly Dictionary<string, (string ModelType, bool IsInterleaved, bool HasSandwich)> architectures = new(StringComparer.Ordinal)
     {
         ["llama"] = ("llama", true, false),
         ["mistral"] = ("mistral", true, false),
@@ -51,34 +51,34 @@ internal static class GgufNames
         {
             var metadata = file.Metadata;
             var architecture = metadata.Text("general.architecture") ?? throw new SoftmodelException($"{file.Path}: it does not say 'general.architecture', which is needed");
-            if (!families.TryGetValue(architecture, out var family))
-                throw new SoftmodelException($"{file.Path}: the architecture '{architecture}' is not known here; those read from GGUF are {string.Join(", ", families.Keys)}");
-            var heads = metadata.Whole($"{architecture}.attention.head_count");
-            var width = metadata.Whole($"{architecture}.embedding_length");
+            if (!architectures.TryGetValue(architecture, out var known))
+                throw new SoftmodelException($"{file.Path}: the architecture '{architecture}' is not known here; those read from GGUF are {string.Join(", ", architectures.Keys)}");
+            var heads = metadata.Integer($"{architecture}.attention.head_count");
+            var width = metadata.Integer($"{architecture}.embedding_length");
             var settings = new JsonObject
             {
-                ["model_type"] = family.Family,
+                ["model_type"] = known.ModelType,
                 ["hidden_size"] = width,
-                ["intermediate_size"] = metadata.Whole($"{architecture}.feed_forward_length"),
-                ["num_hidden_layers"] = metadata.Whole($"{architecture}.block_count"),
+                ["intermediate_size"] = metadata.Integer($"{architecture}.feed_forward_length"),
+                ["num_hidden_layers"] = metadata.Integer($"{architecture}.block_count"),
                 ["num_attention_heads"] = heads,
-                ["num_key_value_heads"] = metadata.Whole($"{architecture}.attention.head_count_kv", heads),
-                ["head_dim"] = metadata.Whole($"{architecture}.attention.key_length", heads > 0 ? width / heads : 0),
+                ["num_key_value_heads"] = metadata.Integer($"{architecture}.attention.head_count_kv", heads),
+                ["head_dim"] = metadata.Integer($"{architecture}.attention.key_length", heads > 0 ? width / heads : 0),
                 ["vocab_size"] = file.Tensors.TryGetValue("token_embd.weight", out var embedding) && embedding.Dims.Length > 0 ? embedding.Dims[0] : 0,
-                ["max_position_embeddings"] = metadata.Whole($"{architecture}.context_length"),
-                ["rms_norm_eps"] = metadata.Real($"{architecture}.attention.layer_norm_rms_epsilon", 1e-5),
-                ["rope_theta"] = metadata.Real($"{architecture}.rope.freq_base", 10000),
-                ["rope_interleaved"] = family.IsInterleaved,
+                ["max_position_embeddings"] = metadata.Integer($"{architecture}.context_length"),
+                ["rms_norm_eps"] = metadata.Float($"{architecture}.attention.layer_norm_rms_epsilon", 1e-5),
+                ["rope_theta"] = metadata.Float($"{architecture}.rope.freq_base", 10000),
+                ["rope_interleaved"] = known.IsInterleaved,
             };
             if (metadata.Has($"{architecture}.attention.sliding_window"))
-                settings["sliding_window"] = metadata.Whole($"{architecture}.attention.sliding_window");
+                settings["sliding_window"] = metadata.Integer($"{architecture}.attention.sliding_window");
             foreach (var (name, key) in new[] { ("attn_logit_softcapping", "attn_logit_softcapping"), ("final_logit_softcapping", "final_logit_softcapping"), ("embedding_multiplier", "embedding_scale"),
                 ("residual_multiplier", "residual_scale"), ("logits_scaling", "logit_scale"), ("attention_multiplier", "attention.scale") })
             {
                 if (metadata.Has($"{architecture}.{key}"))
-                    settings[name] = metadata.Real($"{architecture}.{key}");
+                    settings[name] = metadata.Float($"{architecture}.{key}");
             }
-            return new(file.Path, Settings.Of(file.Path, settings), name => file.Tensors.GetValueOrDefault(NameOf(name, family.HasSandwich)), [file]) { Metadata = metadata };
+            return new(file.Path, Settings.Of(file.Path, settings), name => file.Tensors.GetValueOrDefault(NameOf(name, known.HasSandwich)), [file]) { Metadata = metadata };
         }
         catch
         {

@@ -6,7 +6,7 @@ using Softmodel.Runtime;
 namespace Softmodel.Import.Llama2c;
 
 /// <summary>
-/// A model in the legacy format of llama2.c: seven whole numbers, then the weights as 32-bit floats in a fixed order, those of
+/// A model in the legacy format of llama2.c: seven integers, then the weights as 32-bit floats in a fixed order, those of
 /// all layers together. Other data may follow.
 /// </summary>
 internal static class Llama2cFile

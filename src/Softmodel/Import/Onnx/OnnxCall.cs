@@ -21,7 +21,7 @@ internal sealed class OnnxCall(OnnxScope scope, OnnxNode node, Term?[] operands,
     public GraphBuilder Builder => scope.Builder;
 
     /// <summary>What computes constants, for graphs within this one.</summary>
-    public Folding Folding => scope.Folding;
+    public ConstantFolding Folding => scope.Folding;
 
     /// <summary>The number of operands, with those left out before the last.</summary>
     public int Count => operands.Length;

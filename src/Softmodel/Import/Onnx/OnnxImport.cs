@@ -8,13 +8,13 @@ internal static class OnnxImport
 {
     /// <summary>Imports a model.</summary>
     /// <param name="model">The model; the tensors of the graph are slices of its file.</param>
-    /// <param name="folding">What computes constants.</param>
+    /// <param name="folding">Folds constants.</param>
     /// <param name="sizes">Numbers for symbolic sizes of the inputs, by the names in the file.</param>
     /// <param name="shapes">Sizes of inputs, by their names: of those of which the file does not say how many axes they have, and of others that always have these.</param>
     /// <param name="known">Inputs whose values are fixed from now on: they become constants.</param>
     /// <exception cref="OnnxImportException">Nodes cannot be imported; it names all of them.</exception>
     /// <exception cref="SoftmodelException">The model's inputs or outputs are not tensors.</exception>
-    public static Graph Read(OnnxModel model, Folding folding, IReadOnlyDictionary<string, long>? sizes = null, IReadOnlyDictionary<string, long[]>? shapes = null, IReadOnlyDictionary<string, Tensor>? known = null)
+    public static Graph Read(OnnxModel model, ConstantFolding folding, IReadOnlyDictionary<string, long>? sizes = null, IReadOnlyDictionary<string, long[]>? shapes = null, IReadOnlyDictionary<string, Tensor>? known = null)
     {
         var (imported, faults, doubted) = Attempt(model, folding, sizes, shapes, known, []);
         // Where the number of axes depends on which sizes are 1, what follows may take only one of the numbers.
@@ -27,7 +27,7 @@ internal static class OnnxImport
     const int MostDoubts = 8;
 
     /// <summary>The graph, or what could not be imported; and the sizes of which it would matter whether they are 1.</summary>
-    static (Graph? Graph, IReadOnlyList<ImportFault> Faults, IReadOnlyCollection<string> Doubted) Attempt(OnnxModel model, Folding folding, IReadOnlyDictionary<string, long>? sizes, IReadOnlyDictionary<string, long[]>? shapes, IReadOnlyDictionary<string, Tensor>? known, string[] ones)
+    static (Graph? Graph, IReadOnlyList<ImportFault> Faults, IReadOnlyCollection<string> Doubted) Attempt(OnnxModel model, ConstantFolding folding, IReadOnlyDictionary<string, long>? sizes, IReadOnlyDictionary<string, long[]>? shapes, IReadOnlyDictionary<string, Tensor>? known, string[] ones)
     {
         var graph = model.Graph;
         var faults = new List<ImportFault>();

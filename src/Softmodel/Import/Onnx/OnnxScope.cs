@@ -8,9 +8,9 @@ internal sealed class OnnxScope
 {
     /// <summary>What all scopes of a model share.</summary>
     /// <param name="Model">The model.</param>
-    /// <param name="Folding">What computes constants.</param>
+    /// <param name="Folding">Folds constants.</param>
     /// <param name="Faults">What could not be imported so far.</param>
-    internal sealed record Context(OnnxModel Model, Folding Folding, List<ImportFault> Faults);
+    internal sealed record Context(OnnxModel Model, ConstantFolding Folding, List<ImportFault> Faults);
 
     readonly Context context;
     readonly OnnxScope? outer;
@@ -35,8 +35,8 @@ internal sealed class OnnxScope
     /// <summary>The graph that is being built.</summary>
     public GraphBuilder Builder { get; }
 
-    /// <summary>What computes constants.</summary>
-    public Folding Folding => context.Folding;
+    /// <summary>Folds constants.</summary>
+    public ConstantFolding Folding => context.Folding;
 
     /// <summary>Computes in 32 bits what a file keeps in 16.</summary>
     public static Term Widen(Term term) => term.Element is ElementType.Float16 or ElementType.BFloat16 ? term.Cast(ElementType.Float32) : term;

@@ -49,7 +49,7 @@ internal sealed class SafetensorsFile : IDisposable
         }
     }
 
-    // Positions and the like are whole numbers, which no builder needs; those of weights mean nothing without their scales.
+    // Positions and the like are integers, which no builder needs; those of weights mean nothing without their scales.
     static readonly Dictionary<string, int> unread = new(StringComparer.Ordinal)
     {
         ["I64"] = 8,

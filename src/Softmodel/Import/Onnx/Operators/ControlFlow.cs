@@ -90,7 +90,7 @@ static class ControlFlow
     {
         var (then, otherwise) = (Body(call, "then_branch"), Body(call, "else_branch"));
         if (condition.Known is { Count: > 0 } known)
-            return Inline(call, known.Whole(0) != 0 ? then : otherwise);
+            return Inline(call, known.Integer(0) != 0 ? then : otherwise);
         var (yes, no) = (call.Builder.Body("then"), call.Builder.Body("else"));
         if (Run(call, yes, then, []) is not { } a || Run(call, no, otherwise, []) is not { } b)
             return null;

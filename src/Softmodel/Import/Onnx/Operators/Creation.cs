@@ -38,7 +38,7 @@ static class Creation
     {
         var (begin, step) = (Single(start), Single(delta));
         var (fromZero, byOne) = (start.Known?.IsAll(0) == true, delta.Known?.IsAll(1) == true);
-        // In 64 bits, as in 32 a real number may round to the whole one that it is a little more than.
+        // In 64 bits, as in 32 a float may round to the whole one that it is a little more than.
         Term Exact(Term x) => start.Element.IsFloat() ? x.Cast(ElementType.Float64) : x;
         var distance = fromZero ? Exact(Single(limit)) : Exact(Single(limit)) - Exact(begin);
         var count = start.Element.IsFloat()

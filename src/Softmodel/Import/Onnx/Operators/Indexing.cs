@@ -9,7 +9,7 @@ static class Indexing
     /// <summary>Indices counted from the start, where negative ones count from the end of an axis.</summary>
     public static Term FromStart(Term indices, Dim size)
     {
-        if (indices.Known is { } known && Enumerable.Range(0, (int)Math.Min(known.Count, 1 << 20)).All(i => known.Whole(i) >= 0))
+        if (indices.Known is { } known && Enumerable.Range(0, (int)Math.Min(known.Count, 1 << 20)).All(i => known.Integer(i) >= 0))
             return indices;
         var end = new Term(indices.Builder, indices.Builder.Sizes((Dim[])[size], Shape.Scalar)).Cast(indices.Element);
         return (indices < 0).Select(indices + end, indices);
@@ -58,7 +58,7 @@ static class Indexing
     /// <summary>Positions whose last axis lists an index for each of several axes.</summary>
     static Term FromStarts(Term indices, Shape shape, int skipped)
     {
-        if (indices.Known is { } known && Enumerable.Range(0, (int)Math.Min(known.Count, 1 << 20)).All(i => known.Whole(i) >= 0))
+        if (indices.Known is { } known && Enumerable.Range(0, (int)Math.Min(known.Count, 1 << 20)).All(i => known.Integer(i) >= 0))
             return indices;
         if (indices.Shape[indices.Rank - 1].Value is not { } depth || depth > shape.Rank - skipped)
             throw new SoftmodelException($"positions of {indices.Shape} do not fit a tensor of {shape}");

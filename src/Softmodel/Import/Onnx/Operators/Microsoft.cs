@@ -212,7 +212,7 @@ static class Microsoft
         return yScale is { } scale ? Quantization.QuantizeLinear(product, scale, yZero ?? throw new SoftmodelException("a result with a scale needs a zero point")) : product;
     }
 
-    /// <summary>A function of real numbers between whole ones.</summary>
+    /// <summary>A function of floats between integers.</summary>
     static Term Quantized(Func<Term[], Term> function, Term yScale, Term? yZero, params (Term X, Term Scale, Term? Zero)[] operands) =>
         Quantization.QuantizeLinear(function([.. operands.Select(o => Quantization.DequantizeLinear(o.X, o.Scale, o.Zero))]), yScale, yZero ?? operands[0].X.Scalar(0));
 

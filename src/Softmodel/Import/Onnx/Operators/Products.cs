@@ -58,7 +58,7 @@ static class Products
         return c is not { } bias || beta == 0 ? scaled : scaled + Times(bias, beta);
     }
 
-    // Whole numbers may have a factor that is none.
+    // Integers may have a factor that is none.
     static Term Times(Term x, float factor) => factor == 1 ? x : x.Element.IsFloat() ? x * factor : (x.Cast(ElementType.Float64) * factor).Cast(x.Element);
 
     /// <summary>How a window moves over the spatial axes of an operand [N,C,...]; the padding may depend on sizes that are open.</summary>

@@ -3,7 +3,7 @@ using Softmodel.Runtime;
 
 namespace Softmodel.Import.Onnx.Operators;
 
-/// <summary>Operators that compute with whole numbers that stand for real ones.</summary>
+/// <summary>Operators that compute with integers that stand for floats.</summary>
 static class Quantization
 {
     /// <summary>A scale or zero point as large as its operand: one for all, one for each index of an axis, or one for each block of an axis.</summary>
@@ -19,7 +19,7 @@ static class Quantization
         return repeated.Reshape(shape.With(at, shape[at] * blockSize)).Slice(at, 0, x.Shape[at]);
     }
 
-    /// <summary>Whole numbers nearest to real ones, those beyond the range of a type at its ends.</summary>
+    /// <summary>Integers nearest to floats, those beyond the range of a type at its ends.</summary>
     static Term Saturate(Term x, ElementType type)
     {
         var (low, high) = type switch

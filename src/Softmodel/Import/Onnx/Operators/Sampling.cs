@@ -250,7 +250,7 @@ static class Sampling
         for (var i = 0; i < sizes.Length; i++)
         {
             var (size, one) = (x.Shape[axes[i]], scales.Slice(0, i, 1));
-            sizes[i] = one.Known?.Real(0) is { } scale && scale * 64 == Math.Floor(scale * 64) ? Dim.FloorDiv(size * (long)(scale * 64), 64)
+            sizes[i] = one.Known?.Float(0) is { } scale && scale * 64 == Math.Floor(scale * 64) ? Dim.FloorDiv(size * (long)(scale * 64), 64)
                 : (call.Sizes(size).Cast(ElementType.Float32) * one).Map(Functions.Floor).Cast(ElementType.Int64).AsSizes()[0];
         }
         return Sized(call, x, sizes, scales, roi, axes, how);
@@ -261,7 +261,7 @@ static class Sampling
         if (sizes.Count != axes.Length)
             throw new SoftmodelException($"{sizes.Count} sizes or scales are given for {axes.Length} axes");
         var element = x.Element;
-        // What lies between whole numbers is no whole number until all axes are done.
+        // What lies between integers is no integer until all axes are done.
         if (how.Mode != "nearest" && !element.IsFloat())
             x = x.Cast(ElementType.Float32);
         for (var i = 0; i < axes.Length; i++)
@@ -316,7 +316,7 @@ static class Sampling
             return x.Gather(Clamped(call, Nearest(position, scale, how.Rounding).Cast(ElementType.Int64), size), axis);
         if (how.Antialias && scale.Known is null)
             throw new SoftmodelException("with antialias the scales must be known at build time");
-        var (place, weight) = Interpolation.Of(how.Mode, how.Slope, how.Antialias ? scale.Known!.Real(0) : 1).Around(call, position, 1);
+        var (place, weight) = Interpolation.Of(how.Mode, how.Slope, how.Antialias ? scale.Known!.Float(0) : 1).Around(call, position, 1);
         if (how.ExcludesOutside)
             weight = Within(call, place, size).Select(weight, weight.Scalar(0));
         if (how.ExcludesOutside || how.Antialias)

@@ -1,9 +1,9 @@
 using System.Text.Json;
-using Softmodel.Cli.Peers;
+using Softmodel.Cli.Baselines;
 using Softmodel.Language;
 using Softmodel.ModelTests.Native;
 
-namespace Softmodel.ModelTests.Peers;
+namespace Softmodel.ModelTests.Baselines;
 
 public class LlamaCppTests
 {
@@ -35,17 +35,17 @@ public class LlamaCppTests
     [InlineData(2)]
     public async Task It_evaluates_with_the_threads_that_it_is_given(int threads)
     {
-        using var peer = await Start(threads);
-        Assert.Equal(threads, peer.Threads);
-        var tokens = peer.Tokenize(string.Join(" ", Enumerable.Repeat(text, 8)))[..128];
+        using var baseline = await Start(threads);
+        Assert.Equal(threads, baseline.Threads);
+        var tokens = baseline.Tokenize(string.Join(" ", Enumerable.Repeat(text, 8)))[..128];
         for (var round = 0; round < 3; round++)
         {
-            var ms = peer.Prefill(tokens);
-            Assert.InRange(peer.OwnMs, ms * 0.5, ms);
+            var ms = baseline.Prefill(tokens);
+            Assert.InRange(baseline.OwnMs, ms * 0.5, ms);
         }
         // A thread that does not exist does not work; how much one that does gets done is up to what else the machine does.
         if (threads == 1)
-            Assert.InRange(peer.ProcessorMs, 0, peer.OwnMs * 1.2);
+            Assert.InRange(baseline.ProcessorMs, 0, baseline.OwnMs * 1.2);
     }
 
     [Fact]
@@ -53,44 +53,44 @@ public class LlamaCppTests
     {
         using var oracle = JsonDocument.Parse(await File.ReadAllBytesAsync(Path.Combine(Shared.Folder("lm"), "smollm2-oracle.json"), Cancel));
         var cut = oracle.RootElement.GetProperty("tokenize")[0];
-        using var peer = await Start(2);
-        var tokens = peer.Tokenize(cut.GetProperty("text").GetString()!);
+        using var baseline = await Start(2);
+        var tokens = baseline.Tokenize(cut.GetProperty("text").GetString()!);
         Assert.Equal(cut.GetProperty("ids").EnumerateArray().Select(i => i.GetInt32()), tokens);
 
-        var (ms, made) = peer.Decode(tokens, 12);
+        var (ms, made) = baseline.Decode(tokens, 12);
         Assert.Equal(13, made.Length);
-        Assert.InRange(ms, peer.OwnMs, 60_000);
+        Assert.InRange(ms, baseline.OwnMs, 60_000);
         // What came before is forgotten, and a prompt that holds the first of them goes on with the others.
-        Assert.Equal(made, peer.Decode(tokens, 12).Tokens);
-        Assert.Equal(made[4..], peer.Decode([.. tokens, .. made[..4]], 8).Tokens);
+        Assert.Equal(made, baseline.Decode(tokens, 12).Tokens);
+        Assert.Equal(made[4..], baseline.Decode([.. tokens, .. made[..4]], 8).Tokens);
     }
 
     [Fact]
     public async Task It_writes_the_story_of_llama2c()
     {
         var (tokenizer, story) = (Tokenizer.Open(Path.Combine(Shared.Folder("lm"), "tok512.bin")), await File.ReadAllTextAsync(Path.Combine(Shared.Folder("lm"), "greedy200.txt"), Cancel));
-        using var peer = await Start(Path.Combine(Shared.Folder("lm"), "stories260K.bin"), 1, 512);
-        Assert.StartsWith(tokenizer.Decode(peer.Decode([tokenizer.Begin!.Value], 120).Tokens), story, StringComparison.Ordinal);
+        using var baseline = await Start(Path.Combine(Shared.Folder("lm"), "stories260K.bin"), 1, 512);
+        Assert.StartsWith(tokenizer.Decode(baseline.Decode([tokenizer.Begin!.Value], 120).Tokens), story, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Its_memory_is_that_of_the_model_beside_that_of_node()
     {
-        using var peer = await Start(1);
-        peer.Prefill(peer.Tokenize(text));
+        using var baseline = await Start(1);
+        baseline.Prefill(baseline.Tokenize(text));
         // Touched pages of the file count, and a prompt touches nearly all of them but the unused rows of the vocabulary.
-        Assert.InRange(peer.PeakMemory - peer.EmptyMemory, new FileInfo(ModelFile).Length / 2, new FileInfo(ModelFile).Length * 3);
-        Assert.InRange(peer.LoadMs, 1, peer.ReadyMs);
-        Assert.Contains("llama.cpp v", peer.Version);
+        Assert.InRange(baseline.PeakMemory - baseline.EmptyMemory, new FileInfo(ModelFile).Length / 2, new FileInfo(ModelFile).Length * 3);
+        Assert.InRange(baseline.LoadMs, 1, baseline.ReadyMs);
+        Assert.Contains("llama.cpp v", baseline.Version);
     }
 
     [Fact]
     public async Task What_it_can_not_do_it_says()
     {
-        using var peer = await Start(1, 64);
-        Assert.Contains("don't fit into a context of", Assert.Throws<SoftmodelException>(() => peer.Decode(new int[250], 50)).Message);
-        Assert.Contains("needs a token", Assert.Throws<SoftmodelException>(() => peer.Prefill([])).Message);
-        Assert.True(peer.Prefill([1, 2, 3]) > 0);
+        using var baseline = await Start(1, 64);
+        Assert.Contains("don't fit into a context of", Assert.Throws<SoftmodelException>(() => baseline.Decode(new int[250], 50)).Message);
+        Assert.Contains("needs a token", Assert.Throws<SoftmodelException>(() => baseline.Prefill([])).Message);
+        Assert.True(baseline.Prefill([1, 2, 3]) > 0);
 
         var broken = Path.GetTempFileName();
         try
@@ -114,8 +114,8 @@ public class LlamaCppTests
         using (await Start(1))
         {
         }
-        using var peer = await LlamaCpp.Start(ModelFile, 1, 256, source.Token);
+        using var baseline = await LlamaCpp.Start(ModelFile, 1, 256, source.Token);
         await source.CancelAsync();
-        Assert.Throws<OperationCanceledException>(() => peer.Prefill([1, 2, 3]));
+        Assert.Throws<OperationCanceledException>(() => baseline.Prefill([1, 2, 3]));
     }
 }

@@ -3,10 +3,10 @@ using Softmodel.Import.Onnx.Operators;
 using Softmodel.Language;
 using Softmodel.Runtime;
 
-namespace Softmodel.Import.Families;
+namespace Softmodel.Import.Architectures;
 
 /// <summary>
-/// A model of text while its graph is built: its inputs, its weights by name, and the parts of which families are made.
+/// A model of text while its graph is built: its inputs, its weights by name, and the parts of which architectures are made.
 /// </summary>
 /// <remarks>
 /// A run takes some tokens of one or several sequences: n token ids, the position of each in its sequence, and which sequence it
@@ -30,9 +30,9 @@ internal sealed class Transformer
     readonly List<string> missing = [];
     readonly Dictionary<(string, string), Term> bias = [];
     readonly Term tokens, positions, sequences;
-    Term? cells, cellPositions, cellSequences, wanted, kept;
+    Term? cells, cellPositions, cellSequences, logitsIndices, hasInitialState;
 
-    public Transformer(Checkpoint checkpoint, Folding folding)
+    public Transformer(Checkpoint checkpoint, ConstantFolding folding)
     {
         this.checkpoint = checkpoint;
         builder = new(checkpoint.Settings.Text("model_type")!, folding);
@@ -112,7 +112,7 @@ internal sealed class Transformer
     /// <summary>Whether there is a weight.</summary>
     public bool Has(string name) => checkpoint.Find(name) is not null;
 
-    /// <summary>Rows of a matrix for whole numbers: [n, width].</summary>
+    /// <summary>Rows of a matrix for integers: [n, width].</summary>
     public Term Rows(Term indices, string name, long count, long width)
     {
         var rows = Weight($"{name}.weight", count, width).Gather(indices, 0);
@@ -293,9 +293,9 @@ internal sealed class Transformer
     /// <param name="constant">What is the same for all tokens.</param>
     public Term Recur(string name, long[] sizes, Term[] xs, Func<Term, Term[], (Term State, Term Result)> step, Term constant)
     {
-        kept ??= Input(SequenceInputs.Kept, "slots");
+        hasInitialState ??= Input(SequenceInputs.HasInitialState, "slots");
         var before = new Term(builder, builder.Input(name, new(ElementType.Float32, new([Dim.Symbol("slots"), .. Shape.Of(sizes).Dims]))));
-        var start = before * kept.Value.Cast(ElementType.Float32).Unsqueeze([.. Enumerable.Range(1, sizes.Length)]);
+        var start = before * hasInitialState.Value.Cast(ElementType.Float32).Unsqueeze([.. Enumerable.Range(1, sizes.Length)]);
         var length = new Term(builder, builder.Sizes((Dim[])[tokens.Shape[0]], Shape.Scalar));
         var results = ControlFlow.Loop(builder, length, null, [start], (time, carried) =>
         {
@@ -308,22 +308,22 @@ internal sealed class Transformer
         return results[1];
     }
 
-    /// <summary>The rows of the tokens whose results are wanted.</summary>
-    public Term OfWanted(Term x)
+    /// <summary>The rows of the tokens whose logits are computed.</summary>
+    public Term AtLogitsIndices(Term x)
     {
-        wanted ??= Input(SequenceInputs.Wanted, "wanted");
-        return x.Gather(wanted.Value, 0);
+        logitsIndices ??= Input(SequenceInputs.LogitsIndices, "n_outputs");
+        return x.Gather(logitsIndices.Value, 0);
     }
 
-    /// <summary>Gives the scores of every token of the vocabulary to come next, for each token that is wanted.</summary>
+    /// <summary>The logits of the next token, for each of <see cref="AtLogitsIndices"/>: [n_outputs, vocabulary].</summary>
     /// <param name="x">The stream after its last norm.</param>
     /// <param name="head">The name of the matrix; where there is none, that of the embeddings.</param>
     /// <param name="embeddings">The name of the embeddings.</param>
-    /// <param name="scale">What scores are multiplied by.</param>
+    /// <param name="scale">What logits are multiplied by.</param>
     public void Logits(Term x, string head, string embeddings, double scale = 1)
     {
         var logits = Linear(x, Has($"{head}.weight") ? head : embeddings, Settings.Size("vocab_size")) * scale;
-        if (Settings.Real("final_logit_softcapping", 0) is not 0 and var cap)
+        if (Settings.Float("final_logit_softcapping", 0) is not 0 and var cap)
             logits = (logits * (1 / cap)).Map(Functions.Tanh) * cap;
         outputs.Add((SequenceInputs.Logits, As(logits, Role.Logits).Value));
     }

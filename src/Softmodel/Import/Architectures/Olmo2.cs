@@ -1,14 +1,14 @@
 using Softmodel.Graphs;
 
-namespace Softmodel.Import.Families;
+namespace Softmodel.Import.Architectures;
 
 /// <summary>OLMo 2: norms after each part and none before, and queries and keys normed whole before they are split into heads.</summary>
 static class Olmo2
 {
-    [Family("olmo2")]
+    [Architecture("olmo2")]
     static void Build(Transformer m)
     {
-        var (rope, epsilon) = (Rope.Of(m), m.Settings.Real("rms_norm_eps", 1e-6));
+        var (rope, epsilon) = (Rope.Of(m), m.Settings.Float("rms_norm_eps", 1e-6));
         var x = m.Embed("model.embed_tokens");
         foreach (var layer in m.EachLayer)
         {
@@ -20,6 +20,6 @@ static class Olmo2
             x = Transformer.Add(x, m.RmsNorm(m.Linear(seen, $"{name}.self_attn.o_proj", m.Width), $"{name}.post_attention_layernorm", epsilon), Role.AttentionOutput);
             x = Transformer.Add(x, m.RmsNorm(m.Gated(x, $"{name}.mlp", m.Settings.Text("hidden_act")), $"{name}.post_feedforward_layernorm", epsilon), Role.MlpOutput);
         }
-        m.Logits(m.RmsNorm(m.OfWanted(x), "model.norm", epsilon), "lm_head", "model.embed_tokens");
+        m.Logits(m.RmsNorm(m.AtLogitsIndices(x), "model.norm", epsilon), "lm_head", "model.embed_tokens");
     }
 }

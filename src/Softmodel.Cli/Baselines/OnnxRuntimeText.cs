@@ -3,20 +3,20 @@ using Microsoft.ML.OnnxRuntime;
 using Softmodel.Language;
 using Softmodel.Passes;
 
-namespace Softmodel.Cli.Peers;
+namespace Softmodel.Cli.Baselines;
 
 /// <summary>An exported language model in ONNX Runtime, which is given the past that it gave in the run before; nothing of that is copied.</summary>
-/// <param name="peer">The model, which this takes over.</param>
-internal sealed class OnnxRuntimeText(OnnxRuntimePeer peer) : IDisposable
+/// <param name="baseline">The model, which this takes over.</param>
+internal sealed class OnnxRuntimeText(OnnxRuntimeBaseline baseline) : IDisposable
 {
     readonly Dictionary<string, OrtValue> past = [];
     int length;
 
-    /// <summary>Forgets everything and reads a prompt.</summary>
+    /// <summary>Clears the KV cache and reads a prompt.</summary>
     /// <returns>How long it took, in milliseconds.</returns>
     public double Prefill(IReadOnlyList<int> tokens)
     {
-        Forget();
+        Reset();
         var clock = Stopwatch.StartNew();
         Read(tokens);
         return clock.Elapsed.TotalMilliseconds;
@@ -26,7 +26,7 @@ internal sealed class OnnxRuntimeText(OnnxRuntimePeer peer) : IDisposable
     /// <returns>How long these took, in milliseconds.</returns>
     public double Decode(IReadOnlyList<int> tokens, int count)
     {
-        Forget();
+        Reset();
         var next = Read(tokens);
         var clock = Stopwatch.StartNew();
         for (var i = 0; i < count; i++)
@@ -34,45 +34,45 @@ internal sealed class OnnxRuntimeText(OnnxRuntimePeer peer) : IDisposable
         return clock.Elapsed.TotalMilliseconds;
     }
 
-    /// <summary>Goes on with tokens, and gives the scores of what comes after the last.</summary>
-    public float[] Scores(IReadOnlyList<int> tokens)
+    /// <summary>Goes on with tokens, and gives the logits of what comes after the last.</summary>
+    public float[] Logits(IReadOnlyList<int> tokens)
     {
-        using var scores = Run(tokens);
-        return Last(scores).ToArray();
+        using var logits = Run(tokens);
+        return Last(logits).ToArray();
     }
 
     int Read(IReadOnlyList<int> tokens)
     {
-        using var scores = Run(tokens);
-        return Sampler.Largest(Last(scores));
+        using var logits = Run(tokens);
+        return Sampler.Largest(Last(logits));
     }
 
-    static ReadOnlySpan<float> Last(OrtValue scores) => scores.GetTensorDataAsSpan<float>()[^(int)scores.GetTensorTypeAndShape().Shape[^1]..];
+    static ReadOnlySpan<float> Last(OrtValue logits) => logits.GetTensorDataAsSpan<float>()[^(int)logits.GetTensorTypeAndShape().Shape[^1]..];
 
     OrtValue Run(IReadOnlyList<int> tokens)
     {
         static OrtValue Row(IEnumerable<int> numbers) => (long[])[.. numbers.Select(n => (long)n)] is var row ? OrtValue.CreateTensorValueFromMemory(row, [1, row.Length]) : null!;
-        var values = peer.Inputs.Select(name => name switch
+        var values = baseline.Inputs.Select(name => name switch
         {
             ExportInputs.Ids => Row(tokens),
             ExportInputs.Places => Row(Enumerable.Range(length, tokens.Count)),
             ExportInputs.Mask => Row(Enumerable.Repeat(1, length + tokens.Count)),
-            _ => past.TryGetValue(name, out var value) ? value : peer.Empty(name),
+            _ => past.TryGetValue(name, out var value) ? value : baseline.Empty(name),
         }).ToArray();
-        var results = peer.Run(values);
+        var results = baseline.Run(values);
         foreach (var value in values)
             value.Dispose();
         past.Clear();
         for (var i = 0; i < results.Count; i++)
         {
-            if (KeptPast.PastOf(peer.Outputs[i], peer.Inputs) is { } name)
+            if (KvCachePass.PastOf(baseline.Outputs[i], baseline.Inputs) is { } name)
                 past[name] = results[i];
         }
         length += tokens.Count;
         return results[0];
     }
 
-    void Forget()
+    void Reset()
     {
         foreach (var value in past.Values)
             value.Dispose();
@@ -83,7 +83,7 @@ internal sealed class OnnxRuntimeText(OnnxRuntimePeer peer) : IDisposable
     /// <summary>Frees the model.</summary>
     public void Dispose()
     {
-        Forget();
-        peer.Dispose();
+        Reset();
+        baseline.Dispose();
     }
 }

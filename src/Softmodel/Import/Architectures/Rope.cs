@@ -1,4 +1,4 @@
-namespace Softmodel.Import.Families;
+namespace Softmodel.Import.Architectures;
 
 /// <summary>How far the elements of a head are turned from one position to the next (rotary position embedding, arXiv 2104.09864).</summary>
 /// <param name="Frequencies">Radians a position, one for each pair of elements.</param>
@@ -16,9 +16,9 @@ internal sealed record Rope(float[] Frequencies, bool IsInterleaved, double Scal
         var parameters = settings.Within("rope_parameters") ?? settings.Within("rope_scaling");
         if (kind is not null && parameters?.Within(kind) is { } own)
             parameters = own;
-        var theta = parameters?.Has("rope_theta") == true ? parameters.Real("rope_theta") : settings.Real("rope_theta", 10000);
-        var partial = parameters?.Has("partial_rotary_factor") == true ? parameters.Real("partial_rotary_factor")
-            : settings.Real("partial_rotary_factor", settings.Real("rotary_pct", 1));
+        var theta = parameters?.Has("rope_theta") == true ? parameters.Float("rope_theta") : settings.Float("rope_theta", 10000);
+        var partial = parameters?.Has("partial_rotary_factor") == true ? parameters.Float("partial_rotary_factor")
+            : settings.Float("partial_rotary_factor", settings.Float("rotary_pct", 1));
         if (partial is not (>= 0 and <= 1))
             throw settings.Fault($"a share {partial} of each head can't be turned; it can be from 0 to 1");
         if (theta <= 0)
@@ -32,7 +32,7 @@ internal sealed record Rope(float[] Frequencies, bool IsInterleaved, double Scal
             case "default":
                 break;
             case "linear":
-                frequencies = [.. frequencies.Select(f => f / parameters!.Real("factor"))];
+                frequencies = [.. frequencies.Select(f => f / parameters!.Float("factor"))];
                 break;
             case "llama3":
                 frequencies = [.. frequencies.Select(f => Llama3(f, parameters!))];
@@ -49,7 +49,7 @@ internal sealed record Rope(float[] Frequencies, bool IsInterleaved, double Scal
     /// <summary>Slow turns are slowed further, fast ones are left, and those between lie between.</summary>
     static double Llama3(double frequency, Settings p)
     {
-        var (factor, low, high, before) = (p.Real("factor"), p.Real("low_freq_factor"), p.Real("high_freq_factor"), p.Real("original_max_position_embeddings"));
+        var (factor, low, high, before) = (p.Float("factor"), p.Float("low_freq_factor"), p.Float("high_freq_factor"), p.Float("original_max_position_embeddings"));
         var length = 2 * Math.PI / frequency;
         if (length < before / high)
             return frequency;
@@ -62,10 +62,10 @@ internal sealed record Rope(float[] Frequencies, bool IsInterleaved, double Scal
     /// <summary>YaRN, arXiv 2309.00071: slow turns are interpolated, fast ones are not, with a ramp between.</summary>
     static (double[] Frequencies, double Scale) Yarn(double[] frequencies, double theta, int size, Settings p, Settings settings)
     {
-        var (factor, before) = (p.Real("factor"), p.Real("original_max_position_embeddings", settings.Real("max_position_embeddings")));
+        var (factor, before) = (p.Float("factor"), p.Float("original_max_position_embeddings", settings.Float("max_position_embeddings")));
         double Dimension(double rotations) => size * Math.Log(before / (rotations * 2 * Math.PI)) / (2 * Math.Log(theta));
-        var (low, high) = (Math.Max(Math.Floor(Dimension(p.Real("beta_fast", 32))), 0), Math.Min(Math.Ceiling(Dimension(p.Real("beta_slow", 1))), size - 1));
+        var (low, high) = (Math.Max(Math.Floor(Dimension(p.Float("beta_fast", 32))), 0), Math.Min(Math.Ceiling(Dimension(p.Float("beta_slow", 1))), size - 1));
         double Ramp(int i) => Math.Clamp((i - low) / Math.Max(high - low, 0.001), 0, 1);
-        return ([.. frequencies.Select((f, i) => f / factor * Ramp(i) + f * (1 - Ramp(i)))], p.Real("attention_factor", factor > 1 ? 0.1 * Math.Log(factor) + 1 : 1));
+        return ([.. frequencies.Select((f, i) => f / factor * Ramp(i) + f * (1 - Ramp(i)))], p.Float("attention_factor", factor > 1 ? 0.1 * Math.Log(factor) + 1 : 1));
     }
 }

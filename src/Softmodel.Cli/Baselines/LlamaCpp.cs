@@ -6,7 +6,7 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using Softmodel.Sources;
 
-namespace Softmodel.Cli.Peers;
+namespace Softmodel.Cli.Baselines;
 
 /// <summary>
 /// A language model in llama.cpp, in a process of its own: what compiled language models are compared with in speed. The
@@ -101,32 +101,32 @@ internal sealed class LlamaCpp : IDisposable
         }
         catch (Win32Exception e)
         {
-            throw new SoftmodelException($"'node' can't be started ({e.Message}): llama.cpp runs in it as a peer, so install Node.js 20 or newer", e);
+            throw new SoftmodelException($"'node' can't be started ({e.Message}): llama.cpp runs in it as a baseline, so install Node.js 20 or newer", e);
         }
-        var peer = new LlamaCpp(modelPath, process, cancel);
+        var baseline = new LlamaCpp(modelPath, process, cancel);
         try
         {
-            var ready = await Task.Run(() => peer.Answer("load the model"), cancel);
+            var ready = await Task.Run(() => baseline.Answer("load the model"), cancel);
             using var build = JsonDocument.Parse(await File.ReadAllBytesAsync(Path.Combine(folder, Build), cancel));
             var release = build.RootElement.GetProperty("buildOptions").GetProperty("llamaCpp").GetProperty("release");
-            peer.Version = $"llama.cpp {release} (node-llama-cpp {PackageVersion}, {ready.Backend})";
-            (peer.Threads, peer.LoadMs, peer.ReadyMs) = (ready.Threads, ready.LoadMs, Stopwatch.GetElapsedTime(since).TotalMilliseconds);
-            return peer;
+            baseline.Version = $"llama.cpp {release} (node-llama-cpp {PackageVersion}, {ready.Backend})";
+            (baseline.Threads, baseline.LoadMs, baseline.ReadyMs) = (ready.Threads, ready.LoadMs, Stopwatch.GetElapsedTime(since).TotalMilliseconds);
+            return baseline;
         }
         catch
         {
-            peer.Dispose();
+            baseline.Dispose();
             throw;
         }
     }
 
-    /// <summary>Forgets everything and evaluates a prompt, in batches of 512 tokens.</summary>
+    /// <summary>Clears the KV cache and evaluates a prompt, in batches of 512 tokens.</summary>
     /// <param name="tokens">The prompt: at least one token, and no more than the context holds.</param>
     /// <returns>How long it took, in milliseconds.</returns>
     /// <exception cref="SoftmodelException">llama.cpp fails, or its process has ended.</exception>
     public double Prefill(IReadOnlyList<int> tokens) => Timed(Ask(new { cmd = "prefill", tokens })).Ms;
 
-    /// <summary>Forgets everything, evaluates a prompt, chooses the likeliest token; then, timed, evaluates that one and chooses the next, and so on.</summary>
+    /// <summary>Clears the KV cache, evaluates a prompt, chooses the likeliest token; then, timed, evaluates that one and chooses the next, and so on.</summary>
     /// <param name="prompt">The prompt: at least one token.</param>
     /// <param name="count">How many tokens are evaluated after the prompt.</param>
     /// <returns>How long that took without the prompt, in milliseconds, and the chosen tokens: one more than <paramref name="count"/>, the one after the prompt first.</returns>
@@ -174,7 +174,7 @@ internal sealed class LlamaCpp : IDisposable
 
     static string Script()
     {
-        using var text = new StreamReader(Assembly.GetExecutingAssembly().GetManifestResourceStream("Softmodel.Cli.Peers.llama-cpp-peer.mjs")!);
+        using var text = new StreamReader(Assembly.GetExecutingAssembly().GetManifestResourceStream("Softmodel.Cli.Baselines.llama-cpp.mjs")!);
         return text.ReadToEnd();
     }
 
@@ -182,7 +182,7 @@ internal sealed class LlamaCpp : IDisposable
     static async Task<string> Installed(IProgress<string>? progress, CancellationToken cancel)
     {
         if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64)
-            throw new SoftmodelException($"llama.cpp as a peer is there for Linux on x86-64 only, and this is {RuntimeInformation.RuntimeIdentifier}");
+            throw new SoftmodelException($"llama.cpp as a baseline is there for Linux on x86-64 only, and this is {RuntimeInformation.RuntimeIdentifier}");
         var settings = StoreSettings.FromEnvironment();
         var folder = Path.Combine(settings.Cache, "peers", $"node-llama-cpp-{PackageVersion}");
         try

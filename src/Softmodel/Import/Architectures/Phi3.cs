@@ -1,14 +1,14 @@
 using Softmodel.Graphs;
 
-namespace Softmodel.Import.Families;
+namespace Softmodel.Import.Architectures;
 
 /// <summary>Phi-3: one matrix for queries, keys and values, and one for both sides of the feed-forward part.</summary>
 static class Phi3
 {
-    [Family("phi3")]
+    [Architecture("phi3")]
     static void Build(Transformer m)
     {
-        var (rope, epsilon, window, hidden) = (Rope.Of(m), m.Settings.Real("rms_norm_eps", 1e-5), Llama.Windows(m), m.Settings.Size("intermediate_size"));
+        var (rope, epsilon, window, hidden) = (Rope.Of(m), m.Settings.Float("rms_norm_eps", 1e-5), Llama.Windows(m), m.Settings.Size("intermediate_size"));
         var (asked, shared) = (m.Heads * m.HeadSize, m.KeyValueHeads * m.HeadSize);
         var x = m.Embed("model.embed_tokens");
         foreach (var layer in m.EachLayer)
@@ -21,6 +21,6 @@ static class Phi3
             var both = m.Linear(m.RmsNorm(x, $"{name}.post_attention_layernorm", epsilon), $"{name}.mlp.gate_up_proj", 2 * hidden);
             x = Transformer.Add(x, m.Linear(m.Widened(both.Slice(1, 0, hidden), m.Settings.Text("hidden_act"), both.Slice(1, hidden, hidden)), $"{name}.mlp.down_proj", m.Width), Role.MlpOutput);
         }
-        m.Logits(m.RmsNorm(m.OfWanted(x), "model.norm", epsilon), "lm_head", "model.embed_tokens");
+        m.Logits(m.RmsNorm(m.AtLogitsIndices(x), "model.norm", epsilon), "lm_head", "model.embed_tokens");
     }
 }

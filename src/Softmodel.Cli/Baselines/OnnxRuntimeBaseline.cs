@@ -5,17 +5,17 @@ using Softmodel.Graphs;
 using Softmodel.Runtime;
 using TensorElementType = Microsoft.ML.OnnxRuntime.Tensors.TensorElementType;
 
-namespace Softmodel.Cli.Peers;
+namespace Softmodel.Cli.Baselines;
 
 /// <summary>A model in ONNX Runtime: what compiled models are compared with, in what they compute and in what it costs.</summary>
-internal sealed unsafe class OnnxRuntimePeer : IDisposable
+internal sealed unsafe class OnnxRuntimeBaseline : IDisposable
 {
     readonly InferenceSession session;
     readonly RunOptions run = new();
 
-    static OnnxRuntimePeer() => Telemetry.TurnOff();
+    static OnnxRuntimeBaseline() => Telemetry.TurnOff();
 
-    OnnxRuntimePeer(InferenceSession session) => this.session = session;
+    OnnxRuntimeBaseline(InferenceSession session) => this.session = session;
 
     /// <summary>Its version, as <c>1.31.1</c>.</summary>
     public static string Version => OrtEnv.Instance().GetVersionString();
@@ -41,14 +41,14 @@ internal sealed unsafe class OnnxRuntimePeer : IDisposable
     /// <param name="path">The ONNX file.</param>
     /// <param name="threads">How many threads share an operator, the calling one included; operators follow one another.</param>
     /// <exception cref="SoftmodelException">ONNX Runtime refuses the model.</exception>
-    public static OnnxRuntimePeer Load(string path, int threads = 1) => Load(path, threads, options => new InferenceSession(path, options));
+    public static OnnxRuntimeBaseline Load(string path, int threads = 1) => Load(path, threads, options => new InferenceSession(path, options));
 
     /// <inheritdoc cref="Load(string, int)"/>
     /// <param name="model">The content of an ONNX file.</param>
     /// <param name="threads">How many threads share an operator, the calling one included.</param>
-    public static OnnxRuntimePeer Load(byte[] model, int threads = 1) => Load("the model", threads, options => new InferenceSession(model, options));
+    public static OnnxRuntimeBaseline Load(byte[] model, int threads = 1) => Load("the model", threads, options => new InferenceSession(model, options));
 
-    static OnnxRuntimePeer Load(string what, int threads, Func<SessionOptions, InferenceSession> load)
+    static OnnxRuntimeBaseline Load(string what, int threads, Func<SessionOptions, InferenceSession> load)
     {
         using var options = new SessionOptions
         {

@@ -2,10 +2,10 @@ using System.Text;
 using Softmodel.Graphs;
 using Softmodel.Import;
 using Softmodel.Import.Gguf;
-using Softmodel.Runtime;
 using Softmodel.Import.Llama2c;
+using Softmodel.Runtime;
 
-namespace Softmodel.Cli.Peers;
+namespace Softmodel.Cli.Baselines;
 
 /// <summary>A model of llama2.c as a GGUF file, which llama.cpp reads: the same numbers in the same order, under the names that it knows.</summary>
 static class Llama2cGguf
@@ -48,8 +48,8 @@ static class Llama2cGguf
             ("llama.attention.head_count", Kind.Whole, heads),
             ("llama.attention.head_count_kv", Kind.Whole, settings.Size("num_key_value_heads")),
             ("llama.rope.dimension_count", Kind.Whole, settings.Size("hidden_size") / heads),
-            ("llama.rope.freq_base", Kind.Real, (float)settings.Real("rope_theta")),
-            ("llama.attention.layer_norm_rms_epsilon", Kind.Real, (float)settings.Real("rms_norm_eps")),
+            ("llama.rope.freq_base", Kind.Real, (float)settings.Float("rope_theta")),
+            ("llama.attention.layer_norm_rms_epsilon", Kind.Real, (float)settings.Float("rms_norm_eps")),
         ];
         var names = whole.Concat(from layer in Enumerable.Range(0, layers) from part in perLayer select $"model.layers.{layer}.{part}").Select(name => $"{name}.weight");
         // A head that shares the embeddings' weights is none of its own.

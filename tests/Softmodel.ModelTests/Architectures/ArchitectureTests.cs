@@ -3,10 +3,10 @@ using Softmodel.Arrays;
 using Softmodel.Language;
 using Softmodel.Runtime;
 
-namespace Softmodel.ModelTests.Families;
+namespace Softmodel.ModelTests.Architectures;
 
-/// <summary>Each family of language models against what transformers computes, compiled.</summary>
-public class FamilyTests
+/// <summary>Each architecture of language models against what transformers computes, compiled.</summary>
+public class ArchitectureTests
 {
     public static TheoryData<string> Folders =>
     [
@@ -16,16 +16,16 @@ public class FamilyTests
 
     [Theory]
     [MemberData(nameof(Folders))]
-    public void Family_computes_what_transformers_does(string family)
+    public void Architecture_computes_what_transformers_does(string architecture)
     {
-        var folder = Shared.Folder($"lm/families/{family}");
+        var folder = Shared.Folder($"lm/families/{architecture}");
         using var json = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "case.json")));
         int[] List(string name) => [.. json.RootElement.GetProperty(name).EnumerateArray().Select(e => e.GetInt32())];
         var fed = List("tokens");
         using var model = Model.Load(folder);
         var compiled = model.Compile(new() { UseCache = false, Threads = 1 });
         var isDecoder = File.Exists(Path.Combine(folder, "logits.npy"));
-        var expected = Npy.Read(File.ReadAllBytes(Path.Combine(folder, isDecoder ? "logits.npy" : "hidden.npy")), family).Values<float>().ToArray();
+        var expected = Npy.Read(File.ReadAllBytes(Path.Combine(folder, isDecoder ? "logits.npy" : "hidden.npy")), architecture).Values<float>().ToArray();
         if (!isDecoder)
         {
             long[] tokens = [.. fed.Select(t => (long)t)];
@@ -36,23 +36,23 @@ public class FamilyTests
         }
         using var decoder = Decoder.Of(compiled, 256);
         var whole = decoder.Begin();
-        Near(expected, decoder.Run(new Feed(whole, fed, AllLogits: true)));
+        Near(expected, decoder.Run(new SequenceTokens(whole, fed, AllLogits: true)));
         // The same in pieces, beside another sequence.
         var pieces = decoder.Begin();
         var together = new List<float>();
         for (var at = 0; at < fed.Length;)
         {
             var size = Math.Min(1 + at % 7, fed.Length - at);
-            together.AddRange(decoder.Run(new Feed(pieces, fed.AsMemory(at, size), AllLogits: true)));
+            together.AddRange(decoder.Run(new SequenceTokens(pieces, fed.AsMemory(at, size), AllLogits: true)));
             at += size;
         }
         Near(expected, together.ToArray());
         var greedy = decoder.Begin();
-        var next = Sampler.Largest(decoder.Run(new Feed(greedy, fed.AsMemory(0, 8))));
+        var next = Sampler.Largest(decoder.Run(new SequenceTokens(greedy, fed.AsMemory(0, 8))));
         foreach (var token in List("greedy_from_first_8"))
         {
             Assert.Equal(token, next);
-            next = Sampler.Largest(decoder.Run(new Feed(greedy, new[] { next })));
+            next = Sampler.Largest(decoder.Run(new SequenceTokens(greedy, new[] { next })));
         }
     }
 

@@ -1,12 +1,12 @@
 using Softmodel.Graphs;
 
-namespace Softmodel.Import.Families;
+namespace Softmodel.Import.Architectures;
 
-/// <summary>Llama, and the families that differ from it in a norm, a bias, a window or a factor.</summary>
+/// <summary>Llama, and the architectures that differ from it in a norm, a bias, a window or a factor.</summary>
 static class Llama
 {
-    /// <summary>What such a family does otherwise than Llama.</summary>
-    sealed record Differences
+    /// <summary>What such an architecture does otherwise than Llama.</summary>
+    sealed record LlamaVariant
     {
         /// <summary>How far back a layer sees; 0 for all.</summary>
         public Func<int, int> Window { get; init; } = _ => 0;
@@ -18,7 +18,7 @@ static class Llama
         public double Residual { get; init; } = 1;
         /// <summary>What embeddings are multiplied by.</summary>
         public double Embedding { get; init; } = 1;
-        /// <summary>What scores are multiplied by.</summary>
+        /// <summary>What logits are multiplied by.</summary>
         public double Logits { get; init; } = 1;
         /// <summary>What products of queries and keys are multiplied by; by default one over the root of the heads' size.</summary>
         public double? Attention { get; init; }
@@ -28,9 +28,9 @@ static class Llama
         public Func<Transformer, Term, string, Term> FeedForward { get; init; } = (m, x, layer) => m.Gated(x, $"{layer}.mlp", m.Settings.Text("hidden_act") ?? "silu");
     }
 
-    static double Epsilon(Transformer model) => model.Settings.Real("rms_norm_eps", 1e-6);
+    static double Epsilon(Transformer model) => model.Settings.Float("rms_norm_eps", 1e-6);
 
-    static void Build(Transformer m, Differences differ)
+    static void Build(Transformer m, LlamaVariant differ)
     {
         var rope = Rope.Of(m);
         var x = m.Embed("model.embed_tokens") * differ.Embedding;
@@ -49,58 +49,58 @@ static class Llama
             x = Transformer.Add(x, m.Linear(seen, $"{name}.self_attn.o_proj", m.Width) * differ.Residual, Role.AttentionOutput);
             x = Transformer.Add(x, differ.FeedForward(m, differ.Norm(m, x, $"{name}.post_attention_layernorm"), name) * differ.Residual, Role.MlpOutput);
         }
-        m.Logits(differ.Norm(m, m.OfWanted(x), "model.norm"), "lm_head", "model.embed_tokens", differ.Logits);
+        m.Logits(differ.Norm(m, m.AtLogitsIndices(x), "model.norm"), "lm_head", "model.embed_tokens", differ.Logits);
     }
 
     /// <summary>The window of every layer, or of those that slide.</summary>
     public static Func<int, int> Windows(Transformer m)
     {
-        var window = m.Settings.Whole("sliding_window", 0);
+        var window = m.Settings.Integer("sliding_window", 0);
         return m.Settings.List<string>("layer_types") is { } types ? layer => layer < types.Length && types[layer] == "sliding_attention" ? window : 0
             : m.Settings.Truth("use_sliding_window", true) ? _ => window : _ => 0;
     }
 
-    [Family("llama")]
+    [Architecture("llama")]
     static void Plain(Transformer m) => Build(m, new());
 
-    [Family("mistral")]
+    [Architecture("mistral")]
     static void Mistral(Transformer m) => Build(m, new() { Window = Windows(m) });
 
-    [Family("qwen2")]
+    [Architecture("qwen2")]
     static void Qwen2(Transformer m) => Build(m, new() { Window = Windows(m) });
 
-    [Family("qwen3")]
+    [Architecture("qwen3")]
     static void Qwen3(Transformer m) => Build(m, new() { Window = Windows(m), NormsHeads = true });
 
-    [Family("smollm3")]
+    [Architecture("smollm3")]
     static void SmolLM3(Transformer m)
     {
         var rotated = m.Settings.List<int>("no_rope_layers");
-        var every = m.Settings.Whole("no_rope_layer_interval", 4);
+        var every = m.Settings.Integer("no_rope_layer_interval", 4);
         Build(m, new() { Window = Windows(m), IsRotated = layer => rotated is not null && layer < rotated.Length ? rotated[layer] != 0 : every == 0 || (layer + 1) % every != 0 });
     }
 
-    [Family("granite")]
+    [Architecture("granite")]
     static void Granite(Transformer m) => Build(m, new()
     {
-        Embedding = m.Settings.Real("embedding_multiplier", 1),
-        Residual = m.Settings.Real("residual_multiplier", 1),
-        Attention = m.Settings.Real("attention_multiplier", 1),
-        Logits = 1 / m.Settings.Real("logits_scaling", 1),
+        Embedding = m.Settings.Float("embedding_multiplier", 1),
+        Residual = m.Settings.Float("residual_multiplier", 1),
+        Attention = m.Settings.Float("attention_multiplier", 1),
+        Logits = 1 / m.Settings.Float("logits_scaling", 1),
     });
 
-    [Family("stablelm")]
-    static void StableLM(Transformer m) => Build(m, new() { Norm = (model, x, name) => model.LayerNorm(x, name, model.Settings.Real("layer_norm_eps", 1e-5)) });
+    [Architecture("stablelm")]
+    static void StableLM(Transformer m) => Build(m, new() { Norm = (model, x, name) => model.LayerNorm(x, name, model.Settings.Float("layer_norm_eps", 1e-5)) });
 
-    [Family("starcoder2")]
+    [Architecture("starcoder2")]
     static void StarCoder2(Transformer m) => Build(m, new()
     {
         Window = Windows(m),
-        Norm = (model, x, name) => model.LayerNorm(x, name, model.Settings.Real("norm_epsilon", 1e-5)),
+        Norm = (model, x, name) => model.LayerNorm(x, name, model.Settings.Float("norm_epsilon", 1e-5)),
         FeedForward = (model, x, layer) => model.Linear(model.Widened(model.Linear(x, $"{layer}.mlp.c_fc", model.Settings.Size("intermediate_size")), model.Settings.Text("hidden_act")), $"{layer}.mlp.c_proj", model.Width),
     });
 
-    [Family("mixtral")]
+    [Architecture("mixtral")]
     static void Mixtral(Transformer m) => Build(m, new()
     {
         Window = Windows(m),
@@ -109,7 +109,7 @@ static class Llama
                 model.Linear(x, $"{layer}.block_sparse_moe.experts.{expert}.w3", model.Settings.Size("intermediate_size"))), $"{layer}.block_sparse_moe.experts.{expert}.w2", model.Width)),
     });
 
-    [Family("qwen3_moe")]
+    [Architecture("qwen3_moe")]
     static void Qwen3Experts(Transformer m)
     {
         var (dense, step) = (m.Settings.List<int>("mlp_only_layers") ?? [], m.Settings.Size("decoder_sparse_step", 1));

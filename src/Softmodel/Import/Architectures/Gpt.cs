@@ -1,15 +1,15 @@
 using Softmodel.Graphs;
 
-namespace Softmodel.Import.Families;
+namespace Softmodel.Import.Architectures;
 
 /// <summary>GPT-2 and GPT-NeoX.</summary>
 static class Gpt
 {
     /// <summary>GPT-2: positions are learned, matrices lie the other way round, and nothing is gated.</summary>
-    [Family("gpt2")]
+    [Architecture("gpt2")]
     static void Gpt2(Transformer m)
     {
-        var (epsilon, width) = (m.Settings.Real("layer_norm_epsilon", 1e-5), m.Width);
+        var (epsilon, width) = (m.Settings.Float("layer_norm_epsilon", 1e-5), m.Width);
         var hidden = m.Settings.Size("n_inner", 4 * width, 4 * Settings.MostSize);
         var x = m.Embed("transformer.wte") + m.EmbedPositions("transformer.wpe", m.Settings.Size("n_positions"));
         foreach (var layer in m.EachLayer)
@@ -22,14 +22,14 @@ static class Gpt
             var fed = m.Widened(up, m.Settings.Text("activation_function"));
             x = Transformer.Add(x, m.LinearByColumns(fed, $"{name}.mlp.c_proj", width), Role.MlpOutput);
         }
-        m.Logits(m.LayerNorm(m.OfWanted(x), "transformer.ln_f", epsilon), "lm_head", "transformer.wte");
+        m.Logits(m.LayerNorm(m.AtLogitsIndices(x), "transformer.ln_f", epsilon), "lm_head", "transformer.wte");
     }
 
     /// <summary>GPT-NeoX: a part of each head is turned, queries, keys and values lie together head by head, and both parts of a layer may read the same stream.</summary>
-    [Family("gpt_neox")]
+    [Architecture("gpt_neox")]
     static void NeoX(Transformer m)
     {
-        var (rope, epsilon, width, size) = (Rope.Of(m), m.Settings.Real("layer_norm_eps", 1e-5), m.Width, m.HeadSize);
+        var (rope, epsilon, width, size) = (Rope.Of(m), m.Settings.Float("layer_norm_eps", 1e-5), m.Width, m.HeadSize);
         var x = m.Embed("gpt_neox.embed_in");
         foreach (var layer in m.EachLayer)
         {
@@ -43,6 +43,6 @@ static class Gpt
                 m.Settings.Text("hidden_act")), $"{name}.mlp.dense_4h_to_h", width);
             x = Transformer.Add(Transformer.Add(x, seen, Role.AttentionOutput), fed, Role.MlpOutput);
         }
-        m.Logits(m.LayerNorm(m.OfWanted(x), "gpt_neox.final_layer_norm", epsilon), "embed_out", "gpt_neox.embed_in");
+        m.Logits(m.LayerNorm(m.AtLogitsIndices(x), "gpt_neox.final_layer_norm", epsilon), "embed_out", "gpt_neox.embed_in");
     }
 }

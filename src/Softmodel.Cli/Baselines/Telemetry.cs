@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Softmodel.Cli.Peers;
+namespace Softmodel.Cli.Baselines;
 
 /// <summary>What ONNX Runtime would tell its maker about this machine and the models that run on it.</summary>
 internal static partial class Telemetry

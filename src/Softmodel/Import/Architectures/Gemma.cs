@@ -1,17 +1,17 @@
 using Softmodel.Graphs;
 
-namespace Softmodel.Import.Families;
+namespace Softmodel.Import.Architectures;
 
 /// <summary>Gemma: embeddings times the root of their width, norms that count from 1, and from the second on a norm after each part too.</summary>
 static class Gemma
 {
-    static Term Norm(Transformer m, Term x, string name) => m.RmsNorm(x, name, m.Settings.Real("rms_norm_eps", 1e-6), offset: m.Settings.Truth("norm_is_whole") ? 0 : 1);
+    static Term Norm(Transformer m, Term x, string name) => m.RmsNorm(x, name, m.Settings.Float("rms_norm_eps", 1e-6), offset: m.Settings.Truth("norm_is_whole") ? 0 : 1);
 
     static void Build(Transformer m, bool hasSandwich, bool normsHeads)
     {
         var window = Llama.Windows(m);
-        var scale = 1 / Math.Sqrt(m.Settings.Real("query_pre_attn_scalar", m.HeadSize));
-        var softcap = m.Settings.Real("attn_logit_softcapping", 0);
+        var scale = 1 / Math.Sqrt(m.Settings.Float("query_pre_attn_scalar", m.HeadSize));
+        var softcap = m.Settings.Float("attn_logit_softcapping", 0);
         var activation = m.Settings.Text("hidden_activation") ?? "gelu_pytorch_tanh";
         var x = m.Embed("model.embed_tokens") * (float)Math.Sqrt(m.Width);
         foreach (var layer in m.EachLayer)
@@ -27,15 +27,15 @@ static class Gemma
             var fed = m.Gated(Norm(m, x, $"{name}.{(hasSandwich ? "pre_feedforward_layernorm" : "post_attention_layernorm")}"), $"{name}.mlp", activation);
             x = Transformer.Add(x, hasSandwich ? Norm(m, fed, $"{name}.post_feedforward_layernorm") : fed, Role.MlpOutput);
         }
-        m.Logits(Norm(m, m.OfWanted(x), "model.norm"), "lm_head", "model.embed_tokens");
+        m.Logits(Norm(m, m.AtLogitsIndices(x), "model.norm"), "lm_head", "model.embed_tokens");
     }
 
-    [Family("gemma")]
+    [Architecture("gemma")]
     static void First(Transformer m) => Build(m, hasSandwich: false, normsHeads: false);
 
-    [Family("gemma2")]
+    [Architecture("gemma2")]
     static void Second(Transformer m) => Build(m, hasSandwich: true, normsHeads: false);
 
-    [Family("gemma3_text")]
+    [Architecture("gemma3_text")]
     static void Third(Transformer m) => Build(m, hasSandwich: true, normsHeads: true);
 }

@@ -1,14 +1,14 @@
 using System.Diagnostics;
 using Google.Protobuf;
 using Softmodel.Cli;
-using Softmodel.Cli.Peers;
+using Softmodel.Cli.Baselines;
 using Softmodel.Graphs;
 using Softmodel.Import.Onnx.Wire;
 using Softmodel.Runtime;
 
-namespace Softmodel.Tests.Peers;
+namespace Softmodel.Tests.Baselines;
 
-public class OnnxRuntimePeerTests
+public class OnnxRuntimeBaselineTests
 {
     static byte[] Sum(int type)
     {
@@ -36,26 +36,26 @@ public class OnnxRuntimePeerTests
     [InlineData(2)]
     public void Tensors_go_in_and_come_out(int threads)
     {
-        using var peer = OnnxRuntimePeer.Load(Sum(1), threads);
-        Assert.Equal(["a", "b"], peer.Inputs);
-        Assert.True(Assert.Single(peer.Run([Tensor.Vector(1f, 2f), Tensor.Vector(10f, 20f)])).SameAs(Tensor.Vector(11f, 22f)));
-        Assert.True(Assert.Single(peer.Run([Tensor.Vector<float>(), Tensor.Vector<float>()])).SameAs(Tensor.Vector<float>()));
+        using var baseline = OnnxRuntimeBaseline.Load(Sum(1), threads);
+        Assert.Equal(["a", "b"], baseline.Inputs);
+        Assert.True(Assert.Single(baseline.Run([Tensor.Vector(1f, 2f), Tensor.Vector(10f, 20f)])).SameAs(Tensor.Vector(11f, 22f)));
+        Assert.True(Assert.Single(baseline.Run([Tensor.Vector<float>(), Tensor.Vector<float>()])).SameAs(Tensor.Vector<float>()));
     }
 
     [Fact]
     public void Whole_numbers_keep_their_type()
     {
-        using var peer = OnnxRuntimePeer.Load(Sum(7));
-        Assert.True(Assert.Single(peer.Run([Tensor.Vector(1L << 40), Tensor.Vector(2L)])).SameAs(Tensor.Vector((1L << 40) + 2)));
+        using var baseline = OnnxRuntimeBaseline.Load(Sum(7));
+        Assert.True(Assert.Single(baseline.Run([Tensor.Vector(1L << 40), Tensor.Vector(2L)])).SameAs(Tensor.Vector((1L << 40) + 2)));
     }
 
     [Fact]
     public void What_does_not_fit_is_refused()
     {
-        using var peer = OnnxRuntimePeer.Load(Sum(1));
-        Assert.Throws<SoftmodelException>(() => peer.Run([Tensor.Vector(1f)]));
-        Assert.Throws<SoftmodelException>(() => peer.Run([Tensor.Vector(1f), Tensor.Vector(1.0)]));
-        Assert.Throws<SoftmodelException>(() => OnnxRuntimePeer.Load([1, 2, 3]));
+        using var baseline = OnnxRuntimeBaseline.Load(Sum(1));
+        Assert.Throws<SoftmodelException>(() => baseline.Run([Tensor.Vector(1f)]));
+        Assert.Throws<SoftmodelException>(() => baseline.Run([Tensor.Vector(1f), Tensor.Vector(1.0)]));
+        Assert.Throws<SoftmodelException>(() => OnnxRuntimeBaseline.Load([1, 2, 3]));
     }
 
     [Fact]

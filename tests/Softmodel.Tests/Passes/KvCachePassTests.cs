@@ -8,7 +8,7 @@ using Softmodel.Tests.Generated;
 
 namespace Softmodel.Tests.Passes;
 
-public class KeptPastTests
+public class KvCachePassTests
 {
     const int Heads = 2, Size = 3;
 
@@ -33,7 +33,7 @@ public class KeptPastTests
     public void A_run_finds_what_the_runs_before_were_given_or_as_much_of_it_as_it_says()
     {
         var graph = Sums();
-        var kept = KeptPast.Apply(graph, Evaluator.FoldKeepingNarrow, "sums");
+        var kept = KvCachePass.Apply(graph, Evaluator.FoldKeepingNarrow, "sums");
         kept.Validate();
         Assert.Equal(["x", "mask"], kept.Arguments.Select(v => v.Name));
         Assert.Equal(["sums"], kept.Results.Select(r => r.Name));
@@ -53,7 +53,7 @@ public class KeptPastTests
                 var sums = compiled.Run((Tensor[])[x, mask])[0];
                 Assert.Equal(expected[1].Dims.ToArray(), sums.Dims.ToArray());
                 for (var i = 0L; i < sums.Count; i++)
-                    Assert.Equal(expected[1].Real(i), sums.Real(i), 1e-4);
+                    Assert.Equal(expected[1].Float(i), sums.Float(i), 1e-4);
             }
         }, iter: 200, threads: 1);
     }
@@ -71,14 +71,14 @@ public class KeptPastTests
         Tensor[] Given(int before, int count, int length) => [Numbers(new(1), 1, count, Heads * Size), Numbers(new(2), 1, length), Numbers(new(3), 1, Heads, before, Size)];
         Assert.Equal([1, Heads, 7, Size], compiled.Run(Given(5, 2, 7))[0].Dims.ToArray());
         Assert.Contains("a size is 6 where 7 is needed", Assert.Throws<ModelException>(() => compiled.Run(Given(5, 2, 6))).Message, StringComparison.Ordinal);
-        using var kept = Answers.Compile(KeptPast.Apply(Sums(), Evaluator.FoldKeepingNarrow, "sums"), 256);
+        using var kept = Answers.Compile(KvCachePass.Apply(Sums(), Evaluator.FoldKeepingNarrow, "sums"), 256);
         Assert.Contains("past", Assert.Throws<ModelException>(() => kept.Run(Given(5, 2, 1)[..2])).Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_past_that_is_not_only_appended_to_is_refused()
     {
-        var refused = Assert.Throws<SoftmodelException>(() => KeptPast.Apply(Sums(was => was * 2), Evaluator.FoldKeepingNarrow, "sums"));
+        var refused = Assert.Throws<SoftmodelException>(() => KvCachePass.Apply(Sums(was => was * 2), Evaluator.FoldKeepingNarrow, "sums"));
         Assert.Contains("'past_key_values.0.key'", refused.Message, StringComparison.Ordinal);
     }
 }

@@ -1,18 +1,18 @@
 using Softmodel.Graphs;
 
-namespace Softmodel.Import.Families;
+namespace Softmodel.Import.Architectures;
 
 /// <summary>Mamba (arXiv 2312.00752): no attention, but a state for each sequence that every token changes.</summary>
 static class Mamba
 {
-    [Family("mamba")]
+    [Architecture("mamba")]
     static void Build(Transformer m)
     {
-        var epsilon = m.Settings.Real("layer_norm_epsilon", 1e-5);
+        var epsilon = m.Settings.Float("layer_norm_epsilon", 1e-5);
         var x = m.Embed("backbone.embeddings");
         foreach (var layer in m.EachLayer)
             x = Transformer.Add(x, Mixer(m, layer, m.RmsNorm(x, $"backbone.layers.{layer}.norm", epsilon)), Role.MixerOutput);
-        m.Logits(m.RmsNorm(m.OfWanted(x), "backbone.norm_f", epsilon), "lm_head", "backbone.embeddings");
+        m.Logits(m.RmsNorm(m.AtLogitsIndices(x), "backbone.norm_f", epsilon), "lm_head", "backbone.embeddings");
     }
 
     static Term Mixer(Transformer m, int layer, Term x)

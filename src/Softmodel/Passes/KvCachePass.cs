@@ -4,11 +4,11 @@ using Softmodel.Graphs;
 namespace Softmodel.Passes;
 
 /// <summary>
-/// Makes states of what an exported decoder is given of the past and gives back with the present appended: optimum's inputs
-/// <c>past_key_values.0.key</c> and outputs <c>present.0.key</c>. What is kept lies row by row, a row for each token, so that a run
-/// writes its own rows and moves nothing; a run that says that less is past than was goes on from there.
+/// Makes the KV cache of an exported decoder a state: optimum's inputs <c>past_key_values.0.key</c> and outputs
+/// <c>present.0.key</c>. It lies row by row, a row for each token, so that a run writes its own rows and moves nothing; a run
+/// with a shorter past than there was goes on from there.
 /// </summary>
-static partial class KeptPast
+static partial class KvCachePass
 {
     [GeneratedRegex(@"^past(_key_values)?\.(?<which>.+)$")]
     private static partial Regex Past { get; }
@@ -28,10 +28,10 @@ static partial class KeptPast
 
     /// <summary>The graph with states.</summary>
     /// <param name="graph">The graph, of one text: the number of texts is 1.</param>
-    /// <param name="fold">What computes constants.</param>
+    /// <param name="folding">Folds constants.</param>
     /// <param name="name">What the model is called in messages.</param>
     /// <exception cref="SoftmodelException">It has no past, or does something else with it than append.</exception>
-    public static Graph Apply(Graph graph, Folding fold, string name)
+    public static Graph Apply(Graph graph, ConstantFolding folding, string name)
     {
         string[] names = [.. graph.Inputs.Select(v => v.Name)];
         var pasts = names.Where(n => Past.IsMatch(n)).ToDictionary(n => n, _ => -1, StringComparer.Ordinal);
@@ -56,7 +56,7 @@ static partial class KeptPast
             kept.Add(past.Value.Name, (before, after.Value, present.Value));
             return present;
         }
-        var made = Rewriting.Apply(graph, fold, [Appended]);
+        var made = Rewriting.Apply(graph, folding, [Appended]);
         var read = made.AllNodes().SelectMany(n => n.Inputs).ToHashSet();
         foreach (var (past, output) in pasts)
         {

@@ -1,14 +1,14 @@
 using Softmodel.Graphs;
 
-namespace Softmodel.Import.Families;
+namespace Softmodel.Import.Architectures;
 
 /// <summary>Encoders: every token sees all of its text, and the stream itself is what they give.</summary>
 static class Bert
 {
-    [Family("bert")]
+    [Architecture("bert")]
     static void Plain(Transformer m)
     {
-        var (epsilon, width) = (m.Settings.Real("layer_norm_eps", 1e-12), m.Width);
+        var (epsilon, width) = (m.Settings.Float("layer_norm_eps", 1e-12), m.Width);
         var types = m.Weight("embeddings.token_type_embeddings.weight", m.Settings.Size("type_vocab_size", 2), width).Slice(0, 0, 1);
         var x = m.LayerNorm(m.Embed("embeddings.word_embeddings") + types + m.EmbedPositions("embeddings.position_embeddings", m.Settings.Size("max_position_embeddings")), "embeddings.LayerNorm", epsilon);
         foreach (var layer in m.EachLayer)
@@ -23,7 +23,7 @@ static class Bert
         m.Hidden(x);
     }
 
-    [Family("distilbert")]
+    [Architecture("distilbert")]
     static void Distilled(Transformer m)
     {
         const double epsilon = 1e-12;
@@ -42,11 +42,11 @@ static class Bert
     }
 
     /// <summary>ModernBERT: turned heads, windows on most layers, a gated feed-forward part, and no norm before the first attention.</summary>
-    [Family("modernbert")]
+    [Architecture("modernbert")]
     static void Modern(Transformer m)
     {
-        var (epsilon, width, size) = (m.Settings.Real("norm_eps", 1e-5), m.Width, m.HeadSize);
-        var (types, every, window, hidden) = (m.Settings.List<string>("layer_types"), m.Settings.Size("global_attn_every_n_layers", 3), m.Settings.Whole("local_attention", 128) / 2, m.Settings.Size("intermediate_size"));
+        var (epsilon, width, size) = (m.Settings.Float("norm_eps", 1e-5), m.Width, m.HeadSize);
+        var (types, every, window, hidden) = (m.Settings.List<string>("layer_types"), m.Settings.Size("global_attn_every_n_layers", 3), m.Settings.Integer("local_attention", 128) / 2, m.Settings.Size("intermediate_size"));
         var x = m.LayerNorm(m.Embed("embeddings.tok_embeddings"), "embeddings.norm", epsilon);
         foreach (var layer in m.EachLayer)
         {

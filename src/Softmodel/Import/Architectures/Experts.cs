@@ -1,7 +1,7 @@
 using Softmodel.Graphs;
 using Softmodel.Import.Onnx.Operators;
 
-namespace Softmodel.Import.Families;
+namespace Softmodel.Import.Architectures;
 
 /// <summary>Feed-forward parts of which each token takes a few.</summary>
 static class Experts

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Softmodel.Cli.Peers;
+namespace Softmodel.Cli.Baselines;
 
 /// <summary>The most memory that this process has held, pages of mapped files that it has touched included.</summary>
 /// <remarks>What is compared must run in a process of its own: a process does not give back all that it frees.</remarks>
