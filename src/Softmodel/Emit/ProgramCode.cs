@@ -21,11 +21,11 @@ sealed record WeightLayout((Lowering.Buffer Buffer, long Offset)[] Items, long L
     /// Lays constants out one after the other, each at the start of a cache line: first those that are widened once, when
     /// the model is made, then the others in the order in which a run is done with them.
     /// </summary>
-    public static WeightLayout Of(LoweredProgram program)
+    public static WeightLayout Of(Schedule schedule)
     {
-        var last = LastSteps(program);
+        var last = LastSteps(schedule.Program);
         var (items, at) = (new List<(Lowering.Buffer, long)>(), 0L);
-        foreach (var buffer in program.Buffers.Where(b => b.Storage == Storage.Weight).OrderBy(b => IsWidened(b) ? -1 : last.GetValueOrDefault(b.Name, int.MaxValue)))
+        foreach (var buffer in schedule.Buffers.Where(b => b.Storage == Storage.Weight).OrderBy(b => IsWidened(b) ? -1 : last.GetValueOrDefault(b.Name, int.MaxValue)))
         {
             items.Add((buffer, at));
             at += Arena.Align(buffer.Constant!.Bytes.Length);
@@ -123,7 +123,7 @@ sealed class ProgramCode
 
     ProgramSource Write()
     {
-        var weights = WeightLayout.Of(program);
+        var weights = WeightLayout.Of(schedule);
         Served(weights);
         Steps(program.Steps, 2);
         var (code, width) = (new StringBuilder(), schedule.Target.Width);
@@ -211,7 +211,7 @@ sealed class ProgramCode
     }
 
     IEnumerable<string> Symbols => program.Graph.Arguments.SelectMany(v => v.Shape.Dims).SelectMany(d => d.Symbols).Concat(memory.SegmentOfSymbol.Keys)
-        .Concat(program.Buffers.SelectMany(b => b.Count.Symbols)).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
+        .Concat(schedule.Buffers.SelectMany(b => b.Count.Symbols)).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
 
     void Frame(StringBuilder code)
     {
@@ -220,7 +220,7 @@ sealed class ProgramCode
         code.Append($"    public void* {string.Join(", ", Enumerable.Range(0, parameters).Select(i => $"x{i}"))};\n    public int node, threads;\n");
         foreach (var symbol in Symbols)
             code.Append($"    public long {SizeName(symbol)};\n");
-        foreach (var buffer in program.Buffers)
+        foreach (var buffer in schedule.Buffers)
             code.Append($"    /// <summary>{buffer.Type}[{buffer.Count}]</summary>\n    public {KernelWriter.InMemory(buffer.Type)}* {buffer.Name};\n");
         code.Append("}\n");
     }
@@ -246,7 +246,7 @@ sealed class ProgramCode
         code.Append(string.Join(",\n        ", graph.Results.Select(r => Info(r.Name, r.Value.Type)))).Append("])\n    {\n");
         if (program.States.Any())
             code.Append($"        States = new({program.States.Count()});\n");
-        code.Append($"        Arena = new({(GuardPages.AreOn ? 2 * program.Buffers.Length : memory.Segments.Length) + 1});\n        f = (Frame*)NativeMemory.AllocZeroed((nuint)sizeof(Frame));\n");
+        code.Append($"        Arena = new({(GuardPages.AreOn ? 2 * schedule.Buffers.Count : memory.Segments.Length) + 1});\n        f = (Frame*)NativeMemory.AllocZeroed((nuint)sizeof(Frame));\n");
         var wide = weights.Items.Where(i => i.Buffer.Type != i.Buffer.Constant!.Type).ToArray();
         var evaluated = Fast.Where(t => t.Kept > 0).ToDictionary(t => t.Weights.Name);
         var room = wide.Sum(i => WideBytes(i.Buffer.Constant!.Count)) + evaluated.Values.Sum(t => WideBytes(t.Kept));
@@ -497,7 +497,7 @@ sealed class ProgramCode
     void Nest(Step.Nest nest, string space, Action<string> line)
     {
         var operand = schedule.Operands.GetValueOrDefault(nest);
-        Step.Nest[] both = operand is null ? [nest] : [operand, nest];
+        Step.Nest[] both = operand is null ? [nest] : [operand.Nest, nest];
         void Call(Step.Nest[] nests, KernelCode code) => Kernel(nests, code, nest.Source, NameOf(nest.Source), line);
         switch (schedule.Kernels.GetValueOrDefault(nest))
         {
@@ -531,12 +531,14 @@ sealed class ProgramCode
             case NestKernel.Padded { Copy: var copy }:
                 Call(both, PaddingCode.Write(copy));
                 break;
-            default:
-                Call(both, NestCode.Write(schedule.Tied.GetValueOrDefault(nest, nest)));
+            case NestKernel.Plain { Loops: var loops }:
+                Call([nest], NestCode.Write(loops));
                 break;
+            default:
+                throw new InvalidOperationException($"{nest.Source} has no kernel");
         }
 
-        void Tiled(NestKernel.Tiled tiled, Step.Nest[] nests, Step.Nest? operand)
+        void Tiled(NestKernel.Tiled tiled, Step.Nest[] nests, Operand? operand)
         {
             var tile = new TileCode(tiled.Tile);
             Call(nests, tile.Write(tiled.IsPacked, operand));

@@ -235,10 +235,12 @@ sealed class Lower
         }
     }
 
-    static string Names(Node node) => $"{node.Op switch { Op.Map map => map.Function.Name, var op => op.GetType().Name.ToLowerInvariant() }} {node.Source}".Trim();
+    static string Names(Node node) => $"{node.Op switch { Op.Map map => map.Function.Name, var op => op.GetType().Name.ToLowerInvariant() }} {OneLine(node.Source)}".Trim();
 
     /// <summary>The node of the model for messages; the operation where it comes from none.</summary>
-    static string SourceOf(Node node) => node.Source.Length > 0 ? node.Source : Names(node);
+    static string SourceOf(Node node) => OneLine(node.Source) is { Length: > 0 } source ? source : Names(node);
+
+    static string OneLine(string source) => source.ReplaceLineEndings(" ").Trim();
 
     void Kernel(Node node)
     {
@@ -597,19 +599,19 @@ sealed class Lower
                 {
                     var indices = X(1);
                     var chosen = Pull(indices, at[gather.Axis..(gather.Axis + indices.Rank)]);
-                    return Pull(X(0), [.. at[..gather.Axis], Chosen(chosen, X(0).Shape[gather.Axis], node), .. at[(gather.Axis + indices.Rank)..]]);
+                    return Pull(X(0), [.. at[..gather.Axis], Chosen(chosen, X(0).Shape[gather.Axis]), .. at[(gather.Axis + indices.Rank)..]]);
                 }
             case Op.GatherElements gather:
                 {
                     var chosen = Pull(X(1), at);
-                    return Pull(X(0), [.. at.Select((a, i) => i == gather.Axis ? Chosen(chosen, X(0).Shape[i], node) : a)]);
+                    return Pull(X(0), [.. at.Select((a, i) => i == gather.Axis ? Chosen(chosen, X(0).Shape[i]) : a)]);
                 }
             case Op.GatherND gather:
                 {
                     var indices = X(1);
                     var depth = (int)indices.Shape[indices.Rank - 1].Value!.Value;
                     var lead = at[..(indices.Rank - 1)];
-                    var chosen = Enumerable.Range(0, depth).Select(d => Chosen(Pull(indices, [.. lead, (Dim)d]), X(0).Shape[gather.BatchAxes + d], node));
+                    var chosen = Enumerable.Range(0, depth).Select(d => Chosen(Pull(indices, [.. lead, (Dim)d]), X(0).Shape[gather.BatchAxes + d]));
                     return Pull(X(0), [.. at[..gather.BatchAxes], .. chosen, .. at[(indices.Rank - 1)..]]);
                 }
             case Op.Constant or Op.Parameter:
@@ -636,9 +638,9 @@ sealed class Lower
             pulled.Add(key, expr);
     }
 
-    static Index Chosen(Expr index, Dim size, Node node) => index is Expr.Number number && number.Whole >= 0 && size.Value > number.Whole
+    static Index Chosen(Expr index, Dim size) => index is Expr.Number number && number.Whole >= 0 && size.Value > number.Whole
         ? (Index)(Dim)number.Whole
-        : Index.Of(new Expr.Checked(index.Type == ElementType.Int64 ? index : new Expr.Convert(ElementType.Int64, index), size, node.Source));
+        : Index.Of(new Expr.Checked(index.Type == ElementType.Int64 ? index : new Expr.Convert(ElementType.Int64, index), size));
 
     /// <summary>Elements that are sizes: a choice among them by position.</summary>
     static Expr Sizes(Op.SizeTensor sizes, Index at)

@@ -38,8 +38,8 @@ static class ScheduleText
                     foreach (var part in schedule.Rows[fused].Parts)
                     {
                         var how = part.Tile is { } tile ? $"tile {tile.Height}x{tile.Step}" : "loops";
-                        foreach (var nest in part.Then is null ? [part.Nest] : (Step.Nest[])[part.Nest, part.Then])
-                            to.Write($"{space}  {nest.Target.Name} = {how}{(nest == part.Then ? " on the way" : "")}{Loops(nest.Axes)}{Sum(nest.Fold)} reads {string.Join(", ", nest.Reads.Distinct().Select(b => b.Name))} # {nest.Source.ReplaceLineEndings(" ")}\n");
+                        foreach (var nest in part.Then is null ? [part.Nest] : (Step.Nest[])[part.Nest, part.Then.Nest])
+                            to.Write($"{space}  {nest.Target.Name} = {how}{(nest == part.Then?.Nest ? " on the way" : "")}{Loops(nest.Axes)}{Sum(nest.Fold)} reads {string.Join(", ", nest.Reads.Distinct().Select(b => b.Name))} # {nest.Source.ReplaceLineEndings(" ")}\n");
                     }
                     break;
                 case Step.Routine routine:
@@ -79,7 +79,8 @@ static class ScheduleText
             NestKernel.Windowed => "window",
             NestKernel.Transposed => "transpose",
             NestKernel.Padded => "padding",
-            _ => schedule.Tied.ContainsKey(nest) ? "loops from panels" : "loops",
+            NestKernel.Plain { Loops: var loops } => $"loops{(schedule.Tied.ContainsKey(nest) ? " from panels" : "")}{(loops.IsVector ? $" with vectors along {loops.Inner!.Name}" : "")}",
+            _ => "loops",
         };
 
         static string Loops(Axis[] axes) => $" [{string.Join(", ", axes.Select(a => $"{a.Name}={a.Extent}"))}]";
