@@ -1,4 +1,5 @@
 using System.Globalization;
+using static Softmodel.Graphs.Names;
 
 namespace Softmodel.Graphs;
 
@@ -36,8 +37,6 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
     }
 
     string Line() => Skip() ? lines[at].Trim() : throw new FormatException("'end' is missing");
-
-    static string? After(string line, string word) => line.StartsWith(word, StringComparison.Ordinal) ? line[word.Length..].Trim() : null;
 
     Graph Body()
     {
@@ -85,7 +84,7 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
 
     Node Node(string line, Dictionary<string, Value> values)
     {
-        var comment = Names.EndOfValue(line, 0, '#');
+        var comment = EndOfValue(line, 0, '#');
         var origin = Origin(comment < line.Length ? line[(comment + 1)..].Trim() : "");
         line = line[..comment].Trim();
         var (results, call) = Halves(line, " = ") ?? ("", line);
@@ -100,18 +99,12 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
             return new(new Op.Parameter(value.Name, Constant(isFrozen ? elements : elements[..^GraphText.Open.Length], value), isFrozen), [], [value], origin);
         }
         var open = call.IndexOf('(');
-        var close = open < 0 ? -1 : Names.EndOfValue(call, open + 1, ')');
+        var close = open < 0 ? -1 : EndOfValue(call, open + 1, ')');
         if (open < 0 || close == call.Length)
             throw new FormatException("an operation is written as 'name(operands) key=value ...'");
         var name = call[..open];
         var operands = Items(call[(open + 1)..close], ',').Select(o => Known(o, values)).ToEquatable();
-        var attributes = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var item in Items(call[(close + 1)..], ' '))
-        {
-            var (key, value) = Halves(item, "=") ?? throw new FormatException($"'{item}' is no attribute; one is written as 'key=value'");
-            if (!attributes.TryAdd(key, value))
-                throw new FormatException($"the attribute '{key}' is there twice");
-        }
+        var attributes = Attributes(call[(close + 1)..]);
         var bodies = Bodies(OpForms.Bodies(name));
         return new(OpForms.Read(name, attributes, bodies), operands, Items(results, ',').Select(r => New(r, values)).ToEquatable(), origin);
     }
@@ -121,7 +114,7 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
     {
         if (!originKeys.Any(k => text.StartsWith($"[{k}=", StringComparison.Ordinal)))
             return Graphs.Origin.Of(text);
-        var end = Names.EndOfValue(text, 1, ']');
+        var end = EndOfValue(text, 1, ']');
         var origin = Graphs.Origin.Of(text[Math.Min(text.Length, end + 1)..].Trim());
         foreach (var item in Items(text[1..end], ' '))
         {
@@ -152,34 +145,5 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
         return bodies;
     }
 
-    Tensor Constant(string contents, Value value)
-    {
-        if (contents.StartsWith('{') && contents.EndsWith('}'))
-            return GraphText.Inline(value.Type, contents);
-        var tensor = weight(contents) ?? throw new FormatException($"there is no constant {contents} for {value.Name}");
-        // The hash is that of the bytes alone.
-        return new(value.Type.Element, value.Shape.Known ?? throw new FormatException($"a constant of {value.Type} does not have sizes that are numbers"), tensor.Bytes);
-    }
-
-    /// <summary>What stands before and after the first of some separators outside of quotes and brackets; null where there is none.</summary>
-    static (string, string)? Halves(string text, string separator)
-    {
-        for (var i = Names.EndOfValue(text, 0, separator[0]); i < text.Length; i = Names.EndOfValue(text, i + 1, separator[0]))
-        {
-            if (string.CompareOrdinal(text, i, separator, 0, separator.Length) == 0)
-                return (text[..i].Trim(), text[(i + separator.Length)..].Trim());
-        }
-        return null;
-    }
-
-    static IEnumerable<string> Items(string text, char separator)
-    {
-        for (var start = 0; start < text.Length;)
-        {
-            var end = Names.EndOfValue(text, start, separator);
-            if (text[start..end].Trim() is { Length: > 0 } item)
-                yield return item;
-            start = end + 1;
-        }
-    }
+    Tensor Constant(string contents, Value value) => GraphText.Tensor(value.Type, contents, weight) ?? throw new FormatException($"there is no constant {contents} for {value.Name}");
 }
