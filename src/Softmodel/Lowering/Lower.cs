@@ -65,9 +65,12 @@ sealed class Lower
             if (before.Shape.Dims.Skip(1).Any(d => !d.IsKnown))
                 throw new SoftmodelException($"the state {before} has a symbolic size besides its first: what it holds would move when that grows");
             var buffer = Store(before, Storage.State);
-            var readers = graph.Nodes.Where(n => n.Inputs.Contains(before)).ToArray();
-            if (readers is [{ Op: Op.ScatterND { Combine: Combination.Replace } or Op.ScatterElements { Combine: Combination.Replace } } update] && update.Inputs[0] == before && update.Inputs.Count(v => v == before) == 1 && update.Output == after && !graph.Outputs.Contains(before))
-                updated.Add(after, buffer);
+            var values = Updates.InPlace(graph, before, after) ?? [];
+            // What another state becomes in place can't be in two.
+            if (values.Any(updated.ContainsKey))
+                continue;
+            foreach (var value in values)
+                updated.Add(value, buffer);
         }
     }
 
@@ -162,6 +165,9 @@ sealed class Lower
         return buffer;
     }
 
+    /// <summary>The buffer of a value: that of a state, where the value is what the state becomes in place.</summary>
+    Buffer StoreUpdated(Value value) => updated.TryGetValue(value, out var state) ? stored[value] = state : Store(value);
+
     Buffer NewBuffer(string name, Storage storage, ElementType type, Dim count)
     {
         var clean = string.Concat(name.Select(c => char.IsAsciiLetterOrDigit(c) ? c : '_')).Trim('_');
@@ -227,7 +233,7 @@ sealed class Lower
                 break;
             case Op.Random or Op.ScatterElements or Op.ScatterND or Op.Accumulate or Op.TopK or Op.Call:
                 var inputs = node.Inputs.Select(v => (stored[v], v.Shape)).ToArray();
-                steps.Add(new Step.Routine(node.Op, Names(node), new(inputs), new([.. node.Outputs.Select(v => (updated.TryGetValue(v, out var state) ? stored[v] = state : Store(v), v.Shape))])));
+                steps.Add(new Step.Routine(node.Op, Names(node), new(inputs), new([.. node.Outputs.Select(v => (StoreUpdated(v), v.Shape))])));
                 break;
             default:
                 Kernel(node);
@@ -496,7 +502,7 @@ sealed class Lower
 
     void If(Node node, Op.If op)
     {
-        var results = node.Outputs.Select(v => Store(v)).ToArray();
+        var results = node.Outputs.Select(StoreUpdated).ToArray();
         var branches = new List<Step[]>();
         var at = 1;
         foreach (var body in new[] { op.Then, op.Else })
@@ -504,7 +510,7 @@ sealed class Lower
             foreach (var input in body.Inputs)
                 stored[input] = stored[node.Inputs[at++]];
             var branch = Body(body);
-            branches.Add([.. branch, .. body.Outputs.Zip(results, (v, to) => new Step.Copy(stored[v], to))]);
+            branches.Add([.. branch, .. body.Outputs.Zip(results, (v, to) => new Step.Copy(stored[v], to)).Where(c => c.From != c.To)]);
         }
         steps.Add(new Step.If(stored[node.Inputs[0]], branches[0], branches[1]));
     }
