@@ -302,7 +302,7 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
     {
         if (size.Value is { } number)
             return number < 0 ? $"({number.ToString(CultureInfo.InvariantCulture)}L)" : $"{number.ToString(CultureInfo.InvariantCulture)}L";
-        var code = size.ToCSharp(s => $"f->{ProgramCode.SizeName(s)}");
+        var code = size.ToCSharp(s => $"f->{SizeCode.Name(s)}");
         if (!sizeNames.TryGetValue(code, out var name))
         {
             sizeNames[code] = name = $"{prefix}s{sizeNames.Count}";

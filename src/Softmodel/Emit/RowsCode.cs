@@ -72,7 +72,7 @@ static class RowsCode
         var first = Dim.Zero;
         for (var i = 0; i < fused.Rows.Length; i++)
             first += at.Stride(fused.Rows[i]) * Dim.Variable(i == fused.Rows.Length - 1 ? RowsPart.From : $"{RowsPart.Outer}{i}");
-        return first.ToCSharp(s => $"f->{ProgramCode.SizeName(s)}");
+        return first.ToCSharp(s => $"f->{SizeCode.Name(s)}");
     }
 
     /// <summary>Private buffers that are not needed at the same time share room.</summary>

@@ -145,7 +145,7 @@ sealed class TileCode(Tile tile)
     }
 
     /// <summary>A size outside of kernels.</summary>
-    public static string Frame(Dim size) => size.Value is { } number ? $"{number}L" : size.ToCSharp(s => $"f->{ProgramCode.SizeName(s)}");
+    public static string Frame(Dim size) => size.Value is { } number ? $"{number}L" : size.ToCSharp(s => $"f->{SizeCode.Name(s)}");
 
     /// <summary>All rows, so many at a time as a tile has.</summary>
     string Rows(bool isPacked, Func<int, int?, string> some)
