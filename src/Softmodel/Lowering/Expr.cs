@@ -39,6 +39,9 @@ sealed class Axis(string name, Dim extent)
     /// <summary>How many iterations.</summary>
     public Dim Extent { get; } = extent;
     public override string ToString() => $"{Name}<{Extent}";
+
+    /// <summary>A loop over each axis of a shape.</summary>
+    public static Axis[] Of(Shape shape) => [.. shape.Dims.Select((d, i) => new Axis($"i{i}", d))];
 }
 
 /// <summary>An element's position: a sum of loop variables times strides, and of numbers read at run time times strides.</summary>
