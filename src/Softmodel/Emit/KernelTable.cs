@@ -24,8 +24,8 @@ sealed class KernelTable
     /// <summary>The kernel of each step, and the name of its method.</summary>
     public IReadOnlyDictionary<Step, (string Name, KernelCode Code)> OfSteps => written;
 
-    /// <summary>The most buffers that one of them is given, or so many.</summary>
-    public int Parameters(int least) => written.Values.Select(w => w.Code.Parameters.Count).Append(least).Max();
+    /// <summary>The most buffers that one of them is given.</summary>
+    public int Parameters { get; private set; }
 
     /// <summary>The name of the method that is the kernel of some steps; one that is there already where there is one like it.</summary>
     /// <param name="steps">The steps.</param>
@@ -37,6 +37,8 @@ sealed class KernelTable
         if (!kernels.TryGetValue(kernel.Body, out var there))
             kernels[kernel.Body] = there = (Numbered(word), []);
         there.Sources.Add(source.ReplaceLineEndings(" "));
+        // A step may have two kernels, of which one runs.
+        Parameters = Math.Max(Parameters, kernel.Parameters.Count);
         foreach (var step in steps)
             written[step] = (there.Name, kernel);
         return there.Name;

@@ -54,7 +54,7 @@ sealed class RunCode
     public bool GivesBack => served.Count > 0;
 
     /// <summary>How many buffers a kernel is given at most.</summary>
-    public int Parameters => kernels.Parameters(Arguments);
+    public int Parameters => Math.Max(Arguments, kernels.Parameters);
 
     void Steps(Step[] steps, int depth)
     {
