@@ -120,7 +120,7 @@ static class ShowCommand
                 usual = program.Usual.Named,
                 steps = program.Runs().Count(),
                 kernels = schedule.Kernels.Values.GroupBy(k => k.GetType().Name.ToLowerInvariant()).OrderBy(g => g.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count()),
-                buffers = program.Buffers.Length,
+                buffers = schedule.Buffers.Count,
                 slots = schedule.Memory.Segments.Sum(s => s.Length),
                 text = file is null ? text.ToString() : null,
             }, () => throw new InvalidOperationException());

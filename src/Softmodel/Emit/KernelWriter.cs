@@ -79,9 +79,6 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
     /// <inheritdoc cref="Low"/>
     public HashSet<string> High { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>A size's C# outside of the kernel, where the kernel's locals are not known.</summary>
-    public string InFrame(string code) => sizeNames.FirstOrDefault(p => p.Value == code).Key ?? code;
-
     int Level(Axis axis) => levels.GetValueOrDefault(axis);
 
     bool IsAfterFold(Expr e)
@@ -305,7 +302,7 @@ sealed class KernelWriter(IReadOnlyDictionary<Axis, int> levels, Axis? inner, in
     {
         if (size.Value is { } number)
             return number < 0 ? $"({number.ToString(CultureInfo.InvariantCulture)}L)" : $"{number.ToString(CultureInfo.InvariantCulture)}L";
-        var code = size.ToCSharp(s => RowsPart.IsLocal(s) ? s : $"f->{ProgramCode.SizeName(s)}");
+        var code = size.ToCSharp(s => $"f->{SizeCode.Name(s)}");
         if (!sizeNames.TryGetValue(code, out var name))
         {
             sizeNames[code] = name = $"{prefix}s{sizeNames.Count}";

@@ -22,12 +22,10 @@ sealed class NestCode
     NestCode? then;
     bool isOnTheWay;
 
-    NestCode(Step.Nest nest, List<Lowering.Buffer>? parameters, string prefix = "")
+    NestCode(Loops loops, List<Lowering.Buffer>? parameters, string prefix = "")
     {
-        this.nest = nest = Collapse.Axes(nest);
+        (nest, inner, isVector) = loops;
         folded = nest.Fold?.Axes ?? [];
-        var choice = Vectorization.Choose(nest);
-        (inner, isVector) = (choice.Axis, choice.IsVector);
         foldsInner = inner is not null && folded.Contains(inner);
         if (foldsInner)
             folded = [.. folded.Where(a => a != inner), inner!];
@@ -43,32 +41,38 @@ sealed class NestCode
     }
 
     /// <summary>The kernel of a nest.</summary>
-    public static KernelCode Write(Step.Nest nest)
+    public static KernelCode Write(Loops loops)
     {
-        var code = new NestCode(nest, null);
-        var (body, rows, columns, cost) = code.Loops((r, c, each) => $"Split.Of({r}, {c}, {each}, task, out var row, out var rowEnd, out var column, out var columnEnd);\n");
-        return new(Indent(code.writer.Taken() + body, 2), code.writer.Parameters, $"Split.Tasks({code.writer.InFrame(rows)}, {code.writer.InFrame(columns)}, {code.writer.InFrame(cost)})");
+        var code = new NestCode(loops, null);
+        var body = code.Statements((r, c, each) => $"Split.Of({r}, {c}, {each}, task, out var row, out var rowEnd, out var column, out var columnEnd);\n");
+        return new(Indent(code.writer.Taken() + body, 2), code.writer.Parameters, $"Split.Tasks({TileCode.Frame(code.RowCount)}, {code.Columns(TileCode.Frame)}, {TileCode.Frame(code.Work)})");
     }
 
     /// <summary>The statements of a nest that is computed whole, as a part of a kernel.</summary>
-    /// <param name="nest">The nest.</param>
+    /// <param name="loops">The nest.</param>
     /// <param name="parameters">The buffers that the kernel is given.</param>
     /// <param name="prefix">What the names of variables begin with, where it lies within another's blocks.</param>
-    public static string Whole(Step.Nest nest, List<Lowering.Buffer> parameters, string prefix = "") =>
-        new NestCode(nest, parameters, prefix).Loops((rows, columns, _) => $"long row = 0, rowEnd = {rows}, column = 0, columnEnd = {columns};\n").Body;
+    public static string Whole(Loops loops, List<Lowering.Buffer> parameters, string prefix = "") =>
+        new NestCode(loops, parameters, prefix).Statements((rows, columns, _) => $"long row = 0, rowEnd = {rows}, column = 0, columnEnd = {columns};\n");
 
     /// <summary>The statements of a nest and of the reduction of its rows that comes next, computed whole in one loop.</summary>
-    /// <param name="nest">The nest.</param>
+    /// <param name="loops">The nest.</param>
     /// <param name="reduction">The reduction.</param>
     /// <param name="parameters">The buffers that the kernel is given.</param>
-    public static string Whole(Step.Nest nest, Step.Nest reduction, List<Lowering.Buffer> parameters)
+    public static string Whole(Loops loops, Loops reduction, List<Lowering.Buffer> parameters)
     {
-        var code = new NestCode(nest, parameters);
+        var code = new NestCode(loops, parameters);
         code.then = new(reduction, parameters, "then_") { isOnTheWay = true };
-        return code.Loops((rows, columns, _) => $"long row = 0, rowEnd = {rows}, column = 0, columnEnd = {columns};\n").Body;
+        return code.Statements((rows, columns, _) => $"long row = 0, rowEnd = {rows}, column = 0, columnEnd = {columns};\n");
     }
 
-    (string Body, string Rows, string Columns, string Cost) Loops(Func<string, string, string, string> split)
+    Dim RowCount => Dim.Product(rows.Select(a => a.Extent));
+
+    string Columns(Func<Dim, string> code) => inner is null || foldsInner ? "1" : code(inner.Extent);
+
+    Dim Work => Dim.Product(folded.Select(a => a.Extent)) * Cost.Of(nest);
+
+    string Statements(Func<string, string, string, string> split)
     {
         var row = new KernelWriter.Scope(1);
         writer.Open.Add(row);
@@ -82,11 +86,10 @@ sealed class NestCode
             writer.Sizes.Append(then.writer.Sizes);
         }
         var decoding = RowDecoding(writer, rows);
-        var rowCount = Code(Dim.Product(rows.Select(a => a.Extent)));
-        var columnCount = inner is null || foldsInner ? "1" : Code(inner.Extent);
-        var cost = Code(Dim.Product(folded.Select(a => a.Extent)) * Cost.Of(nest));
-        var text = $"{writer.Sizes}{split(rowCount, columnCount, cost)}for (; row < rowEnd; row++)\n{{\n{Indent($"{decoding}{row.Text}{body}", 1)}}}\n";
-        return (text, rowCount, columnCount, cost);
+        var rowCount = Code(RowCount);
+        var columnCount = Columns(Code);
+        var cost = Code(Work);
+        return $"{writer.Sizes}{split(rowCount, columnCount, cost)}for (; row < rowEnd; row++)\n{{\n{Indent($"{decoding}{row.Text}{body}", 1)}}}\n";
     }
 
     string Code(Dim size) => writer.Code(size);
@@ -168,7 +171,7 @@ sealed class NestCode
         writer.Open.RemoveAt(writer.Open.Count - 1);
         text.Append(scope.Text).Append(folding).Append(after.Text).Append(store);
         if (then is not null)
-            text.Append(Combined(then.nest.Fold!, vector ? "sums" : "sum", isLast && then.nest.Fold!.Kind == Reduction.Sum ? $"Maths.Last({value}, left)" : value, vector));
+            text.Append(Combined(then.nest.Fold!, vector, isLast && then.nest.Fold!.Kind == Reduction.Sum ? $"Maths.Last({value}, left)" : value, vector));
         return text.ToString();
     }
 
@@ -203,21 +206,21 @@ sealed class NestCode
         text.Append(foldsInner && isVector ? Accumulators(fold, "sums") : vector ? $"var sum = VX.Create({start});\n" : $"var sum = {start};\n");
         var scopes = folded.Select((a, i) => new KernelWriter.Scope(3 + i)).ToArray();
         writer.Open.AddRange(scopes);
-        var scalarBody = vector ? "" : Combine(fold, "sum", false);
+        var scalarBody = vector ? "" : Combine(fold, false, false);
         string vectorBody = "";
         if (foldsInner && isVector)
         {
             var innermost = scopes[^1];
             var (scalarText, replacement) = (innermost.Text.ToString(), new KernelWriter.Scope(innermost.Level));
             writer.Open[^1] = replacement;
-            vectorBody = Combine(fold, "sums", true);
+            vectorBody = Combine(fold, true, true);
             scalarBody = scalarText + scalarBody;
             vectorBody = replacement.Text + vectorBody;
         }
         else
         {
             if (vector)
-                scalarBody = Combine(fold, "sum", true);
+                scalarBody = Combine(fold, false, true);
             scalarBody = scopes.Length > 0 ? scopes[^1].Text + scalarBody : scalarBody;
         }
         writer.Open.RemoveRange(writer.Open.Count - scopes.Length, scopes.Length);
@@ -247,21 +250,25 @@ sealed class NestCode
         _ => $"sum = Math.{kind}(sum, Maths.{kind}(sums, fine));\n",
     };
 
-    string Combine(Fold fold, string into, bool vector)
+    /// <summary>What combines terms with those before.</summary>
+    /// <param name="fold">The reduction.</param>
+    /// <param name="along">Whether the terms of one reduction lie side by side in a vector.</param>
+    /// <param name="vector">Whether they are vectors.</param>
+    string Combine(Fold fold, bool along, bool vector)
     {
-        var type = fold.Term.Type;
+        var (type, into) = (fold.Term.Type, along ? "sums" : "sum");
         if (fold.Kind == Reduction.Sum && type == ElementType.Float32 && fold.Term is Expr.Apply { Function: var function } product && function == Functions.Multiply)
         {
             var (a, b) = (Value(product.Operands[0], vector), Value(product.Operands[1], vector));
             return vector ? $"{into} = VX.FusedMultiplyAdd({a}, {b}, {into});\n" : $"{into} = MathF.FusedMultiplyAdd({a}, {b}, {into});\n";
         }
-        return Combined(fold, into, Value(fold.Term, vector), vector);
+        return Combined(fold, along, Value(fold.Term, vector), vector);
     }
 
     /// <summary>One more term, or vector of terms, of a reduction.</summary>
-    static string Combined(Fold fold, string into, string x, bool vector)
+    static string Combined(Fold fold, bool along, string x, bool vector)
     {
-        var type = fold.Term.Type;
+        var (type, into) = (fold.Term.Type, along ? "sums" : "sum");
         if (type == ElementType.Bool)
             return $"{into} {(fold.Kind is Reduction.Max or Reduction.Sum ? "|=" : "&=")} {x};\n";
         return fold.Kind switch
@@ -269,7 +276,7 @@ sealed class NestCode
             Reduction.Sum => vector || type is ElementType.Float32 or ElementType.Float64 ? $"{into} += {x};\n" : $"{into} = unchecked(({KernelWriter.CSharp(type)})({into} + {x}));\n",
             Reduction.Product => vector || type is ElementType.Float32 or ElementType.Float64 ? $"{into} *= {x};\n" : $"{into} = unchecked(({KernelWriter.CSharp(type)})({into} * {x}));\n",
             // Numbers that are none are told by a mask: to heed them each time costs more.
-            _ when into == "sums" => $"sums = VX.{fold.Kind}Native(sums, {x});\nfine &= VX.Equals({x}, {x});\n",
+            _ when along => $"sums = VX.{fold.Kind}Native(sums, {x});\nfine &= VX.Equals({x}, {x});\n",
             _ => $"{into} = {(vector ? "VX" : "Math")}.{fold.Kind}({into}, {x});\n",
         };
     }

@@ -18,7 +18,8 @@ static class PaddingCode
         var copy = $"Columns.Gather({from} + {writer.Code(source.Index.AtStart(within))}, {to} + {writer.Code(nest.At.AtStart(within))} + first, first, count * {width} - {width} + end - begin, {width}, "
             + $"{(row is null ? "0" : writer.Code(source.Index.Stride(row)))}, 1, {Place(padded.InRow, row)}, {Place(padded.InColumn, column)}, {KernelWriter.Literal(padded.Outside)});\n";
         var loop = $"while (at < atEnd)\n{{\n    long row = at / {height}, line = at - row * {height}, count = Math.Min({height} - line, atEnd - at), first = line * {width} + begin;\n    at += count;\n{KernelWriter.Indent(NestCode.RowDecoding(writer, planes) + copy, 1)}}}\n";
-        var rows = writer.Code(Dim.Product(planes.Concat(within[..^1]).Select(a => a.Extent)));
-        return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}Split.Of({rows}, {width}, 1, task, out var at, out var atEnd, out var begin, out var end);\n{loop}", 2), writer.Parameters, $"Split.Tasks({writer.InFrame(rows)}, {writer.InFrame(width)}, 1)");
+        var count = Dim.Product(planes.Concat(within[..^1]).Select(a => a.Extent));
+        var rows = writer.Code(count);
+        return new(KernelWriter.Indent($"{writer.Taken()}{writer.Sizes}Split.Of({rows}, {width}, 1, task, out var at, out var atEnd, out var begin, out var end);\n{loop}", 2), writer.Parameters, $"Split.Tasks({TileCode.Frame(count)}, {TileCode.Frame(column.Extent)}, 1)");
     }
 }

@@ -24,7 +24,7 @@ sealed partial class PanelCode(Panel product)
     readonly IReadOnlySet<Axis> unrolled = product.Unrolled;
     // It counts by what a step moves the panel, and the other factor, so that addresses are sums.
     readonly Axis? inner = product.Inner;
-    readonly Axis place = new("at", Dim.Symbol("row__at")), along = new("x_at", Dim.Symbol("row__x"));
+    readonly Axis place = new("at", Dim.Variable("at")), along = new("x_at", Dim.Variable("x_at"));
     readonly IReadOnlyDictionary<Lowering.Buffer, Lowering.Buffer> panels = product.Laid;
     readonly SmallMap? map = product.Map;
     readonly bool hasPairs = product.HasPairs;
@@ -43,7 +43,7 @@ sealed partial class PanelCode(Panel product)
     bool IsWhole => product.IsWhole;
 
     // The loops of the emitted code: over panels; over the columns of a vector, which is no loop; over single columns; over the rows of a tile.
-    readonly Axis panel = new("panel", Dim.Symbol("row__panels")), lane = new("lane", Columns), each = new("each", Columns), moved = new("r", Dim.Symbol("r"));
+    readonly Axis panel = new("panel", Dim.Variable("panels")), lane = new("lane", Columns), each = new("each", Columns), moved = new("r", Dim.Variable("r"));
 
     /// <summary>The register tiles that it calls.</summary>
     public HashSet<Tiles.Kernel> Used { get; } = [];

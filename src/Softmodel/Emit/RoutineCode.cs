@@ -17,12 +17,12 @@ static class RoutineCode
         var (inputs, outputs) = (routine.Inputs.Items, routine.Outputs.Items);
         string In(int i) => $"f->{inputs[i].Buffer.Name}";
         string Out(int i) => $"f->{outputs[i].Buffer.Name}";
-        string Dims(Shape shape) => $"[{string.Join(", ", shape.Dims.Select(Size))}]";
+        string Dims(Shape shape) => $"[{string.Join(", ", shape.Dims.Select(SizeCode.Of))}]";
         return routine.Op switch
         {
-            Op.Random random => (null, $"Philox.{random.Distribution}(Seed, {random.Stream}, 0, new Span<float>({Out(0)}, checked((int)({Size(random.Shape.Count)}))));"),
+            Op.Random random => (null, $"Philox.{random.Distribution}(Seed, {random.Stream}, 0, new Span<float>({Out(0)}, checked((int)({SizeCode.Of(random.Shape.Count)}))));"),
             Op.Accumulate a => (null, $"Routines.Accumulate({In(0)}, {Out(0)}, {Dims(inputs[0].Shape)}, {a.Axis}, {Bool(a.Kind == Reduction.Product)}, {Bool(a.Exclusive)}, {Bool(a.Reverse)});"),
-            Op.TopK t => (null, $"Routines.TopK({In(0)}, {Out(0)}, {Out(1)}, {Dims(inputs[0].Shape)}, {t.Axis}, {Size(t.Count)}, {Bool(t.Largest)});"),
+            Op.TopK t => (null, $"Routines.TopK({In(0)}, {Out(0)}, {Out(1)}, {Dims(inputs[0].Shape)}, {t.Axis}, {SizeCode.Of(t.Count)}, {Bool(t.Largest)});"),
             Op.ScatterElements s => (null, $"Routines.ScatterElements({In(0)}, {In(1)}, {In(2)}, {Out(0)}, {Dims(inputs[0].Shape)}, {Dims(inputs[1].Shape)}, {s.Axis}, Routines.{s.Combine});"),
             Op.ScatterND s => (null, $"Routines.ScatterND({In(0)}, {In(1)}, {In(2)}, {Out(0)}, {Dims(inputs[0].Shape)}, {Dims(inputs[1].Shape)}, Routines.{s.Combine});"),
             Op.Call call => Call(routine, call),
@@ -33,15 +33,15 @@ static class RoutineCode
     static (string? Sizes, string Statement) Call(Step.Routine routine, Op.Call call)
     {
         var (inputs, outputs) = (routine.Inputs.Items, routine.Outputs.Items);
-        string[] found = [.. call.Sizes.Select(s => $"f->{ProgramCode.SizeName(s)}")];
+        string[] found = [.. call.Sizes.Select(s => $"f->{SizeCode.Name(s)}")];
         if (ExactPrograms.Named(call.Program).Callee is Callee.Code code)
         {
             EquatableArray<TensorCode> Tensors((Lowering.Buffer Buffer, Shape Shape)[] items) =>
-                items.Select(i => new TensorCode($"f->{i.Buffer.Name}", i.Shape.Dims.Select(Size).ToEquatable(), Size(i.Shape.Count))).ToEquatable();
+                items.Select(i => new TensorCode($"f->{i.Buffer.Name}", i.Shape.Dims.Select(SizeCode.Of).ToEquatable(), SizeCode.Of(i.Shape.Count))).ToEquatable();
             return code.Write(new(Tensors(inputs), Tensors(outputs), found.ToEquatable(), call.Arguments));
         }
         string Native((Lowering.Buffer Buffer, Shape Shape)[] items) =>
-            $"[{string.Join(", ", items.Select(i => $"new(f->{i.Buffer.Name}, ElementType.{i.Buffer.Type}{string.Concat(i.Shape.Dims.Select(d => $", {Size(d)}"))})"))}]";
+            $"[{string.Join(", ", items.Select(i => $"new(f->{i.Buffer.Name}, ElementType.{i.Buffer.Type}{string.Concat(i.Shape.Dims.Select(d => $", {SizeCode.Of(d)}"))})"))}]";
         var (given, arguments) = ($"{Method(call)}, {KernelWriter.Literal(ExactPrograms.NameOf(call, routine.Source))}, {Native(inputs)}", $"[{string.Join(", ", call.Arguments)}]");
         return (found.Length == 0 ? null : $"{{ var found = ExactMethods.FindSizes({given}, {arguments}, {found.Length}); {string.Join(" ", found.Select((s, i) => $"{s} = found[{i}];"))} }}",
             $"ExactMethods.Run({given}, {Native(outputs)}, {arguments});");
@@ -66,8 +66,6 @@ static class RoutineCode
         foreach (var (source, call, callee) in Calls(program).Where(c => c.Callee is not Callee.Code))
             throw new SoftmodelException($"{ExactPrograms.NameOf(call, source)} is a {callee.GetType().Name.ToLowerInvariant()} of this process, which a native library cannot call: register it as C# that is written into the library ({nameof(Callee)}.{nameof(Callee.Code)}), or compile the model in this process");
     }
-
-    static string Size(Dim size) => size.ToCSharp(s => $"f->{ProgramCode.SizeName(s)}");
 
     static string Bool(bool value) => value ? "true" : "false";
 }

@@ -23,9 +23,9 @@ static class RowsCode
         foreach (var part in together.Parts)
         {
             var tile = part.Tile is { } chosen ? new TileCode(chosen) : null;
-            var text = tile?.Whole(parameters) ?? (part.Then is { } reduction ? NestCode.Whole(part.Nest, reduction, parameters) : NestCode.Whole(part.Nest, parameters));
+            var text = tile?.Whole(parameters) ?? (part.Then is { } reduction ? NestCode.Whole(part.Loops!, reduction, parameters) : NestCode.Whole(part.Loops!, parameters));
             used.UnionWith(tile?.Used ?? []);
-            all.Append($"// {Words(part.Nest)}{(part.Then is null ? "" : $"; {Words(part.Then)}")}\n{{\n{KernelWriter.Indent(text, 1)}}}\n");
+            all.Append($"// {Words(part.Nest)}{(part.Then is null ? "" : $"; {Words(part.Then.Nest)}")}\n{{\n{KernelWriter.Indent(text, 1)}}}\n");
         }
         var slots = Slots(fused);
         var size = Dim.Zero;
@@ -71,8 +71,8 @@ static class RowsCode
         var at = fused.Members.First(m => m.Target == buffer).At;
         var first = Dim.Zero;
         for (var i = 0; i < fused.Rows.Length; i++)
-            first += at.Stride(fused.Rows[i]) * Dim.Symbol(i == fused.Rows.Length - 1 ? RowsPart.From : $"{RowsPart.Outer}{i}");
-        return first.ToCSharp(s => RowsPart.IsLocal(s) ? s : $"f->{ProgramCode.SizeName(s)}");
+            first += at.Stride(fused.Rows[i]) * Dim.Variable(i == fused.Rows.Length - 1 ? RowsPart.From : $"{RowsPart.Outer}{i}");
+        return first.ToCSharp(s => $"f->{SizeCode.Name(s)}");
     }
 
     /// <summary>Private buffers that are not needed at the same time share room.</summary>

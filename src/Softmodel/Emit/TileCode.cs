@@ -31,12 +31,12 @@ sealed class TileCode(Tile tile)
 
     /// <summary>The kernel.</summary>
     /// <param name="isPacked">Whether the constant factor lies in panels.</param>
-    /// <param name="operand">The nest that computes the columns' factor, if the kernel does (see <see cref="Tile.CanTake"/>).</param>
-    public KernelCode Write(bool isPacked, Step.Nest? operand = null)
+    /// <param name="taken">The nest that computes the columns' factor, if the kernel does (see <see cref="Tile.CanTake"/>).</param>
+    public KernelCode Write(bool isPacked, Operand? taken = null)
     {
         if (gather is not null)
             return Gathered(isPacked, gather);
-        if (operand is null || tile.CanTake(operand) is not var (by, element))
+        if (taken is not { Nest: var operand, Part: var (by, element, loops) })
             return Write([this], isPacked);
         // A block's part of the factor lies in the thread's scratch, each channel some cache lines from the one before.
         var (step, channel) = (vectors * lanes, nest.Fold!.Axes.First(a => a.Extent.Equals(by.Extent) && byColumn.Index.Stride(a).Equals(operand.At.Stride(by))));
@@ -51,7 +51,7 @@ sealed class TileCode(Tile tile)
             var text = new StringBuilder($"// What the block reads of its factor; the last tile reads from further left.\nlong {RowsPart.From} = Math.Max(0, Math.Min(start, {size} - {step})), {RowsPart.Count} = Math.Min({size}, (blockEnd + {step - 1}) / {step} * {step}) + {tile.Reach(channel)} - {RowsPart.From};\n");
             text.Append($"var scratch = Scratch.Floats({by.Extent.Value * pitch + lanes});\nfor (long {RowsPart.Outer}0 = 0; {RowsPart.Outer}0 < {by.Extent}; {RowsPart.Outer}0++)\n{{\n");
             text.Append($"    var {to} = scratch + {RowsPart.Outer}0 * {pitch} - ({RowsPart.Outer}0 * {w.Code(operand.At.Stride(by))} + {RowsPart.From});\n");
-            text.Append($"    {{\n{KernelWriter.Indent(NestCode.Whole(RowsPart.Restricted(operand, [by, element]), parameters, "in_"), 2)}    }}\n}}\n");
+            text.Append($"    {{\n{KernelWriter.Indent(NestCode.Whole(loops, parameters, "in_"), 2)}    }}\n}}\n");
             return text.Append($"var {from} = scratch - {RowsPart.From};\n").ToString();
         });
         Used.UnionWith(code.Used);
@@ -145,7 +145,7 @@ sealed class TileCode(Tile tile)
     }
 
     /// <summary>A size outside of kernels.</summary>
-    public static string Frame(Dim size) => size.Value is { } number ? $"{number}L" : size.ToCSharp(s => $"f->{ProgramCode.SizeName(s)}");
+    public static string Frame(Dim size) => size.Value is { } number ? $"{number}L" : size.ToCSharp(s => $"f->{SizeCode.Name(s)}");
 
     /// <summary>All rows, so many at a time as a tile has.</summary>
     string Rows(bool isPacked, Func<int, int?, string> some)
@@ -301,5 +301,5 @@ sealed class TileCode(Tile tile)
     }
 
     // The row and the column within a tile.
-    readonly Axis moved = new("r", Dim.Symbol("r")), lane = new("lane", Dim.Symbol("lane"));
+    readonly Axis moved = new("r", Dim.Variable("r")), lane = new("lane", Dim.Variable("lane"));
 }

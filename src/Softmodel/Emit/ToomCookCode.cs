@@ -34,8 +34,8 @@ sealed class ToomCookCode(ToomCook convolution)
     const int Cache = 80_000;
 
     /// <summary>The kernel.</summary>
-    /// <param name="operand">The nest that computes the operand, if the kernel does (see <see cref="ToomCook.CanTake"/>).</param>
-    public KernelCode Write(Step.Nest? operand)
+    /// <param name="taken">The nest that computes the operand, if the kernel does (see <see cref="ToomCook.CanTake"/>).</param>
+    public KernelCode Write(Operand? taken)
     {
         var (points, chunks) = (tile.Points, tile.Chunks);
         var reach = (points - 1) / ToomCookTile.Outputs + chunks - 1;
@@ -66,19 +66,19 @@ sealed class ToomCookCode(ToomCook convolution)
         var left = $"{length} + {(tile.Kernel - 1) * dilation} - start";
         var number = summed.Skip(1).Aggregate(summed[0].Name, (index, axis) => $"({index} * {axis.Extent} + {axis.Name})");
         var evaluate = $"cut, {dilation}, columns + {(chunks - 1) * dilation}, phases, {phase}, line, u + {number} * {pitch}, {channels * pitch});\n";
-        if (operand is not null && convolution.CanTake(operand) is var (by, element))
+        var operand = taken?.Part is null ? null : taken.Nest;
+        if (taken?.Part is { } part)
         {
             // As if all of the operand were there: what the block reads of a row of it is.
             var channel = summed[0];
             body.Append($"for (long {channel.Name} = 0; {channel.Name} < {channels}; {channel.Name}++)\n{{\n");
             body.Append($"    long {RowsPart.Outer}0 = {channel.Name}, {RowsPart.From} = start, needed = {ToomCookTile.Outputs * dilation} * cut, {RowsPart.Count} = Math.Min(needed, {left});\n");
             body.Append($"    var {x} = line - ({channel.Name} * {writer.Code(input.Index.Stride(channel))} + start);\n");
-            body.Append($"    {{\n{KernelWriter.Indent(NestCode.Whole(RowsPart.Restricted(operand, [by, element]), parameters, "in_"), 2)}    }}\n");
+            body.Append($"    {{\n{KernelWriter.Indent(NestCode.Whole(part.Loops, parameters, "in_"), 2)}    }}\n");
             body.Append($"    NativeMemory.Clear(line + {RowsPart.Count}, (nuint)(needed + 16 - {RowsPart.Count}) * 4);\n    {tile.InputName()}(line, long.MaxValue, {evaluate}}}\n");
         }
         else
         {
-            operand = null;
             body.Append($"var from = {x} + {writer.Code(start)} + start;\n");
             foreach (var axis in summed)
                 body.Append($"for (long {axis.Name} = 0; {axis.Name} < {axis.Extent}; {axis.Name}++)\n");

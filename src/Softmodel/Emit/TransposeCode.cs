@@ -26,8 +26,9 @@ static class TransposeCode
         body.Append($"var {row.Name} = {(block.Extent.Value == 1 ? "0L" : $"{block.Name} * {RowsOfTask}")};\n");
         var (step, pitch) = (writer.Code(load.Index.Stride(column)), writer.Code(nest.At.Stride(row)));
         body.Append($"Maths.Transpose({from} + {writer.Code(load.Index.AtStart(column))} + column * {step}, {step}, {to} + {writer.Code(nest.At.AtStart(column))} + column, {pitch}, Math.Min({RowsOfTask}, {writer.Code(row.Extent)} - {row.Name}), columnEnd - column);\n");
-        var (rows, columns) = (writer.Code(Dim.Product(blocks.Select(a => a.Extent))), writer.Code(column.Extent));
+        var count = Dim.Product(blocks.Select(a => a.Extent));
+        var (rows, columns) = (writer.Code(count), writer.Code(column.Extent));
         var text = $"{writer.Taken()}{writer.Sizes}Split.Of({rows}, {columns}, {RowsOfTask}L, task, out var row, out var rowEnd, out var column, out var columnEnd);\nfor (; row < rowEnd; row++)\n{{\n{KernelWriter.Indent(body.ToString(), 1)}}}\n";
-        return new(KernelWriter.Indent(text, 2), writer.Parameters, $"Split.Tasks({writer.InFrame(rows)}, {writer.InFrame(columns)}, {RowsOfTask}L)");
+        return new(KernelWriter.Indent(text, 2), writer.Parameters, $"Split.Tasks({TileCode.Frame(count)}, {TileCode.Frame(column.Extent)}, {RowsOfTask}L)");
     }
 }

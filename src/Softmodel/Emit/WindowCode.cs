@@ -1,7 +1,6 @@
 using System.Text;
 using Softmodel.Graphs;
 using Softmodel.Lowering;
-using Softmodel.Runtime;
 using Index = Softmodel.Lowering.Index;
 
 namespace Softmodel.Emit;
@@ -11,7 +10,6 @@ namespace Softmodel.Emit;
 /// <param name="lanes">How many floats a vector holds.</param>
 sealed class WindowCode(Window window, int lanes)
 {
-    readonly Step.Nest nest = window.Nest;
     readonly Fold fold = window.Fold;
     readonly Expr.Load source = window.Read;
     readonly Expr.Load? weights = window.Weights;
@@ -39,11 +37,11 @@ sealed class WindowCode(Window window, int lanes)
                 placed += (Index)map[axis] * stride;
             return placed;
         }
-        var own = row ?? column;
+        var own = window.Own;
         var (width, size) = (writer.Code(column.Extent), writer.Code(own.Extent));
         // Places that the windows of a row read.
         var places = row is null ? $"({RowsPart.Count} - 1) * {across.Stride} + {across.Reach + 1}" : $"({width} - 1) * {across.Stride} + {across.Reach + 1}";
-        var (x, sums) = (writer.Pointer(source.Buffer), new Lowering.Buffer("sums", Storage.Arena, ElementType.Float32, 1));
+        var (x, sums) = (writer.Pointer(source.Buffer), window.Sums);
         var body = new StringBuilder();
         for (var i = planes.Length - 1; i >= 0; i--)
             body.Append(i > 0 ? $"var {RowsPart.Outer}{i} = plane % {writer.Code(planes[i].Extent)};\nplane /= {writer.Code(planes[i].Extent)};\n" : $"var {RowsPart.Outer}0 = plane;\n");
@@ -59,15 +57,10 @@ sealed class WindowCode(Window window, int lanes)
             : $"Columns.Gather({x} + {writer.Code(Placed(source.Index))}, map, {RowsPart.From} * {down!.Stride} * places, {rows} * places, places, {writer.Code(down.Unit)}, {writer.Code(across.Unit)}, {y}, {yStep}, {height}, {place}, {placeStep}, {most}, {KernelWriter.Literal(outside)});\n");
         body.Append(weights is null ? Extremes() : Products(writer, Placed));
         // What becomes of the sums.
-        var along = row is null ? (Index)column : (Index)row * column.Extent + column;
-        var load = new Expr.Load(sums, along);
-        var rewriting = new ExprRewriting(i => i, _ => false);
-        rewriting.Replace(fold.Result, load);
-        var after = RowsPart.Restricted(nest with { Value = rewriting.Apply(nest.Value), Fold = null }, [.. planes, own]);
-        var text = NestCode.Whole(after, parameters, "after_");
+        var text = NestCode.Whole(window.After, parameters, "after_");
         body.Append($"var {writer.Pointer(sums)} = sums - {RowsPart.From}{(row is null ? "" : $" * {width}")};\n{{\n{KernelWriter.Indent(text, 1)}}}\n");
         var count = Dim.Product(planes.Select(a => a.Extent));
-        var cost = (long)(weights is null ? across.Count + (down?.Count ?? 1) : across.Count * (down?.Count ?? 1)) + Copies + Cost.Of(after);
+        var cost = (long)(weights is null ? across.Count + (down?.Count ?? 1) : across.Count * (down?.Count ?? 1)) + Copies + Cost.Of(window.After.Nest);
         var given = parameters.Where(b => b != sums).ToList();
         string Sizes(Func<Dim, string> code) => row is null ? $"{code(count)}, {code(column.Extent)}, {cost}" : $"{code(count)} * {code(row.Extent)}, 1, {code(column.Extent)} * {cost}";
         var loop = row is null

@@ -14,14 +14,18 @@ public sealed class Dim : IEquatable<Dim>
     readonly string text;
     bool? isNeverNegative;
 
-    sealed record Atom(string Text, string Kind, Dim? A = null, Dim? B = null);
+    sealed record Atom(string Text, string Kind, Dim? A = null, Dim? B = null)
+    {
+        /// <summary>Whether it has no parts.</summary>
+        public bool IsName => A is null;
+    }
 
     readonly record struct Term(long Coefficient, Atom[] Atoms)
     {
         public string Key => string.Join("*", Atoms.Select(a => a.Text));
     }
 
-    const string SymbolKind = "", Quotient = "floordiv", Maximum = "max", Broadcasting = "broadcast";
+    const string SymbolKind = "", VariableKind = "variable", Quotient = "floordiv", Maximum = "max", Broadcasting = "broadcast";
 
     Dim(Term[] terms)
     {
@@ -54,11 +58,11 @@ public sealed class Dim : IEquatable<Dim>
         name.Length > 0 && !char.IsAsciiDigit(name[0]) && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_')
         && name is not (Quotient or Maximum or Broadcasting);
 
-    /// <summary>What the names of sizes begin with that only emitted code knows, such as the number of a row.</summary>
-    internal const string Local = "row__";
+    /// <summary>A number that only emitted code knows, such as how many rows a task has: a variable of a kernel. No size of a model is equal to it, whatever its name.</summary>
+    internal static Dim Variable(string name) => Of(new Atom($"{name}'", VariableKind));
 
     /// <summary>Whether a size of a model can have the name.</summary>
-    internal static bool IsFree(string name) => IsSymbolName(name) && !name.StartsWith(Local, StringComparison.Ordinal);
+    internal static bool IsFree(string name) => IsSymbolName(name);
 
     /// <summary>A number.</summary>
     public static implicit operator Dim(long value) => new(value == 0 ? [] : [new Term(value, [])]);
@@ -71,7 +75,7 @@ public sealed class Dim : IEquatable<Dim>
 
     /// <summary>The symbols that the size depends on.</summary>
     public IEnumerable<string> Symbols => terms.SelectMany(t => t.Atoms)
-        .SelectMany(a => a.Kind == SymbolKind ? [a.Text] : a.A!.Symbols.Concat(a.B!.Symbols)).Distinct(StringComparer.Ordinal);
+        .SelectMany(a => a.IsName ? [a.Text] : a.A!.Symbols.Concat(a.B!.Symbols)).Distinct(StringComparer.Ordinal);
 
     /// <summary>The symbol's name where the size is nothing but one symbol, else null.</summary>
     public string? SymbolName => terms is [{ Coefficient: 1, Atoms: [{ Kind: SymbolKind } only] }] ? only.Text : null;
@@ -187,7 +191,7 @@ public sealed class Dim : IEquatable<Dim>
     public static Dim Product(IEnumerable<Dim> dims) => dims.Aggregate(One, (a, b) => a * b);
 
     /// <summary>Whether it is for some sizes none at all: a quotient may be by 0, and sizes may not be broadcast to one another.</summary>
-    public bool CanFail => terms.SelectMany(t => t.Atoms).Any(a => a.Kind != SymbolKind
+    public bool CanFail => terms.SelectMany(t => t.Atoms).Any(a => !a.IsName
         && (a.Kind == Broadcasting || (a.Kind == Quotient && a.B!.Value is null or 0) || a.A!.CanFail || a.B!.CanFail));
 
     /// <summary>Whether it is written with so many terms that it had better have a name: what is computed of such sizes, layer by layer, grows without end.</summary>
@@ -197,7 +201,11 @@ public sealed class Dim : IEquatable<Dim>
     public bool IsNeverNegative => isNeverNegative ??= NeverNegativeIn(MostCases);
 
     /// <summary>Whether this is provably not negative, given that symbols are at least 1.</summary>
-    public bool IsNeverNegativeFromOne => IsNeverNegative || Substitute(s => Symbol(s) + 1).IsNeverNegative;
+    public bool IsNeverNegativeFromOne => IsNeverNegative || Raised(_ => true).IsNeverNegative;
+
+    /// <summary>The size where some of its symbols are 1 more.</summary>
+    internal Dim Raised(Func<string, bool> symbols) => terms.Aggregate(Zero, (sum, term) => sum + term.Atoms.Aggregate((Dim)term.Coefficient, (product, atom) => product
+        * (!atom.IsName ? Joined(atom.Kind, atom.A!.Raised(symbols), atom.B!.Raised(symbols), null) : symbols(atom.Text) ? Of(atom) + 1 : Of(atom))));
 
     // Two to the power of this many cases are looked at.
     const int MostCases = 3;
@@ -221,7 +229,7 @@ public sealed class Dim : IEquatable<Dim>
 
     static bool NeverNegative(Atom atom) => atom.Kind switch
     {
-        SymbolKind => true,
+        SymbolKind or VariableKind => true,
         Quotient => atom.A!.IsNeverNegative && atom.B!.IsNeverNegative,
         Maximum => atom.A!.IsNeverNegative || atom.B!.IsNeverNegative,
         _ => atom.A!.IsNeverNegative && atom.B!.IsNeverNegative,
@@ -293,7 +301,7 @@ public sealed class Dim : IEquatable<Dim>
     /// <param name="impossible">What a quotient by 0, and a broadcast of sizes that do not fit, become; if null, they are errors.</param>
     /// <exception cref="SoftmodelException">A size becomes a quotient by 0, or a broadcast of sizes that do not fit.</exception>
     public Dim Substitute(Func<string, Dim?> symbol, Dim? impossible = null) => IsKnown ? this : terms.Aggregate(Zero, (sum, term) =>
-        sum + term.Atoms.Aggregate((Dim)term.Coefficient, (product, atom) => product * (atom.Kind == SymbolKind ? symbol(atom.Text) ?? Of(atom)
+        sum + term.Atoms.Aggregate((Dim)term.Coefficient, (product, atom) => product * (atom.IsName ? symbol(atom.Text) ?? Of(atom)
             : Joined(atom.Kind, atom.A!.Substitute(symbol, impossible), atom.B!.Substitute(symbol, impossible), impossible))));
 
     static Dim Joined(string kind, Dim a, Dim b, Dim? impossible) => kind switch
@@ -309,7 +317,7 @@ public sealed class Dim : IEquatable<Dim>
     public long Evaluate(Func<string, long> symbol) => Value ?? terms.Aggregate(0L, (sum, term) => checked(sum
         + term.Atoms.Aggregate(term.Coefficient, (product, atom) => checked(product * (atom.Kind switch
         {
-            SymbolKind => symbol(atom.Text),
+            SymbolKind or VariableKind => symbol(atom.Text),
             Quotient => Floor(atom.A!.Evaluate(symbol), atom.B!.Evaluate(symbol)),
             Maximum => Math.Max(atom.A!.Evaluate(symbol), atom.B!.Evaluate(symbol)),
             _ => Broadcast(atom.A!.Evaluate(symbol), atom.B!.Evaluate(symbol)).Value!.Value,
@@ -340,7 +348,7 @@ public sealed class Dim : IEquatable<Dim>
     /// <param name="pair">One of <c>add</c>, <c>multiply</c>, <c>floordiv</c>, <c>max</c>, <c>broadcast</c> of two parts.</param>
     internal T Compute<T>(Func<long, T> number, Func<string, T> symbol, Func<string, T, T, T> pair)
     {
-        T Of(Atom atom) => atom.Kind == SymbolKind ? symbol(atom.Text) : pair(atom.Kind, atom.A!.Compute(number, symbol, pair), atom.B!.Compute(number, symbol, pair));
+        T Of(Atom atom) => atom.IsName ? symbol(atom.Text) : pair(atom.Kind, atom.A!.Compute(number, symbol, pair), atom.B!.Compute(number, symbol, pair));
         T Product(Term term)
         {
             var factors = term.Atoms.Select(Of);
@@ -349,7 +357,7 @@ public sealed class Dim : IEquatable<Dim>
         return terms.Length == 0 ? number(0) : terms.Select(Product).Aggregate((a, b) => pair("add", a, b));
     }
 
-    /// <summary>The size as a C# expression of type <c>long</c>; functions are those of <c>Softmodel.Runtime.Sizes</c>.</summary>
+    /// <summary>The size as a C# expression of type <c>long</c>; functions are those of <c>Softmodel.Runtime.Sizes</c>. Variables are what they are called.</summary>
     /// <param name="symbol">The C# expression of a symbol.</param>
     public string ToCSharp(Func<string, string> symbol)
     {
@@ -358,7 +366,7 @@ public sealed class Dim : IEquatable<Dim>
         var code = new StringBuilder();
         foreach (var term in terms)
         {
-            var factors = term.Atoms.Select(a => a.Kind == SymbolKind
+            var factors = term.Atoms.Select(a => a.Kind == VariableKind ? a.Text[..^1] : a.IsName
                 ? symbol(a.Text)
                 : $"Sizes.{(a.Kind == Quotient ? "FloorDiv" : a.Kind == Maximum ? "Max" : "Broadcast")}({a.A!.ToCSharp(symbol)}, {a.B!.ToCSharp(symbol)})");
             var magnitude = Math.Abs(term.Coefficient);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Softmodel.Runtime;
+using static Softmodel.Graphs.Names;
 
 namespace Softmodel.Graphs;
 
@@ -37,8 +38,6 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
     }
 
     string Line() => Skip() ? lines[at].Trim() : throw new FormatException("'end' is missing");
-
-    static string? After(string line, string word) => line.StartsWith(word, StringComparison.Ordinal) ? line[word.Length..].Trim() : null;
 
     Graph Body()
     {
@@ -86,7 +85,7 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
 
     Node Node(string line, Dictionary<string, Value> values)
     {
-        var comment = Names.EndOfValue(line, 0, '#');
+        var comment = EndOfValue(line, 0, '#');
         var origin = Origin(comment < line.Length ? line[(comment + 1)..].Trim() : "");
         line = line[..comment].Trim();
         var (results, call) = Halves(line, " = ") ?? ("", line);
@@ -101,18 +100,12 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
             return new(Parameter(elements.Split(' ', StringSplitOptions.RemoveEmptyEntries), value), [], [value], origin);
         }
         var open = call.IndexOf('(');
-        var close = open < 0 ? -1 : Names.EndOfValue(call, open + 1, ')');
+        var close = open < 0 ? -1 : EndOfValue(call, open + 1, ')');
         if (open < 0 || close == call.Length)
             throw new FormatException("an operation is written as 'name(operands) key=value ...'");
         var name = call[..open];
         var operands = Items(call[(open + 1)..close], ',').Select(o => Known(o, values)).ToEquatable();
-        var attributes = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var item in Items(call[(close + 1)..], ' '))
-        {
-            var (key, value) = Halves(item, "=") ?? throw new FormatException($"'{item}' is no attribute; one is written as 'key=value'");
-            if (!attributes.TryAdd(key, value))
-                throw new FormatException($"the attribute '{key}' is there twice");
-        }
+        var attributes = Attributes(call[(close + 1)..]);
         var bodies = Bodies(OpForms.Bodies(name));
         return new(OpForms.Read(name, attributes, bodies), operands, Items(results, ',').Select(r => New(r, values)).ToEquatable(), origin);
     }
@@ -122,7 +115,7 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
     {
         if (!originKeys.Any(k => text.StartsWith($"[{k}=", StringComparison.Ordinal)))
             return Graphs.Origin.Of(text);
-        var end = Names.EndOfValue(text, 1, ']');
+        var end = EndOfValue(text, 1, ']');
         var origin = Graphs.Origin.Of(text[Math.Min(text.Length, end + 1)..].Trim());
         foreach (var item in Items(text[1..end], ' '))
         {
@@ -171,34 +164,5 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
         return new(value.Name, Constant(words[0], value.Name, type), frozen, format);
     }
 
-    Tensor Constant(string contents, string name, TensorType type)
-    {
-        if (contents.StartsWith('{') && contents.EndsWith('}'))
-            return GraphText.Inline(type, contents);
-        var tensor = weight(contents) ?? throw new FormatException($"there is no constant {contents} for {name}");
-        // The hash is that of the bytes alone.
-        return new(type.Element, type.Shape.Known ?? throw new FormatException($"a constant of {type} does not have sizes that are numbers"), tensor.Bytes);
-    }
-
-    /// <summary>What stands before and after the first of some separators outside of quotes and brackets; null where there is none.</summary>
-    static (string, string)? Halves(string text, string separator)
-    {
-        for (var i = Names.EndOfValue(text, 0, separator[0]); i < text.Length; i = Names.EndOfValue(text, i + 1, separator[0]))
-        {
-            if (string.CompareOrdinal(text, i, separator, 0, separator.Length) == 0)
-                return (text[..i].Trim(), text[(i + separator.Length)..].Trim());
-        }
-        return null;
-    }
-
-    static IEnumerable<string> Items(string text, char separator)
-    {
-        for (var start = 0; start < text.Length;)
-        {
-            var end = Names.EndOfValue(text, start, separator);
-            if (text[start..end].Trim() is { Length: > 0 } item)
-                yield return item;
-            start = end + 1;
-        }
-    }
+    Tensor Constant(string contents, string name, TensorType type) => GraphText.Tensor(type, contents, weight) ?? throw new FormatException($"there is no constant {contents} for {name}");
 }

@@ -84,7 +84,8 @@ public static class GraphText
         return untold.Length == 0 ? node : $"[{string.Join(' ', untold)}] {node}".TrimEnd();
     }
 
-    static string Contents(Tensor tensor)
+    /// <summary>The elements of a tensor, where they are few, or its hash.</summary>
+    internal static string Contents(Tensor tensor)
     {
         if (tensor.Count <= MostInline)
         {
@@ -96,7 +97,7 @@ public static class GraphText
         return Hash(tensor);
     }
 
-    static string Number(Tensor tensor, int index) => tensor.Type switch
+    internal static string Number(Tensor tensor, int index) => tensor.Type switch
     {
         ElementType.Float32 or ElementType.BFloat16 => ((float)tensor.Float(index)).ToString("R", CultureInfo.InvariantCulture),
         ElementType.Float16 => ((Half)tensor.Float(index)).ToString("R", CultureInfo.InvariantCulture),
@@ -108,13 +109,23 @@ public static class GraphText
     /// <summary>How a constant is referred to: <c>sha256:</c> and the hash of its bytes.</summary>
     public static string Hash(Tensor tensor) => $"sha256:{Convert.ToHexStringLower(SHA256.HashData(tensor.Bytes.Span))}";
 
+    /// <summary>The tensor of a type that <see cref="Contents"/> refers to; null where there is none of such a hash.</summary>
+    internal static Tensor? Tensor(TensorType type, string contents, Func<string, Tensor?> weight)
+    {
+        if (contents.StartsWith('{') && contents.EndsWith('}'))
+            return Inline(type, contents);
+        // The hash is that of the bytes alone.
+        return weight(contents) is not { } tensor ? null
+            : new(type.Element, type.Shape.Known ?? throw new FormatException($"a constant of {type} does not have sizes that are numbers"), tensor.Bytes);
+    }
+
     internal static Tensor Inline(TensorType type, string text)
     {
         var items = text[1..^1].Split(',', StringSplitOptions.RemoveEmptyEntries);
         var dims = type.Shape.Known ?? throw new FormatException($"a constant of {type} does not have sizes that are numbers");
         if (type.Element.IsFloat())
-            return Tensor.Of(type.Element, dims, Array.ConvertAll(items, s => Real(type.Element, s)));
-        return Tensor.Of(type.Element, dims, Array.ConvertAll(items, s => type.Element == ElementType.UInt64 ? (long)ulong.Parse(s, CultureInfo.InvariantCulture) : long.Parse(s, CultureInfo.InvariantCulture)));
+            return Graphs.Tensor.Of(type.Element, dims, Array.ConvertAll(items, s => Real(type.Element, s)));
+        return Graphs.Tensor.Of(type.Element, dims, Array.ConvertAll(items, s => type.Element == ElementType.UInt64 ? (long)ulong.Parse(s, CultureInfo.InvariantCulture) : long.Parse(s, CultureInfo.InvariantCulture)));
     }
 
     static double Real(ElementType type, string text) => type switch

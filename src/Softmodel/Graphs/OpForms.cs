@@ -107,9 +107,49 @@ static class OpForms
     }
 }
 
-/// <summary>Names in the text form: bare where they are plain, else quoted.</summary>
+/// <summary>Names in the text form, bare where they are plain, else quoted; and the pieces that lines are made of.</summary>
 static class Names
 {
+    /// <summary>What stands after a word with which a line begins; null where it begins with another.</summary>
+    public static string? After(string line, string word) => line.StartsWith(word, StringComparison.Ordinal) ? line[word.Length..].Trim() : null;
+
+    /// <summary>What stands before and after the first of some separators outside of quotes and brackets; null where there is none.</summary>
+    public static (string, string)? Halves(string text, string separator)
+    {
+        for (var i = EndOfValue(text, 0, separator[0]); i < text.Length; i = EndOfValue(text, i + 1, separator[0]))
+        {
+            if (string.CompareOrdinal(text, i, separator, 0, separator.Length) == 0)
+                return (text[..i].Trim(), text[(i + separator.Length)..].Trim());
+        }
+        return null;
+    }
+
+    /// <summary>What stands between separators outside of quotes and brackets, but for what is empty.</summary>
+    public static IEnumerable<string> Items(string text, char separator)
+    {
+        for (var start = 0; start < text.Length;)
+        {
+            var end = EndOfValue(text, start, separator);
+            if (text[start..end].Trim() is { Length: > 0 } item)
+                yield return item;
+            start = end + 1;
+        }
+    }
+
+    /// <summary>Attributes, each written as <c>key=value</c>.</summary>
+    /// <exception cref="FormatException">One is none, or is there twice.</exception>
+    public static Dictionary<string, string> Attributes(string text)
+    {
+        var attributes = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var item in Items(text, ' '))
+        {
+            var (key, value) = Halves(item, "=") ?? throw new FormatException($"'{item}' is no attribute; one is written as 'key=value'");
+            if (!attributes.TryAdd(key, value))
+                throw new FormatException($"the attribute '{key}' is there twice");
+        }
+        return attributes;
+    }
+
     static bool IsPlain(char c) => char.IsAsciiLetterOrDigit(c) || c is '_' or '.' or '/' or '-';
 
     /// <summary>The name as it is written.</summary>

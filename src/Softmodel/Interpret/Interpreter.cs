@@ -100,7 +100,7 @@ sealed class Interpreter
                 if (schedule.IsTaken(nest))
                     break;
                 if (schedule.Operands.GetValueOrDefault(nest) is { } operand)
-                    Compute(operand);
+                    Compute(operand.Nest);
                 Compute(nest);
                 break;
             case Step.Fused fused:

@@ -39,6 +39,9 @@ sealed class Axis(string name, Dim extent)
     /// <summary>How many iterations.</summary>
     public Dim Extent { get; } = extent;
     public override string ToString() => $"{Name}<{Extent}";
+
+    /// <summary>A loop over each axis of a shape.</summary>
+    public static Axis[] Of(Shape shape) => [.. shape.Dims.Select((d, i) => new Axis($"i{i}", d))];
 }
 
 /// <summary>An element's position: a sum of loop variables times strides, and of numbers read at run time times strides.</summary>
@@ -126,7 +129,7 @@ sealed class Index : IEquatable<Index>
             return false;
         // Where a size is 0 because a symbol is, a loop over it does not run; nor where a size can't be.
         var positive = Terms.SelectMany(t => t.Axis.Extent.Symbols.Where(s => t.Axis.Extent.Substitute(x => x == s ? Dim.Zero : null, impossible: Dim.Zero).Value <= 0)).ToHashSet(StringComparer.Ordinal);
-        bool NotNegative(Dim dim) => dim.Substitute(s => positive.Contains(s) ? Dim.Symbol(s) + 1 : null).IsNeverNegative;
+        bool NotNegative(Dim dim) => dim.Raised(positive.Contains).IsNeverNegative;
         var (least, most) = (Offset, Offset);
         foreach (var (axis, stride) in Terms)
         {
@@ -208,12 +211,11 @@ abstract class Expr(ElementType type, IEnumerable<Axis> axes)
         public override IReadOnlyList<Expr> Operands => [.. Index.Dynamic.Select(d => d.Value)];
     }
 
-    /// <summary>A whole number that must be from 0 to below a size; for messages, whose it is.</summary>
-    public sealed class Checked(Expr value, Dim size, string source) : Expr(ElementType.Int64, value.Axes)
+    /// <summary>A whole number that must be from 0 to below a size.</summary>
+    public sealed class Checked(Expr value, Dim size) : Expr(ElementType.Int64, value.Axes)
     {
         public Expr Value { get; } = value;
         public Dim Size { get; } = size;
-        public string Source { get; } = source;
         public override IReadOnlyList<Expr> Operands { get; } = [value];
 
         /// <summary>Whether it has too few bits to be anything else.</summary>

@@ -34,7 +34,7 @@ sealed class ExprRewriting(Func<Index, Index> move, Func<Axis, bool> touches)
                 Expr.Load load => new Expr.Load(load.Buffer, Apply(load.Index)),
                 Expr.Apply apply => new Expr.Apply(apply.Function, [.. apply.Operands.Select(Apply)]) { Format = apply.Format },
                 Expr.Convert convert => new Expr.Convert(convert.Type, Apply(convert.Value)),
-                Expr.Checked check => new Expr.Checked(Apply(check.Value), check.Size, check.Source),
+                Expr.Checked check => new Expr.Checked(Apply(check.Value), check.Size),
                 Expr.Guard guard => Expr.Guard.Of(Apply(guard.Index), guard.Size, Apply(guard.Inside), Apply(guard.Outside)),
                 Expr.Position position => new Expr.Position(Apply(position.Index)),
                 Expr.Folded folded => new Expr.Folded(folded.Mode, Apply(folded.Index), folded.Size),

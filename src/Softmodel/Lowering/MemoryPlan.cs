@@ -10,11 +10,7 @@ namespace Softmodel.Lowering;
 sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<string, int> SegmentOfSymbol)
 {
     /// <summary>Buffers that share memory.</summary>
-    public sealed record Slot(List<Buffer> Buffers)
-    {
-        /// <summary>The last step at which one of them is needed.</summary>
-        public int Last { get; set; }
-    }
+    public sealed record Slot(IReadOnlyList<Buffer> Buffers);
 
     /// <summary>Where each buffer lies: in which segment, and in which of its slots.</summary>
     public IEnumerable<(Buffer Buffer, (int Segment, int Slot) Place)> Places =>
@@ -24,9 +20,9 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
     /// <param name="program">The program.</param>
     /// <param name="operands">For a nest, the nest before it that its kernel computes as well: what that writes needs no memory.</param>
     /// <param name="readsUnpadded">Whether a nest's kernel reads <see cref="Step.Nest.Unpadded"/>.</param>
-    public static MemoryPlan Of(LoweredProgram program, IReadOnlyDictionary<Step.Nest, Step.Nest> operands, Func<Step.Nest, bool> readsUnpadded)
+    public static MemoryPlan Of(LoweredProgram program, IReadOnlyDictionary<Step.Nest, Operand> operands, Func<Step.Nest, bool> readsUnpadded)
     {
-        var within = operands.Values.ToHashSet<Step>(ReferenceEqualityComparer.Instance);
+        var within = operands.Values.Select(o => o.Nest).ToHashSet<Step>(ReferenceEqualityComparer.Instance);
         var first = new Dictionary<Buffer, int>();
         var last = new Dictionary<Buffer, int>();
         var segmentOf = new Dictionary<string, int>(StringComparer.Ordinal);
@@ -44,7 +40,7 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
             {
                 now++;
                 foreach (var buffer in step is Step.Loop enter ? [enter.Trips, enter.Begin]
-                    : within.Contains(step) ? [] : step is Step.Nest nest && operands.TryGetValue(nest, out var operand) ? operand.Reads.Concat(nest.Buffers).Where(b => b != operand.Target) : step.Buffers)
+                    : within.Contains(step) ? [] : step is Step.Nest nest && operands.TryGetValue(nest, out var operand) ? operand.Nest.Reads.Concat(nest.Buffers).Where(b => b != operand.Nest.Target) : step.Buffers)
                     Touch(buffer);
                 foreach (var buffer in step is Step.Nest reader && readsUnpadded(reader) ? reader.Unpadded : [])
                     Touch(buffer);
@@ -88,18 +84,23 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
         now++;
         foreach (var (buffer, _) in program.Outputs)
             Touch(buffer);
-        var slots = Enumerable.Range(0, segments).Select(_ => new List<Slot>()).ToArray();
+        // The buffers of each slot, and the last step at which one of them is needed.
+        var slots = Enumerable.Range(0, segments).Select(_ => new List<(List<Buffer> Buffers, int Last)>()).ToArray();
         foreach (var buffer in program.Buffers.Where(b => b.Storage == Storage.Arena && first.ContainsKey(b)).OrderBy(b => first[b]))
         {
             var segment = buffer.Count.Symbols.Select(s => segmentOf.GetValueOrDefault(s)).DefaultIfEmpty(0).Max();
             var size = Bytes(buffer);
-            var free = GuardPages.AreOn ? null : slots[segment].Where(s => s.Last < first[buffer]).OrderBy(s => Math.Abs(s.Buffers.Max(Bytes) - size)).FirstOrDefault();
-            if (free is null)
-                slots[segment].Add(free = new Slot([]));
-            free.Buffers.Add(buffer);
-            free.Last = last[buffer];
+            var free = GuardPages.AreOn ? null : slots[segment].Where(s => s.Last < first[buffer]).Select(s => s.Buffers).MinBy(b => Math.Abs(b.Max(Bytes) - size));
+            var slot = slots[segment].FindIndex(s => s.Buffers == free);
+            if (slot < 0)
+                slots[segment].Add(([buffer], last[buffer]));
+            else
+            {
+                slots[segment][slot].Buffers.Add(buffer);
+                slots[segment][slot] = slots[segment][slot] with { Last = last[buffer] };
+            }
         }
-        return new([.. slots.Select(s => s.ToArray())], segmentOf);
+        return new([.. slots.Select(s => s.Select(slot => new Slot(slot.Buffers)).ToArray())], segmentOf);
 
         double Bytes(Buffer buffer) => program.Usual.Of(buffer.Count) * buffer.Type.Size();
     }

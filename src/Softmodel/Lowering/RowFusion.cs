@@ -227,7 +227,8 @@ static class RowFusion
         {
             var result = new Expr.Accumulated(old.Result.Type, old.Result.Axes.Select(Name));
             rewriting.Replace(old.Result, result);
-            fold = old with { Term = rewriting.Apply(old.Term), Result = result };
+            // Fused rows read the copy with zeros around it.
+            fold = old with { Term = rewriting.Apply(old.Term), Result = result, Unpadded = null };
         }
         return nest with { Axes = [.. nest.Axes.Select(Name)], At = rewriting.Apply(nest.At), Value = rewriting.Apply(nest.Value), Fold = fold };
     }

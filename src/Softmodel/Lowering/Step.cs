@@ -108,7 +108,7 @@ sealed record Fold(Reduction Kind, Axis[] Axes, Expr Term, Expr.Accumulated Resu
 
 /// <summary>A graph as kernels in an order, on buffers.</summary>
 /// <param name="Name">The name of the graph.</param>
-/// <param name="Graph">The graph.</param>
+/// <param name="Graph">The graph; of a program that was read as text its arguments and results alone.</param>
 /// <param name="Inputs">The buffers of its arguments.</param>
 /// <param name="Outputs">The buffers of its results.</param>
 /// <param name="Buffers">All buffers.</param>

@@ -21,8 +21,12 @@ sealed class Tile
 
     readonly Target target;
 
-    Tile(Step.Nest nest, Axis column, Axis row, Expr.Load byColumn, Expr.Load byRow, Target target, ColumnGather? gather = null)
+    // The columns' factor before there is room for whole tiles.
+    readonly Expr.Load found;
+
+    Tile(Step.Nest nest, Axis column, Axis row, Expr.Load byColumn, Expr.Load byRow, Target target, ColumnGather? gather = null, (int Height, int Vectors)? size = null)
     {
+        found = byColumn;
         (Nest, Column, Row, ByColumn, ByRow, Gather, this.target) = (nest, column, row, byColumn, byRow, gather, target);
         // Sixteen registers hold 6 by 2 sums, two columns and one factor; thirty-two hold 12 by 2.
         var most = target.Width == 512 ? Panel : Panel / 2;
@@ -30,6 +34,12 @@ sealed class Tile
         // Fewer rows by more columns keep as many sums under way, where there are columns enough: in half of what is usual, too.
         var (columns, registers) = (column.Extent.Value ?? (long)target.Usual.Of(column.Extent) / 2, target.Width == 512 ? 32 : 16);
         Vectors = (int)Math.Clamp(Math.Min((registers - 1) / (Height + 1), columns / Lanes), column.Extent.Value <= Lanes ? 1 : 2, MostVectors);
+        if (size is var (height, vectors))
+        {
+            if (height < 1 || height > Height || vectors < 1 || vectors > MostVectors)
+                throw new FormatException($"a tile has from 1 to {Height} rows and from 1 to {MostVectors} vectors of columns, not {height} by {vectors}");
+            (Height, Vectors) = (height, vectors);
+        }
         Outer = [.. nest.Axes.Where(a => a != column && a != row && a.Extent.Value != 1)];
         if (gather is not null)
             ByColumn = gather.Spread(byColumn, column, Lanes, Step);
@@ -69,7 +79,11 @@ sealed class Tile
     public int Step => Vectors * Lanes;
 
     /// <summary>The same tile, which finds the columns' factor elsewhere.</summary>
-    public Tile Reading(Expr.Load byColumn) => new(Nest, Column, Row, byColumn, ByRow, target);
+    public Tile Reading(Expr.Load byColumn) => new(Nest, Column, Row, byColumn, ByRow, target, null, (Height, Vectors));
+
+    /// <summary>The same tile of another size.</summary>
+    /// <exception cref="FormatException">It is too large.</exception>
+    public Tile Sized(int height, int vectors) => new(Nest, Column, Row, found, ByRow, target, Gather, (height, vectors));
 
     // Fewer rows do not pay for gathering.
     const int LeastRows = 4;
@@ -80,14 +94,21 @@ sealed class Tile
     public static Tile? OfConvolution(Step.Nest nest, Target target)
     {
         var direct = Of(nest, target);
-        if (ToomCook.Of(nest, target) is not null || ColumnGather.Of(nest, target.Lanes) is not var (gathered, column, gather) || gathered.Fold!.Axes.Length > Depth || column.Extent.Value < 4
-            || !Vectorization.CanVector(gathered.Value, column, gathered) || gathered.Fold.Term is not Expr.Apply { Operands: [Expr.Load byColumn, Expr.Load byRow] })
+        if (ToomCook.Of(nest, target) is not null || OfGathered(nest, target).FirstOrDefault() is not { } made || made.Row.Extent.Value < LeastRows)
             return direct;
-        var row = gathered.Axes.Where(a => a.Extent.Value != 1 && byRow.Axes.Contains(a) && !gather.Reads(a)).OrderByDescending(a => a.Extent.Value ?? long.MaxValue).FirstOrDefault();
-        if (row is null || row.Extent.Value < LeastRows)
-            return direct;
-        var made = new Tile(gathered, column, row, byColumn, byRow, target, gather);
         return direct is null || made.IsFaster(direct, nest) ? made : direct;
+    }
+
+    /// <summary>The tiles of a nest whose columns are gathered, that of the most rows first.</summary>
+    /// <param name="nest">The nest as it was lowered.</param>
+    /// <param name="target">What it is chosen for.</param>
+    public static IEnumerable<Tile> OfGathered(Step.Nest nest, Target target)
+    {
+        if (ColumnGather.Of(nest, target.Lanes) is not var (gathered, column, gather) || gathered.Fold!.Axes.Length > Depth || column.Extent.Value < 4
+            || !Vectorization.CanVector(gathered.Value, column, gathered) || gathered.Fold.Term is not Expr.Apply { Operands: [Expr.Load byColumn, Expr.Load byRow] })
+            return [];
+        return gathered.Axes.Where(a => a.Extent.Value != 1 && byRow.Axes.Contains(a) && !gather.Reads(a)).OrderByDescending(a => a.Extent.Value ?? long.MaxValue)
+            .Select(row => new Tile(gathered, column, row, byColumn, byRow, target, gather));
     }
 
     const double FilledOfUnknown = 0.75, FilledOfFew = 0.15;
@@ -127,24 +148,26 @@ sealed class Tile
     public Buffer? GatheredFrom => Gather?.Source;
 
     /// <summary>The tile of a nest, or null where it is not such a sum.</summary>
-    public static Tile? Of(Step.Nest original, Target target)
+    public static Tile? Of(Step.Nest original, Target target) => OfPlaced(original, target).FirstOrDefault();
+
+    /// <summary>The tiles of a nest that reads columns as they lie, the best first; none where it is not such a sum.</summary>
+    public static IEnumerable<Tile> OfPlaced(Step.Nest original, Target target)
     {
         var nest = Collapse.Axes(original);
         if (nest.Fold is not { Kind: Reduction.Sum, Arg: null } fold || nest.Target.Type is not (ElementType.Float32 or ElementType.Int32) || fold.Axes.Length is 0 or > Depth || nest.Axes.Any(a => a.Extent.Value == 0)
             || fold.Term is not Expr.Apply { Type: ElementType.Float32, Operands: [Expr.Load a, Expr.Load b] } product || product.Function != Functions.Multiply)
-            return null;
-        var candidates = from pair in new[] { (Column: a, Row: b), (Column: b, Row: a) }
-                         from column in nest.Axes
-                         where pair.Column.Index.Stride(column).Value == 1 && !pair.Row.Axes.Contains(column) && column.Extent.Value is null or >= 4
-                             && pair.Column.Index.Dynamic.Count + pair.Row.Index.Dynamic.Count == 0
-                         where Vectorization.CanVector(nest.Value, column, nest) && (nest.Target.Type == ElementType.Float32 || nest.At.Stride(column).Value == 1)
-                         // Where nothing can be a row, one row is all there are.
-                         from row in nest.Axes.Append(new("one", 1))
-                         where row != column && (row.Name == "one" || (pair.Row.Axes.Contains(row) && !pair.Column.Axes.Contains(row) && row.Extent.Value != 1))
-                         // Columns that lie far from one another in the result are written one by one.
-                         orderby row.Name == "one" ? 1 : 0, nest.At.Stride(column).Value ?? long.MaxValue, row.Extent.IsKnown ? 0 : 1, -(row.Extent.Value ?? 0)
-                         select new Tile(nest, column, row, pair.Column, pair.Row, target);
-        return candidates.FirstOrDefault();
+            return [];
+        return from pair in new[] { (Column: a, Row: b), (Column: b, Row: a) }
+               from column in nest.Axes
+               where pair.Column.Index.Stride(column).Value == 1 && !pair.Row.Axes.Contains(column) && column.Extent.Value is null or >= 4
+                   && pair.Column.Index.Dynamic.Count + pair.Row.Index.Dynamic.Count == 0
+               where Vectorization.CanVector(nest.Value, column, nest) && (nest.Target.Type == ElementType.Float32 || nest.At.Stride(column).Value == 1)
+               // Where nothing can be a row, one row is all there are.
+               from row in nest.Axes.Append(new("one", 1))
+               where row != column && (row.Name == "one" || (pair.Row.Axes.Contains(row) && !pair.Column.Axes.Contains(row) && row.Extent.Value != 1))
+               // Columns that lie far from one another in the result are written one by one.
+               orderby row.Name == "one" ? 1 : 0, nest.At.Stride(column).Value ?? long.MaxValue, row.Extent.IsKnown ? 0 : 1, -(row.Extent.Value ?? 0)
+               select new Tile(nest, column, row, pair.Column, pair.Row, target);
     }
 
     /// <summary>The constant factor, where it could be laid out as it is read.</summary>

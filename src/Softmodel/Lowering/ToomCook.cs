@@ -14,6 +14,7 @@ sealed class ToomCook
     {
         (Nest, Row, MapRow, Column, Summed, Input, Factor, Algorithm, Lanes) = (nest, row, mapRow, column, summed, input, weights, tile, target.Lanes);
         (Rows, Channels, Dilation) = ((int)row.Extent.Value!.Value, (int)Dim.Product(summed.Select(a => a.Extent)).Value!.Value, (int)input.Index.Stride(tap).Value!.Value);
+        Shortest = Kept > 0 || Length.Value * Algorithm.Kernel >= ShortRow ? null : ShortRow / Algorithm.Kernel;
         Start = input.Index.AtStart([row, column, tap, .. summed, .. mapRow is null ? Enumerable.Empty<Axis>() : [mapRow]]);
     }
 
@@ -103,7 +104,15 @@ sealed class ToomCook
     const int ShortRow = 240;
 
     /// <summary>Of how many outputs on it is faster than direct sums; null where it always is.</summary>
-    public long? Shortest => Kept > 0 || Length.Value * Algorithm.Kernel >= ShortRow ? null : ShortRow / Algorithm.Kernel;
+    public long? Shortest { get; private set; }
+
+    /// <summary>The same, computed so of so many outputs on.</summary>
+    public ToomCook From(long? shortest)
+    {
+        var made = (ToomCook)MemberwiseClone();
+        made.Shortest = shortest;
+        return made;
+    }
 
     /// <summary>The weights.</summary>
     public Buffer Weights => Factor.Buffer;

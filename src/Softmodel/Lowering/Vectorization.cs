@@ -9,20 +9,25 @@ static class Vectorization
     /// <summary>The loop that is written innermost, and whether it takes vectors.</summary>
     public static (Axis? Axis, bool IsVector) Choose(Step.Nest nest)
     {
+        var (side, sum) = Possible(nest);
+        var loads = Of(nest.Fold?.Term ?? nest.Value).OfType<Expr.Load>().ToArray();
+        if (sum is not null && (side is null || Score(loads, sum) > Score(loads, side)))
+            return (sum, true);
+        return side is not null ? (side, true) : (nest.Axes.LastOrDefault(a => a.Extent.Value != 1), false);
+    }
+
+    /// <summary>The loops that can take vectors: that over elements side by side in the result, and that over what is combined; null where it can't.</summary>
+    public static (Axis? Side, Axis? Sum) Possible(Step.Nest nest)
+    {
         var exprs = new HashSet<Expr>();
         Collect(nest.Value, exprs);
         if (nest.Fold is { } fold)
             Collect(fold.Term, exprs);
-        var loads = exprs.OfType<Expr.Load>().ToArray();
-        var last = nest.Axes.LastOrDefault(a => a.Extent.Value != 1);
         var side = nest.Axes.LastOrDefault(a => a.Extent.Value != 1 && nest.At.Stride(a).Value == 1);
         var sum = nest.Fold is { Arg: null } ? nest.Fold.Axes.LastOrDefault(a => a.Extent.Value != 1) : null;
         var canSide = side is not null && nest.Fold?.Arg is null && CanVector(exprs, side, nest, foldsIt: false);
         var canSum = sum is not null && nest.Fold!.Term.Type == ElementType.Float32 && CanVector(Of(nest.Fold!.Term), sum, nest, foldsIt: true);
-        var termLoads = nest.Fold is null ? loads : [.. Of(nest.Fold.Term).OfType<Expr.Load>()];
-        if (canSum && (!canSide || Score(termLoads, sum!) > Score(termLoads, side!)))
-            return (sum, true);
-        return canSide ? (side, true) : (last, false);
+        return (canSide ? side : null, canSum ? sum : null);
     }
 
     /// <summary>Whether an expression over a reduction's result can be computed in vectors along a loop.</summary>

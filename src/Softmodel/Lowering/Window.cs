@@ -21,8 +21,13 @@ namespace Softmodel.Lowering;
 /// <param name="Column">The loop over windows of a row.</param>
 /// <param name="Down">The taps along columns of the map; null where there is one row of windows.</param>
 /// <param name="Across">The taps along its rows.</param>
-sealed record Window(Step.Nest Nest, Fold Fold, Expr.Load Read, Expr.Load? Weights, double Outside, Expr.Guard? InRow, Expr.Guard? InColumn, Axis[] Planes, Axis? Row, Axis Column, Window.Taps? Down, Window.Taps Across)
+/// <param name="Sums">What stands for the thread's scratch in which a task's sums lie.</param>
+/// <param name="After">What becomes of them.</param>
+sealed record Window(Step.Nest Nest, Fold Fold, Expr.Load Read, Expr.Load? Weights, double Outside, Expr.Guard? InRow, Expr.Guard? InColumn, Axis[] Planes, Axis? Row, Axis Column, Window.Taps? Down, Window.Taps Across, Buffer Sums, Loops After)
 {
+    /// <summary>The loop over what a task takes some of at a time: rows of windows, or windows where there is one row.</summary>
+    public Axis Own => Row ?? Column;
+
     /// <summary>How a window moves and reaches along an axis of the map.</summary>
     /// <param name="Axis">The loop over its taps; null where it has but one.</param>
     /// <param name="Unit">Elements of memory from one place that any window reads to the next.</param>
@@ -96,7 +101,11 @@ sealed record Window(Step.Nest Nest, Fold Fold, Expr.Load Read, Expr.Load? Weigh
             return null;
         if (weights is not null && (weights.Index.Dynamic.Count > 0 || weights.Buffer.Type != ElementType.Float32 || weights.Axes.Contains(column) || (row is not null && weights.Axes.Contains(row)) || !weights.Axes.All(a => taps.Contains(a) || source.Axes.Contains(a))))
             return null;
-        return new(nest, fold, source, weights, outside, inRow, inColumn, axes[..^(row is null ? 1 : 2)], row, column, down, across);
+        var (planes, sums) = (axes[..^(row is null ? 1 : 2)], new Buffer("sums", Storage.Arena, ElementType.Float32, 1));
+        var rewriting = new ExprRewriting(i => i, _ => false);
+        rewriting.Replace(fold.Result, new Expr.Load(sums, row is null ? (Index)column : (Index)row * column.Extent + column));
+        var after = Loops.Of(RowsPart.Restricted(nest with { Value = rewriting.Apply(nest.Value), Fold = null }, [.. planes, row ?? column]));
+        return new(nest, fold, source, weights, outside, inRow, inColumn, planes, row, column, down, across, sums, after);
     }
 
     /// <summary>The taps that are written out: all where each has its weight, else those along one axis and then those along the other; null where a number of them is open.</summary>

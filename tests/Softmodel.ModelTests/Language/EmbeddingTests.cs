@@ -61,6 +61,21 @@ public class EmbeddingTests
     }
 
     [Fact]
+    public async Task Generators_made_several_times_share_a_model()
+    {
+        using var model = await Load("minilm");
+        string[] texts = [.. SentenceSpeed.Generated(40)];
+        var alone = model.Embed(texts);
+        // As scoped services of a web application do.
+        var made = await Task.WhenAll(texts.Select(text => Task.Run(async () =>
+        {
+            using var generator = model.AsEmbeddingGenerator();
+            return (await generator.GenerateAsync([text], cancellationToken: TestContext.Current.CancellationToken))[0].Vector.ToArray();
+        })));
+        Assert.True(Least(alone, made) > 0.999999);
+    }
+
+    [Fact]
     public async Task What_is_no_encoder_is_refused_by_name()
     {
         var e = await Assert.ThrowsAsync<SoftmodelException>(() => EmbeddingModel.LoadAsync(Path.Combine(Shared.Folder("lm"), "stories260K.bin")));

@@ -35,6 +35,19 @@ public sealed class VoiceTests
     }
 
     [Fact]
+    public async Task Several_callers_get_what_each_would_get_alone()
+    {
+        using var voice = await Load("tts-en");
+        // Words that the lexicon does not have, so that the network is asked for them.
+        string Line(int i) => $"Number {i}, said Quorvane Xalibrith. Two, said Zanthimar number {i % 3}.";
+        float[] Said(int i) => voice.Speak(Line(i), new() { Seed = (ulong)i }).Samples.ToArray();
+        var alone = Enumerable.Range(0, 8).Select(Said).ToArray();
+        var together = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => Task.Run(() => Said(i))));
+        Assert.All(alone.Zip(together), p => Assert.True(p.First.AsSpan().SequenceEqual(p.Second)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => voice.Speak("One.", new() { Speed = 9 }));
+    }
+
+    [Fact]
     public async Task A_text_is_streamed_by_sentences()
     {
         using var voice = await Load("tts-en");

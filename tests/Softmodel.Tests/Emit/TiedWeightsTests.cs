@@ -32,8 +32,13 @@ public class TiedWeightsTests
         var graph = Of(isGiven);
         foreach (var width in (int[])[128, 256])
         {
-            var items = ProgramCode.Write(Lower.Program(graph), width).Weights.Items;
-            Assert.Equal(times, items.Count(i => i.Buffer.Count.Value >= Rows * Columns));
+            var schedule = Schedule.Of(Lower.Program(graph), width);
+            var code = ProgramCode.Write(schedule);
+            Assert.Equal(times, code.Weights.Items.Count(i => i.Buffer.Count.Value >= Rows * Columns));
+            // Its text says which nest picks rows from the panels.
+            var text = ScheduleText.Write(schedule);
+            Assert.Equal(!isGiven, text.Contains(" picks=[b_embeddings]", StringComparison.Ordinal));
+            Assert.Equal(code.Source, ProgramCode.Write(ScheduleText.Read(text, ScheduleText.Weights(schedule).GetValueOrDefault)).Source);
             using var model = Answers.Compile(graph, width);
             foreach (var n in new[] { 1, 3, 40 })
             {

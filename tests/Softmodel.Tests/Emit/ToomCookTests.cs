@@ -39,6 +39,16 @@ public class ToomCookTests
         return builder.Build([(channels > 100 ? first : Layer(first, 2, channels, rows) + x).Value], ["y"]);
     }
 
+    /// <summary>The C# of a program, which is that of the text of its schedule, too.</summary>
+    static string SourceOf(LoweredProgram program, int width)
+    {
+        var schedule = Schedule.Of(program, width);
+        var (text, source) = (ScheduleText.Write(schedule), ProgramCode.Write(schedule).Source);
+        Assert.Contains(" toom_cook=", text, StringComparison.Ordinal);
+        Assert.Equal(source, ProgramCode.Write(ScheduleText.Read(text, ScheduleText.Weights(schedule).GetValueOrDefault)).Source);
+        return source;
+    }
+
     [Theory]
     [InlineData(32, 48, 3, 1, 256)]
     [InlineData(24, 32, 4, 3, 256)]
@@ -58,7 +68,7 @@ public class ToomCookTests
         Assert.SkipUnless(width <= InProcess.Width, $"this processor has no vectors of {width} bits");
         var graph = Layers(channels, rows, taps, dilation);
         var program = Lower.Program(graph);
-        Assert.Contains($"ToomCook.Weights{taps}(", ProgramCode.Write(program, width).Source, StringComparison.Ordinal);
+        Assert.Contains($"ToomCook.Weights{taps}(", SourceOf(program, width), StringComparison.Ordinal);
         using var model = InProcess.Compile(program, width);
         foreach (var length in channels > 100 ? (long[])[1, 79, 80] : [1, 2, 7, 47, 97, 300])
             Agrees(graph, model, $"{length} elements", Numbers(3, 1, channels, length));
@@ -109,7 +119,7 @@ public class ToomCookTests
             var (height, across) = isOpen ? (Dim.Symbol("H"), Dim.Symbol("W")) : ((Dim)sizes[0].Item1, (Dim)sizes[0].Item2);
             var graph = Map(channels, rows, high, wide, dilation, height, across);
             var program = Lower.Program(graph);
-            Assert.Contains($"ToomCook.Weights{wide}(", ProgramCode.Write(program, width).Source, StringComparison.Ordinal);
+            Assert.Contains($"ToomCook.Weights{wide}(", SourceOf(program, width), StringComparison.Ordinal);
             using var model = InProcess.Compile(program, width);
             foreach (var (h, w) in sizes)
                 Agrees(graph, model, $"{h} by {w}", Numbers(3, 1, channels, h, w), Numbers(4, 1, rows, h, w));
