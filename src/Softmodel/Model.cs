@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Softmodel.Arrays;
 using Softmodel.Compile;
 using Softmodel.Emit;
@@ -273,6 +274,33 @@ public sealed class Model : IDisposable
         })];
     }
 
+    /// <summary>Holds runs on the inputs of the use to its budget of time.</summary>
+    /// <exception cref="SoftmodelException">One takes longer.</exception>
+    void RequireTime(IProgress<string>? progress, CancellationToken cancellationToken)
+    {
+        const int Runs = 5;
+        if (use.MaxMs is not { } most)
+            return;
+        progress?.Report("timing runs");
+        using var compiled = Compile(null, null, cancellationToken);
+        foreach (var set in MeasuredOn())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var times = new List<double>();
+            // The first one allocates.
+            for (var run = -1; run < Runs; run++)
+            {
+                compiled.Forget();
+                var since = Stopwatch.GetTimestamp();
+                compiled.Time([.. Graph.Arguments.Select(v => set.Tensors[v.Name])]);
+                if (run >= 0)
+                    times.Add(Stopwatch.GetElapsedTime(since).TotalMilliseconds);
+            }
+            if (times.Order().ElementAt(Runs / 2) is var median && median > most)
+                throw new SoftmodelException($"a run of {Name} on {set.Name} takes {median:0.00} ms on this machine, over the budget of {most} ms (maxMs); nothing was built");
+        }
+    }
+
     IEnumerable<string> MeasuredFiles => use.MeasureOn.SelectMany(folder => Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal)
         : throw new SoftmodelException($"there is no folder '{folder}' to measure on"));
 
@@ -364,8 +392,11 @@ public sealed class Model : IDisposable
                 throw new SoftmodelException(fault);
             progress?.Report("importing");
             RoutineCode.RefuseMethods(Program);
-            var native = NativeModel.Of(Name, Program, ScheduleOf, Licence) with { Prefix = build?.Name ?? CName.Of(Name) };
-            return NativeBuild.Run(with(native), folder, build ?? new(), progress, cancellationToken);
+            build ??= new NativeOptions() is var usual && use.Target is { } target ? usual with { Target = target } : usual;
+            build = build with { MaxBytes = build.MaxBytes ?? use.MaxBytes };
+            RequireTime(progress, cancellationToken);
+            var native = NativeModel.Of(Name, Program, ScheduleOf, Licence) with { Prefix = build.Name ?? CName.Of(Name) };
+            return NativeBuild.Run(with(native), folder, build, progress, cancellationToken);
         }, cancellationToken);
 
     /// <summary>What a run must be given, in this order. The model is imported for it, and not compiled.</summary>

@@ -13,7 +13,7 @@ static class BuildCommand
         var choice = new ModelChoice();
         var folder = new Option<string>("--output", "-o") { Description = "The folder for the library, its header, its weights, samples in C and Python, and licences.", Required = true, HelpName = "DIR" };
         var embed = new Option<bool>("--embed") { Description = "Make the weights part of the library instead of a file beside it." };
-        var target = new Option<string>("--target") { Description = "The machine that it is for.", DefaultValueFactory = _ => new NativeOptions().Target, HelpName = "linux-x64|linux-arm64" };
+        var target = new Option<string?>("--target") { Description = $"The machine that it is for; by default what the use case says, else {new NativeOptions().Target}.", HelpName = "linux-x64|linux-arm64" };
         var name = new Option<string?>("--name") { Description = "What the names of files, functions and types begin with: small letters, digits and underscores. By default it is made of the model's name.", HelpName = "NAME" };
         var verb = new Verb("build", "Build a native library with a C header from a model; it needs no runtime.", "build tts-en -o voice", "build model.onnx -o out --embed --json", "build model.onnx -o out --name detector") { folder, embed, target, name };
         choice.AddTo(verb);
@@ -21,10 +21,10 @@ static class BuildCommand
         {
             var output = parsed.GetRequiredValue(folder);
             WholeFile.CheckFolder(output);
-            var options = new NativeOptions(parsed.GetValue(embed), parsed.GetRequiredValue(target), parsed.GetValue(name));
-            if (options.Name is { } given && CName.Fault(given) is { } fault)
+            if (parsed.GetValue(name) is { } given && CName.Fault(given) is { } fault)
                 throw new UsageException(fault);
             using var model = await choice.Load(parsed, terminal, cancel);
+            var options = new NativeOptions(parsed.GetValue(embed), parsed.GetValue(target) ?? model.Use.Target ?? new NativeOptions().Target, parsed.GetValue(name));
             var built = await terminal.Working(progress => VoiceLoading.IsVoice(model) ? Voice.BuildAsync(model, output, options, progress, cancel)
                 : EmbeddingModelLoading.IsEncoder(model) ? EmbeddingModel.BuildAsync(model, output, options, progress, cancel)
                 : LanguageModel.BuildAsync(model, output, options, progress, cancel));

@@ -63,6 +63,18 @@ public sealed record UseCase
 
     internal double LeastOutputSnrDb => MinOutputSnrDb ?? UsualMinOutputSnrDb;
 
+    /// <summary>The machine that a library is built for, <c>linux-x64</c> or <c>linux-arm64</c>; null for what the build says.</summary>
+    public string? Target { get; init; }
+
+    /// <summary>The budget of bytes: a build whose library and weights have more is refused. Null for any.</summary>
+    public long? MaxBytes { get; init; }
+
+    /// <summary>
+    /// The budget of time: a build is refused where a run on one of <see cref="MeasureOn"/> takes more milliseconds on this machine, with
+    /// all its cores, the median of several. Null for any.
+    /// </summary>
+    public double? MaxMs { get; init; }
+
     /// <summary>
     /// Whether an exported decoder keeps what it has read: its inputs <c>past_key_values.*</c>, which it gives back as
     /// <c>present.*</c> with more appended, become states, and it reads one text. <see cref="Language.LanguageModel"/> asks for it.
@@ -114,6 +126,12 @@ public sealed record UseCase
                 throw new JsonException("minSnrDb is negative");
             if (use.MinOutputSnrDb < 0)
                 throw new JsonException("minOutputSnrDb is negative");
+            if (use.MaxBytes < 0)
+                throw new JsonException("maxBytes is negative");
+            if (use.MaxMs is { } most && !(most > 0))
+                throw new JsonException("maxMs is not above 0");
+            if (use.MaxMs is not null && use.MeasureOn.Count == 0)
+                throw new JsonException("maxMs has nothing to be measured on: name folders with inputs in measureOn");
             _ = Pipeline.Chosen(use);
             var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
             return use with { MeasureOn = [.. use.MeasureOn.Select(p => Path.GetFullPath(p, folder))] };
@@ -151,6 +169,9 @@ public sealed record UseCase
         MinSnrDb = MinSnrDb ?? below.MinSnrDb,
         MeasureOn = [.. below.MeasureOn.Union(MeasureOn)],
         MinOutputSnrDb = MinOutputSnrDb ?? below.MinOutputSnrDb,
+        Target = Target ?? below.Target,
+        MaxBytes = MaxBytes ?? below.MaxBytes,
+        MaxMs = MaxMs ?? below.MaxMs,
         KeepsPast = KeepsPast || below.KeepsPast,
         Taps = [.. below.Taps.Union(Taps)],
         Without = [.. below.Without.Union(Without)],

@@ -159,7 +159,7 @@ public class SessionTests
         var usage = words.Usage!;
         Assert.True(usage.InputTokenCount > 0 && usage.OutputTokenCount > 0 && usage.TotalTokenCount == usage.InputTokenCount + usage.OutputTokenCount);
         // A penalty that is large enough changes the text.
-        async Task<string> Story(float penalty) => (await client.GetResponseAsync("Repeat the word very ten times.", new() { MaxOutputTokens = 24, FrequencyPenalty = penalty, PresencePenalty = penalty }, Cancel)).Text;
+        async Task<string> Story(float penalty) => (await client.GetResponseAsync("Tell me about the sea.", new() { MaxOutputTokens = 40, FrequencyPenalty = penalty, PresencePenalty = penalty }, Cancel)).Text;
         Assert.NotEqual(await Story(0), await Story(2));
         await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => Story(3));
         Assert.Equal("4", (await client.GetResponseAsync("What is 2+2?", new() { ResponseFormat = ChatResponseFormat.ForJsonSchema(System.Text.Json.JsonDocument.Parse("""{"const": 4}""").RootElement), AdditionalProperties = new() { ["min_p"] = 0.1 } }, Cancel)).Text);

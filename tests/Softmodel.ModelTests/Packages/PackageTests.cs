@@ -31,7 +31,7 @@ public sealed class PackageTests(ITestOutputHelper output) : IDisposable
     // Tests lie in bin/CONFIGURATION/net10.0.
     static string Configuration => Path.GetFileName(Path.GetDirectoryName(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar))!);
 
-    string Run(string folder, string program, params string[] arguments)
+    static string Run(string folder, string program, params string[] arguments)
     {
         var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
         // What the test's own build has set is not the new project's.

@@ -94,10 +94,12 @@ static class NativeBuild
                 write(stream);
             }
             foreach (var (name, part) in model.Parts)
-                await Run(part, Path.Combine(stage, name), options with { Name = null }, progress, cancellationToken);
+                await Run(part, Path.Combine(stage, name), options with { Name = null, MaxBytes = null }, progress, cancellationToken);
             if (options.EmbedWeights)
                 File.Delete(weights);
             var code = new FileInfo(Path.Combine(stage, library)).Length - (options.EmbedWeights ? weightBytes : 0);
+            if (code + weightBytes > options.MaxBytes)
+                throw new SoftmodelException($"{model.Name} has {code + weightBytes} bytes, {code} of code and {weightBytes} of weights, over the budget of {options.MaxBytes}; nothing was written");
             Describe(model, machine, options, library, hash, code, weightBytes, stage);
             Licences(model, work, stage);
             cancellationToken.ThrowIfCancellationRequested();

@@ -51,7 +51,8 @@ sealed record NativeModel(
 /// What names of functions, types and files begin with: small letters of ASCII, digits and underscores, a letter first, and nothing
 /// that C or its library has a meaning for. By default it is made of the model's name.
 /// </param>
-public sealed record NativeOptions(bool EmbedWeights = false, string Target = "linux-x64", string? Name = null);
+/// <param name="MaxBytes">The most bytes that library and weights may have together; null for any.</param>
+public sealed record NativeOptions(bool EmbedWeights = false, string Target = "linux-x64", string? Name = null, long? MaxBytes = null);
 
 /// <summary>A native library that has been built.</summary>
 /// <param name="Library">Its path.</param>
