@@ -155,14 +155,18 @@ static Command Layers()
 
 static Command Readme()
 {
-    var page = new Argument<string>("page") { Description = "The page in Markdown whose figures are written" };
-    var reports = new Argument<string[]>("reports") { Description = "What commands wrote with --json", Arity = ArgumentArity.OneOrMore };
+    var page = new Argument<string>("page") { Description = "The page in Markdown with all figures" };
+    var readme = new Argument<string>("readme") { Description = "The page that shows some of them" };
+    var reports = new Argument<string[]>("reports") { Description = "What commands wrote with --json", Arity = ArgumentArity.ZeroOrMore };
     var keep = new Option<bool>("--keep") { Description = "Keep figures of which no report is given" };
-    var command = new Command("readme", "Write measured figures into a page, between its marks") { page, reports, keep };
+    var command = new Command("readme", "Write measured figures into pages, between their markers") { page, readme, reports, keep };
     command.SetAction(parsed =>
     {
-        var path = parsed.GetRequiredValue(page);
-        File.WriteAllText(path, Figures.Fill(File.ReadAllText(path), [.. parsed.GetRequiredValue(reports).Select(File.ReadAllText)], parsed.GetValue(keep)));
+        var (all, some) = (parsed.GetRequiredValue(page), parsed.GetRequiredValue(readme));
+        var filled = Figures.Fill(File.ReadAllText(all), [.. (parsed.GetValue(reports) ?? []).Select(File.ReadAllText)], parsed.GetValue(keep));
+        var summary = Figures.Summarise(File.ReadAllText(some), filled);
+        File.WriteAllText(all, filled);
+        File.WriteAllText(some, summary);
     });
     return command;
 }

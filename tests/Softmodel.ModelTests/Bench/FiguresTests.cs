@@ -19,6 +19,14 @@ public class FiguresTests
         }
         """;
 
+    static string InRepository(string path)
+    {
+        var folder = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(folder, "Softmodel.slnx")))
+            folder = Path.GetDirectoryName(folder)!;
+        return Path.Combine(folder, path);
+    }
+
     [Fact]
     public void Reports_become_rows_in_an_order_of_their_own()
     {
@@ -29,12 +37,12 @@ public class FiguresTests
             <!-- figures: written by bench/readme -->
             | what | measured | by |
             | --- | --- | --- |
-            | tts-en: how many times as fast as ONNX Runtime | 2.3 with 1 thread; 3.0 with 2 threads | `softmodel bench tts-en` |
-            | tts-en: nearness to ONNX Runtime, the worst run | 63 dB | `softmodel verify tts-en` |
-            | tests of ONNX that pass, suite node | 1,508 of 1,765 | `softmodel conformance ../shared/onnx` |
-            | whole networks of the zoo that compile and agree | 51 of 51 | `softmodel conformance ../shared/zoo` |
+            | tts-en: speedup over ONNX Runtime | 2.3× with 1 thread; 3.0× with 2 threads | `softmodel bench tts-en` |
+            | tts-en: lowest SNR against ONNX Runtime | 63 dB | `softmodel verify tts-en` |
+            | ONNX backend tests that pass, suite node | 1,508 of 1,765 | `softmodel conformance ../shared/onnx` |
+            | networks of the zoo that compile and agree | 51 of 51 | `softmodel conformance ../shared/zoo` |
 
-            Measured on Z80, 2 cores, vectors of 8 bits; .NET 10.0.1, ONNX Runtime 1.31.1.
+            Measured on Z80, 2 cores, 8-bit vectors; .NET 10.0.1, ONNX Runtime 1.31.1.
             <!-- end of figures -->
 
             After.
@@ -49,8 +57,8 @@ public class FiguresTests
         const string Cold = """{ "against": "onnxruntime", "summary": [ { "model": "v", "threads": 1, "speedup": 2, "cold_speedup": 30 } ], "rows": [ { "model": "v", "threads": 1, "cold_ms": 31.4, "peer_cold_ms": 2500, "peak_bytes": 30000000, "peer_peak_bytes": 400000000 } ] }""";
         const string Lengths = """{ "against": null, "summary": [ { "model": "v", "threads": 2, "ms_per_audio_second": 9.87, "r_squared": 0.99991 } ] }""";
         var page = Figures.Fill(Page, [Lengths, Cold]);
-        Assert.Contains("| 31 ms, 2.5 s with 1 thread | `softmodel bench v --cold` |\n", page, StringComparison.Ordinal);
-        Assert.Contains("| 30.0 MB, 400 MB with 1 thread | `softmodel bench v --cold` |\n", page, StringComparison.Ordinal);
+        Assert.Contains("| 31 ms (2.5 s) with 1 thread | `softmodel bench v --cold` |\n", page, StringComparison.Ordinal);
+        Assert.Contains("| 30.0 MB (400 MB) with 1 thread | `softmodel bench v --cold` |\n", page, StringComparison.Ordinal);
         Assert.Contains("| 9.9 ms (R² 0.9999) with 2 threads | `softmodel bench v --lengths` |\n", page, StringComparison.Ordinal);
     }
 
@@ -62,9 +70,9 @@ public class FiguresTests
         const string Cold = """{ "against": "llama.cpp", "rows": [ { "model": "m", "threads": 1, "cold_ms": 91, "peer_cold_ms": 376, "file_bytes": 98400000, "peak_bytes": 121000000, "peer_peak_bytes": 220000000 } ] }""";
         const string Answers = """{ "prompts": 200, "valid": 200, "tokens": 10403, "fastForwardTokens": 2606 }""";
         var page = Figures.Fill(Page, [Answers, Cold, Sentences, Text]);
-        Assert.Contains("| 1.3 and 2.3 with 1 thread | `softmodel bench m` |\n", page, StringComparison.Ordinal);
-        Assert.Contains("| 1.6, 0.99996 with 2 threads | `softmodel bench e` |\n", page, StringComparison.Ordinal);
-        Assert.Contains("| 91 ms, 376 ms | `softmodel bench m --cold` |\n", page, StringComparison.Ordinal);
+        Assert.Contains("| 1.3× and 2.3× with 1 thread | `softmodel bench m` |\n", page, StringComparison.Ordinal);
+        Assert.Contains("| 1.6×, 0.99996 with 2 threads | `softmodel bench e --quantize int16` |\n", page, StringComparison.Ordinal);
+        Assert.Contains("| 91 ms (376 ms) | `softmodel bench m --cold` |\n", page, StringComparison.Ordinal);
         Assert.Contains("| 200 of 200; 2,606 of 10,403 | `bench/answers` |\n", page, StringComparison.Ordinal);
     }
 
@@ -76,10 +84,24 @@ public class FiguresTests
         Assert.Equal(page, Figures.Fill(page, [Timed], keepsOthers: true));
         var more = Figures.Fill(page, [Timed.Replace("2.26", "2.4", StringComparison.Ordinal), Exported], keepsOthers: true).Split('\n');
         Assert.Equal(page.Split('\n').Length + 1, more.Length);
-        Assert.Contains("| tts-en: how many times as fast as ONNX Runtime | 2.4 with 1 thread; 3.0 with 2 threads | `softmodel bench tts-en` |", more);
-        Assert.Contains("| m: how many times ONNX Runtime's tokens per second, writing and reading | 1.2 and 0.6 with 1 thread | `softmodel bench m` |", more);
-        Assert.Contains("| tts-en: nearness to ONNX Runtime, the worst run | 63 dB | `softmodel verify tts-en` |", more);
+        Assert.Contains("| tts-en: speedup over ONNX Runtime | 2.4× with 1 thread; 3.0× with 2 threads | `softmodel bench tts-en` |", more);
+        Assert.Contains("| m: decode and prefill speedup over ONNX Runtime | 1.2× and 0.6× with 1 thread | `softmodel bench m` |", more);
+        Assert.Contains("| tts-en: lowest SNR against ONNX Runtime | 63 dB | `softmodel verify tts-en` |", more);
+        // A report that says nothing of a machine leaves what is there.
+        Assert.Equal(page, Figures.Fill(page, [Verified], keepsOthers: true));
         Assert.Contains("measured elsewhere", Assert.Throws<SoftmodelException>(() => Figures.Fill(page, [Timed.Replace("Z80", "6502", StringComparison.Ordinal)], keepsOthers: true)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_README_shows_figures_of_the_page()
+    {
+        var (readme, page) = (File.ReadAllText(InRepository("README.md")), File.ReadAllText(InRepository("docs/figures.md")));
+        Assert.Equal(readme, Figures.Summarise(readme, page));
+        var row = page.Split('\n').Single(l => l.StartsWith("| tts-en: speedup over ONNX Runtime |", StringComparison.Ordinal));
+        Assert.Contains(row, readme, StringComparison.Ordinal);
+        var other = page.Replace(row, row.Replace("×", "0×", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.Contains("0×", Figures.Summarise(readme, other), StringComparison.Ordinal);
+        Assert.Contains("no figure 'tts-en: speedup over ONNX Runtime'", Assert.Throws<SoftmodelException>(() => Figures.Summarise(readme, page.Replace(row, "", StringComparison.Ordinal))).Message, StringComparison.Ordinal);
     }
 
     [Fact]
