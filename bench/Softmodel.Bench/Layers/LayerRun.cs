@@ -14,7 +14,7 @@ static class LayerRun
     /// <param name="OursMs">Its shortest run.</param>
     /// <param name="PeerMs">The shortest run of ONNX Runtime.</param>
     /// <param name="Speedup">The ratio of the two.</param>
-    /// <param name="GflopsPerSecond">Operations of its sums of products per nanosecond; 0 where it has none.</param>
+    /// <param name="GflopsPerSecond">Operations of its contractions per nanosecond; 0 where it has none.</param>
     /// <param name="Difference">The largest difference between the two results.</param>
     public sealed record Row(string Name, double OursMs, double PeerMs, double Speedup, double GflopsPerSecond, double Difference);
 

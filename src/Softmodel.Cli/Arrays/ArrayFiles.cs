@@ -107,7 +107,7 @@ static class ArrayFiles
     /// <summary>Writes tensors; the file appears when it is whole.</summary>
     /// <param name="path">A .npz or .json file for all of them, a .npy file for the only one, a .wav file for the only one as sound.</param>
     /// <param name="tensors">The tensors and their names.</param>
-    /// <param name="rate">The samples per second of sound.</param>
+    /// <param name="rate">The sample rate of audio, in Hz.</param>
     /// <exception cref="SoftmodelException">The format does not hold them, or the file can't be written.</exception>
     public static void Write(string path, IReadOnlyList<(string Name, Tensor Tensor)> tensors, int rate)
     {

@@ -126,7 +126,7 @@ internal sealed class LlamaCpp : IDisposable
     /// <exception cref="SoftmodelException">llama.cpp fails, or its process has ended.</exception>
     public double Prefill(IReadOnlyList<int> tokens) => Timed(Ask(new { cmd = "prefill", tokens })).Ms;
 
-    /// <summary>Clears the KV cache, evaluates a prompt, chooses the likeliest token; then, timed, evaluates that one and chooses the next, and so on.</summary>
+    /// <summary>Clears the KV cache, evaluates a prompt, chooses the most probable token; then, timed, evaluates that one and chooses the next, and so on.</summary>
     /// <param name="prompt">The prompt: at least one token.</param>
     /// <param name="count">How many tokens are evaluated after the prompt.</param>
     /// <returns>How long that took without the prompt, in milliseconds, and the chosen tokens: one more than <paramref name="count"/>, the one after the prompt first.</returns>

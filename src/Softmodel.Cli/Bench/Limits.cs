@@ -12,7 +12,7 @@ namespace Softmodel.Cli.Bench;
 
 /// <summary>What the cores can do at most when so many threads compute at once.</summary>
 /// <param name="Threads">The threads.</param>
-/// <param name="FlopsPerSecond">Floating-point operations of all of them: sums of products in registers, of the widest vectors.</param>
+/// <param name="FlopsPerSecond">Floating-point operations of all of them: contractions in registers, of the widest vectors.</param>
 /// <param name="BytesPerSecond">What all of them read from memory.</param>
 sealed record Limits(int Threads, double FlopsPerSecond, double BytesPerSecond)
 {
@@ -157,7 +157,7 @@ sealed record Limits(int Threads, double FlopsPerSecond, double BytesPerSecond)
         + Enumerable.Range(0, compiled.Outputs.Count).Sum(i => compiled.Output(i).Count * compiled.Outputs[i].Type.Size());
 
     /// <summary>
-    /// The operations that a program's sums of products take when each product is computed: two to a product. Fast
+    /// The operations that a program's contractions take when each product is computed: two to a product. Fast
     /// algorithms take fewer, so that a share of the limit counted so may be over 1.
     /// </summary>
     /// <param name="program">The program.</param>
@@ -177,7 +177,7 @@ sealed record Limits(int Threads, double FlopsPerSecond, double BytesPerSecond)
         return flops;
     }
 
-    /// <summary>The same of one nest: 0 where it is no sum of products.</summary>
+    /// <summary>The same of one nest: 0 where it is no contraction.</summary>
     public static double? Flops(Step.Nest nest, IReadOnlyDictionary<string, long> sizes)
     {
         if (nest.Fold is not { Kind: Reduction.Sum, Arg: null, Term: Expr.Apply { Function: var function } } fold || function != Functions.Multiply)

@@ -24,7 +24,7 @@ sealed record StepProfile(string Model, int Threads, string Case, double Ms, IRe
     /// <param name="Loops">Its loops, those of its reduction after a bar.</param>
     /// <param name="Ms">The shortest of its runs.</param>
     /// <param name="Share">Its part of the whole time.</param>
-    /// <param name="Flops">The operations of its sum of products; null where sizes are not known.</param>
+    /// <param name="Flops">The operations of its contraction; null where sizes are not known.</param>
     /// <param name="ShareOfLimit">How much of that time the cores would need for them.</param>
     public sealed record Row(string? Kernel, string Source, string Loops, double Ms, double Share, double? Flops, double? ShareOfLimit);
 

@@ -119,7 +119,7 @@ static class TextCold
     /// <summary>Writes what was found.</summary>
     public static void Show(Terminal terminal, IReadOnlyList<TextColdRow> rows) => terminal.Result(new { against = "llama.cpp", rows, machine = Machine.Here }, () =>
     {
-        var table = Text.Table("model", "threads", "from start to first token", "llama.cpp", "times sooner", "load", "llama.cpp", "memory", "llama.cpp", "file and state");
+        var table = Text.Table("model", "threads", "from start to first token", "llama.cpp", "speedup", "load", "llama.cpp", "memory", "llama.cpp", "file and state");
         foreach (var row in rows)
         {
             table.Row(row.Model, $"{row.Threads}", $"{row.ColdMs:0} ms", $"{row.PeerColdMs:0} ms, {row.PeerNodeMs:0} of them Node.js", $"{row.ColdSpeedup:0.0}", $"{row.LoadMs:0} ms", $"{row.PeerLoadMs:0} ms",

@@ -39,12 +39,12 @@ sealed class Ranges
 
     /// <summary>What was found of a graph for inputs of certain sizes.</summary>
     /// <param name="Fits">Whether these sizes fit what is indexed, such as a table of positions, whatever the inputs hold.</param>
-    /// <param name="Largest">For each whole-number argument that becomes an index, the largest number that it may hold.</param>
+    /// <param name="Largest">For each integer argument that becomes an index, the largest number that it may hold.</param>
     /// <param name="Lengths">For each argument that positions are compared with, how many positions there are.</param>
     /// <param name="Sizes">The arguments whose numbers become sizes.</param>
     public sealed record Found(bool Fits, IReadOnlyDictionary<int, long> Largest, IReadOnlyDictionary<int, long> Lengths, IReadOnlySet<int> Sizes);
 
-    /// <summary>Finds what whole-number arguments may hold.</summary>
+    /// <summary>Finds what integer arguments may hold.</summary>
     /// <param name="symbols">What the symbolic sizes are.</param>
     public Found Of(IReadOnlyDictionary<string, long> symbols)
     {

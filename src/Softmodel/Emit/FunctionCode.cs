@@ -66,7 +66,7 @@ sealed record FunctionCode(string Scalar, string? Vector, string? Whole = null)
     public static FunctionCode Of(Function function) =>
         all.TryGetValue(function, out var code) ? code : throw new InvalidOperationException($"{function.Name} has no row in {nameof(FunctionCode)}");
 
-    /// <summary>C# of type <c>VI</c> for a function of bytes, each in 32 bits, or of whole numbers of 32 bits; null where there is none.</summary>
+    /// <summary>C# of type <c>VI</c> for a function of bytes, each in 32 bits, or of 32-bit integers; null where there is none.</summary>
     public static string? WholeVector(Function function, ElementType type)
     {
         string Wrapped(string code) => type is ElementType.UInt8 ? $"({code} & VX.Create(255))" : code;

@@ -171,7 +171,7 @@ sealed class ModelCode(Schedule schedule, WeightLayout weights, RunCode run)
         code.Append("        }\n    }\n");
     }
 
-    /// <summary>The multiply-adds of the run's sums of products, as far as their sizes are known when it has come to a segment.</summary>
+    /// <summary>The multiply-adds of the run's contractions, as far as their sizes are known when it has come to a segment.</summary>
     Dim Work(int segment) => program.Steps.SelectMany(s => s is Step.Fused fused ? fused.Members : s is Step.Nest nest ? [nest] : []).Where(n => n.Fold is not null)
         .Select(n => Dim.Product(n.Axes.Concat(n.Fold!.Axes).Select(a => a.Extent)))
         .Where(d => d.Symbols.All(s => memory.SegmentOfSymbol.GetValueOrDefault(s) <= segment)).Aggregate(Dim.Zero, (a, b) => a + b);

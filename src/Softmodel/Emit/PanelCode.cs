@@ -6,7 +6,7 @@ using Index = Softmodel.Lowering.Index;
 
 namespace Softmodel.Emit;
 
-/// <summary>Writes a sum of products whose constant factor lies in panels: see <see cref="Panel"/>.</summary>
+/// <summary>Writes a contraction whose constant factor lies in panels: see <see cref="Panel"/>.</summary>
 sealed partial class PanelCode(Panel product)
 {
     const int Columns = Panel.Columns;

@@ -6,7 +6,7 @@ using Index = Softmodel.Lowering.Index;
 
 namespace Softmodel.Emit;
 
-/// <summary>Writes a sum of products as a register tile: see <see cref="Tile"/>.</summary>
+/// <summary>Writes a contraction as a register tile: see <see cref="Tile"/>.</summary>
 sealed class TileCode(Tile tile)
 {
     const int Panel = Tile.Panel;

@@ -4,7 +4,7 @@ using Softmodel.Lowering;
 namespace Softmodel.Emit;
 
 /// <summary>
-/// The innermost loops of sums of products: some rows by some vectors of columns, all in registers. Each is written
+/// The innermost loops of contractions: some rows by some vectors of columns, all in registers. Each is written
 /// once for a program; every kernel with such a sum calls it.
 /// </summary>
 static class Tiles
@@ -14,9 +14,9 @@ static class Tiles
     /// <param name="Vectors">How many vectors of columns it has.</param>
     /// <param name="Panel">How many rows of a constant factor lie side by side; null where rows lie anywhere.</param>
     /// <param name="IsFew">Whether there may be fewer columns than its vectors hold.</param>
-    /// <param name="IsWhole">Whether it multiplies whole numbers of 16 bits, those of two terms of the sum side by side.</param>
+    /// <param name="IsWhole">Whether it multiplies 16-bit integers, those of two terms of the sum side by side.</param>
     /// <param name="IsMore">Whether it adds to the sums that are there.</param>
-    /// <param name="IsNarrow">Whether the constant whole numbers lie in 8 bits.</param>
+    /// <param name="IsNarrow">Whether the constant integers lie in 8 bits.</param>
     public sealed record Kernel(int Rows, int Vectors, int? Panel, bool IsFew, bool IsWhole = false, bool IsMore = false, bool IsNarrow = false)
     {
         /// <summary>The method's name.</summary>
@@ -26,7 +26,7 @@ static class Tiles
     /// <summary>The class that holds these loops.</summary>
     public static string Write(IEnumerable<Kernel> kernels, int width)
     {
-        var code = new StringBuilder("/// <summary>Sums of products that stay in registers.</summary>\nstatic unsafe class Tile\n{\n");
+        var code = new StringBuilder("/// <summary>Contractions that stay in registers.</summary>\nstatic unsafe class Tile\n{\n");
         foreach (var kernel in kernels.OrderBy(k => k.Name, StringComparer.Ordinal))
         {
             if (kernel.IsWhole)

@@ -85,7 +85,7 @@ static class Arithmetic<T> where T : unmanaged, INumber<T>
         return Tensor.Of<long>(result, x.TensorType.Shape.Without([op.Axis]).Known!);
     }
 
-    /// <summary>For each element of a result, the sum of products of elements of two operands.</summary>
+    /// <summary>The elements of a contraction of two operands.</summary>
     static T[] SumsOfProducts(T[] x, int[] xOuter, int[] xInner, T[] y, int[] yOuter, int[] yInner)
     {
         var result = new T[xOuter.Length];

@@ -55,7 +55,7 @@ internal static class DoublePrecision
     /// <summary>A tensor in 64 bits where its elements are floats.</summary>
     public static Tensor Of(Tensor tensor) => tensor.Type.IsFloat() ? Elements.Cast(tensor, ElementType.Float64) : tensor;
 
-    /// <summary>About how many products a run takes in its sums of products, each iteration of a loop counted once; null where sizes are found while it runs.</summary>
+    /// <summary>About how many products a run takes in its contractions, each iteration of a loop counted once; null where sizes are found while it runs.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="inputs">What it is run on.</param>
     public static double? Products(Graph graph, IReadOnlyList<Tensor> inputs)

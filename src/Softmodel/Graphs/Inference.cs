@@ -349,7 +349,7 @@ static class Einsum
     {
         var parts = equation.Split([",", "->"], StringSplitOptions.None);
         if (parts.Length != 3 || parts.Any(p => p.Distinct().Count() != p.Length || !p.All(char.IsAsciiLetter)) || !parts[2].All(c => parts[0].Contains(c) || parts[1].Contains(c)))
-            throw new SoftmodelException($"'{equation}' is no sum of products of two operands");
+            throw new SoftmodelException($"'{equation}' is no contraction of two operands");
         return (parts[0], parts[1], parts[2]);
     }
 

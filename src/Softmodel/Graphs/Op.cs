@@ -64,7 +64,7 @@ public abstract record Op
     /// <summary>The index of the largest or smallest element along an axis, which vanishes; the first or the last of equals.</summary>
     public sealed record ArgReduce(bool Largest, int Axis, bool Last) : Op;
 
-    /// <summary>A sum of products of two operands in Einstein's notation, such as <c>bij,bjk->bik</c>; one letter per axis.</summary>
+    /// <summary>A contraction of two operands in Einstein's notation, such as <c>bij,bjk->bik</c>; one letter per axis.</summary>
     public sealed record Contract(string Equation) : Op;
 
     /// <summary>Convolution of x [N,C,...] with weights [M,C/groups,...]; spatial axes as many as strides.</summary>

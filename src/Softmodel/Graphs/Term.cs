@@ -182,7 +182,7 @@ public readonly record struct Term(GraphBuilder Builder, Value Value)
             Shape.Dims.Select((d, i) => i == axis ? size : d).ToEquatable(),
             Shape.Dims.Select((_, i) => i == axis ? step : 1).ToEquatable()));
 
-    /// <summary>A sum of products with another term in Einstein's notation, such as <c>bij,bjk->bik</c>.</summary>
+    /// <summary>A contraction with another term in Einstein's notation, such as <c>bij,bjk->bik</c>.</summary>
     public Term Contract(string equation, Term other) => Apply(new Op.Contract(equation), other);
 
     /// <summary>Slices along an axis chosen by indices.</summary>

@@ -211,7 +211,7 @@ abstract class Expr(ElementType type, IEnumerable<Axis> axes)
         public override IReadOnlyList<Expr> Operands => [.. Index.Dynamic.Select(d => d.Value)];
     }
 
-    /// <summary>A whole number that must be from 0 to below a size.</summary>
+    /// <summary>An integer that must be from 0 to below a size.</summary>
     public sealed class Checked(Expr value, Dim size) : Expr(ElementType.Int64, value.Axes)
     {
         public Expr Value { get; } = value;

@@ -9,7 +9,7 @@ namespace Softmodel.Lowering;
 /// strides, of <c>(expressions)</c> times strides, and of a number, or of a <c>{size}</c> that only a run tells. Functions are called
 /// by their names, <c>Q4_1:</c> before one says that it gives a decoded element of a weight in that format, types convert, and <c>at(position)</c> is a position as a number, <c>check(value, size)</c> one that must be below
 /// a size, <c>reflect(position, size)</c> one that is folded back, and <c>within(position, size, inside, outside)</c> one of two
-/// expressions. What is computed once and used again has a name, since two that are written alike are not the same.
+/// expressions. What is computed once and used again has a name, since two that are written the same way are not the same.
 /// </summary>
 static class ExprText
 {

@@ -4,7 +4,7 @@ using Softmodel.Runtime;
 namespace Softmodel.Lowering;
 
 /// <summary>
-/// A sum of products of which one factor is computed from constants alone, such as weights that are stored in a few bits,
+/// A contraction of which one factor is computed from constants alone, such as weights that are stored in a few bits,
 /// and lies along the columns of the result. Its constants are laid out in panels: for each panel of columns and each term of the
 /// sum, the numbers of the columns side by side, so that a run reads them once and in order. For a few rows a panel's numbers
 /// are used as soon as they are decoded; for many, some panels are decoded to memory first and used for all rows.
@@ -70,7 +70,7 @@ sealed class Panel
     /// <summary>What is decoded as codes times a factor plus a summand, neither of which the innermost loops change; null where its format has none.</summary>
     public (Expr Code, Expr Factor, Expr? Summand)? Scaled { get; }
 
-    /// <summary>Whether the factors are whole numbers of 16 bits, whose panels have two terms of the sum side by side.</summary>
+    /// <summary>Whether the factors are 16-bit integers, whose panels have two terms of the sum side by side.</summary>
     public bool HasPairs { get; private init; }
 
     /// <summary>How many panels are taken at once: one vector of sums to a row leaves the multiplier waiting for the rows' numbers.</summary>
@@ -130,7 +130,7 @@ sealed class Panel
             ? new(gathered, channel, pixel, small.Gathered, small.Weights, target, small) : null;
     }
 
-    /// <summary>The kernel of a sum of products of whole numbers of 16 bits that becomes a real number as it is stored; null where it is no such sum.</summary>
+    /// <summary>The kernel of a contraction of 16-bit integers that becomes a float as it is stored; null where it is no such sum.</summary>
     static Panel? Whole(Step.Nest nest, Target target)
     {
         static Expr.Load? Widened(Expr e) => e is Expr.Convert { Type: ElementType.Int32, Value: Expr.Load { Buffer.Type: ElementType.Int16, Index.Dynamic.Count: 0 } load } ? load : null;
@@ -140,7 +140,7 @@ sealed class Panel
         var real = Vectorization.Of(nest.Value).OfType<Expr.Convert>().Where(c => c.Type == ElementType.Float32 && c.Value == fold.Result).ToArray();
         if (real is not [var sum])
             return null;
-        // The kernel's sums are stored as real numbers.
+        // The kernel's sums are stored as floats.
         var result = new Expr.Accumulated(ElementType.Float32, fold.Result.Axes);
         var rewriting = new ExprRewriting(i => i, _ => false);
         rewriting.Replace(sum, result);
@@ -175,7 +175,7 @@ sealed class Panel
 
     /// <summary>
     /// What chooses a row of a small constant table, and how far rows are apart: a byte where there is a row for each, or four bits
-    /// where there are 16 real numbers. Null for other loads.
+    /// where there are 16 floats. Null for other loads.
     /// </summary>
     public static (Expr Value, Dim Stride)? LookedUp(Expr.Load load) => load is { Buffer: { Storage: Storage.Weight, Constant: not null } table, Index.Dynamic: [(Expr.Checked { Value: Expr.Convert { Value: var value } } at, { IsKnown: true } stride)] }
         && (table.Type, value) switch

@@ -70,8 +70,8 @@ sealed class Stored
     }
 
     /// <summary>
-    /// Follows a value down through what only moves elements, and finds out where merged axes can be told apart. What a sum of
-    /// products reads so, with zeros around it, is stored as it reads it where that is less than storing the padded tensor.
+    /// Follows a value down through what only moves elements, and finds out where merged axes can be told apart. What a contraction
+    /// reads so, with zeros around it, is stored as it reads it where that is less than storing the padded tensor.
     /// </summary>
     void SeeThrough(Value top, Node reader)
     {
@@ -217,7 +217,7 @@ sealed class Stored
     bool Widens(Node node) => node.Op is Op.Cast cast
         && producers.TryGetValue(node.Inputs[0], out var source) && source.Op.Stored is { } half && IsWidening(half.Type, cast.To);
 
-    /// <summary>Whether whole and real numbers would meet in one kernel, which then could not use vectors.</summary>
+    /// <summary>Whether integers and floats would meet in one kernel, which then could not use vectors.</summary>
     static bool Crosses(Node node, Value value, Node root) => value.Shape.KnownCount != 1
         && ((node.Inputs.Any(v => IsSlow(v.Type.Element)) && !IsSlow(value.Type.Element))
             || (IsSlow(value.Type.Element) && root.Outputs.Count > 0 && !IsSlow(root.Output.Type.Element)));

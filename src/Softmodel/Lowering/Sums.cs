@@ -3,7 +3,7 @@ using Softmodel.Runtime;
 
 namespace Softmodel.Lowering;
 
-/// <summary>Reductions and sums of products, as loops around a term.</summary>
+/// <summary>Reductions and contractions, as loops around a term.</summary>
 /// <param name="plan">What is stored.</param>
 /// <param name="elements">The elements that they are computed from.</param>
 /// <param name="buffers">Where these lie.</param>

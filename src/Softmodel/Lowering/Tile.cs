@@ -5,7 +5,7 @@ using Softmodel.Runtime;
 namespace Softmodel.Lowering;
 
 /// <summary>
-/// A sum of products as a register tile: some rows of the result by some vectors of columns stay in registers while the sum
+/// A contraction as a register tile: some rows of the result by some vectors of columns stay in registers while the sum
 /// runs. One factor is read as vectors along the columns, the other one number for each row; where that one is known at build
 /// time, it lies in the order in which it is read.
 /// </summary>

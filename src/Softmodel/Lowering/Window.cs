@@ -12,7 +12,7 @@ namespace Softmodel.Lowering;
 /// <param name="Nest">The nest.</param>
 /// <param name="Fold">Its reduction over the taps.</param>
 /// <param name="Read">The map, without what stands for elements outside.</param>
-/// <param name="Weights">The weights of the taps; null where they count alike.</param>
+/// <param name="Weights">The weights of the taps; null where all are equal.</param>
 /// <param name="Outside">What stands for elements outside.</param>
 /// <param name="InRow">Within which rows of the map an element is; null where all are.</param>
 /// <param name="InColumn">Within which columns.</param>

@@ -45,7 +45,7 @@ static class IntegersAsFloats
 
     static readonly ConditionalWeakTable<Value, StrongBox<Bounds?>> found = [];
 
-    /// <summary>A sum of products of integers as one of floats, or a few of parts of its terms; null where the sums may be too large, or the kernel of 16-bit integers takes it.</summary>
+    /// <summary>A contraction of integers as one of floats, or a few of parts of its terms; null where the sums may be too large, or the kernel of 16-bit integers takes it.</summary>
     static Term? SumOfProducts(GraphBuilder builder, Op op, Term[] x)
     {
         if (op is Op.Contract contract && HasPairs(builder, contract, x))

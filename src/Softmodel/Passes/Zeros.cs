@@ -3,7 +3,7 @@ using Softmodel.Graphs;
 namespace Softmodel.Passes;
 
 /// <summary>
-/// Rules that carry zeros around a tensor through what does not change them, and leave them out of sums of products: a table of
+/// Rules that carry zeros around a tensor through what does not change them, and leave them out of contractions: a table of
 /// relative positions that is padded to the length of the text is multiplied as it was before. Exact, but where a zero
 /// would have met an infinity or NaN.
 /// </summary>

@@ -163,7 +163,7 @@ sealed record Outline(string Name, Stage Stage, string[] Inputs, string[] Output
         var words = new List<string>();
         foreach (var node in nodes.Where(n => !IsView(n.Op)).DefaultIfEmpty(nodes[^1]))
         {
-            // What a sum of products reads is put in its place first: only the step's own words tell which of the two it is.
+            // What a contraction reads is put in its place first: only the step's own words tell which of the two it is.
             var word = step is Step.Nest { Fold: null } nest && Stored.IsHeavy(node.Op) ? nest.Source.Split(' ')[0] : OpForms.TitleOf(node.Op);
             if (words.Count == 0 || words[^1] != word)
                 words.Add(word);

@@ -4,7 +4,7 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace Softmodel.Report;
 
-/// <summary>The methods of emitted C# that kernels call, such as the inner loops of sums of products.</summary>
+/// <summary>The methods of emitted C# that kernels call, such as the inner loops of contractions.</summary>
 static partial class SharedCode
 {
     /// <summary>The code of each by its name with its class, <c>Tile.Panel12</c>.</summary>

@@ -12,7 +12,7 @@ namespace Softmodel.Import.Architectures;
 /// A run takes some tokens of one or several sequences: n token ids, the position of each in its sequence, and which sequence it
 /// is of. A decoder keeps the keys and values of what it has read in cells, as many as the caller gives it room: a run says into
 /// which cell each of its tokens goes, and for every cell the position and the set of sequences of what lies in it, as bits.
-/// So prefill and decoding, several sequences at once, sequences that begin alike, pages and rings are all one graph. Where each
+/// So prefill and decoding, several sequences at once, sequences with a common prefix, pages and rings are all one graph. Where each
 /// sequence has a state of its own, a run says of which ones it goes on, and which begin anew.
 /// </remarks>
 internal sealed class Transformer

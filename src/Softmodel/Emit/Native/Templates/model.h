@@ -86,7 +86,7 @@ int32_t %PREFIX%_set_seed(%PREFIX% *model, uint64_t seed);
 /* The most bytes of working memory that runs may take, weights not counted. Unbounded unless set. */
 int32_t %PREFIX%_set_memory_limit(%PREFIX% *model, int64_t bytes);
 
-/* Forgets what earlier runs left, such as the keys and values of a language model: the next run begins with zeros. */
+/* Resets the states that runs carry over, such as a KV cache: the next run begins with zeros. */
 int32_t %PREFIX%_forget(%PREFIX% *model);
 
 /* What goes in and comes out. The text belongs to the library. */

@@ -3,8 +3,8 @@
     python3 sample.py %USAGE%
 
 SYMBOL=SIZE gives a size that may differ from run to run (4 unless given), INPUT=FILE the raw elements of an input (zeros
-unless given). Each output goes to OUTPUT.raw; its shape is printed. threads=N and seed=N are understood too. Where names
-are alike, size:SYMBOL=SIZE and input:INPUT=FILE say which is meant.
+unless given). Each output goes to OUTPUT.raw; its shape is printed. threads=N and seed=N are understood too. Where a
+size and an input have the same name, size:SYMBOL=SIZE and input:INPUT=FILE say which is meant.
 """
 import ctypes
 import math
