@@ -90,7 +90,7 @@ public abstract unsafe class CompiledModel : IDisposable
         set
         {
             if (value is < 1 or > 256)
-                throw new ArgumentOutOfRangeException(nameof(value), value, "1 to 256 threads are possible");
+                throw new ArgumentOutOfRangeException(nameof(value), $"{value} threads were asked for; 1 to 256 are possible");
             using var _ = Enter();
             if (value != threads)
             {
@@ -214,7 +214,7 @@ public abstract unsafe class CompiledModel : IDisposable
     public TensorView Output(int index)
     {
         if ((uint)index >= (uint)outputs.Length)
-            throw new ArgumentOutOfRangeException(nameof(index), index, $"the model has {outputs.Length} outputs");
+            throw new ArgumentOutOfRangeException(nameof(index), $"there is no output {index}; the model has {outputs.Length}");
         ObjectDisposedException.ThrowIf(disposed, this);
         if (!hasRun)
             throw new InvalidOperationException("there are no outputs: the model has not run, or its latest run failed");

@@ -194,7 +194,8 @@ public static unsafe class NativeInterface
         {
             ModelException known => (known.Error, known.Message),
             InvalidOperationException misuse => (ModelError.State, misuse.Message),
-            ArgumentOutOfRangeException { ActualValue: { } value } range => (ModelError.Argument, $"{value} was given: {range.Message[..Math.Max(0, range.Message.IndexOf(" (Parameter", StringComparison.Ordinal))]}"),
+            // Without the name of a parameter of C#.
+            ArgumentException argument => (ModelError.Argument, argument.Message.IndexOf(" (Parameter", StringComparison.Ordinal) is >= 0 and var end ? argument.Message[..end] : argument.Message),
             OutOfMemoryException => (ModelError.Memory, "the machine has not enough memory"),
             _ => (ModelError.Internal, $"a defect of the compiled model: {e.Message}"),
         };

@@ -23,7 +23,7 @@ static class EmbedCommand
         var tokenizer = new Option<string>("--tokenizer") { Description = "The tokenizer, where it is not beside the model.", HelpName = "FILE" };
         var threads = new Option<int>("--threads") { Description = "The number of threads; results do not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
         var use = new UseChoice();
-        var verb = new Verb("embed", "Compute sentence embeddings and their cosine similarities.",
+        var verb = new Verb("embed", "Compute sentence embeddings and their cosine similarities, with int16 quantisation unless --quantize none is given.",
             "embed minilm \"A cat sleeps.\" \"The kitten is asleep.\" \"Prices rise.\"", "embed minilm - -o lines.npy", "embed gte-small \"A cat sleeps.\" --json")
         { model, texts, output, pooling, raw, most, tokenizer, threads };
         use.AddTo(verb);

@@ -16,6 +16,8 @@ internal static class ConformanceCommand
             .Does(async (parsed, terminal, cancel) =>
             {
                 var options = new ConformanceOptions(parsed.GetRequiredValue(folder), parsed.GetRequiredValue(filter), parsed.GetRequiredValue(workers), TimeSpan.FromSeconds(parsed.GetRequiredValue(seconds)));
+                if (parsed.GetValue(operators) is not null && options.Filter.Length > 0)
+                    throw new UsageException("--operators writes a table of all operators, for which all cases are needed: leave --filter out");
                 var suites = await ConformanceRun.Run(options, new Progress(terminal), cancel);
                 if (parsed.GetValue(operators) is { } page)
                     await File.WriteAllTextAsync(page, OperatorsPage.Write(suites), cancel);

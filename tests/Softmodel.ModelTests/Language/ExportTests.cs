@@ -61,7 +61,7 @@ public class ExportTests
     public async Task What_an_export_can_not_do_is_said()
     {
         var forgets = await Assert.ThrowsAsync<SoftmodelException>(() => Load(new() { ContextShift = true }));
-        Assert.Contains("can't forget", forgets.Message, StringComparison.Ordinal);
+        Assert.Contains("can't shift", forgets.Message, StringComparison.Ordinal);
         var voice = await Assert.ThrowsAsync<SoftmodelException>(() => LanguageModel.LoadAsync("silero-vad-v5"));
         Assert.Contains("no past", voice.Message, StringComparison.Ordinal);
         using var model = await Load(new() { ContextLength = 16 });

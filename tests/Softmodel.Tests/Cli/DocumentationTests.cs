@@ -2,6 +2,7 @@ using System.Text.RegularExpressions;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using Softmodel.Cli;
+using Softmodel.Compile;
 using Softmodel.Graphs;
 using CommandLineParser = System.CommandLine.Parsing.CommandLineParser;
 
@@ -80,6 +81,13 @@ public partial class DocumentationTests
         Assert.Contains("gather_nd", names);
         Assert.All(names, n => Assert.Contains($"`{n}`", page, StringComparison.Ordinal));
     }
+
+    [Fact]
+    public void The_page_on_passes_has_every_pass_in_its_order() =>
+        Assert.Equal(Pipeline.Passes.Select(p => (p.Name, $"{p.Fidelity}".ToLowerInvariant())), PassRow().Matches(File.ReadAllText(Repository.File("docs/passes.md"))).Select(m => (m.Groups[1].Value, m.Groups[2].Value)));
+
+    [GeneratedRegex(@"^\| `([a-z0-9-]+)` \| (exact|measured) \|", RegexOptions.Multiline)]
+    private static partial Regex PassRow();
 
     [GeneratedRegex("(?<=[a-z])(?=[A-Z])")]
     private static partial Regex Humps();

@@ -8,6 +8,11 @@ namespace Softmodel.Tests.Compile;
 
 public class PipelineTests
 {
+    // In their order; with a star those that run without being asked for.
+    static readonly string[] listed = ["tap", "kv-cache", "simplify*", "integers-as-floats*", "quantize-int16"];
+
+    static readonly string[] names = [.. listed.Select(n => n.TrimEnd('*'))];
+
     // One multiplication by 1, which simplify takes away.
     static Graph Graph => GraphText.Read("""
         graph ones
@@ -34,12 +39,13 @@ public class PipelineTests
     public void A_pass_can_be_left_out_and_be_the_last()
     {
         string[] Names(UseCase use) => [.. Pipeline.Chosen(use).Select(p => p.Name)];
-        Assert.Equal(["tap", "kv-cache", "simplify", "integers-as-floats", "quantize-int16"], Names(new()));
-        Assert.Equal(["tap", "kv-cache", "integers-as-floats", "quantize-int16"], Names(new() { Without = ["simplify"] }));
-        Assert.Equal(["tap", "kv-cache", "simplify"], Names(new() { StopAfter = "simplify" }));
-        Assert.Equal(["tap", "kv-cache"], Names(new() { StopAfter = "simplify", Without = ["simplify"] }));
+        string[] before = [.. names.TakeWhile(n => n != "simplify")];
+        Assert.Equal(names, Names(new()));
+        Assert.Equal(names.Where(n => n != "simplify"), Names(new() { Without = ["simplify"] }));
+        Assert.Equal([.. before, "simplify"], Names(new() { StopAfter = "simplify" }));
+        Assert.Equal(before, Names(new() { StopAfter = "simplify", Without = ["simplify"] }));
         var unknown = Assert.Throws<SoftmodelException>(() => Names(new() { Without = ["simplfy"] }));
-        Assert.Equal("there is no pass 'simplfy'; the passes are tap, kv-cache, simplify, integers-as-floats, quantize-int16", unknown.Message);
+        Assert.Equal($"there is no pass 'simplfy'; the passes are {string.Join(", ", names)}", unknown.Message);
     }
 
     [Fact]
@@ -50,12 +56,51 @@ public class PipelineTests
         Assert.Equal(new UseCase().Key, new UseCase { IsChecked = true }.Key);
     }
 
+    // A use case that differs in one property; those that no program depends on are marked.
+    static readonly Dictionary<string, (UseCase Changed, bool IsInKey)> properties = new()
+    {
+        [nameof(UseCase.Sizes)] = (Usual with { Sizes = new Dictionary<string, long> { ["n"] = 7 } }, true),
+        [nameof(UseCase.Usual)] = (Usual with { Usual = new Dictionary<string, long> { ["n"] = 7 } }, true),
+        [nameof(UseCase.Shapes)] = (Usual with { Shapes = new Dictionary<string, long[]> { ["x"] = [7] } }, true),
+        [nameof(UseCase.Values)] = (Usual with { Values = new Dictionary<string, double[]> { ["x"] = [7] } }, true),
+        [nameof(UseCase.Quantize)] = (Usual with { Quantize = Quantization.None }, true),
+        [nameof(UseCase.MinSnrDb)] = (Usual with { MinSnrDb = 7 }, true),
+        // What the files hold is hashed beside the key.
+        [nameof(UseCase.MeasureOn)] = (Usual with { MeasureOn = ["inputs", "more"] }, false),
+        [nameof(UseCase.MinOutputSnrDb)] = (Usual with { MinOutputSnrDb = 7 }, true),
+        [nameof(UseCase.Target)] = (Usual with { Target = "linux-arm64" }, false),
+        [nameof(UseCase.MaxBytes)] = (Usual with { MaxBytes = 7 }, false),
+        [nameof(UseCase.MaxMs)] = (Usual with { MaxMs = 7 }, false),
+        [nameof(UseCase.KvCache)] = (Usual with { KvCache = true }, true),
+        [nameof(UseCase.Taps)] = (Usual with { Taps = ["residual.0"] }, true),
+        [nameof(UseCase.Without)] = (Usual with { Without = ["simplify"] }, true),
+        [nameof(UseCase.StopAfter)] = (Usual with { StopAfter = "simplify" }, true),
+        [nameof(UseCase.IsChecked)] = (Usual with { IsChecked = true }, false),
+    };
+
+    static UseCase Usual => new() { Quantize = Quantization.Int16, MeasureOn = ["inputs"] };
+
+    [Fact]
+    public void Every_property_of_a_use_case_is_in_its_key_and_outlasts_what_lies_below_it()
+    {
+        Assert.Equal(typeof(UseCase).GetProperties().Where(p => p.CanWrite).Select(p => p.Name).Order(), properties.Keys.Order());
+        foreach (var (name, (changed, isInKey)) in properties)
+        {
+            Assert.True(isInKey == (changed.Key != Usual.Key), $"{name}: {changed.Key}");
+            static string Written(object? value) => System.Text.Json.JsonSerializer.Serialize(value);
+            var property = typeof(UseCase).GetProperty(name)!;
+            var expected = Written(property.GetValue(changed));
+            Assert.Equal((name, expected), (name, Written(property.GetValue(changed.Over(new())))));
+            Assert.Equal((name, expected), (name, Written(property.GetValue(new UseCase().Over(changed)))));
+        }
+    }
+
     [Fact]
     public void What_a_pass_did_is_told()
     {
         var (after, runs) = Pipeline.Run(Begun(new() { IsChecked = true }));
         Assert.Equal([Functions.Negate], after.Graph.Nodes.Select(n => n.Op).OfType<Op.Map>().Select(m => m.Function));
-        Assert.Equal([false, false, true, true, false], runs.Select(r => r.IsAsked));
+        Assert.Equal(listed, runs.Select(r => r.IsAsked ? $"{r.Pass.Name}*" : r.Pass.Name));
         var simplify = runs.Single(r => r.Pass.Name == "simplify");
         Assert.Equal((3, 1, 4, 0), (simplify.NodesBefore, simplify.NodesAfter, simplify.BytesBefore, simplify.BytesAfter));
         Assert.Equal(Graph.Nodes.Count, Pipeline.Run(Begun(new() { Without = ["simplify"], StopAfter = "kv-cache" })).Compilation.Graph.Nodes.Count);

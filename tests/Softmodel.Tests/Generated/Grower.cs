@@ -187,25 +187,23 @@ sealed class Grower
         if (PickReal() is not { } x)
             return null;
         var t = x.Term;
-        return random.Next(16) switch
-        {
-            0 => new(t.Map(Functions.Tanh), false, 1),
-            1 => new(t.Map(Functions.Sigmoid), false, 1),
-            2 => new(t.Map(Functions.Sin), false, 1),
-            3 => new(t.Map(Functions.Cos), false, 1),
-            4 => new(t.Map(Functions.Atan), false, 2),
-            5 => new(t.Map(Functions.ErrorFunction), false, 1),
-            6 => new(t.Map(Functions.Softplus), false, x.Bound + 1),
-            7 => x.Bound <= 4 ? new(t.Map(Functions.Exp), false, 55) : null,
-            8 => new((t.Map(Functions.Abs) + 1).Map(Functions.Log), false, x.Bound),
-            9 => new((t.Map(Functions.Abs) + 1).Map(Functions.Sqrt), false, x.Bound + 1),
-            10 => new(t.Map(Functions.Asinh), false, x.Bound),
-            11 => x.Bound <= 4 ? new(t.Map(Any(Functions.Sinh, Functions.Cosh)), false, 30) : null,
-            12 => x.Bound <= 3 ? new((t * 0.25).Map(Any(Functions.Asin, Functions.Acos, Functions.Atanh, Functions.Tan)), false, 4) : null,
-            13 => new(t * 0.3, false, x.Bound),
-            14 => new(t / 4, false, x.Bound),
-            _ => new((t.Map(Functions.Abs) + 1).Apply(new Op.Map(Functions.Power), t.Scalar(0.7)), false, x.Bound + 1),
-        };
+        return Any<Func<Item?>>(
+            () => new(t.Map(Functions.Tanh), false, 1),
+            () => new(t.Map(Functions.Sigmoid), false, 1),
+            () => new(t.Map(Functions.Sin), false, 1),
+            () => new(t.Map(Functions.Cos), false, 1),
+            () => new(t.Map(Functions.Atan), false, 2),
+            () => new(t.Map(Functions.ErrorFunction), false, 1),
+            () => new(t.Map(Functions.Softplus), false, x.Bound + 1),
+            () => x.Bound <= 4 ? new(t.Map(Functions.Exp), false, 55) : null,
+            () => new((t.Map(Functions.Abs) + 1).Map(Functions.Log), false, x.Bound),
+            () => new((t.Map(Functions.Abs) + 1).Map(Functions.Sqrt), false, x.Bound + 1),
+            () => new(t.Map(Functions.Asinh), false, x.Bound),
+            () => x.Bound <= 4 ? new(t.Map(Any(Functions.Sinh, Functions.Cosh)), false, 30) : null,
+            () => x.Bound <= 3 ? new((t * 0.25).Map(Any(Functions.Asin, Functions.Acos, Functions.Atanh, Functions.Tan)), false, 4) : null,
+            () => new(t * 0.3, false, x.Bound),
+            () => new(t / 4, false, x.Bound),
+            () => new((t.Map(Functions.Abs) + 1).Apply(new Op.Map(Functions.Power), t.Scalar(0.7)), false, x.Bound + 1))();
     }
 
     /// <summary>Another value that can be broadcast with one, often made for it.</summary>
