@@ -89,8 +89,8 @@ public abstract unsafe class CompiledModel : IDisposable
         get => threads;
         set
         {
-            if (value is < 1 or > 256)
-                throw new ArgumentOutOfRangeException(nameof(value), $"{value} threads were asked for; 1 to 256 are possible");
+            if (ThreadsFault(value) is { } fault)
+                throw new ArgumentOutOfRangeException(nameof(value), fault);
             using var _ = Enter();
             if (value != threads)
             {
@@ -213,8 +213,8 @@ public abstract unsafe class CompiledModel : IDisposable
     /// <exception cref="ObjectDisposedException">The model has been disposed of.</exception>
     public TensorView Output(int index)
     {
-        if ((uint)index >= (uint)outputs.Length)
-            throw new ArgumentOutOfRangeException(nameof(index), $"there is no output {index}; the model has {outputs.Length}");
+        if (OutputFault(index) is { } fault)
+            throw new ArgumentOutOfRangeException(nameof(index), fault);
         ObjectDisposedException.ThrowIf(disposed, this);
         if (!hasRun)
             throw new InvalidOperationException("there are no outputs: the model has not run, or its latest run failed");
@@ -228,6 +228,12 @@ public abstract unsafe class CompiledModel : IDisposable
     /// <inheritdoc cref="Output(int)" path="/exception[position() > 1]"/>
     public TensorView Output(string name) => IndexOf(outputs, name) is >= 0 and var index ? Output(index)
         : throw new ArgumentException($"there is no output '{name}'; the model gives {Names(outputs)}", nameof(name));
+
+    /// <summary>Why there can't be so many threads; null where there can.</summary>
+    internal static string? ThreadsFault(long threads) => threads is < 1 or > 256 ? $"{threads} threads were asked for; 1 to 256 are possible" : null;
+
+    /// <summary>Why there is no such output; null where there is.</summary>
+    internal string? OutputFault(int index) => (uint)index >= (uint)outputs.Length ? $"there is no output {index}; the model has {outputs.Length}" : null;
 
     internal TensorView Output(int index, long run) => run == runs ? Output(index)
         : throw new InvalidOperationException("the model has run again since: the outputs of a run are valid until the next one; copy what is needed longer");

@@ -125,7 +125,10 @@ public static unsafe class NativeInterface
             switch (setting)
             {
                 case Setting.Threads:
-                    model.Threads = (int)Math.Clamp(value, int.MinValue, int.MaxValue);
+                    // The message alone: .NET adds the name of a parameter to that of its own exceptions.
+                    if (CompiledModel.ThreadsFault(value) is { } fault)
+                        throw new ModelException(ModelError.Argument, fault);
+                    model.Threads = (int)value;
                     break;
                 case Setting.Seed:
                     model.Seed = (ulong)value;
@@ -176,7 +179,10 @@ public static unsafe class NativeInterface
     {
         try
         {
-            var view = Of(handle).Model.Output(index);
+            var model = Of(handle).Model;
+            if (model.OutputFault(index) is { } fault)
+                throw new ModelException(ModelError.Argument, fault);
+            var view = model.Output(index);
             *output = new(view.Pointer, view.Info.Type, view.Sizes);
             return 0;
         }
@@ -194,8 +200,6 @@ public static unsafe class NativeInterface
         {
             ModelException known => (known.Error, known.Message),
             InvalidOperationException misuse => (ModelError.State, misuse.Message),
-            // Without the name of a parameter of C#.
-            ArgumentException argument => (ModelError.Argument, argument.Message.IndexOf(" (Parameter", StringComparison.Ordinal) is >= 0 and var end ? argument.Message[..end] : argument.Message),
             OutOfMemoryException => (ModelError.Memory, "the machine has not enough memory"),
             _ => (ModelError.Internal, $"a defect of the compiled model: {e.Message}"),
         };
