@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 
 namespace Softmodel.Language;
 
@@ -153,17 +154,26 @@ sealed class Batcher(Decoder decoder) : IDisposable
         resident.Add(context);
         if (context.Sequence >= 0)
             return;
-        MakeRoom(batch);
+        MakeRoom(c => batch.Exists(r => r.Context == c));
         context.Sequence = decoder.Begin();
-        // Where a run's tokens are quantised together, those that were read together are read together again.
-        foreach (var run in context.Runs(decoder.QuantisesPerRun, MostAtOnce))
-            decoder.Run(new SequenceTokens(context.Sequence, run));
+        try
+        {
+            // Where a run's tokens are quantised together, those that were read together are read together again.
+            foreach (var run in context.Runs(decoder.QuantisesPerRun, MostAtOnce))
+                decoder.Run(new SequenceTokens(context.Sequence, run));
+        }
+        catch
+        {
+            // Half of it is nothing to go on from.
+            Leave(context);
+            throw;
+        }
     }
 
-    void MakeRoom(List<Request> batch)
+    void MakeRoom(Func<Context, bool> isNeeded)
     {
         while (resident.Count(c => c.Sequence >= 0) >= decoder.MostSequences)
-            Leave(resident.First(c => c.Sequence >= 0 && !batch.Exists(r => r.Context == c)));
+            Leave(resident.First(c => c.Sequence >= 0 && !isNeeded(c)));
     }
 
     void Leave(Context context)
@@ -183,7 +193,7 @@ sealed class Batcher(Decoder decoder) : IDisposable
                 return fork;
             resident.Remove(context);
             resident.Add(context);
-            MakeRoom([new(context, default, false)]);
+            MakeRoom(c => c == context);
             fork.Sequence = decoder.Fork(context.Sequence, length);
             resident.Add(fork);
             return fork;
@@ -261,15 +271,15 @@ sealed class Context
         var all = tokens.ToArray();
         if (!asBefore)
             return all.Chunk(most);
-        var ends = runs.Select((_, i) => runs.Take(i + 1).Sum()).ToArray();
-        return runs.Select((length, i) => all[(ends[i] - length)..ends[i]]);
+        var at = 0;
+        return [.. runs.Select(length => all[at..(at += length)])];
     }
 
     /// <summary>A context that has read the first tokens.</summary>
     public Context Copy(int length)
     {
         var copy = new Context();
-        copy.tokens.AddRange(tokens.Take(length));
+        copy.tokens.AddRange(tokens);
         copy.runs.AddRange(runs);
         copy.Truncate(length);
         return copy;
@@ -278,15 +288,18 @@ sealed class Context
     /// <summary>Drops all but the first tokens.</summary>
     public void Truncate(int length)
     {
-        if (tokens.Count > length)
-            tokens.RemoveRange(length, tokens.Count - length);
-        for (var over = runs.Sum() - length; over > 0; over = runs.Sum() - length)
+        // The runs hold as many tokens as there are.
+        for (var over = tokens.Count - length; over > 0;)
         {
-            if (runs[^1] > over)
-                runs[^1] -= over;
-            else
+            var dropped = Math.Min(over, runs[^1]);
+            over -= dropped;
+            if ((runs[^1] -= dropped) == 0)
                 runs.RemoveAt(runs.Count - 1);
         }
+        tokens.RemoveRange(length, tokens.Count - length);
         count = 0;
     }
+
+    /// <summary>How many tokens it has in common with the beginning of a prompt.</summary>
+    public int CommonPrefix(ReadOnlySpan<int> prompt) => CollectionsMarshal.AsSpan(tokens).CommonPrefixLength(prompt);
 }

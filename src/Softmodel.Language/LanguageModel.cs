@@ -114,19 +114,11 @@ public sealed class LanguageModel : IDisposable
     {
         lock (idle)
         {
-            if (idle.MaxBy(s => Common(s.Tokens, prompt)) is not { } session)
+            if (idle.MaxBy(s => s.Context.CommonPrefix(prompt)) is not { } session)
                 return NewSession();
             idle.Remove(session);
             return session;
         }
-    }
-
-    static int Common(IReadOnlyList<int> a, int[] b)
-    {
-        var same = 0;
-        while (same < a.Count && same < b.Length && a[same] == b[same])
-            same++;
-        return same;
     }
 
     void Return(Session session)

@@ -121,9 +121,7 @@ public sealed class Session : IDisposable
     /// <summary>Keeps what has been read of a prompt, and tells how many of its tokens that is; the last one is read again, for its logits.</summary>
     internal int Keep(int[] prompt)
     {
-        var same = 0;
-        while (same < prompt.Length - 1 && same < Context.Tokens.Count && Context.Tokens[same] == prompt[same])
-            same++;
+        var same = Math.Min(prompt.Length - 1, Context.CommonPrefix(prompt));
         if (!batcher.Decoder.CanTruncate && same < Context.Tokens.Count)
             same = 0;
         // Read together or not gives other numbers there.
