@@ -1,5 +1,5 @@
 using Softmodel.Graphs;
-using Softmodel.Import.Onnx.Operators;
+using Softmodel.Networks;
 
 namespace Softmodel.Import.Architectures;
 
@@ -19,7 +19,7 @@ static class Experts
     public static Term Mixed(Transformer m, Term x, string router, int count, bool normalizes, Func<int, Term> expert)
     {
         var chosen = m.Settings.Size("num_experts_per_tok", most: count);
-        var scores = Transformer.As(Reductions.Softmax(m.Linear(x, router, count), [1]), Role.Router);
+        var scores = Transformer.As(Formulas.Softmax(m.Linear(x, router, count), [1]), Role.Router);
         var best = x.Builder.ApplyAll(new Op.TopK(chosen, 1, true), scores.Value);
         var (values, indices) = (new Term(x.Builder, best[0]), new Term(x.Builder, best[1]));
         if (normalizes)

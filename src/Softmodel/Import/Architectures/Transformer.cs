@@ -1,6 +1,6 @@
 using Softmodel.Graphs;
-using Softmodel.Import.Onnx.Operators;
 using Softmodel.Language;
+using Softmodel.Networks;
 using Softmodel.Runtime;
 
 namespace Softmodel.Import.Architectures;
@@ -266,7 +266,7 @@ internal sealed class Transformer
         _ = (As(q, Role.Query), As(k, Role.Key), As(v, Role.Value));
         var scores = q.Reshape(new(q.Shape[0], shared, group, size)).Contract("nkgd,ckd->kgnc", k) * scale;
         var capped = softcap == 0 ? scores : (scores * (1 / softcap)).Map(Functions.Tanh) * softcap;
-        var weights = As(Reductions.Softmax(capped + mask, [3]), Role.AttentionWeights);
+        var weights = As(Formulas.Softmax(capped + mask, [3]), Role.AttentionWeights);
         return As(weights.Contract("kgnc,ckd->nkgd", v), Role.Heads).Reshape(new(q.Shape[0], q.Shape[1] * size));
     }
 
@@ -297,11 +297,11 @@ internal sealed class Transformer
         var before = new Term(builder, builder.Input(name, new(ElementType.Float32, new([Dim.Symbol("slots"), .. Shape.Of(sizes).Dims]))));
         var start = before * hasInitialState.Value.Cast(ElementType.Float32).Unsqueeze([.. Enumerable.Range(1, sizes.Length)]);
         var length = new Term(builder, builder.Sizes((Dim[])[tokens.Shape[0]], Shape.Scalar));
-        var results = ControlFlow.Loop(builder, length, null, [start], (time, carried) =>
+        var results = Iteration.Loop(builder, length, null, [start], (time, carried) =>
         {
-            Term Now(Term x) => ControlFlow.At(time, x, 0, false);
+            Term Now(Term x) => Iteration.At(time, x, 0, false);
             var sequence = Now(sequences);
-            var (next, result) = step(carried[0].Gather(sequence, 0), [.. xs.Select(Now), ControlFlow.Within(time, constant)]);
+            var (next, result) = step(carried[0].Gather(sequence, 0), [.. xs.Select(Now), Iteration.Within(time, constant)]);
             return new([carried[0].Apply(new Op.ScatterND(Combination.Replace), sequence.Reshape(new(1, 1)), next.Unsqueeze(0))], [result]);
         })!;
         states.Add((before.Value, $"{name}.after", results[0].Value));

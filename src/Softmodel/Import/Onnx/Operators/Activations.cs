@@ -1,4 +1,5 @@
 using Softmodel.Graphs;
+using Softmodel.Networks;
 using Softmodel.Runtime;
 
 namespace Softmodel.Import.Onnx.Operators;
@@ -46,7 +47,7 @@ static class Activations
     [Operator("Gelu", since: 20)]
     internal static Term Gelu(Term x, string approximate = "none") => approximate switch
     {
-        "none" => x * 0.5 * ((x * Math.Sqrt(0.5)).Map(Functions.ErrorFunction) + 1),
+        "none" => Formulas.Gelu(x),
         "tanh" => x * 0.5 * (((x + x * x * x * 0.044715) * Math.Sqrt(2 / Math.PI)).Map(Functions.Tanh) + 1),
         _ => throw new SoftmodelException($"the approximation '{approximate}' is not supported"),
     };

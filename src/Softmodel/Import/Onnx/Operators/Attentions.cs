@@ -1,4 +1,5 @@
 using Softmodel.Graphs;
+using Softmodel.Networks;
 using Softmodel.Runtime;
 
 namespace Softmodel.Import.Onnx.Operators;
@@ -66,7 +67,7 @@ static class Attentions
         var scores = q.Contract("bhik,bhjk->bhij", Shared(k, heads)) * (scale is { } s ? q.Scalar(s) : OneOverRoot(q, q.Shape[3]));
         var capped = softcap == 0 ? scores : (scores / softcap).Map(Functions.Tanh) * softcap;
         var biased = bias is { } b ? capped + b : capped;
-        var weights = Reductions.Softmax(biased, [3]);
+        var weights = Formulas.Softmax(biased, [3]);
         var y = weights.Contract("bhij,bhjk->bhik", Shared(v, heads));
         return [query.Rank == 4 ? y : y.Transpose(0, 2, 1, 3).Reshape(new(y.Shape[0], y.Shape[2], y.Shape[1] * y.Shape[3])), k, v,
             qkMatmulOutputMode switch { 0 => scores, 1 => capped, 2 => biased, _ => weights }];
@@ -79,7 +80,7 @@ static class Attentions
             : throw new SoftmodelException($"a body that changes scores gives {results.Length} results, not 1");
         var heads = query.Shape[1];
         var scores = query.Contract("bhik,bhjk->bhij", Shared(key, heads)) * (scale is { } s ? query.Scalar(s) : OneOverRoot(query, query.Shape[3]));
-        return Modified(scores, scoreMod) is [var modified] && Modified(Reductions.Softmax(modified, [3]), probMod) is [var weights]
+        return Modified(scores, scoreMod) is [var modified] && Modified(Formulas.Softmax(modified, [3]), probMod) is [var weights]
             ? [weights.Contract("bhij,bhjk->bhik", Shared(value, heads))]
             : null;
     }
@@ -99,9 +100,9 @@ static class Attentions
         var start = pastState ?? q.Scalar(0).Broadcast(new(batch, kvNumHeads, size, width));
         var factor = scale == 0 ? OneOverRoot(q, size) : q.Scalar(scale);
         var length = new Term(q.Builder, q.Builder.Sizes((Dim[])[q.Shape[0]], Shape.Scalar));
-        var results = ControlFlow.Loop(q.Builder, length, null, [start], (time, carried) =>
+        var results = Iteration.Loop(q.Builder, length, null, [start], (time, carried) =>
         {
-            Term Now(Term x) => ControlFlow.At(time, x, 0, false);
+            Term Now(Term x) => Iteration.At(time, x, 0, false);
             var (state, keys, update) = (carried[0], Now(k), Now(v));
             if (updateRule.StartsWith("gated", StringComparison.Ordinal) && gates is { } g)
                 state *= Now(g).Unsqueeze(3);
@@ -111,7 +112,7 @@ static class Attentions
                 update *= Now(rate);
             state += keys.Unsqueeze(3) * update.Unsqueeze(2);
             var read = Now(q).Unsqueeze(2).Contract("bhik,bhkv->bhiv", Shared(state, qNumHeads));
-            return new([state], [read.Squeeze(2) * ControlFlow.Within(time, factor)]);
+            return new([state], [read.Squeeze(2) * Iteration.Within(time, factor)]);
         });
         return results is [var last, var y] ? [y.Transpose(1, 0, 2, 3).Reshape(new(batch, q.Shape[0], qNumHeads * width)), last] : null;
     }

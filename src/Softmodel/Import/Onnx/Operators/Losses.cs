@@ -1,4 +1,5 @@
 using Softmodel.Graphs;
+using Softmodel.Networks;
 
 namespace Softmodel.Import.Onnx.Operators;
 
@@ -29,7 +30,7 @@ static class Losses
     [Operator("SoftmaxCrossEntropyLoss", since: 12)]
     static Term[] SoftmaxCrossEntropy(Term scores, Term classes, Term? weight, string reduction = "mean", long? ignoreIndex = null)
     {
-        var logarithms = Reductions.LogSoftmax(scores, [1]);
+        var logarithms = Formulas.LogSoftmax(scores, [1]);
         return [NegativeLogLikelihood(logarithms, classes, weight, reduction, ignoreIndex), logarithms];
     }
 }

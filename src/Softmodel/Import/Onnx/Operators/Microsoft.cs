@@ -1,4 +1,5 @@
 using Softmodel.Graphs;
+using Softmodel.Networks;
 using Softmodel.Runtime;
 
 namespace Softmodel.Import.Onnx.Operators;
@@ -102,7 +103,7 @@ static class Microsoft
             scores += MaskBias(given, length, total, filter);
         if (unidirectional)
             scores = Attentions.IsNotLater(q, before, total).Select(scores, scores.Scalar(float.MinValue));
-        var y = Reductions.Softmax(scores, [3]).Contract("bhij,bhjk->bhik", v).Transpose(0, 2, 1, 3);
+        var y = Formulas.Softmax(scores, [3]).Contract("bhij,bhjk->bhik", v).Transpose(0, 2, 1, 3);
         return (y.Reshape(new(y.Shape[0], y.Shape[1], y.Shape[2] * y.Shape[3])), k, v);
     }
 
@@ -233,7 +234,7 @@ static class Microsoft
 
     [Operator("QLinearSoftmax", Domain = Domain)]
     static Term QLinearSoftmax(Term a, Term aScale, Term? aZero, Term yScale, Term? yZero, long axis = -1, long opset = 13) =>
-        Quantized(x => opset < 13 ? Reductions.SoftmaxOfRows(x[0], axis) : Reductions.Softmax(x[0], [Axes.Of(axis, a.Rank)]), yScale, yZero, (a, aScale, aZero));
+        Quantized(x => opset < 13 ? Reductions.SoftmaxOfRows(x[0], axis) : Formulas.Softmax(x[0], [Axes.Of(axis, a.Rank)]), yScale, yZero, (a, aScale, aZero));
 
     /// <summary>An operation on [N,C,...] done on operands whose channels are the last axis, where that is said.</summary>
     static Term WithChannelsFirst(Term x, bool channelsLast, Func<Term, Term> function)

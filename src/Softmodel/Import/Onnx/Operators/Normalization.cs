@@ -1,4 +1,5 @@
 using Softmodel.Graphs;
+using Softmodel.Networks;
 using Softmodel.Runtime;
 
 namespace Softmodel.Import.Onnx.Operators;
@@ -6,14 +7,6 @@ namespace Softmodel.Import.Onnx.Operators;
 /// <summary>Operators that bring elements to a common mean and size.</summary>
 static class Normalization
 {
-    /// <summary>What is normalised: deviations from the mean over axes, and one over their root mean square.</summary>
-    static (Term Mean, Term Deviation, Term Inverse) Standardize(Term x, int[] axes, float epsilon)
-    {
-        var mean = Reductions.Mean(x, axes);
-        var deviation = x - mean;
-        return (mean, deviation, 1 / (Reductions.Mean(deviation * deviation, axes) + epsilon).Map(Functions.Sqrt));
-    }
-
     static int[] From(long axis, Term x) => [.. Enumerable.Range(0, x.Rank).Skip(Axes.Of(axis, x.Rank))];
 
     /// <summary>One number for each channel of an operand [N,C,...].</summary>
@@ -22,19 +15,19 @@ static class Normalization
     [Operator("LayerNormalization")]
     internal static Term[] LayerNormalization(Term x, Term scale, Term? bias, long axis = -1, float epsilon = 1e-5f, ElementType stashType = ElementType.Float32)
     {
-        var (mean, deviation, inverse) = Standardize(x, From(axis, x), epsilon);
+        var (mean, deviation, inverse) = Formulas.Standardize(x, From(axis, x), epsilon);
         var y = deviation * inverse * scale;
         return [bias is { } b ? y + b : y, mean, inverse];
     }
 
     [Operator("RMSNormalization", since: 23)]
     static Term RMSNormalization(Term x, Term scale, long axis = -1, float epsilon = 1e-5f, ElementType stashType = ElementType.Float32) =>
-        x * (1 / (Reductions.Mean(x * x, From(axis, x)) + epsilon).Map(Functions.Sqrt)) * scale;
+        x * (1 / (Formulas.Mean(x * x, From(axis, x)) + epsilon).Map(Functions.Sqrt)) * scale;
 
     [Operator("InstanceNormalization")]
     static Term InstanceNormalization(Term x, Term scale, Term bias, float epsilon = 1e-5f, long[]? consumedInputs = null)
     {
-        var (_, deviation, inverse) = Standardize(x, From(2, x), epsilon);
+        var (_, deviation, inverse) = Formulas.Standardize(x, From(2, x), epsilon);
         return deviation * inverse * PerChannel(scale, x.Rank) + PerChannel(bias, x.Rank);
     }
 
@@ -51,7 +44,7 @@ static class Normalization
         if (numGroups < 1 || x.Shape[1].Value % numGroups > 0)
             throw new SoftmodelException($"{x.Shape[1]} channels cannot be split into {numGroups} groups");
         var groups = x.Reshape(new([x.Shape[0], numGroups, Dim.FloorDiv(x.Shape[1], numGroups), .. x.Shape.Dims.Skip(2)]));
-        var (_, deviation, inverse) = Standardize(groups, From(2, groups), epsilon);
+        var (_, deviation, inverse) = Formulas.Standardize(groups, From(2, groups), epsilon);
         return (deviation * inverse).Reshape(x.Shape) * PerChannel(scale, x.Rank) + PerChannel(bias, x.Rank);
     }
 
@@ -64,8 +57,8 @@ static class Normalization
         if (!trainingMode)
             return [Normalized(mean, variance)];
         int[] axes = [0, .. From(2, x)];
-        var batchMean = Reductions.Mean(x, axes);
-        var batchVariance = Reductions.Mean((x - batchMean) * (x - batchMean), axes);
+        var batchMean = Formulas.Mean(x, axes);
+        var batchVariance = Formulas.Mean((x - batchMean) * (x - batchMean), axes);
         Term Running(Term old, Term batch) => old * momentum + batch.Reshape(old.Shape) * (1 - momentum);
         return [Normalized(batchMean, batchVariance), Running(mean, batchMean), Running(variance, batchVariance)];
 
@@ -80,8 +73,8 @@ static class Normalization
     static Term MeanVarianceNormalization(Term x, long[]? axes = null)
     {
         var over = Axes.Of(axes ?? [0, 2, 3], x.Rank);
-        var deviation = x - Reductions.Mean(x, over);
-        return deviation / (Reductions.Mean(deviation * deviation, over).Map(Functions.Sqrt) + 1e-9);
+        var deviation = x - Formulas.Mean(x, over);
+        return deviation / (Formulas.Mean(deviation * deviation, over).Map(Functions.Sqrt) + 1e-9);
     }
 
     [Operator("LpNormalization")]
@@ -117,8 +110,8 @@ static class Normalization
     static Term[] SkipRMSNormalization(Term x, Term skip, Term gamma, Term? bias, float epsilon = 1e-12f)
     {
         var sum = bias is { } b ? x + skip + b : x + skip;
-        var inverse = 1 / (Reductions.Mean(sum * sum, From(-1, sum)) + epsilon).Map(Functions.Sqrt);
-        return [sum * inverse * gamma, Reductions.Mean(sum, From(-1, sum)), inverse, sum];
+        var inverse = 1 / (Formulas.Mean(sum * sum, From(-1, sum)) + epsilon).Map(Functions.Sqrt);
+        return [sum * inverse * gamma, Formulas.Mean(sum, From(-1, sum)), inverse, sum];
     }
 
     // The optimizer of ONNX Runtime writes it in both operator sets.

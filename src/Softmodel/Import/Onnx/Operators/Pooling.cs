@@ -1,4 +1,5 @@
 using Softmodel.Graphs;
+using Softmodel.Networks;
 using Softmodel.Runtime;
 
 namespace Softmodel.Import.Onnx.Operators;
@@ -76,7 +77,7 @@ static class Pooling
     static Term GlobalMaxPool(Term x) => x.Reduce(Reduction.Max, Spatial(x), keep: true);
 
     [Operator("GlobalAveragePool")]
-    internal static Term GlobalAveragePool(Term x) => Reductions.Mean(x, Spatial(x));
+    internal static Term GlobalAveragePool(Term x) => Formulas.Mean(x, Spatial(x));
 
     [Operator("GlobalLpPool")]
     static Term GlobalLpPoolOfRealPower(Term x, float p = 2) => Norm(x, Spatial(x), p).Unsqueeze(Spatial(x));

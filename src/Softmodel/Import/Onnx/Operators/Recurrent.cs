@@ -1,4 +1,5 @@
 using Softmodel.Graphs;
+using Softmodel.Networks;
 using Softmodel.Runtime;
 
 namespace Softmodel.Import.Onnx.Operators;
@@ -104,11 +105,11 @@ static class Recurrent
             var start = initial.Select(s => s is not { } given ? x.Scalar(0).Broadcast(new(batch, hidden))
                 : (batchFirst ? given.Slice(1, number, 1).Squeeze(1) : Of(given)).Reshape(new(batch, hidden))).ToArray();
             var ours = functions[(number * activations.Length)..((number + 1) * activations.Length)];
-            var results = ControlFlow.Loop(x.Builder, call.Size(length), null, start, (time, state) =>
+            var results = Iteration.Loop(x.Builder, call.Size(length), null, start, (time, state) =>
             {
-                Term In(Term outside) => ControlFlow.Within(time, outside);
+                Term In(Term outside) => Iteration.Within(time, outside);
                 var direction = new Direction(weights.State.Select(w => In(Of(w))), In(bias), peepholes is { } p ? In(Of(p)) : null, ours);
-                var next = cell(direction, ControlFlow.At(time, inputs, 0, isReversed), state);
+                var next = cell(direction, Iteration.At(time, inputs, 0, isReversed), state);
                 if (lengths is not { } given)
                     return new(next, [next[0]]);
                 var at = isReversed ? In(call.Size(length - 1)) - time : time;
@@ -118,7 +119,7 @@ static class Recurrent
             });
             if (results is null)
                 return null;
-            outputs.Add((isReversed ? ControlFlow.Reversed(results[^1], 0) : results[^1]).Unsqueeze(1));
+            outputs.Add((isReversed ? Iteration.Reversed(results[^1], 0) : results[^1]).Unsqueeze(1));
             for (var k = 0; k < states.Length; k++)
                 states[k].Add(results[k].Unsqueeze(batchFirst ? 1 : 0));
         }

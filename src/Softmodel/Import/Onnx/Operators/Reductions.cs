@@ -1,4 +1,5 @@
 using Softmodel.Graphs;
+using Softmodel.Networks;
 using Softmodel.Runtime;
 
 namespace Softmodel.Import.Onnx.Operators;
@@ -33,7 +34,7 @@ static class Reductions
     static Term ReduceProd(OnnxCall call, Term x) => Over(call, x, (t, axes) => t.Reduce(Reduction.Product, axes, keep: true));
 
     [Operator("ReduceMean")]
-    static Term ReduceMean(OnnxCall call, Term x) => Over(call, x, Mean);
+    static Term ReduceMean(OnnxCall call, Term x) => Over(call, x, (y, axes) => Formulas.Mean(y, axes));
 
     [Operator("ReduceL1")]
     static Term ReduceL1(OnnxCall call, Term x) => Over(call, x, (t, axes) => t.Map(Functions.Abs).Reduce(Reduction.Sum, axes, keep: true));
@@ -49,53 +50,24 @@ static class Reductions
 
     [Operator("ReduceLogSumExp")]
     static Term ReduceLogSumExp(OnnxCall call, Term x) => Over(call, x, (t, axes) => t.Element.IsFloat()
-        ? LogOfSumOfExponentials(t, axes)
-        : LogOfSumOfExponentials(t.Cast(ElementType.Float64), axes).Cast(t.Element));
+        ? Formulas.LogSumExp(t, axes)
+        : Formulas.LogSumExp(t.Cast(ElementType.Float64), axes).Cast(t.Element));
 
     static Term SumOfSquares(Term x, int[] axes) => (x * x).Reduce(Reduction.Sum, axes, keep: true);
 
     static Term AsReal(Term x, Function function) => x.Element.IsFloat() ? x.Map(function) : x.Cast(ElementType.Float64).Map(function).Cast(x.Element);
 
-    /// <summary>The logarithm of the sum of exponentials over axes, which stay with size 1; none of them overflows.</summary>
-    static Term LogOfSumOfExponentials(Term x, int[] axes)
-    {
-        // Kept finite, or infinities would meet and be no number.
-        var most = x.Reduce(Reduction.Max, axes, keep: true).Max(float.MinValue).Min(float.MaxValue);
-        return (x - most).Map(Functions.Exp).Reduce(Reduction.Sum, axes, keep: true).Map(Functions.Log) + most;
-    }
-
-    /// <summary>The mean over axes, which stay with size 1.</summary>
-    public static Term Mean(Term x, int[] axes)
-    {
-        var count = Dim.Product(axes.Select(a => x.Shape[a]));
-        var sum = x.Reduce(Reduction.Sum, axes, keep: true);
-        return x.Element.IsFloat() && count.Value is { } known ? sum * (1.0 / known)
-            : sum / new Term(x.Builder, x.Builder.Sizes((Dim[])[count], Shape.Scalar)).Cast(x.Element);
-    }
-
-    /// <summary>Exponentials along axes, divided by their sum.</summary>
-    public static Term Softmax(Term x, params ReadOnlySpan<int> axes)
-    {
-        var exponentials = (x - x.Reduce(Reduction.Max, axes, keep: true)).Map(Functions.Exp);
-        var sum = exponentials.Reduce(Reduction.Sum, axes, keep: true);
-        // One of the exponentials is 1, so that the sum has a reciprocal.
-        return x.Element == ElementType.Float32 ? exponentials * (1 / sum) : exponentials / sum;
-    }
-
     [Operator("Softmax", since: 1)]
-    internal static Term SoftmaxOfRows(Term x, long axis = 1) => Softmax(x, [.. Enumerable.Range(0, x.Rank).Skip(axis == x.Rank ? x.Rank : Axes.Of(axis, x.Rank))]);
+    internal static Term SoftmaxOfRows(Term x, long axis = 1) => Formulas.Softmax(x, [.. Enumerable.Range(0, x.Rank).Skip(axis == x.Rank ? x.Rank : Axes.Of(axis, x.Rank))]);
 
     [Operator("Softmax", since: 13)]
-    static Term Softmax(Term x, long axis = -1) => Softmax(x, [Axes.Of(axis, x.Rank)]);
+    static Term Softmax(Term x, long axis = -1) => Formulas.Softmax(x, [Axes.Of(axis, x.Rank)]);
 
     [Operator("LogSoftmax", since: 1)]
-    static Term LogSoftmaxOfRows(Term x, long axis = 1) => LogSoftmax(x, [.. Enumerable.Range(0, x.Rank).Skip(axis == x.Rank ? x.Rank : Axes.Of(axis, x.Rank))]);
+    static Term LogSoftmaxOfRows(Term x, long axis = 1) => Formulas.LogSoftmax(x, [.. Enumerable.Range(0, x.Rank).Skip(axis == x.Rank ? x.Rank : Axes.Of(axis, x.Rank))]);
 
     [Operator("LogSoftmax", since: 13)]
-    static Term LogSoftmax(Term x, long axis = -1) => LogSoftmax(x, [Axes.Of(axis, x.Rank)]);
-
-    /// <summary>The logarithm of the softmax along axes.</summary>
-    public static Term LogSoftmax(Term x, params int[] axes) => x - LogOfSumOfExponentials(x, axes);
+    static Term LogSoftmax(Term x, long axis = -1) => Formulas.LogSoftmax(x, [Axes.Of(axis, x.Rank)]);
 
     [Operator("Hardmax", since: 1)]
     static Term HardmaxOfRows(Term x, long axis = 1)
