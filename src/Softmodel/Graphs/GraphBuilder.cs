@@ -70,6 +70,26 @@ public sealed class GraphBuilder
             producers[output] = marked;
     }
 
+    /// <summary>The nodes so far, each after those whose results it takes.</summary>
+    internal IReadOnlyList<Node> Nodes => nodes;
+
+    /// <summary>Gives a node more results than it had: they come after those.</summary>
+    /// <param name="node">A node of this graph.</param>
+    /// <param name="op">The operation that gives them too.</param>
+    /// <returns>What has been added.</returns>
+    internal Value[] Extend(Node node, Op op)
+    {
+        // It may have been given more before.
+        var at = nodes.FindIndex(n => n.Outputs.Count > 0 && n.Outputs[0] == node.Outputs[0]);
+        var types = Inference.Types(op, nodes[at].Inputs.Select(v => v.Type).ToArray());
+        Value[] added = [.. types.Skip(node.Outputs.Count).Select((t, i) => new Value($"{node.Outputs[0].Name}_{node.Outputs.Count + i}", t))];
+        var extended = node with { Op = op, Outputs = [.. node.Outputs, .. added] };
+        nodes[at] = extended;
+        foreach (var output in extended.Outputs)
+            producers[output] = extended;
+        return added;
+    }
+
     /// <summary>The name for the next value added, where it has one.</summary>
     public string? NextName { get; set; }
 
@@ -95,6 +115,9 @@ public sealed class GraphBuilder
 
     /// <summary>Keeps a symbol from being given to another size.</summary>
     public void Reserve(string symbol) => names.Taken.Add(symbol);
+
+    /// <summary>Whether a size of the graph, or of one around it, has a name.</summary>
+    internal bool IsTaken(string symbol) => names.Taken.Contains(symbol);
 
     /// <summary>Makes it a condition of the graph that symbols are at least 1.</summary>
     public void RequirePositive(IEnumerable<string> symbols) => names.Positive.UnionWith(symbols);

@@ -3,7 +3,7 @@ using Softmodel.Graphs;
 namespace Softmodel.Passes;
 
 /// <summary>What stands for a parameter from now on: a tensor, what a graph computes, or an input.</summary>
-/// <param name="builder">The new graph so far.</param>
+/// <param name="builder">The new graph so far: for what a branch or a loop reads, the one around it.</param>
 /// <param name="parameter">The parameter.</param>
 /// <returns>A value of the parameter's type.</returns>
 public delegate Value Replacement(GraphBuilder builder, Op.Parameter parameter);
@@ -18,7 +18,7 @@ public static class Parameters
     /// <param name="graph">The graph; it is left as it is.</param>
     /// <param name="folding">Folds constants.</param>
     /// <param name="by">By the names of parameters, what stands for them. New inputs come after the others.</param>
-    /// <exception cref="SoftmodelException">There is no such parameter, what stands for it is of another type, or an input is to stand for one that a branch or a loop reads.</exception>
+    /// <exception cref="SoftmodelException">There is no such parameter, or what stands for it is of another type.</exception>
     public static Graph Replace(Graph graph, ConstantFolding folding, IReadOnlyDictionary<string, Replacement> by)
     {
         var names = Of(graph).Select(p => p.Name).ToHashSet(StringComparer.Ordinal);
@@ -42,11 +42,12 @@ public static class Parameters
 
     static Term Replaced(GraphBuilder builder, Op.Parameter parameter, Replacement replacement)
     {
-        var value = replacement(builder, parameter);
+        var whole = builder;
+        while (whole.Outer is { } outer)
+            whole = outer;
+        var value = replacement(whole, parameter);
         if (value.Type != parameter.Type)
             throw new SoftmodelException($"the parameter '{parameter.Name}' is {parameter.Type}, and {value.Type} was to stand for it");
-        if (builder.Outer is not null && builder.Producer(value) is null)
-            throw new SoftmodelException($"the parameter '{parameter.Name}' is read within a branch or a loop, where no input can stand for it");
-        return new(builder, value);
+        return new(builder, builder.Capture(value));
     }
 }

@@ -78,6 +78,11 @@ public class ParameterTests
         string Refused(string name, Replacement by) => Assert.Throws<SoftmodelException>(() => Parameters.Replace(graph, Evaluator.Fold, new Dictionary<string, Replacement> { [name] = by })).Message;
         Assert.Contains("'fc.weight', 'fc.bias'", Refused("fc2.bias", (_, _) => throw new InvalidOperationException()));
         Assert.Contains("'fc.bias' is Float32[2], and Float32[1] was to stand for it", Refused("fc.bias", (builder, _) => builder.Constant(Tensor.Vector(1f))));
+    }
+
+    [Fact]
+    public void A_parameter_that_branches_read_is_replaced_as_well()
+    {
         var builder = new GraphBuilder("g", Evaluator.Fold);
         var condition = builder.Input("c", new(ElementType.Bool, Shape.Scalar));
         Graph Branch(string name)
@@ -86,7 +91,7 @@ public class ParameterTests
             return body.Build([body.Parameter("w", bias, isFrozen: false)]);
         }
         var branches = builder.Build([builder.Apply(new Op.If(Branch("then"), Branch("else")), condition)]);
-        Assert.Contains("'w' is read within a branch or a loop", Assert.Throws<SoftmodelException>(() => Parameters.AsInputs(branches, Evaluator.Fold, "w")).Message);
+        Assert.Equal([3, 4], Run(Parameters.AsInputs(branches, Evaluator.Fold, "w"), Tensor.Scalar(true), Tensor.Vector<float>(3, 4)));
         Assert.Equal([1, 2], Run(Parameters.Replace(branches, Evaluator.Fold, new Dictionary<string, Replacement> { ["w"] = (b, _) => b.Constant(Tensor.Vector<float>(1, 2)) }), Tensor.Scalar(true)));
     }
 }
