@@ -296,6 +296,12 @@ public abstract unsafe class CompiledModel : IDisposable
         ClearStates();
     }
 
+    /// <summary>The first bytes of a state, which the next run finds as they are left here; zeros where no run has written them.</summary>
+    /// <param name="state">Which state.</param>
+    /// <param name="bytes">How many.</param>
+    /// <exception cref="ModelException">The machine's memory does not suffice.</exception>
+    internal Span<byte> State(int state, int bytes) => new(States.Reserve(state, bytes), bytes);
+
     /// <summary>How many threads of this process's own runtime a run takes, the calling one included.</summary>
     private protected virtual int OwnThreads => threads;
 

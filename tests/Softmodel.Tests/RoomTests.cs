@@ -17,7 +17,8 @@ public class RoomTests
         ("Softmodel.Graphs", ["Softmodel.Runtime"]),
         ("Softmodel.Sources", []),
         ("Softmodel.Evaluate", ["Softmodel.Graphs", "Softmodel.Runtime"]),
-        ("Softmodel.Import", ["Softmodel.Graphs", "Softmodel.Language", "Softmodel.Runtime"]),
+        ("Softmodel.Networks", ["Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Runtime"]),
+        ("Softmodel.Import", ["Softmodel.Networks", "Softmodel.Graphs", "Softmodel.Language", "Softmodel.Runtime"]),
         ("Softmodel.Arrays", ["Softmodel.Import", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Export", ["Softmodel.Import", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Passes", ["Softmodel.Graphs", "Softmodel.Runtime"]),
@@ -27,6 +28,7 @@ public class RoomTests
         ("Softmodel.Emit", ["Softmodel.Lowering", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Report", ["Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel", ["Softmodel.Arrays", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
+        ("Softmodel.Learn", ["Softmodel", "Softmodel.Networks", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Runtime"]),
         // How what is in files becomes a model, a voice, a language model.
         ("Softmodel.Load", ["Softmodel", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Language", "Softmodel.Speech", "Softmodel.Runtime"]),
         ("Softmodel.Cli.Arrays", [.. Library, "Softmodel.Cli"]),
@@ -41,7 +43,7 @@ public class RoomTests
         ("Softmodel.Cli", [.. Library, "Softmodel.Cli.Commands", "Softmodel.Cli.Conformance", "Softmodel.Cli.Bench", "Softmodel.Cli.Baselines"]),
     ];
 
-    static string[] Library => ["Softmodel", "Softmodel.Load", "Softmodel.Report", "Softmodel.Language", "Softmodel.Speech", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Export", "Softmodel.Arrays", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"];
+    static string[] Library => ["Softmodel", "Softmodel.Load", "Softmodel.Learn", "Softmodel.Networks", "Softmodel.Report", "Softmodel.Language", "Softmodel.Speech", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Export", "Softmodel.Arrays", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"];
 
     // Types without a room of their own are seen from every room: these names tell that one is used.
     static readonly Regex rootTypes = new(@"(?<![\w.""])(?:Model\.Load|CompileOptions\b)");

@@ -1,0 +1,201 @@
+using Softmodel.Evaluate;
+using Softmodel.Graphs;
+using Softmodel.Learn;
+using Softmodel.Runtime;
+using Softmodel.Tests.Generated;
+
+using Shape = Softmodel.Graphs.Shape;
+
+namespace Softmodel.Tests.Learn;
+
+/// <summary>The gradient of every core operation and scalar function beside central differences in double precision.</summary>
+public class GradientTests
+{
+    const double Most = 1e-6;
+
+    sealed record OneNode(GraphBuilder Builder, List<Tensor> Given, Random Random)
+    {
+        public Term Float(params long[] dims) => Input(dims, () => Random.NextDouble() * 4 - 2);
+
+        public Term Positive(params long[] dims) => Input(dims, () => Random.NextDouble() * 2 + 0.2);
+
+        public Term Input(long[] dims, Func<double> number)
+        {
+            Given.Add(Tensor.Of(ElementType.Float32, dims, Enumerable.Range(0, (int)Tensor.CountOf(dims)).Select(_ => number()).ToArray()));
+            return new(Builder, Builder.Input($"x{Given.Count}", new(ElementType.Float32, Shape.Of(dims))));
+        }
+
+        public Term Integers(long[] dims, params long[] numbers) => new(Builder, Builder.Constant(Tensor.Of<long>(numbers, dims)));
+
+        public Value[] All(Op op, params Term[] x) => Builder.ApplyAll(op, [.. x.Select(t => t.Value)]);
+    }
+
+    static readonly (string Name, Func<OneNode, Term> Build)[] operations =
+    [
+        ("cast", g => g.Float(3, 4).Cast(ElementType.Float64)),
+        ("reduce sum", g => g.Float(3, 4, 5).Reduce(Reduction.Sum, [0, 2])),
+        ("reduce max", g => g.Float(3, 4, 5).Reduce(Reduction.Max, [1])),
+        ("reduce min", g => g.Float(3, 4, 5).Reduce(Reduction.Min, [0, 1, 2])),
+        ("reduce product", g => g.Float(3, 4, 5).Reduce(Reduction.Product, [0, 2])),
+        ("reduce product with zeros", g => g.Input([4, 4], () => g.Random.Next(3) - 1).Reduce(Reduction.Product, [1])),
+        ("reduce max of copies", g => g.Float(3, 1).Broadcast(new(3, 5)).Reduce(Reduction.Max, [1])),
+        ("contract matrices", g => g.Float(3, 4).Contract("ab,bc->ac", g.Float(4, 5))),
+        ("contract batches, transposed", g => g.Float(2, 3, 4).Contract("nab,nca->cnb", g.Float(2, 5, 3))),
+        ("contract what one alone has", g => g.Float(3, 4, 2).Contract("abc,bd->cd", g.Float(4, 5))),
+        ("contract with itself", g => g.Float(3, 4) is var x ? x.Contract("ab,cb->ac", x) : default),
+        ("contract to a scalar", g => g.Float(3, 4).Contract("ab,ba->", g.Float(4, 3))),
+        ("convolve", g => g.Float(2, 3, 9).Apply(new Op.Convolve([1], [1], [1], [1], 1), g.Float(4, 3, 3))),
+        ("convolve with strides that leave a rest", g => g.Float(2, 3, 12).Apply(new Op.Convolve([3], [2], [1], [0], 1), g.Float(4, 3, 4))),
+        ("convolve in groups, 2-D", g => g.Float(2, 4, 7, 8).Apply(new Op.Convolve([2, 1], [1, 2], [1, 0], [2, 1], 2), g.Float(6, 2, 3, 2))),
+        ("convolve depthwise", g => g.Float(2, 5, 11).Apply(new Op.Convolve([1], [2], [3], [3], 5), g.Float(5, 1, 4))),
+        ("convolve, cut", g => g.Float(1, 2, 9).Apply(new Op.Convolve([1], [1], [-2], [-1], 1), g.Float(3, 2, 3))),
+        ("transposed convolve", g => g.Float(2, 3, 5).Apply(new Op.ConvolveTransposed([2], [1], [1], [1], [1], 1), g.Float(3, 4, 4))),
+        ("transposed convolve in groups, 2-D", g => g.Float(2, 4, 3, 5).Apply(new Op.ConvolveTransposed([2, 3], [1, 2], [0, 2], [1, 0], [1, 2], 2), g.Float(4, 3, 2, 3))),
+        ("reshape", g => g.Float(3, 4).Reshape(new(2, 6))),
+        ("transpose", g => g.Float(3, 4, 5).Transpose(2, 0, 1)),
+        ("broadcast", g => g.Float(3, 1).Broadcast(new(2, 3, 5))),
+        ("slice", g => g.Float(9, 8, 7).Apply(new Op.Slice([1, 7, 5], [3, 3, 2], [2, -3, -1]))),
+        ("pad", g => g.Float(3, 4).Apply(new Op.Pad(Padding.Constant, [1, -1], [2, 3]), g.Float())),
+        ("pad reflected", g => g.Float(5, 4).Apply(new Op.Pad(Padding.Reflect, [2, 0], [3, 1]))),
+        ("pad with the edge", g => g.Float(5, 4).Apply(new Op.Pad(Padding.Edge, [2, 1], [0, 4]))),
+        ("pad around", g => g.Float(5, 4).Apply(new Op.Pad(Padding.Wrap, [2, 0], [3, 1]))),
+        ("unfold", g => g.Float(2, 17, 3).Apply(new Op.Unfold(1, 5, 2, 1))),
+        ("unfold apart", g => g.Float(2, 17).Apply(new Op.Unfold(1, 3, 4, 1))),
+        ("unfold dilated", g => g.Float(2, 17).Apply(new Op.Unfold(1, 4, 2, 3))),
+        ("unfold much", g => g.Float(1, 80).Apply(new Op.Unfold(1, 37, 2, 1))),
+        ("concat", g => g.Float(3, 2).Concat(1, g.Float(3, 4), g.Float(3, 1))),
+        ("gather", g => g.Float(3, 4, 2).Gather(g.Integers([2, 3], 0, 3, 1, 1, -1, 0), 1)),
+        ("gather elements", g => g.Float(3, 4).Apply(new Op.GatherElements(1), g.Integers([2, 3], 0, 3, 1, 1, -1, 1))),
+        ("gather nd", g => g.Float(3, 4, 2).Apply(new Op.GatherND(0), g.Integers([2, 2], 0, 3, 2, 1))),
+        ("gather nd in batches", g => g.Float(3, 4, 2).Apply(new Op.GatherND(1), g.Integers([3, 2, 1], 0, 3, 2, 1, 1, 1))),
+        ("scatter elements, replace", g => g.Float(4, 3).Apply(new Op.ScatterElements(0, Combination.Replace), g.Integers([3, 2], 0, 3, 0, 1, 2, 3), g.Float(3, 2))),
+        ("scatter elements, sum", g => g.Float(4, 3).Apply(new Op.ScatterElements(0, Combination.Sum), g.Integers([3, 2], 0, 3, 0, 1, 2, 3), g.Float(3, 2))),
+        ("scatter elements, product", g => g.Float(4, 3).Apply(new Op.ScatterElements(0, Combination.Product), g.Integers([3, 2], 0, 3, 0, 1, 2, 3), g.Float(3, 2))),
+        ("scatter elements, product with zeros", g => g.Float(2, 2).Apply(new Op.ScatterElements(0, Combination.Product), g.Integers([4, 2], 0, 1, 0, 1, 1, 0, 0, 1), g.Input([4, 2], () => g.Random.Next(2)))),
+        ("scatter elements, max", g => g.Float(4, 3).Apply(new Op.ScatterElements(0, Combination.Max), g.Integers([3, 2], 0, 3, 0, 1, 2, 3), g.Float(3, 2))),
+        ("scatter elements, min", g => g.Float(4, 3).Apply(new Op.ScatterElements(0, Combination.Min), g.Integers([3, 2], 0, 3, 0, 1, 2, 3), g.Float(3, 2))),
+        ("scatter nd, replace", g => g.Float(4, 3).Apply(new Op.ScatterND(Combination.Replace), g.Integers([3, 1], 0, 3, 0), g.Float(3, 3))),
+        ("scatter nd, sum", g => g.Float(4, 3).Apply(new Op.ScatterND(Combination.Sum), g.Integers([3, 1], 0, 3, 0), g.Float(3, 3))),
+        ("scatter nd, product", g => g.Float(4, 3).Apply(new Op.ScatterND(Combination.Product), g.Integers([3, 1], 0, 3, 0), g.Float(3, 3))),
+        ("scatter nd, max", g => g.Float(4, 3).Apply(new Op.ScatterND(Combination.Max), g.Integers([3, 2], 0, 2, 1, 1, 0, 2), g.Float(3))),
+        ("top k", g => new(g.Builder, g.All(new Op.TopK(2, 1, true), g.Float(3, 5))[0])),
+        .. from kind in new[] { Reduction.Sum, Reduction.Product, Reduction.Max, Reduction.Min }
+           from exclusive in new[] { false, true }
+           from reverse in new[] { false, true }
+           where kind is Reduction.Sum or Reduction.Product || !exclusive
+           select ($"accumulate {kind}{(exclusive ? ", exclusive" : "")}{(reverse ? ", reverse" : "")}", (Func<OneNode, Term>)(g => g.Float(3, 4, 2).Apply(new Op.Accumulate(kind, 1, exclusive, reverse)))),
+        ("accumulate product with zeros", g => g.Input([3, 5], () => g.Random.Next(3) - 1).Apply(new Op.Accumulate(Reduction.Product, 1, false, false))),
+    ];
+
+    public static TheoryData<string> Operations => [.. operations.Select(o => o.Name)];
+
+    [Theory]
+    [MemberData(nameof(Operations))]
+    public void An_operation_has_the_gradient_that_differences_say(string name)
+    {
+        var one = new OneNode(new("one", (_, _) => null), [], new(1));
+        var y = operations.Single(o => o.Name == name).Build(one);
+        Near(one.Builder.Build([y.Value]), one.Given);
+    }
+
+    static void Near(Graph graph, IReadOnlyList<Tensor> given)
+    {
+        for (var seed = 0; seed < 3; seed++)
+        {
+            var result = CentralDifferences.Of(graph, given, new(seed), (_, _) => null);
+            Assert.NotNull(result);
+            Assert.True(result.Error <= Most, $"{result} in\n{GraphText.Write(graph)}");
+            Assert.True(result.Length > 0);
+        }
+    }
+
+    // Between these the functions are smooth.
+    static readonly Dictionary<string, (double Low, double High)> domains = new()
+    {
+        ["log"] = (0.2, 3),
+        ["sqrt"] = (0.2, 3),
+        ["asin"] = (-0.9, 0.9),
+        ["acos"] = (-0.9, 0.9),
+        ["atanh"] = (-0.9, 0.9),
+        ["acosh"] = (1.2, 3),
+        ["tan"] = (-1, 1),
+        ["power"] = (0.2, 3),
+        ["divide"] = (0.3, 3),
+        ["modulo"] = (0.3, 3),
+        ["remainder"] = (0.3, 3),
+    };
+
+    public static TheoryData<string> Smooth => [.. Functions.All.Where(f => f.Result is FunctionResult.Operand or FunctionResult.Selected && f.Name is not ("sign" or "floor" or "ceiling" or "truncate" or "round")).Select(f => f.Name)];
+
+    [Theory]
+    [MemberData(nameof(Smooth))]
+    public void A_function_has_the_gradient_that_differences_say(string name)
+    {
+        var function = Functions.Named(name);
+        var one = new OneNode(new("one", (_, _) => null), [], new(2));
+        var (low, high) = domains.GetValueOrDefault(name, (-2, 2));
+        long[][] dims = [[4, 5], [5], [4, 1]];
+        Term[] x = [.. Enumerable.Range(function.Result == FunctionResult.Selected ? 1 : 0, function.Result == FunctionResult.Selected ? 2 : function.Arity).Select(i => one.Input(dims[i], () => low + one.Random.NextDouble() * (high - low)))];
+        if (function.Result == FunctionResult.Selected)
+            x = [new(one.Builder, one.Builder.Constant(Tensor.Of(ElementType.Bool, [4, 1], (long[])[0, 1, 1, 0]))), .. x];
+        Near(one.Builder.Build([x[0].Apply(new Op.Map(function), x.AsSpan(1)).Value]), one.Given);
+    }
+
+    [Fact]
+    public void A_gradient_that_is_none_is_found()
+    {
+        var one = new OneNode(new("one", (_, _) => null), [], new(3));
+        var x = one.Float(3, 4);
+        var graph = one.Builder.Build([(x.Map(Functions.Round) + x).Value]);
+        Assert.InRange(CentralDifferences.Of(graph, one.Given, new(1), (_, _) => null)!.Error, 0, Most);
+        Assert.True(CentralDifferences.Of(graph, one.Given, new(1), (_, _) => null, Jumps.StraightThrough)!.Error > 0.1);
+    }
+
+    [Fact]
+    public void Every_function_has_a_derivative()
+    {
+        foreach (var function in Functions.All)
+            Assert.NotNull(Derivatives.Of(function, Jumps.Zero));
+    }
+
+    [Fact]
+    public void Powers_that_models_have_need_no_logarithm()
+    {
+        foreach (var exponent in new[] { 2, 3, 0.5, -1, -0.5, 0, 1.7 })
+        {
+            var one = new OneNode(new("one", (_, _) => null), [], new(3));
+            var x = one.Positive(3, 4);
+            var graph = one.Builder.Build([x.Map(Functions.Power, x.Scalar(exponent)).Value]);
+            var result = CentralDifferences.Of(graph, one.Given, new(1), (_, _) => null)!;
+            Assert.True(result.Error <= Most, $"{exponent}: {result}");
+        }
+    }
+
+    [Fact]
+    public void Random_graphs_have_the_gradients_that_differences_say()
+    {
+        var (failures, compared) = (new List<string>(), 0);
+        Parallel.ForEach(Seeds.Of(120), seed =>
+        {
+            var made = Grower.Grow(seed, 1 + seed % 12);
+            var random = new Random(seed);
+            // Between the integers nothing is as large as another, and no rounding jumps.
+            Tensor[] inputs = [.. made.Inputs.Select(x => x.Type.IsFloat() ? Tensor.Of(ElementType.Float64, x.Dims, Elements.Read<double>(x).Select(v => v + random.NextDouble() * 0.8 - 0.4).ToArray()) : x)];
+            try
+            {
+                if (CentralDifferences.Of(made.Graph, inputs, random, (_, _) => null) is not { } result)
+                    return;
+                Interlocked.Increment(ref compared);
+                if (result.Error > Most)
+                    throw new SoftmodelException(result.ToString());
+            }
+            catch (Exception e)
+            {
+                lock (failures)
+                    failures.Add($"{e.GetType().Name}: {e.Message}\n{e.StackTrace}\nseed {made}");
+            }
+        });
+        Assert.True(failures.Count == 0, $"{failures.Count} of {compared} failed: seeds {string.Join(" ", failures.Select(f => f.Split("seed seed ")[1].Split('\n')[0]))}; the smallest:\n{failures.MinBy(f => f.Length)}");
+        Assert.True(compared > 60, $"{compared} graphs have gradients");
+    }
+}
