@@ -20,6 +20,8 @@ static class Pipeline
             c => c with { Graph = Simplify.Apply(c.Graph, c.Folding) }),
         new("integers-as-floats", Fidelity.Exact, "computes integers as floats where all that they come to fits a significand",
             c => c with { Graph = IntegersAsFloats.Apply(c.Graph, c.Folding) }),
+        new("loop-invariants", Fidelity.Exact, "transposes once, before a loop, what it multiplies with in each iteration",
+            c => c with { Graph = LoopInvariants.Apply(c.Graph) }),
         new("quantize-int16", Fidelity.Measured, "rounds weights, and activations as they come, to 16-bit integers (dynamic quantisation)",
             c => c.Use.Quantize == Quantization.Int16 && QuantizeInt16.Apply(c.Graph, Evaluator.FoldKeepingStored, c.Use.MinSnrDb ?? UseCase.UsualMinSnrDb) is var (graph, found)
                 ? c with { Graph = graph, Findings = [.. c.Findings, .. found.Select(f => new Finding(f.Node, "a contraction of 16-bit integers", f.WeightsDb, !f.IsRefused))] } : null),

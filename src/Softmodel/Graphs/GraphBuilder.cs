@@ -23,7 +23,8 @@ public sealed class GraphBuilder
     readonly Dictionary<Value, EquatableArray<Dim>> contents = [];
     readonly Dictionary<Value, EquatableArray<Dim>> named = [];
     readonly Dictionary<Value, Value> captured = [];
-    readonly List<Value> captures = [];
+    // The values around this body that are its inputs, and those inputs.
+    readonly List<Value> captures = [], within = [];
     readonly Names names;
 
     sealed class Names
@@ -69,6 +70,10 @@ public sealed class GraphBuilder
         foreach (var output in node.Outputs)
             producers[output] = marked;
     }
+
+    /// <summary>What a value of this body is in the graph around it: what was captured, or a constant there; null where it is computed here.</summary>
+    internal Value? Outside(Value value) => within.IndexOf(value) is >= 0 and var at ? captures[at]
+        : outer is not null && Producer(value) is { Op: Op.Constant or Op.Parameter or Op.SizeTensor or Op.Iota } node ? outer.Apply(node.Op) : null;
 
     /// <summary>The nodes so far, each after those whose results it takes.</summary>
     internal IReadOnlyList<Node> Nodes => nodes;
@@ -150,6 +155,7 @@ public sealed class GraphBuilder
         inner = Input(value.Name, value.Type);
         captured.Add(value, inner);
         captures.Add(seen);
+        within.Add(inner);
         return inner;
     }
 

@@ -12,7 +12,8 @@ static class RowFusion
     // A product with this many known numbers is better off alone, where they are laid out as it reads them.
     const int FewWeights = 512;
 
-    // Some rows must stay in the cache together, those of an input too that is so many times as large as usual.
+    // Some rows must stay in the cache together, those of an input too that is so many times as large as usual. A matrix that
+    // all rows are multiplied with and that does not stay there is better read for many of them at once.
     const int MostElements = 1 << 15, Longest = 10;
 
     /// <summary>The program with such nests together.</summary>
@@ -65,6 +66,10 @@ static class RowFusion
     static bool MayJoin(Step.Nest nest) => nest.At.Dynamic.Count == 0 && nest.Fold is not { IsWindow: true } && nest.Axes.All(a => a.Extent.Value == 1 || nest.At.Stride(a).Value != 0)
         && !(nest.Fold?.Term is Expr.Apply { Operands: [var a, var b] } && a.Loads.Concat(b.Loads).Any(l => l.Storage == Storage.Weight && l.Count.Value > FewWeights));
 
+    /// <summary>Whether a nest multiplies all rows with the same numbers, too many of them to stay in the cache.</summary>
+    static bool HasLargeMatrix(Step.Nest nest, Axis[] rows, UsualSizes usual) => nest.Fold?.Term is Expr.Apply { Operands: [Expr.Load a, Expr.Load b] }
+        && new[] { a, b }.Any(l => l.Index.Dynamic.Count == 0 && !l.Axes.Any(rows.Contains) && usual.Of(l.Buffer.Count) > MostElements);
+
     /// <summary>Some steps of which some are computed together.</summary>
     /// <param name="Steps">The steps, those computed together as one.</param>
     /// <param name="Length">How many steps they were.</param>
@@ -81,6 +86,8 @@ static class RowFusion
             {
                 if (i == start)
                 {
+                    if (HasLargeMatrix(nest, rows, usual))
+                        return null;
                     members.Add((nest, rows, i));
                     continue;
                 }
@@ -94,7 +101,7 @@ static class RowFusion
                         break;
                     continue;
                 }
-                if (!MayJoin(nest) || Shared(nest, members) is not { } own)
+                if (!MayJoin(nest) || Shared(nest, members) is not { } own || HasLargeMatrix(nest, own, usual))
                     break;
                 gains |= nest.Fold is { } fold && fold.Term.Loads.Any(b => members.Any(m => m.Nest.Target == b));
                 members.Add((nest, own, i));

@@ -9,7 +9,7 @@ namespace Softmodel.Tests.Compile;
 public class PipelineTests
 {
     // In their order; with a star those that run without being asked for.
-    static readonly string[] listed = ["tap", "kv-cache", "simplify*", "integers-as-floats*", "quantize-int16"];
+    static readonly string[] listed = ["tap", "kv-cache", "simplify*", "integers-as-floats*", "loop-invariants*", "quantize-int16"];
 
     static readonly string[] names = [.. listed.Select(n => n.TrimEnd('*'))];
 

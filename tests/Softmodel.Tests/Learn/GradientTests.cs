@@ -1,6 +1,7 @@
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Learn;
+using Softmodel.Networks;
 using Softmodel.Runtime;
 using Softmodel.Tests.Generated;
 
@@ -86,6 +87,43 @@ public class GradientTests
            select ($"accumulate {kind}{(exclusive ? ", exclusive" : "")}{(reverse ? ", reverse" : "")}", (Func<OneNode, Term>)(g => g.Float(3, 4, 2).Apply(new Op.Accumulate(kind, 1, exclusive, reverse)))),
         ("accumulate product with zeros", g => g.Input([3, 5], () => g.Random.Next(3) - 1).Apply(new Op.Accumulate(Reduction.Product, 1, false, false))),
     ];
+
+    static Term Looped(OneNode g, long most, Func<Term, Term[], Iteration.Turn> turn, params Term[] initial)
+    {
+        var results = Iteration.Loop(g.Builder, g.Integers([], most), null, initial, (time, state) => turn(time, state))!;
+        // All results count.
+        return results.Select(r => r.Cast(ElementType.Float32).Reduce(Reduction.Sum, [.. Enumerable.Range(0, r.Rank)])).Aggregate((a, b) => a * 0.7 + b);
+    }
+
+    static readonly (string Name, Func<OneNode, Term> Build)[] loops =
+    [
+        ("what is read slice by slice", g => g.Float(5, 2, 3) is var xs ? Looped(g, 5, (time, state) => state[0].Map(Functions.Tanh) * Iteration.At(time, xs, 0, false) is var next ? new([next], [next * 2]) : null!, g.Float(2, 3)) : default),
+        ("what is read from the end", g => g.Float(5, 2, 3) is var xs ? Looped(g, 4, (time, state) => new([state[0] * Iteration.At(time, xs, 0, true)], []), g.Float(2, 3)) : default),
+        ("what is read whole and slice by slice", g => g.Float(3, 2) is var xs ? Looped(g, 3, (time, state) =>
+            new([state[0] * Iteration.At(time, xs, 0, false) + Iteration.Within(time, xs).Reduce(Reduction.Product, [0])], []), g.Float(2)) : default),
+        ("one matrix for all", g => (g.Float(4, 3), g.Float(6, 2, 4)) is var (w, xs) ? Looped(g, 6, (time, state) =>
+            (Iteration.At(time, xs, 0, false) + state[0].Contract("bh,gh->bg", Iteration.Within(time, w))).Map(Functions.Tanh) is var next ? new([next.Slice(1, 0, 3), state[1] + 1], [next]) : null!, g.Float(2, 3), g.Float(2)) : default),
+        ("one matrix, twice", g => g.Float(3, 3) is var w ? Looped(g, 3, (time, state) => Iteration.Within(time, w) is var own
+            ? new([state[0].Contract("bh,gh->bg", own).Map(Functions.Tanh).Contract("bh,hg->bg", own)], [own * 0.5]) : null!, g.Float(2, 3)) : default),
+        ("a matrix times what is known", g => (g.Float(3, 3), g.Float(2, 3)) is var (w, x) ? Looped(g, 3, (time, state) =>
+            new([state[0] * Iteration.Within(time, x).Contract("bh,gh->bg", Iteration.Within(time, w))], []), g.Float(2, 3)) : default),
+        ("no iterations", g => g.Float(3, 3) is var w ? Looped(g, 0, (time, state) => new([state[0].Contract("bh,gh->bg", Iteration.Within(time, w))], []), g.Float(2, 3)) : default),
+        ("a loop in a loop", g => g.Float(3, 2) is var xs ? Looped(g, 3, (time, state) =>
+            new([Iteration.Loop(time.Builder, time + 1, null, [state[0]], (inner, now) => new([now[0] * 1.1 + Iteration.At(inner, Iteration.Within(inner, Iteration.Within(time, xs)), 0, false)], []))![0]], []), g.Float(2)) : default),
+        ("integers beside", g => Looped(g, 4, (time, state) => new([state[0] * (state[1].Cast(ElementType.Float32) + 1).Map(Functions.Sqrt), state[1] + 1], [state[0]]), g.Float(2, 3), g.Integers([], 0))),
+        ("an end that the body finds", g => Looped(g, 9, (time, state) => state[0] * 1.5 is var next ? new([next], [], time < 2) : null!, g.Float(2))),
+    ];
+
+    public static TheoryData<string> Loops => [.. loops.Select(o => o.Name)];
+
+    [Theory]
+    [MemberData(nameof(Loops))]
+    public void A_loop_has_the_gradient_that_differences_say(string name)
+    {
+        var one = new OneNode(new("one", Evaluator.Fold), [], new(4));
+        var y = loops.Single(o => o.Name == name).Build(one);
+        Near(one.Builder.Build([y.Value]), one.Given);
+    }
 
     public static TheoryData<string> Operations => [.. operations.Select(o => o.Name)];
 
