@@ -54,7 +54,9 @@ static class ControlFlowGradients
         body.Origin = builder.Origin;
         var iteration = new Term(body, body.Input("iteration", new(ElementType.Int64, Shape.Scalar)));
         Term[] back = [.. floats.Select(c => new Term(body, body.Input($"gradient{c}", loop.Body.Outputs[1 + c].Type)))];
-        var time = new Term(body, body.Sizes([loop.Iterations - 1], Shape.Scalar)) - iteration;
+        var last = new Term(body, body.Sizes([loop.Iterations - 1], Shape.Scalar));
+        var time = last - iteration;
+        var against = last - time;
         Value[] inputs =
         [
             time.Reshape(loop.Body.Inputs[0].Shape).Value,
@@ -86,7 +88,20 @@ static class ControlFlowGradients
                 {
                     if (reached.Dequeue() is not { } gradient)
                         continue;
-                    var (values, places) = (stacks.Add(gradient), stacks.Add(new(body, slice.Inputs[1])));
+                    var values = stacks.Add(gradient);
+                    var isAll = step.X[i].Shape[0].Equals(loop.Iterations);
+                    // Each slice once, in the order of the iterations or against it.
+                    if (isAll && slice.Inputs[1] == time.Value)
+                    {
+                        after.Add((i, stack => stack[values].Slice(0, loop.Iterations - 1, loop.Iterations, -1)));
+                        continue;
+                    }
+                    if (isAll && slice.Inputs[1] == against.Value)
+                    {
+                        after.Add((i, stack => stack[values]));
+                        continue;
+                    }
+                    var places = stacks.Add(new(body, slice.Inputs[1]));
                     after.Add((i, stack => Adjoints.Zeros(step.X[i]).Apply(new Op.ScatterND(Combination.Sum), stack[places].Unsqueeze(1), stack[values])));
                 }
                 continue;

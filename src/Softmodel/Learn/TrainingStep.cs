@@ -72,15 +72,17 @@ public sealed record TrainingStep(Graph Graph, IReadOnlyList<Op.Parameter> Param
         var isFinite = (norm + loss).Map(Functions.Abs) < float.PositiveInfinity;
         var scale = options.ClipNorm is { } most ? (norm.Scalar(most) / (norm + 1e-6)).Min(1) : (Term?)null;
         List<Term> states = [.. now, .. moments.SelectMany(m => m), .. averages];
-        var updates = new List<(Term Parameter, IReadOnlyList<Term> Moments)>();
+        var (parametersAfter, momentsAfter) = (new List<Term>(), new List<Term>());
         for (var i = 0; i < now.Length; i++)
         {
             var gradient = scale is { } factor ? gradients[i]!.Value * factor : gradients[i]!.Value;
-            updates.Add(options.Optimiser.Update(new(now[i], gradient, moments[i], rate, count)));
+            var at = new OptimiserStep(now[i], gradient, moments[i], rate, count);
+            Term[] remembered = [.. options.Optimiser.Remember(at).Zip(moments[i], (x, before) => isFinite.Select(x, before))];
+            momentsAfter.AddRange(remembered);
+            parametersAfter.Add(isFinite.Select(options.Optimiser.Move(at, remembered), now[i]));
         }
-        Term[] next = [.. updates.Select(u => u.Parameter), .. updates.SelectMany(u => u.Moments),
-            .. averages.Select((a, i) => a * options.AverageDecay!.Value + updates[i].Parameter * (1 - options.AverageDecay!.Value))];
-        Value[] after = [.. next.Select((x, i) => isFinite.Select(x, states[i]).Value)];
+        Term[] next = [.. parametersAfter, .. momentsAfter, .. averages.Select((a, i) => isFinite.Select(a * options.AverageDecay!.Value + parametersAfter[i] * (1 - options.AverageDecay!.Value), a))];
+        Value[] after = [.. next.Select(x => x.Value)];
         var names = states.Select(s => s.Value.Name).ToArray();
         var graph = builder.Build([.. outputs.Select(o => o.Value), norm.Value, .. after], [.. network.OutputNames, "gradient_norm", .. names]);
         graph = graph with { States = [.. names.Select((_, i) => new State(arguments.Length + 2 + i, outputs.Length + 1 + i))] };

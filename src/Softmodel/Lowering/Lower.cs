@@ -37,20 +37,32 @@ sealed class Lower
     public static LoweredProgram Program(Graph graph, UsualSizes? usual = null)
     {
         usual ??= UsualSizes.None;
-        var buffers = new BufferTable();
-        graph = BlockFormat.Decoded(graph, buffers.Formats);
         var symbols = graph.Inputs.SelectMany(v => v.Shape.Dims).SelectMany(d => d.Symbols).Concat(graph.AllNodes().SelectMany(n => n.Defines)).ToHashSet(StringComparer.Ordinal);
         if (usual.Named.Keys.FirstOrDefault(n => !symbols.Contains(n)) is { } unknown)
             throw new SoftmodelException($"{graph.Name} has no size '{unknown}' that could usually be {usual.Of(unknown)}; {(symbols.Count == 0 ? "all of its sizes are known" : $"its sizes are {string.Join(", ", symbols.Order(StringComparer.Ordinal))}")}");
+        var program = Program(graph, usual, new HashSet<int>());
+        // Which states kernels can write in place is seen from the kernels.
+        if (LoweredStates.WrittenLast(program) is { Count: > 0 } last)
+            program = Program(graph, usual, last);
+        return RowFusion.Apply(program);
+    }
+
+    /// <param name="graph">The graph.</param>
+    /// <param name="usual">How large its sizes usually are.</param>
+    /// <param name="last">The numbers of the states whose new elements are written where the old ones were.</param>
+    static LoweredProgram Program(Graph graph, UsualSizes usual, IReadOnlySet<int> last)
+    {
+        var buffers = new BufferTable();
+        graph = BlockFormat.Decoded(graph, buffers.Formats);
         var inputs = graph.Arguments.Select(v => buffers.Store(v, Storage.Input)).ToArray();
         var states = new LoweredStates(graph, buffers);
-        states.Store();
+        states.Store(last);
         var body = new Lower(graph, buffers, new SizeDemands().Within(graph), usual).Steps();
         var kept = states.Kept().ToArray();
         var lost = kept.OfType<Step.Copy>().Select(c => c.To).Concat(inputs).ToHashSet();
         var outputs = graph.Results.Select(r => (buffers.Stored[r.Value], r.Value.Shape)).ToArray();
         Step[] steps = [.. body, .. states.Saved(outputs, lost), .. kept];
-        return RowFusion.Apply(new(graph.Name, graph, inputs, outputs, [.. buffers.All], steps, usual));
+        return new(graph.Name, graph, inputs, outputs, [.. buffers.All], steps, usual);
     }
 
     Step[] Steps()

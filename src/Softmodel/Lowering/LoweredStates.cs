@@ -6,10 +6,11 @@ namespace Softmodel.Lowering;
 sealed class LoweredStates(Graph graph, BufferTable buffers)
 {
     /// <summary>Stores the states, and finds those that are changed in place: some rows are replaced, and nothing else reads what was there.</summary>
-    public void Store()
+    /// <param name="last">The numbers of the states whose new elements are written where the old ones were.</param>
+    public void Store(IReadOnlySet<int> last)
     {
         var known = graph.Arguments.SelectMany(v => v.Shape.Dims).SelectMany(d => d.Symbols).ToHashSet(StringComparer.Ordinal);
-        foreach (var (input, output) in graph.States)
+        foreach (var (number, (input, output)) in graph.States.Index())
         {
             var (before, after) = (graph.Inputs[input], graph.Outputs[output]);
             if (before.Shape.Dims.SelectMany(d => d.Symbols).FirstOrDefault(s => !known.Contains(s)) is { } unknown)
@@ -17,7 +18,7 @@ sealed class LoweredStates(Graph graph, BufferTable buffers)
             if (before.Shape.Dims.Skip(1).Any(d => !d.IsKnown))
                 throw new SoftmodelException($"the state {before} has a symbolic size besides its first: what it holds would move when that grows");
             var buffer = buffers.Store(before, Storage.State);
-            buffers.Update(buffer, Updates.InPlace(graph, before, after) ?? []);
+            buffers.Update(buffer, last.Contains(number) ? [after] : Updates.InPlace(graph, before, after) ?? []);
         }
     }
 
@@ -53,4 +54,61 @@ sealed class LoweredStates(Graph graph, BufferTable buffers)
         }
         return [.. copies.Select(c => new Step.Copy(c.Key, c.Value))];
     }
+
+    /// <summary>
+    /// The states that a kernel can write where they are, as an optimiser's step writes parameters: each new element is computed
+    /// from the old one at its own place, and nothing reads the old ones later.
+    /// </summary>
+    /// <param name="program">A program that copies its states at the end.</param>
+    /// <returns>Their numbers.</returns>
+    public static HashSet<int> WrittenLast(LoweredProgram program)
+    {
+        var (found, states) = (new HashSet<int>(), program.States.ToArray());
+        if (!program.Steps.OfType<Step.Copy>().Any(c => states.Contains(c.To)))
+            return found;
+        // The last step that reads each buffer, but for copies, and the steps that write them.
+        var (read, written) = (new Dictionary<Buffer, int>(), new Dictionary<Buffer, List<int>>());
+        foreach (var (at, step) in program.Steps.Index())
+        {
+            foreach (var inner in Within(step).Where(s => s is not Step.Copy))
+            {
+                foreach (var buffer in inner is Step.Nest nest ? nest.Reads.Concat(nest.Unpadded) : inner.Buffers)
+                    read[buffer] = at;
+            }
+            foreach (var buffer in Within(step).SelectMany(Targets))
+                (written.TryGetValue(buffer, out var list) ? list : written[buffer] = []).Add(at);
+        }
+        var copies = program.Steps.OfType<Step.Copy>().ToArray();
+        foreach (var (number, state) in states.Index())
+        {
+            if (copies.Where(c => c.To == state).ToArray() is [{ From: { Storage: Storage.Arena } from }] && copies.Count(c => c.From == from) == 1 && !copies.Any(c => c.From == state)
+                && program.Outputs.All(o => o.Buffer != from && o.Buffer != state) && written.GetValueOrDefault(from) is [var at] && program.Steps[at] is Step.Nest { Fold: null } writer
+                && read.GetValueOrDefault(state, -1) <= at && from.Type == state.Type && IsInPlace(writer, state))
+                found.Add(number);
+        }
+        return found;
+    }
+
+    static bool IsInPlace(Step.Nest nest, Buffer state)
+    {
+        return nest.At.Dynamic.Count == 0 && IsOwn(nest.Value);
+
+        bool IsOwn(Expr e) => e is Expr.Load load && load.Buffer == state ? load.Index.Equals(nest.At) : e.Operands.All(IsOwn);
+    }
+
+    static IEnumerable<Step> Within(Step step) => step switch
+    {
+        Step.If branch => branch.Then.Concat(branch.Else).SelectMany(Within).Prepend(step),
+        Step.Loop loop => loop.Body.SelectMany(Within).Prepend(step),
+        _ => [step],
+    };
+
+    static IEnumerable<Buffer> Targets(Step step) => step switch
+    {
+        Step.Nest nest => [nest.Target],
+        Step.Routine routine => routine.Outputs.Items.Select(i => i.Buffer),
+        Step.Copy copy => [copy.To],
+        Step.Loop loop => [loop.Iteration, .. loop.Carry.Concat(loop.Stacks).Select(p => p.To)],
+        _ => [],
+    };
 }

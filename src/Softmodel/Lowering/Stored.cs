@@ -181,6 +181,7 @@ sealed class Stored
         {
             Op.Constant constant => constant.Value.Count > 1,
             Op.Parameter parameter => parameter.Value.Count > 1 || !parameter.IsFrozen,
+            Op.Transpose or Op.Pad when IsLaidOut(node) => true,
             Op.Reshape or Op.Transpose or Op.Broadcast or Op.Slice or Op.Unfold or Op.Iota or Op.SizeTensor => false,
             _ when IsOwn(node.Op) => true,
             _ when IsHeavy(node.Op) => (only is null || IsHeavy(only.Op) || IsOwn(only.Op) || !aligned[value] || only.Inputs.Any(ReadsPadded) || !Take(only, node)) && !StoreFurther(node),
@@ -195,6 +196,27 @@ sealed class Stored
         if (store)
             kept.Add(value);
     }
+
+    /// <summary>
+    /// Whether a value is moved so that its channels lie side by side, and is read in windows by contractions alone: each element is
+    /// read by several windows, and by all rows of the other operand.
+    /// </summary>
+    bool IsLaidOut(Node node) => node.Op switch
+    {
+        Op.Transpose { Order: var order } => order.Count > 0 && order[^1] != order.Count - 1 && IsReadByContractions(node.Output, false),
+        Op.Pad { Mode: Padding.Constant } => producers.GetValueOrDefault(node.Inputs[0]) is { Op: Op.Transpose } moved && moved.Inputs.Count == 1 && IsLaidOut(moved),
+        _ => false,
+    };
+
+    bool IsReadByContractions(Value value, bool inWindows) => users.GetValueOrDefault(value) is { Count: > 0 } list && list.All(user => user.Op switch
+    {
+        Op.Unfold => IsReadByContractions(user.Output, true),
+        Op.Reshape or Op.Pad => IsReadByContractions(user.Output, inWindows),
+        Op.Contract contract => inWindows || user.Inputs.Any(v => v != value && IsOfWindows(v)),
+        _ => false,
+    });
+
+    bool IsOfWindows(Value value) => producers.GetValueOrDefault(value) is { } node && (node.Op is Op.Unfold || (node.Op is Op.Reshape && IsOfWindows(node.Inputs[0])));
 
     /// <summary>
     /// Whether an operand of a contraction is constants that lie along the columns of its result, and that the other operand is
