@@ -24,6 +24,11 @@ sealed class TileCode(Tile tile)
 
     long SumsPitch => IsParted ? gather!.Pitch(vectors * lanes) : vectors * lanes;
 
+    // A kernel of its own takes a long sum in parts.
+    long? part;
+
+    void TakeParts() => part = tile.Part;
+
     // The loop of the sum that parts are of, and its terms for an iteration of the outermost loop that is gathered: loops that read one after the other are one.
     Axis Parted => nest.Fold!.Axes.First(a => a.Extent.Value != 1);
 
@@ -90,8 +95,10 @@ sealed class TileCode(Tile tile)
         var (parameters, text, tasks) = (new List<Lowering.Buffer>(), new StringBuilder(), "");
         foreach (var tile in tiles)
         {
+            if (tiles.Count == 1 && !isPacked)
+                tile.TakeParts();
             var (writer, outers, rows, columns, depth, body) = tile.Loops(isPacked, parameters);
-            (var split, tasks) = Split(writer, outers, rows, columns, depth * tiles.Count, isPacked ? Panel : tile.height, tile.vectors * tile.lanes);
+            (var split, tasks) = Split(writer, outers, rows, columns, depth * tiles.Count, isPacked ? Panel : tile.height, tile.vectors * tile.lanes * (tile.part is null ? 1 : Tile.ColumnsOfPart));
             var part = $"{writer.Sizes}{tile.Room}{split}{body}";
             text.Append(tiles.Count == 1 ? part : $"{{\n{KernelWriter.Indent(part, 1)}}}\n");
         }
@@ -134,6 +141,8 @@ sealed class TileCode(Tile tile)
         var all = gather is null
             ? Rows(isPacked, (some, panel) => PanelOf(writer, panel) + Within(writer, 2, () => Columns(writer, isFew => OneTile(writer, some, panel, isFew))))
             : gathering!.Write(writer, step, Columns(writer, isFew => Within(writer, 2, () => Rows(isPacked, (some, panel) => PanelOf(writer, panel) + OneTile(writer, some, panel, isFew)))));
+        if (part is { } terms)
+            all = $"for (long part = 0; part < {writer.Code(Parted.Extent)}; part += {terms})\n{{\n    var partEnd = Math.Min({writer.Code(Parted.Extent)}, part + {terms});\n{KernelWriter.Indent(all, 1)}}}\n";
         var body = new StringBuilder();
         for (var i = outer.Length - 1; i >= 0; i--)
             body.Append(i > 0 ? $"var {outer[i].Name} = outer % {writer.Code(outer[i].Extent)};\nouter /= {writer.Code(outer[i].Extent)};\n" : $"var {outer[0].Name} = outer;\n");
@@ -231,13 +240,15 @@ sealed class TileCode(Tile tile)
     {
         var x = $"&{writer.Pointer(new Expr.Load(byColumn.Buffer, byColumn.Index.AtStart(nest.Fold!.Axes)))}";
         var axes = nest.Fold!.Axes;
-        var skipped = IsParted ? $" + part * {TermsOfPart}L * {writer.Code(byRow.Index.Stride(Parted))}" : "";
+        if (part is not null)
+            x += $" + part * {writer.Code(byColumn.Index.Stride(Parted))}";
+        var skipped = IsParted ? $" + part * {TermsOfPart}L * {writer.Code(byRow.Index.Stride(Parted))}" : part is null ? "" : $" + part * {writer.Code(byRow.Index.Stride(Parted))}";
         var w = panel is null ? $"&{writer.Pointer(new Expr.Load(byRow.Buffer, byRow.Index.AtStart(axes)))}{skipped}" : "w";
         var loops = new StringBuilder();
         for (var i = Tile.Depth - 1; i >= 0; i--)
         {
             var axis = i < axes.Length ? axes[axes.Length - 1 - i] : null;
-            loops.Append($", {(axis is null ? "1" : IsParted && axis == Parted ? $"(partEnd - part) * {TermsOfPart}L" : writer.Code(axis.Extent))}, {(axis is null ? "0" : writer.Code(byColumn.Index.Stride(axis)))}");
+            loops.Append($", {(axis is null ? "1" : IsParted && axis == Parted ? $"(partEnd - part) * {TermsOfPart}L" : part is not null && axis == Parted ? "partEnd - part" : writer.Code(axis.Extent))}, {(axis is null ? "0" : writer.Code(byColumn.Index.Stride(axis)))}");
             if (panel is null)
                 loops.Append($", {(axis is null ? "0" : writer.Code(byRow.Index.Stride(axis)))}");
         }
@@ -247,7 +258,12 @@ sealed class TileCode(Tile tile)
         var few = isShort ? $", {writer.Code(column.Extent)}" : "";
         var kernel = new Tiles.Kernel(rows, vectors, panel, isShort, IsMore: IsParted);
         Used.Add(kernel);
-        return $"{kernel.Name}({x}, {w}{loops}{rest}{few}, {into});\n";
+        var arguments = $"({x}, {w}{loops}{rest}{few}, {into});\n";
+        if (part is null)
+            return kernel.Name + arguments;
+        var more = kernel with { IsMore = true };
+        Used.Add(more);
+        return $"if (part == 0)\n    {kernel.Name}{arguments}else\n    {more.Name}{arguments}";
     }
 
     /// <summary>The tiles that it calls.</summary>

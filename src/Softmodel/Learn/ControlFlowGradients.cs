@@ -46,7 +46,8 @@ static class ControlFlowGradients
     public static Term?[] Loop(Op.Loop loop, BackwardStep step)
     {
         var (builder, carried) = (step.Builder, loop.Carried);
-        var begins = Kept(loop, step);
+        var remembered = Remembered(loop);
+        var (begins, products) = Kept(loop, remembered, step);
         int[] floats = [.. Enumerable.Range(0, carried).Where(c => loop.Body.Outputs[1 + c].Type.Element.IsFloat())];
         int[] wanted = Wanted(step, 2 + carried, step.X.Length - 2 - carried);
 
@@ -63,7 +64,8 @@ static class ControlFlowGradients
             .. begins.Select(b => Within(body, b).Gather(time, 0).Value),
             .. step.X.Skip(2 + carried).Select(x => body.Capture(x.Value)),
         ];
-        var outputs = Rewriting.Append(body, loop.Body, inputs);
+        var computed = new Dictionary<Value, Value>();
+        var outputs = Rewriting.Append(body, loop.Body, inputs, remembered.Zip(products).ToDictionary(p => p.First, p => Within(body, p.Second).Gather(time, 0).Value), computed);
         List<(Term, Term)> seeds = [.. floats.Select((c, k) => (new Term(body, outputs[1 + c]), back[k]))];
         for (var s = carried; s < step.Dy.Length; s++)
         {
@@ -74,7 +76,7 @@ static class ControlFlowGradients
         // Of what an iteration reads one slice of, each gives the gradient of that slice alone.
         var slices = wanted.ToDictionary(i => i, i => Slices(body, inputs[i - 1], outputs));
         Term[] by = [.. floats.Select(c => new Term(body, inputs[1 + c])), .. wanted.SelectMany(i => slices[i] is { } some ? some.Select(n => new Term(body, n.Output)) : [new Term(body, inputs[i - 1])])];
-        var reached = new Queue<Term?>(Gradients.Of(seeds, by, step.Jumps));
+        var reached = new Queue<Term?>(Gradients.Of(seeds, by, step.Jumps, computed));
         Term[] next = [.. floats.Select((_, k) => reached.Dequeue() ?? Adjoints.Zeros(back[k]))];
 
         var stacks = new LoopStacks(body, iteration, time, loop.Iterations);
@@ -156,15 +158,26 @@ static class ControlFlowGradients
     static IEnumerable<Term> Summands(Term x) => x.Builder.Producer(x.Value) is { Op: Op.Map { Function: var function } } node && function == Functions.Plus && node.Inputs.All(v => v.Type == x.Type)
         ? node.Inputs.SelectMany(v => Summands(new(x.Builder, v))) : [x];
 
-    /// <summary>What each iteration began with, stacked along a new first axis.</summary>
-    static Term[] Kept(Op.Loop loop, BackwardStep step)
+    /// <summary>The products of an iteration, which cost more to compute again than to keep: those of what differs from one to the next.</summary>
+    static Value[] Remembered(Op.Loop loop)
     {
+        var differs = loop.Body.Inputs.Take(1 + loop.Carried).ToHashSet();
+        foreach (var node in loop.Body.Nodes.Where(n => n.Inputs.Any(differs.Contains)))
+            differs.UnionWith(node.Outputs);
+        return [.. loop.Body.Nodes.Where(n => n.Op is Op.Contract or Op.Convolve && differs.Contains(n.Output)).Select(n => n.Output)];
+    }
+
+    /// <summary>What each iteration began with, and its products, stacked along a new first axis.</summary>
+    static (Term[] Begins, Term[] Products) Kept(Op.Loop loop, Value[] products, BackwardStep step)
+    {
+        Value[] kept = [.. loop.Body.Inputs.Skip(1).Take(loop.Carried), .. products];
         var body = loop.Body with
         {
-            Outputs = [.. loop.Body.Outputs, .. loop.Body.Inputs.Skip(1).Take(loop.Carried)],
-            OutputNames = [.. loop.Body.OutputNames, .. Enumerable.Range(0, loop.Carried).Select(c => $"begin{c}")],
+            Outputs = [.. loop.Body.Outputs, .. kept],
+            OutputNames = [.. loop.Body.OutputNames, .. kept.Select((_, i) => $"stack{i}")],
         };
-        return [.. step.Builder.Extend(step.Node, loop with { Body = body }).Select(v => new Term(step.Builder, v))];
+        Term[] stacks = [.. step.Builder.Extend(step.Node, loop with { Body = body }).Select(v => new Term(step.Builder, v))];
+        return (stacks[..loop.Carried], stacks[loop.Carried..]);
     }
 }
 

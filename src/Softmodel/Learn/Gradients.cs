@@ -38,17 +38,31 @@ public static class Gradients
     /// <param name="jumps">What is done with functions that jump.</param>
     /// <returns>For each of <paramref name="by"/> a value of its type; null where none of the seeds depends on it.</returns>
     /// <exception cref="SoftmodelException">A seed depends on one of them through an exact program, which has no gradient.</exception>
-    public static Term?[] Of(IReadOnlyList<(Term Value, Term Gradient)> seeds, IReadOnlyList<Term> by, Jumps jumps)
+    public static Term?[] Of(IReadOnlyList<(Term Value, Term Gradient)> seeds, IReadOnlyList<Term> by, Jumps jumps) => Of(seeds, by, jumps, new Dictionary<Value, Value>());
+
+    /// <inheritdoc cref="Of(IReadOnlyList{ValueTuple{Term, Term}}, IReadOnlyList{Term}, Jumps)"/>
+    /// <param name="seeds">Values with their gradients.</param>
+    /// <param name="by">Values in the same graph.</param>
+    /// <param name="jumps">What is done with functions that jump.</param>
+    /// <param name="standsFor">For values that have been computed elsewhere, the same as computed here: it is reached by what reaches them.</param>
+    internal static Term?[] Of(IReadOnlyList<(Term Value, Term Gradient)> seeds, IReadOnlyList<Term> by, Jumps jumps, IReadOnlyDictionary<Value, Value> standsFor)
     {
         if (by.Count == 0)
             return [];
         var builder = by[0].Builder;
         var (origin, nodes) = (builder.Origin, builder.Nodes.ToArray());
         var depends = by.Select(x => x.Value).ToHashSet();
+        var others = standsFor.ToDictionary(p => p.Value, p => p.Key);
         foreach (var node in nodes)
         {
-            if (node.Inputs.Any(depends.Contains))
-                depends.UnionWith(node.Outputs.Where(v => jumps == Jumps.StraightThrough || v.Type.Element.IsFloat()));
+            if (!node.Inputs.Any(depends.Contains))
+                continue;
+            foreach (var output in node.Outputs.Where(v => jumps == Jumps.StraightThrough || v.Type.Element.IsFloat()))
+            {
+                depends.Add(output);
+                if (others.TryGetValue(output, out var same))
+                    depends.Add(same);
+            }
         }
         var gradients = new Dictionary<Value, Term>();
         foreach (var (value, gradient) in seeds)
@@ -72,6 +86,7 @@ public static class Gradients
 
         void Add(Value value, Term gradient)
         {
+            value = standsFor.GetValueOrDefault(value, value);
             // Sizes that are the same may be written in two ways.
             var fitting = gradient.Reshape(value.Shape);
             gradients[value] = gradients.TryGetValue(value, out var there) ? there + fitting : fitting;

@@ -175,6 +175,21 @@ sealed class Tile
         ? ByRow.Buffer
         : null;
 
+    // Terms that a tile of rows is read for at a time, and the fewest for which that is done; and tiles of columns that read them again.
+    const long PartTerms = 256, LongSum = 1024;
+
+    /// <summary>Tiles of columns of a block where the sum is taken in parts.</summary>
+    public const int ColumnsOfPart = 4;
+
+    /// <summary>
+    /// Of how many iterations of the sum's outermost loop the terms are added at a time; null for all of them. The terms of a row that
+    /// lie a page apart push one another out of the cache before the next columns read them.
+    /// </summary>
+    public long? Part => Gather is null && ByRow.Buffer.Storage != Storage.Weight && Nest.Value == Nest.Fold!.Result && Nest.At.Stride(Column).Value == 1 && Column.Extent.Value >= ColumnsOfPart * Step
+        && Nest.Fold.Axes.All(a => a.Extent.IsKnown) && Nest.Fold.Axes.Where(a => a.Extent.Value != 1).ToArray() is [var outermost, ..] folds
+        && folds.Aggregate(1L, (n, a) => n * a.Extent.Value!.Value) is >= LongSum and var depth && depth / outermost.Extent.Value!.Value <= PartTerms
+        && ByRow.Index.Stride(folds[^1]).Value * sizeof(float) % CacheStride == 0 ? Math.Max(1, PartTerms / (depth / outermost.Extent.Value.Value)) : null;
+
     /// <summary>
     /// The constant factor laid out in panels: for each panel of rows and each term of the sum, the numbers of the rows.
     /// </summary>

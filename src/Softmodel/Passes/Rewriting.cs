@@ -34,6 +34,22 @@ static class Rewriting
     /// <exception cref="SoftmodelException">An input is not of the type that the graph takes.</exception>
     public static Value[] Append(GraphBuilder builder, Graph graph, IReadOnlyList<Value> inputs, params IReadOnlyList<Rule> rules)
     {
+        return new Copy(graph.Positive, rules, SizesOf(builder, graph, inputs)).Nodes(builder, graph, inputs);
+    }
+
+    /// <summary>Adds a graph to another, of whose values some are there already.</summary>
+    /// <inheritdoc cref="Append(GraphBuilder, Graph, IReadOnlyList{Value}, IReadOnlyList{Rule})"/>
+    /// <param name="builder">The graph that it is added to.</param>
+    /// <param name="graph">The graph.</param>
+    /// <param name="inputs">What its inputs are.</param>
+    /// <param name="known">For values of the graph, what is read in their place.</param>
+    /// <param name="computed">Is given, for what is read, what it stands for: it is added nevertheless.</param>
+    public static Value[] Append(GraphBuilder builder, Graph graph, IReadOnlyList<Value> inputs, IReadOnlyDictionary<Value, Value> known, IDictionary<Value, Value> computed) =>
+        new Copy(graph.Positive, [], SizesOf(builder, graph, inputs)) { Known = known, Computed = computed }.Nodes(builder, graph, inputs);
+
+    /// <summary>What the sizes of a graph are in the one that it is added to.</summary>
+    static Dictionary<string, Dim> SizesOf(GraphBuilder builder, Graph graph, IReadOnlyList<Value> inputs)
+    {
         var sizes = new Dictionary<string, Dim>(StringComparer.Ordinal);
         Dim? Size(string symbol) => sizes.GetValueOrDefault(symbol);
         if (inputs.Count != graph.Inputs.Count)
@@ -52,7 +68,7 @@ static class Rewriting
         }
         Reserve(builder, graph);
         builder.RequirePositive(graph.Positive.SelectMany(s => (Size(s) ?? Dim.Symbol(s)).Symbols));
-        return new Copy(graph.Positive, rules, sizes).Nodes(builder, graph, inputs);
+        return sizes;
     }
 
     static void Reserve(GraphBuilder builder, Graph graph)
@@ -72,6 +88,12 @@ static class Rewriting
     /// <param name="Sizes">What its symbols are in the other one; others are the same there.</param>
     sealed record Copy(EquatableArray<string> Positive, IReadOnlyList<Rule> Rules, Dictionary<string, Dim> Sizes)
     {
+        /// <summary>What is read in the place of a value.</summary>
+        public IReadOnlyDictionary<Value, Value>? Known { get; init; }
+
+        /// <summary>Is given what that stands for.</summary>
+        public IDictionary<Value, Value>? Computed { get; init; }
+
         Dim? Size(string symbol) => Sizes.GetValueOrDefault(symbol);
 
         string NameOf(string symbol) => Size(symbol) is { SymbolName: { } name } ? name : symbol;
@@ -121,7 +143,11 @@ static class Rewriting
                 builder.NextName = node.Outputs.Count > 0 ? node.Outputs[0].Name : null;
                 var results = Replace(builder, op, operands, Rules) ?? builder.ApplyAll(op, operands);
                 for (var i = 0; i < node.Outputs.Count; i++)
+                {
                     now[node.Outputs[i]] = results[i];
+                    if (Known is not null && Known.TryGetValue(node.Outputs[i], out var there))
+                        (now[node.Outputs[i]], Computed![there]) = (there, results[i]);
+                }
             }
             return [.. graph.Outputs.Select(v => now[v])];
         }
