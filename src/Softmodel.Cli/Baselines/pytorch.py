@@ -100,7 +100,111 @@ class Transformer:
         return F.cross_entropy(logits.view(-1, logits.shape[-1]), next.view(-1))
 
 
-networks = {"transformer": Transformer}
+class Vocoder:
+    """ConvNeXt blocks, whose wide layers are matrices, or convolutions of kernel 1 with no transposition but for the norm; windows are added by folding."""
+
+    ways = ("linear", "pointwise")
+    resolutions = ((512, 128), (1024, 256), (2048, 512))
+    windows = {size: torch.hann_window(size) for size, _ in resolutions}
+
+    @staticmethod
+    def prepare(way, weights):
+        return weights
+
+    @classmethod
+    def magnitudes(cls, x, size, hop):
+        spectrum = torch.view_as_real(torch.stft(x, size, hop, window=cls.windows[size], return_complex=True))
+        return spectrum.square().sum(-1).clamp(min=1e-8).sqrt()
+
+    @staticmethod
+    def added(frames, size, hop):
+        count = frames.shape[1]
+        sound = F.fold(frames.transpose(1, 2), (1, (count - 1) * hop + size), (1, size), stride=(1, hop))[:, 0, 0]
+        return sound[:, (size - hop) // 2:][:, :count * hop]
+
+    @classmethod
+    def loss(cls, way, w, features, target):
+        size, hop = 1024, 256
+        x = w.conv("in", features, F.conv1d)
+        for i in range(6):
+            block = f"blocks.{i}."
+            y = w.norm(block + "norm", w.conv(block + "depthwise", x, F.conv1d, groups=x.shape[1]).transpose(1, 2))
+            if way == "pointwise":
+                y = F.conv1d(y.transpose(1, 2), w[block + "up.weight"][..., None], w[block + "up.bias"])
+                y = F.conv1d(F.gelu(y), w[block + "down.weight"][..., None], w[block + "down.bias"])
+                x = x + y * w[block + "scale"][:, None]
+            else:
+                x = x + (w.linear(block + "down", F.gelu(w.linear(block + "up", y))) * w[block + "scale"]).transpose(1, 2)
+        magnitude, phase = w.linear("out", w.norm("norm", x.transpose(1, 2))).chunk(2, -1)
+        window = cls.windows[size]
+        frames = torch.fft.irfft(torch.polar(magnitude.exp().clamp(max=100), phase), size) * window
+        with torch.no_grad():
+            weights = cls.added((window * window).expand(1, frames.shape[1], size), size, hop)
+        sound = cls.added(frames, size, hop) / weights
+        loss = 0
+        for resolution in cls.resolutions:
+            with torch.no_grad():
+                theirs = cls.magnitudes(target, *resolution)
+            ours = cls.magnitudes(sound, *resolution)
+            loss = loss + torch.linalg.vector_norm(theirs - ours) / torch.linalg.vector_norm(theirs) + F.l1_loss(ours.log(), theirs.log())
+        return loss / len(cls.resolutions)
+
+
+class ResNet:
+    """ResNet-18, with channels before or after places in memory."""
+
+    ways = ("channels first", "channels last")
+
+    @staticmethod
+    def prepare(way, weights):
+        if way == "channels last":
+            weights = {name: weight.to(memory_format=torch.channels_last) if weight.dim() == 4 else weight for name, weight in weights.items()}
+        return weights
+
+    @staticmethod
+    def loss(way, w, pictures, labels):
+        def convolved(part, x, stride=1):
+            return F.batch_norm(w.conv(part + ".conv", x, F.conv2d, stride), None, None, w[part + ".norm.weight"], w[part + ".norm.bias"], training=True)
+
+        if way == "channels last":
+            pictures = pictures.to(memory_format=torch.channels_last)
+        x = F.max_pool2d(F.relu(convolved("stem", pictures, 2), inplace=True), 3, stride=2, padding=1)
+        for i in range(8):
+            block, stride = f"blocks.{i}.", 2 if i in (2, 4, 6) else 1
+            y = convolved(block + "second", F.relu(convolved(block + "first", x, stride), inplace=True))
+            x = F.relu(y + (x if stride == 1 else convolved(block + "shortcut", x, stride)), inplace=True)
+        return F.cross_entropy(w.linear("head", x.mean((2, 3))), labels)
+
+
+class Lstm:
+    """PyTorch's own LSTM, or one that is written step by step."""
+
+    ways = ("built in", "written")
+
+    @staticmethod
+    def prepare(way, weights):
+        return weights
+
+    @staticmethod
+    def loss(way, w, ids, labels):
+        x = F.embedding(ids, w["embeddings.weight"])
+        for i in range(2):
+            inputs, recurrence, bias = (w[f"layers.{i}.{name}"] for name in ("input", "recurrence", "bias"))
+            hidden = cell = torch.zeros(x.shape[1], recurrence.shape[1])
+            if way == "built in":
+                x, _, _ = torch._VF.lstm(x, (hidden[None], cell[None]), [inputs, recurrence, bias, torch.zeros_like(bias)], True, 1, 0.0, True, False, False)
+                continue
+            outputs = []
+            for gates in F.linear(x, inputs, bias).unbind(0):
+                enter, forget, new, leave = torch.addmm(gates, hidden, recurrence.t()).chunk(4, 1)
+                cell = forget.sigmoid() * cell + enter.sigmoid() * new.tanh()
+                hidden = leave.sigmoid() * cell.tanh()
+                outputs.append(hidden)
+            x = torch.stack(outputs)
+        return F.cross_entropy(w.linear("head", x[-1]), labels)
+
+
+networks = {"transformer": Transformer, "vocoder": Vocoder, "resnet": ResNet, "lstm": Lstm}
 
 
 class Training:
