@@ -36,8 +36,8 @@ internal sealed class PyTorch : IDisposable
     /// <summary>The ways that it tried, with the milliseconds of a step.</summary>
     public IReadOnlyDictionary<string, double> Tried { get; private set; } = new Dictionary<string, double>();
 
-    /// <summary>The most memory that the process has held, in bytes, beyond what Python and PyTorch take without a network.</summary>
-    public long PeakMemory => Ask(new { cmd = "memory" }) is var answer ? answer.Bytes - answer.Empty : 0;
+    /// <summary>The most memory that the process has held since <see cref="Build"/>, in bytes, beyond what Python and PyTorch take without a network.</summary>
+    public long PeakMemory => Ask(new { cmd = "memory" }).Bytes;
 
     /// <summary>A Python with PyTorch: the one on the path, or that of the system; null where neither has it.</summary>
     public static string? Python => python.Value;
@@ -150,5 +150,5 @@ internal sealed class PyTorch : IDisposable
     }
 
     /// <summary>What the script says; each command fills what it is about.</summary>
-    sealed record Reply(string? Error, string Version, string Blas, string Way, Dictionary<string, double> Tried, double Ms, double[] Losses, long Bytes, long Empty);
+    sealed record Reply(string? Error, string Version, string Blas, string Way, Dictionary<string, double> Tried, double Ms, double[] Losses, long Bytes);
 }

@@ -2,6 +2,7 @@
 # The networks are those of Bench/TrainNetworks.cs, with the weights and the batch that are given; of several ways to write a
 # network, to update its weights and to divide work among threads the quickest is taken.
 import ctypes
+import gc
 import itertools
 import json
 import math
@@ -26,6 +27,17 @@ def peak():
     """The most bytes that the process has held."""
     with open("/proc/self/status") as status:
         return 1024 * int(re.search(r"^VmHWM:\s*(\d+) kB$", status.read(), re.MULTILINE)[1])
+
+
+def forget():
+    """Gives back what was freed, and begins anew with the peak, where the system can."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    try:
+        with open("/proc/self/clear_refs", "w") as refs:
+            refs.write("5")
+    except OSError:
+        pass
 
 
 def blas():
@@ -246,6 +258,7 @@ def build(network, path, inputs, threads, rate):
     tried.update({(way, foreach, pool): took(way, foreach, pool) for way in kind.ways for foreach in (True, False) if (way, foreach, pool) not in tried})
     way, foreach, _ = best = min(tried, key=tried.get)
     use(pool)
+    forget()
     described = {f"{way}, {'foreach' if foreach else 'one by one'}, threads {'/'.join(map(str, pool))}": round(ms, 1) for (way, foreach, pool), ms in tried.items()}
     return Training(kind, way, foreach, arrays, given, rate), {"way": list(described)[list(tried).index(best)], "tried": described}
 
@@ -263,6 +276,6 @@ for line in sys.stdin:
             times = [training.step() for _ in range(command["count"])]
             say({"ms": sum(ms for ms, _ in times), "losses": [loss for _, loss in times]})
         elif command["cmd"] == "memory":
-            say({"bytes": peak(), "empty": empty})
+            say({"bytes": peak() - empty})
     except Exception as error:
         say({"error": f"{type(error).__name__}: {error}"})

@@ -90,6 +90,9 @@ static class BenchCommand
                 throw new UsageException("--runs must be at least 3");
             if (isCold && (parsed.GetValue(lengths) || parsed.GetValue(bits) != 0))
                 throw new UsageException("--cold goes neither with --lengths nor with --vector-bits: libraries have code for every width");
+            if (parsed.GetValue(train) && (isCold || parsed.GetValue(lengths) || parsed.GetValue(limits) || parsed.GetValue(steps) || parsed.GetValue(bits) != 0 || parsed.GetValue(lines) is not null
+                || parsed.GetValue(inputs) is not null || parsed.GetRequiredValue(against).Length > 0))
+                throw new UsageException("--train goes with --threads, --runs, --threshold and --json alone: its baseline is PyTorch, and the share of peak FLOP/s is always said");
             if (parsed.GetValue(train))
                 return await Train(choice.Others(parsed), counts, rounds, parsed.GetValue(threshold) ?? 0, terminal, cancel);
             var request = new Request(counts, rounds, isCold, parsed.GetValue(lengths), parsed.GetValue(bits), parsed.GetValue(lines), parsed.GetValue(inputs), parsed.GetRequiredValue(against),
