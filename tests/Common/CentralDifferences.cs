@@ -60,14 +60,14 @@ static class CentralDifferences
         double Slope(double step) => (At(step) - At(-step)) / (2 * step);
         // The step is the first one of which half says the same: a longer one may reach over where the function bends.
         Result? best = null;
-        foreach (var step in new[] { 1e-3, 1e-4, 1e-5, 1e-6, 1e-7 })
+        foreach (var step in new[] { 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9 })
         {
             var (whole, half) = (Slope(step), Slope(step / 2));
             // Richardson's extrapolation.
             var slope = (4 * half - whole) / 3;
             var scale = Math.Max(length, Math.Abs(slope));
             var result = new Result(scale == 0 ? 0 : Math.Abs(slope - along) / scale, length, scale == 0 ? 0 : Math.Abs(whole - half) / scale);
-            if (best is null || result.Noise < best.Noise)
+            if (best is null || double.IsNaN(best.Noise) || result.Noise < best.Noise)
                 best = result;
             if (result.Noise < 1e-8)
                 break;

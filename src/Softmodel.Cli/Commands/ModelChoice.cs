@@ -15,7 +15,8 @@ sealed record FailedModel(string Model, string Error)
 
 /// <summary>The argument and options that name a model, or several, and say what is known of its inputs.</summary>
 /// <param name="several">Whether several may be named.</param>
-sealed class ModelChoice(bool several = false)
+/// <param name="otherwise">An option with which no model is named, or what is named is something else.</param>
+sealed class ModelChoice(bool several = false, Option<bool>? otherwise = null)
 {
     const string Naming = "A name of the catalogue, a path, npm:NAME@VERSION#path or hf:OWNER/REPO#path.";
 
@@ -47,6 +48,8 @@ sealed class ModelChoice(bool several = false)
             command.Options.Add(all);
             command.Validators.Add(r =>
             {
+                if (otherwise is not null && r.GetValue(otherwise))
+                    return;
                 if (r.GetValue(many) is not { Length: > 0 } == !r.GetValue(all))
                     r.AddError(r.GetValue(all) ? "--all takes the models of the catalogue: name no others" : "name a model, or write --all");
             });
@@ -62,6 +65,9 @@ sealed class ModelChoice(bool several = false)
     /// <summary>The models as the user named them.</summary>
     public string[] Names(ParseResult parsed) => !several ? [parsed.GetRequiredValue(one)]
         : parsed.GetValue(all) ? [.. Catalogue.All.SelectMany(m => m.Networks)] : parsed.GetRequiredValue(many);
+
+    /// <summary>What was named beside <c>otherwise</c>.</summary>
+    public string[] Others(ParseResult parsed) => parsed.GetValue(many) ?? [];
 
     /// <summary>A folder with inputs of the user's.</summary>
     public static Option<string> Inputs() => new("--inputs")

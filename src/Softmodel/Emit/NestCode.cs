@@ -178,7 +178,7 @@ sealed class NestCode
     /// <summary>What a reduction along vectors begins with.</summary>
     static string Accumulators(Fold fold, string vectors)
     {
-        var start = Start(fold, fold.Term.Type);
+        var start = Start(fold.Kind, fold.Term.Type);
         return $"var sum = {start};\nvar {vectors} = VX.Create({start});\n{(fold.Kind is Reduction.Max or Reduction.Min ? "var fine = VI.AllBitsSet.As<int, float>();\n" : "")}";
     }
 
@@ -188,7 +188,7 @@ sealed class NestCode
     string FoldLoops(Fold fold, bool vector)
     {
         var type = fold.Term.Type;
-        var start = Start(fold, type);
+        var start = Start(fold.Kind, type);
         var text = new StringBuilder();
         if (fold.Arg is { } last)
         {
@@ -281,7 +281,8 @@ sealed class NestCode
         };
     }
 
-    static string Start(Fold fold, ElementType type) => (fold.Kind, type) switch
+    /// <summary>What a reduction of nothing gives.</summary>
+    internal static string Start(Reduction kind, ElementType type) => (kind, type) switch
     {
         (Reduction.Sum or Reduction.Max, ElementType.Bool) => "false",
         (_, ElementType.Bool) => "true",

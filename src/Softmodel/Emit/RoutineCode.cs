@@ -21,7 +21,7 @@ static class RoutineCode
         return routine.Op switch
         {
             Op.Random random => (null, $"Philox.{random.Distribution}(Seed, {random.Stream}, 0, new Span<float>({Out(0)}, checked((int)({SizeCode.Of(random.Shape.Count)}))));"),
-            Op.Accumulate a => (null, $"Routines.Accumulate({In(0)}, {Out(0)}, {Dims(inputs[0].Shape)}, {a.Axis}, {Bool(a.Kind == Reduction.Product)}, {Bool(a.Exclusive)}, {Bool(a.Reverse)});"),
+            Op.Accumulate a => (null, $"Routines.Accumulate({In(0)}, {Out(0)}, {Dims(inputs[0].Shape)}, {a.Axis}, Routines.{a.Kind}, {NestCode.Start(a.Kind, inputs[0].Buffer.Type)}, {Bool(a.Exclusive)}, {Bool(a.Reverse)});"),
             Op.TopK t => (null, $"Routines.TopK({In(0)}, {Out(0)}, {Out(1)}, {Dims(inputs[0].Shape)}, {t.Axis}, {SizeCode.Of(t.Count)}, {Bool(t.Largest)});"),
             Op.ScatterElements s => (null, $"Routines.ScatterElements({In(0)}, {In(1)}, {In(2)}, {Out(0)}, {Dims(inputs[0].Shape)}, {Dims(inputs[1].Shape)}, {s.Axis}, Routines.{s.Combine});"),
             Op.ScatterND s => (null, $"Routines.ScatterND({In(0)}, {In(1)}, {In(2)}, {Out(0)}, {Dims(inputs[0].Shape)}, {Dims(inputs[1].Shape)}, Routines.{s.Combine});"),

@@ -115,7 +115,7 @@ public abstract record Op
     /// <summary>The first operand with slices replaced by, or combined with, those of the third at the positions of the second.</summary>
     public sealed record ScatterND(Combination Combine) : Op;
 
-    /// <summary>Running sum or product along an axis.</summary>
+    /// <summary>Running sum, product, maximum or minimum along an axis.</summary>
     public sealed record Accumulate(Reduction Kind, int Axis, bool Exclusive, bool Reverse) : Op;
 
     /// <summary>The Count largest or smallest elements along an axis in order, and their indices; the lower index first among equals.</summary>

@@ -1,4 +1,5 @@
 using Softmodel.Graphs;
+using Softmodel.Networks;
 
 namespace Softmodel.Learn;
 
@@ -100,16 +101,8 @@ static class Adjoints
             var at = (Iota(d.Builder, windows) * stride).Unsqueeze(1) + Iota(d.Builder, size) * unfold.Dilation;
             return OfGather(beside, shape, axis, at);
         }
-        // Windows are cut into blocks as long as the stride: the first blocks of all windows lie one after the other, and so do the second.
-        var cut = Padded(beside, axis + 1, 0, blocks * stride - size).Reshape(new([.. beside.Shape.Dims.Take(axis + 1), blocks, stride, .. beside.Shape.Dims.Skip(axis + 2)]));
-        Term? sum = null;
-        for (var block = 0; block < blocks; block++)
-        {
-            var shifted = Padded(cut.Slice(axis + 1, block, 1).Squeeze(axis + 1), axis, block, blocks - 1 - block);
-            sum = sum is { } there ? there + shifted : shifted;
-        }
-        var length = (windows + (blocks - 1)) * stride;
-        return Padded(sum!.Value.Reshape(shape.With(axis, length)), axis, 0, shape[axis] - length);
+        var sum = Fourier.OverlapAdd(beside, axis, stride);
+        return Padded(sum, axis, 0, shape[axis] - sum.Shape[axis]).Reshape(shape);
     }
 
     const int MostBlocks = 16;

@@ -61,6 +61,67 @@ public static class Losses
         return MeanOf(1 - Dot(x, target) / (Dot(x, x) * Dot(target, target)).Max(1e-16).Map(Functions.Sqrt), counts);
     }
 
+    /// <summary>How far spectra of several resolutions are apart: the mean over these of what magnitudes differ by, as a part of the target's, and of what their logarithms do.</summary>
+    /// <param name="x">Sound, [..., samples].</param>
+    /// <param name="target">What it should be, of the same shape.</param>
+    /// <param name="resolutions">The sizes of windows, in samples, with the steps from one to the next.</param>
+    /// <remarks>Yamamoto, Song, Kim: Parallel WaveGAN (2019), section 2.2.</remarks>
+    public static Term MultiResolutionStft(Term x, Term target, params IReadOnlyList<(int Size, int Hop)> resolutions)
+    {
+        var sum = resolutions.Select(r =>
+        {
+            var (ours, theirs) = (Magnitudes(x, r.Size, r.Hop), Magnitudes(target, r.Size, r.Hop));
+            var difference = theirs - ours;
+            Term Squares(Term y) => (y * y).Reduce(Reduction.Sum, All(y));
+            return (Squares(difference) / Squares(theirs)).Map(Functions.Sqrt) + L1(ours.Map(Functions.Log), theirs.Map(Functions.Log));
+        }).Aggregate((a, b) => a + b);
+        return sum * (1.0 / resolutions.Count);
+    }
+
+    /// <summary>The mean absolute difference of the logarithms of mel spectra.</summary>
+    /// <param name="x">Sound, [..., samples].</param>
+    /// <param name="target">What it should be, of the same shape.</param>
+    /// <param name="rate">The sample rate, in Hz.</param>
+    /// <param name="size">The size of a window, in samples.</param>
+    /// <param name="hop">The step from one window to the next.</param>
+    /// <param name="bands">How many bands there are, from 0 Hz to half the rate.</param>
+    public static Term LogMel(Term x, Term target, double rate, int size = 1024, int hop = 256, int bands = 80)
+    {
+        var filters = x.Constant(MelFilters(rate, size, bands));
+        Term Mel(Term sound)
+        {
+            var magnitudes = Magnitudes(sound, size, hop);
+            var letters = "nopqrstuvwxyz"[..(magnitudes.Rank - 1)];
+            return magnitudes.Contract($"{letters}k,km->{letters}m", filters).Max(Least).Map(Functions.Log);
+        }
+        return L1(Mel(x), Mel(target));
+    }
+
+    // A magnitude below counts as this: its logarithm, and the root's slope, would be infinite at 0.
+    const double Least = 1e-4;
+
+    /// <summary>[..., windows, frequencies]: of windows around every step's sample, the sound mirrored at its ends.</summary>
+    static Term Magnitudes(Term x, int size, int hop)
+    {
+        EquatableArray<Dim> half = Enumerable.Range(0, x.Rank).Select(i => (Dim)(i == x.Rank - 1 ? size / 2 : 0)).ToEquatable();
+        return Fourier.Power(Fourier.ShortTime(x.Apply(new Op.Pad(Padding.Reflect, half, half)), Fourier.Hann(size), hop)).Max(Least * Least).Map(Functions.Sqrt);
+    }
+
+    /// <summary>[frequencies, bands]: triangles from one band's centre to the next but one, which are evenly spread in mel.</summary>
+    static Tensor MelFilters(double rate, int size, int bands)
+    {
+        static double Mel(double hertz) => 2595 * Math.Log10(1 + hertz / 700);
+        var frequencies = size / 2 + 1;
+        var filters = new float[frequencies * bands];
+        for (var k = 0; k < frequencies; k++)
+        {
+            var at = Mel(k * rate / size) / Mel(rate / 2) * (bands + 1);
+            for (var band = 0; band < bands; band++)
+                filters[k * bands + band] = (float)Math.Max(0, 1 - Math.Abs(at - (band + 1)));
+        }
+        return Tensor.Of<float>(filters, frequencies, bands);
+    }
+
     /// <summary>The hinge loss of scores that should be above 1, or below -1.</summary>
     /// <param name="scores">A discriminator's scores.</param>
     /// <param name="isTrue">Whether they should be above 1.</param>

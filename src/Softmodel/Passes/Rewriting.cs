@@ -63,7 +63,8 @@ static class Rewriting
             sizes[symbol] = inputs[i].Shape[axis] - less.Substitute(Size);
         foreach (var symbol in graph.AllNodes().SelectMany(n => n.Defines))
         {
-            if (builder.IsTaken(symbol))
+            // A loop that runs as often as an input is long has the input's size.
+            if (builder.IsTaken(symbol) && !sizes.ContainsKey(symbol))
                 sizes[symbol] = builder.FreshSymbol(symbol.TrimEnd('0', '1', '2', '3', '4', '5', '6', '7', '8', '9'));
         }
         Reserve(builder, graph);

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Softmodel.Cli;
+using Softmodel.Cli.Baselines;
 using Softmodel.Cli.Bench;
 using Softmodel.ModelTests.Native;
 using Softmodel.ModelTests.Speech;
@@ -28,6 +29,36 @@ public class BenchTests
             Assert.Equal(row.GetProperty("peer_ms").GetDouble() / row.GetProperty("ours_ms").GetDouble(), row.GetProperty("speedup").GetDouble(), 0.01);
             Assert.True(row.GetProperty("share_of_limit").GetDouble() > 0);
         }
+    }
+
+    [Fact]
+    public async Task A_training_step_is_timed_beside_that_of_PyTorch_which_does_the_same()
+    {
+        Assert.SkipWhen(PyTorch.Python is null, "no Python with PyTorch is here (Debian: python3-torch, libopenblas0-pthread)");
+        var (output, error) = (new StringWriter(), new StringWriter());
+        var code = await CommandLine.Run(["bench", "--train", "vocoder", "--threads", "1", "--runs", "3", "--json"], output, error, TestContext.Current.CancellationToken);
+        Assert.True(code == 0, error.ToString());
+        var result = JsonDocument.Parse(output.ToString()).RootElement;
+        Assert.StartsWith("PyTorch ", result.GetProperty("against").GetString());
+        var row = Assert.Single(result.GetProperty("rows").EnumerateArray());
+        double Number(string name) => row.GetProperty(name).GetDouble();
+        Assert.Equal("vocoder", row.GetProperty("network").GetString());
+        Assert.Equal(Number("peer_ms") / Number("ours_ms"), Number("speedup"), 0.01);
+        Assert.Equal(Number("peer_loss"), Number("loss"), 1e-3 * Number("peer_loss"));
+        Assert.InRange(Number("share_of_limit"), 0.001, 1);
+        Assert.InRange(Number("memory_bytes"), 1e7, 1e9);
+        Assert.InRange(Number("peer_memory_bytes"), 1e7, 1e9);
+    }
+
+    [Theory]
+    [InlineData("bench", "--train", "vocodr")]
+    [InlineData("bench", "--train", "--cold")]
+    [InlineData("bench", "--train", "--against", "onnxruntime")]
+    public async Task What_training_is_not_timed_with_is_refused(params string[] arguments)
+    {
+        var error = new StringWriter();
+        Assert.Equal(2, await CommandLine.Run(arguments, new StringWriter(), error, TestContext.Current.CancellationToken));
+        Assert.Contains("--train", error.ToString());
     }
 
     [Fact]

@@ -570,7 +570,10 @@ sealed class Grower
         if (Pick(i => i.Shape.Rank > 0 && i.Element is ElementType.Float32 or ElementType.Int64 or ElementType.Int32 or ElementType.Float64) is not { } x)
             return null;
         var axis = random.Next(x.Shape.Rank);
-        return new(x.Term.Apply(new Op.Accumulate(Reduction.Sum, axis, Chance(0.3), Chance(0.3))), x.IsExact, x.Bound * Math.Max(1, Known(x.Shape[axis])));
+        var kind = Any(Reduction.Sum, Reduction.Sum, Reduction.Max, Reduction.Min);
+        // Before the first one the largest is infinitely small.
+        var isExclusive = Chance(0.3) && kind == Reduction.Sum;
+        return new(x.Term.Apply(new Op.Accumulate(kind, axis, isExclusive, Chance(0.3))), x.IsExact, kind == Reduction.Sum ? x.Bound * Math.Max(1, Known(x.Shape[axis])) : x.Bound);
     }
 
     Item? TopK()

@@ -28,6 +28,47 @@ public class GradientTests
 
         public Term Integers(long[] dims, params long[] numbers) => new(Builder, Builder.Constant(Tensor.Of<long>(numbers, dims)));
 
+        /// <summary>A branch of values x and w.</summary>
+        public Term If(bool condition, Func<Func<Term, Term>, Term, Term, Term> then, Func<Func<Term, Term>, Term, Term, Term> otherwise) => If(condition, Float(3, 4), Float(4), then, otherwise);
+
+        public Term If(bool condition, Term x, Term w, Func<Func<Term, Term>, Term, Term, Term> then, Func<Func<Term, Term>, Term, Term, Term> otherwise) =>
+            If(x.Reduce(Reduction.Sum, [.. Enumerable.Range(0, x.Rank)]) is var sum && condition ? sum < 1e9 : sum > 1e9, x, w, then, otherwise);
+
+        public Term If(Term condition, Term x, Term w, Func<Func<Term, Term>, Term, Term, Term> then, Func<Func<Term, Term>, Term, Term, Term> otherwise)
+        {
+            (Graph Graph, IReadOnlyList<Value> Captures) Branch(Func<Func<Term, Term>, Term, Term, Term> write)
+            {
+                var body = Builder.Body("branch");
+                Term Within(Term y) => new(body, body.Capture(y.Value));
+                var result = write(Within, Within(x), Within(w));
+                return (body.Build([result.Value]), body.Captures);
+            }
+            var (yes, no) = (Branch(then), Branch(otherwise));
+            return new(Builder, Builder.ApplyAll(new Op.If(yes.Graph, no.Graph), [condition.Value, .. yes.Captures, .. no.Captures])[0]);
+        }
+
+        /// <summary>A loop from x on, with w of the graph around it: what it leaves, with what it stacks.</summary>
+        public Term Loop(long most, Func<Term, Term, Term, Iteration.Turn> turn, bool begin = true, int? of = null)
+        {
+            var (x, w) = (Float(3, 4), Float(4));
+            var first = x.Reduce(Reduction.Sum, [0, 1]) is var sum && begin ? sum < 1e9 : sum > 1e9;
+            var results = Iteration.Loop(Builder, x.Constant(Tensor.Scalar(most)), first, [x], (time, carried) => turn(time, carried[0], Iteration.Within(time, w)))!;
+            Term Summed(Term stack) => stack.Reduce(Reduction.Sum, [0]);
+            return of is 1 ? Summed(results[1]) : results[0] + Summed(results[1]);
+        }
+
+        /// <summary>A loop that carries an index, and takes another row of a table each time.</summary>
+        public Term CountingLoop()
+        {
+            var (x, table) = (Float(3), Float(5, 3));
+            return Iteration.Loop(Builder, x.Constant(Tensor.Scalar(4L)), null, [x.Constant(Tensor.Scalar(0L)), x], (time, carried) =>
+                new([(carried[0] * 2 + 1).Map(Functions.Remainder, carried[0].Scalar(5)), (carried[1] * Iteration.Within(time, table).Gather(carried[0], 0)).Map(Functions.Sin)], []))![1];
+        }
+
+        /// <summary>A loop in the body of another.</summary>
+        public static Term Inner(Term x, Term w, Term? most) => Iteration.Loop(x.Builder, most ?? x.Constant(Tensor.Scalar(5L)), null, [x],
+            (time, carried) => new([carried[0] * Iteration.Within(time, w).Map(Functions.Cos) + Iteration.Within(time, x)], [], most is null ? time < 1 : null))![0];
+
         public Value[] All(Op op, params Term[] x) => Builder.ApplyAll(op, [.. x.Select(t => t.Value)]);
     }
 
@@ -85,6 +126,20 @@ public class GradientTests
            from reverse in new[] { false, true }
            where kind is Reduction.Sum or Reduction.Product || !exclusive
            select ($"accumulate {kind}{(exclusive ? ", exclusive" : "")}{(reverse ? ", reverse" : "")}", (Func<OneNode, Term>)(g => g.Float(3, 4, 2).Apply(new Op.Accumulate(kind, 1, exclusive, reverse)))),
+        ("if, taken", g => g.If(true, (body, x, w) => x * body(w), (body, x, w) => x.Map(Functions.Tanh))),
+        ("if, not taken", g => g.If(false, (body, x, w) => x * x, (body, x, w) => x.Map(Functions.Tanh) * w + x)),
+        ("if, of which a branch needs nothing", g => g.If(false, (body, x, w) => x * w, (body, x, w) => x.Scalar(2).Broadcast(x.Shape)) * g.Float(3, 4)),
+        ("if in if", g => g.If(true, (body, x, w) => new OneNode(x.Builder, g.Given, g.Random).If(false, x, w, (inner, y, v) => y * v, (inner, y, v) => y.Map(Functions.Sin) * v), (body, x, w) => x)),
+        ("loop", g => g.Loop(4, (time, x, w) => new([(x * w).Map(Functions.Sin) + x], [x * x]))),
+        ("loop whose stacks alone are used", g => g.Loop(4, (time, x, w) => new([(x * w).Map(Functions.Sin)], [x * w]), of: 1)),
+        ("loop that never runs", g => g.Loop(0, (time, x, w) => new([x * w], [x * x]))),
+        ("loop that ends by itself", g => g.Loop(9, (time, x, w) => new([x * w + x], [x], time < 3))),
+        ("loop that does not begin", g => g.Loop(9, (time, x, w) => new([x * w + x], [x]), begin: false)),
+        ("loop that carries integers", g => g.CountingLoop()),
+        ("loop in loop", g => g.Loop(3, (time, x, w) => new([OneNode.Inner(x, w, x.Constant(Tensor.Scalar(2L)))], [x]))),
+        ("loop in loop, longer each time", g => g.Loop(3, (time, x, w) => new([OneNode.Inner(x, w, time)], [x]))),
+        ("loop in loop that ends by itself", g => g.Loop(3, (time, x, w) => new([OneNode.Inner(x, w, null)], [x]))),
+        ("if in loop", g => g.Loop(4, (time, x, w) => new([new OneNode(x.Builder, g.Given, g.Random).If(time.Map(Functions.Remainder, time.Scalar(2)).EqualTo(0), x, w, (body, y, v) => y * v, (body, y, v) => y.Map(Functions.Tanh))], [x]))),
         ("accumulate product with zeros", g => g.Input([3, 5], () => g.Random.Next(3) - 1).Apply(new Op.Accumulate(Reduction.Product, 1, false, false))),
     ];
 
