@@ -68,7 +68,7 @@ static class RowFusion
 
     /// <summary>Whether a nest multiplies all rows with the same numbers, too many of them to stay in the cache.</summary>
     static bool HasLargeMatrix(Step.Nest nest, Axis[] rows, UsualSizes usual) => nest.Fold?.Term is Expr.Apply { Operands: [Expr.Load a, Expr.Load b] }
-        && new[] { a, b }.Any(l => l.Index.Dynamic.Count == 0 && !l.Axes.Any(rows.Contains) && usual.Of(l.Buffer.Count) > MostElements);
+        && new[] { a, b }.Any(l => l.Index.Dynamic.Count == 0 && !l.Axes.Any(rows.Contains) && usual.Of(l.Buffer.Count) >= MostElements);
 
     /// <summary>Some steps of which some are computed together.</summary>
     /// <param name="Steps">The steps, those computed together as one.</param>
