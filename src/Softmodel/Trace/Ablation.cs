@@ -59,7 +59,7 @@ static class Ablations
         Part[] SameLayers() => [.. layersOf.SelectMany(l => Drawn([.. layers[l.Key]], l.Count))];
         var named = Row("ranked", [ranked.Take(count)]);
         return draws == 0 ? [named]
-            : layersOf.All(l => l.Count == layers[l.Key].Count()) ? [named, Row("random", Enumerable.Range(0, draws).Select(_ => Anywhere()))]
+            : layers.Count == 1 || layersOf.All(l => l.Count == layers[l.Key].Count()) ? [named, Row("random", Enumerable.Range(0, draws).Select(_ => Anywhere()))]
             : [named, Row("random", Enumerable.Range(0, draws).Select(_ => Anywhere())), Row("random in the same layers", Enumerable.Range(0, draws).Select(_ => SameLayers()))];
 
         IEnumerable<Part> Drawn(IReadOnlyList<Part> from, int many)
