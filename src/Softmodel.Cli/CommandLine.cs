@@ -41,6 +41,7 @@ static class CommandLine
             EmbedCommand.Create(),
             RunCommand.Create(),
             BuildCommand.Create(),
+            TraceCommand.Create(),
             VerifyCommand.Create(),
             BenchCommand.Create(),
             ModelsCommand.Create(),

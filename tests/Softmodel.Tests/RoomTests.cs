@@ -31,6 +31,7 @@ public class RoomTests
         ("Softmodel.Learn", ["Softmodel", "Softmodel.Networks", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Runtime"]),
         // How what is in files becomes a model, a voice, a language model.
         ("Softmodel.Load", ["Softmodel", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Language", "Softmodel.Speech", "Softmodel.Runtime"]),
+        ("Softmodel.Trace", ["Softmodel.Learn", "Softmodel.Networks", "Softmodel.Arrays", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Language", "Softmodel.Runtime"]),
         ("Softmodel.Cli.Arrays", [.. Library, "Softmodel.Cli"]),
         ("Softmodel.Cli.Baselines", [.. Library, "Softmodel.Cli"]),
         ("Softmodel.Cli.Workloads", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Arrays"]),
@@ -43,7 +44,7 @@ public class RoomTests
         ("Softmodel.Cli", [.. Library, "Softmodel.Cli.Commands", "Softmodel.Cli.Conformance", "Softmodel.Cli.Bench", "Softmodel.Cli.Baselines"]),
     ];
 
-    static string[] Library => ["Softmodel", "Softmodel.Load", "Softmodel.Learn", "Softmodel.Networks", "Softmodel.Report", "Softmodel.Language", "Softmodel.Speech", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Export", "Softmodel.Arrays", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"];
+    static string[] Library => ["Softmodel", "Softmodel.Load", "Softmodel.Trace", "Softmodel.Learn", "Softmodel.Networks", "Softmodel.Report", "Softmodel.Language", "Softmodel.Speech", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Export", "Softmodel.Arrays", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"];
 
     // Types without a room of their own are seen from every room: these names tell that one is used.
     static readonly Regex rootTypes = new(@"(?<![\w.""])(?:Model\.Load|CompileOptions\b)");

@@ -65,7 +65,14 @@ static class ControlFlowGradients
             .. step.X.Skip(2 + carried).Select(x => body.Capture(x.Value)),
         ];
         var computed = new Dictionary<Value, Value>();
-        var outputs = Rewriting.Append(body, loop.Body, inputs, remembered.Zip(products).ToDictionary(p => p.First, p => Within(body, p.Second).Gather(time, 0).Value), computed);
+        var outputs = Rewriting.Append(body, loop.Body, inputs, [], (value, result) =>
+        {
+            if (Array.IndexOf(remembered, value) is not (>= 0 and var product))
+                return result;
+            var there = Within(body, products[product]).Gather(time, 0);
+            computed[there.Value] = result.Value;
+            return there;
+        });
         List<(Term, Term)> seeds = [.. floats.Select((c, k) => (new Term(body, outputs[1 + c]), back[k]))];
         for (var s = carried; s < step.Dy.Length; s++)
         {

@@ -92,7 +92,10 @@ public static class LanguageModelLoading
             }, progress, cancellationToken);
     }
 
-    static (Tokenizer Tokenizer, ChatTemplate? Template, int Longest) ReadText(Model model, string? given)
+    /// <summary>What a language model has beside its network: its tokenizer, its chat template if any, and the longest context that it was trained for.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="given">The tokenizer's file, where it is another.</param>
+    internal static (Tokenizer Tokenizer, ChatTemplate? Template, int Longest) ReadText(Model model, string? given)
     {
         using var checkpoint = model.IsLanguageModel ? Checkpoint.Open(model.Path) : null;
         var settings = checkpoint?.Settings ?? TextFiles.SettingsOf(model.Path);

@@ -8,6 +8,11 @@ namespace Softmodel.Passes;
 /// <param name="inputs">Its operands in the new graph.</param>
 delegate Term? Rule(GraphBuilder builder, Op op, Term[] inputs);
 
+/// <summary>What stands for a result from then on: the value itself, or one that is computed from it.</summary>
+/// <param name="value">A result in the old graph.</param>
+/// <param name="now">What it is in the new graph so far.</param>
+delegate Term Change(Value value, Term now);
+
 /// <summary>Builds a graph anew, node by node; what is no longer needed is left out on the way.</summary>
 static class Rewriting
 {
@@ -21,7 +26,7 @@ static class Rewriting
         builder.RequirePositive(graph.Positive);
         Reserve(builder, graph);
         var inputs = graph.Inputs.Select(v => builder.Input(v.Name, v.Type)).ToArray();
-        var outputs = new Copy(graph.Positive, rules, new(StringComparer.Ordinal)).Nodes(builder, graph, inputs);
+        var outputs = new Copy(graph.Positive, rules, new(StringComparer.Ordinal), null).Nodes(builder, graph, inputs);
         return builder.Build(outputs, graph.OutputNames) with { States = graph.States };
     }
 
@@ -32,23 +37,15 @@ static class Rewriting
     /// <param name="rules">Tried in turn; what the first one gives is taken.</param>
     /// <returns>Its outputs.</returns>
     /// <exception cref="SoftmodelException">An input is not of the type that the graph takes.</exception>
-    public static Value[] Append(GraphBuilder builder, Graph graph, IReadOnlyList<Value> inputs, params IReadOnlyList<Rule> rules)
-    {
-        return new Copy(graph.Positive, rules, SizesOf(builder, graph, inputs)).Nodes(builder, graph, inputs);
-    }
+    public static Value[] Append(GraphBuilder builder, Graph graph, IReadOnlyList<Value> inputs, params IReadOnlyList<Rule> rules) => Append(builder, graph, inputs, rules, null);
 
-    /// <summary>Adds a graph to another, of whose values some are there already.</summary>
     /// <inheritdoc cref="Append(GraphBuilder, Graph, IReadOnlyList{Value}, IReadOnlyList{Rule})"/>
     /// <param name="builder">The graph that it is added to.</param>
     /// <param name="graph">The graph.</param>
     /// <param name="inputs">What its inputs are.</param>
-    /// <param name="known">For values of the graph, what is read in their place.</param>
-    /// <param name="computed">Is given, for what is read, what it stands for: it is added nevertheless.</param>
-    public static Value[] Append(GraphBuilder builder, Graph graph, IReadOnlyList<Value> inputs, IReadOnlyDictionary<Value, Value> known, IDictionary<Value, Value> computed) =>
-        new Copy(graph.Positive, [], SizesOf(builder, graph, inputs)) { Known = known, Computed = computed }.Nodes(builder, graph, inputs);
-
-    /// <summary>What the sizes of a graph are in the one that it is added to.</summary>
-    static Dictionary<string, Dim> SizesOf(GraphBuilder builder, Graph graph, IReadOnlyList<Value> inputs)
+    /// <param name="rules">Tried in turn.</param>
+    /// <param name="change">Is told of every result, and says what stands for it; null for no changes.</param>
+    public static Value[] Append(GraphBuilder builder, Graph graph, IReadOnlyList<Value> inputs, IReadOnlyList<Rule> rules, Change? change)
     {
         var sizes = new Dictionary<string, Dim>(StringComparer.Ordinal);
         Dim? Size(string symbol) => sizes.GetValueOrDefault(symbol);
@@ -69,7 +66,7 @@ static class Rewriting
         }
         Reserve(builder, graph);
         builder.RequirePositive(graph.Positive.SelectMany(s => (Size(s) ?? Dim.Symbol(s)).Symbols));
-        return sizes;
+        return new Copy(graph.Positive, rules, sizes, change).Nodes(builder, graph, inputs);
     }
 
     static void Reserve(GraphBuilder builder, Graph graph)
@@ -87,14 +84,9 @@ static class Rewriting
     /// <param name="Positive">Symbols of the graph that are at least 1.</param>
     /// <param name="Rules">Tried in turn.</param>
     /// <param name="Sizes">What its symbols are in the other one; others are the same there.</param>
-    sealed record Copy(EquatableArray<string> Positive, IReadOnlyList<Rule> Rules, Dictionary<string, Dim> Sizes)
+    /// <param name="Change">Says what stands for results; null for themselves.</param>
+    sealed record Copy(EquatableArray<string> Positive, IReadOnlyList<Rule> Rules, Dictionary<string, Dim> Sizes, Change? Change)
     {
-        /// <summary>What is read in the place of a value.</summary>
-        public IReadOnlyDictionary<Value, Value>? Known { get; init; }
-
-        /// <summary>Is given what that stands for.</summary>
-        public IDictionary<Value, Value>? Computed { get; init; }
-
         Dim? Size(string symbol) => Sizes.GetValueOrDefault(symbol);
 
         string NameOf(string symbol) => Size(symbol) is { SymbolName: { } name } ? name : symbol;
@@ -144,11 +136,7 @@ static class Rewriting
                 builder.NextName = node.Outputs.Count > 0 ? node.Outputs[0].Name : null;
                 var results = Replace(builder, op, operands, Rules) ?? builder.ApplyAll(op, operands);
                 for (var i = 0; i < node.Outputs.Count; i++)
-                {
-                    now[node.Outputs[i]] = results[i];
-                    if (Known is not null && Known.TryGetValue(node.Outputs[i], out var there))
-                        (now[node.Outputs[i]], Computed![there]) = (there, results[i]);
-                }
+                    now[node.Outputs[i]] = Change?.Invoke(node.Outputs[i], new(builder, results[i])).Value ?? results[i];
             }
             return [.. graph.Outputs.Select(v => now[v])];
         }
