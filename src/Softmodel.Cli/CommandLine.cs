@@ -39,6 +39,8 @@ static class CommandLine
             TextCommands.Ask(),
             TextCommands.Complete(),
             EmbedCommand.Create(),
+            TrainCommand.Create(),
+            ClassifyCommand.Create(),
             RunCommand.Create(),
             BuildCommand.Create(),
             VerifyCommand.Create(),
