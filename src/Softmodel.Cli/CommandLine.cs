@@ -40,6 +40,7 @@ static class CommandLine
             TextCommands.Complete(),
             EmbedCommand.Create(),
             TrainCommand.Create(),
+            TuneCommand.Create(),
             ClassifyCommand.Create(),
             RunCommand.Create(),
             BuildCommand.Create(),

@@ -22,16 +22,16 @@ static class LabelledTexts
     /// <exception cref="SoftmodelException">It can't be read, is not UTF-8, or something is wrong with a line of it.</exception>
     public static IReadOnlyList<LabelledText> Read(string path, string? text = null, string? label = null)
     {
-        var content = Decoded(path);
         return Path.GetExtension(path).ToLowerInvariant() switch
         {
-            ".jsonl" or ".ndjson" => JsonLines(path, content, text ?? "text", label ?? "label"),
-            ".tsv" or ".tab" => Separated(path, content, "\t", text, label),
-            _ => Separated(path, content, ",", text, label),
+            ".jsonl" or ".ndjson" => JsonLines(path, text ?? "text", label ?? "label"),
+            ".tsv" or ".tab" => Separated(path, "\t", text, label),
+            _ => Separated(path, ",", text, label),
         };
     }
 
-    static string Decoded(string path)
+    /// <summary>The text of a file.</summary>
+    public static string Decoded(string path)
     {
         byte[] bytes;
         try
@@ -52,13 +52,13 @@ static class LabelledTexts
         return utf8.GetString(bytes).TrimStart('\uFEFF');
     }
 
-    static List<LabelledText> Separated(string path, string content, string delimiter, string? text, string? label)
+    static List<LabelledText> Separated(string path, string delimiter, string? text, string? label)
     {
         var (all, row, lines) = (new List<LabelledText>(), 0, 1);
         var file = Path.GetFileName(path);
         SoftmodelException Quotes() => new($"{path}:{row}: its quotes don't match: a field that has quotes stands between quotes, and has each of them twice");
         var options = new CsvConfiguration(CultureInfo.InvariantCulture) { Delimiter = delimiter, BadDataFound = _ => throw Quotes() };
-        using var parser = new CsvParser(new StringReader(content), options);
+        using var parser = new CsvParser(new StringReader(Decoded(path)), options);
         bool Next()
         {
             row = lines;
@@ -91,26 +91,37 @@ static class LabelledTexts
             : throw new SoftmodelException($"{path}:1: it has {names.Length} column; one for texts and one for labels are needed");
     }
 
-    static List<LabelledText> JsonLines(string path, string content, string text, string label)
+    static List<LabelledText> JsonLines(string path, string text, string label)
     {
-        var (all, number) = (new List<LabelledText>(), 0);
-        foreach (var line in content.Split('\n'))
+        var all = new List<LabelledText>();
+        foreach (var (line, json) in JsonLines(path))
+        {
+            string Of(string name) => json.TryGetProperty(name, out var value) ? value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText()
+                : throw new SoftmodelException($"{path}:{line}: it has no '{name}'");
+            all.Add(new(Of(text), Of(label).Trim(), $"{Path.GetFileName(path)}:{line}"));
+        }
+        return all;
+    }
+
+    /// <summary>The objects of a file of JSON lines, with their lines.</summary>
+    public static IEnumerable<(int Line, JsonElement Object)> JsonLines(string path)
+    {
+        var number = 0;
+        foreach (var line in Decoded(path).Split('\n'))
         {
             number++;
             if (string.IsNullOrWhiteSpace(line))
                 continue;
+            JsonElement element;
             try
             {
-                using var json = JsonDocument.Parse(line);
-                string Of(string name) => json.RootElement.TryGetProperty(name, out var value) ? value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText()
-                    : throw new SoftmodelException($"{path}:{number}: it has no '{name}'");
-                all.Add(new(Of(text), Of(label).Trim(), $"{Path.GetFileName(path)}:{number}"));
+                element = JsonElement.Parse(line);
             }
-            catch (Exception e) when (e is JsonException or InvalidOperationException)
+            catch (JsonException e)
             {
                 throw new SoftmodelException($"{path}:{number}: it is no JSON object: {e.Message}", e);
             }
+            yield return element.ValueKind == JsonValueKind.Object ? (number, element) : throw new SoftmodelException($"{path}:{number}: it is no JSON object");
         }
-        return all;
     }
 }

@@ -81,18 +81,22 @@ public static class LanguageModelLoading
         /// <param name="cancellationToken">Stops the build, and leaves nothing of it.</param>
         /// <exception cref="SoftmodelException">The model can't be imported, a tool is missing, or the folder can't be written to.</exception>
         public static Task<NativeResult> BuildAsync(Model model, string folder, NativeOptions? build = null, IProgress<string>? progress = null, CancellationToken cancellationToken = default) =>
-            model.BuildAsync(folder, build, native =>
-            {
-                if (!model.IsLanguageModel && !model.Use.KvCache)
-                    return native;
-                var (tokenizer, template, longest) = ReadText(model, null);
-                var (name, files) = TextFiles.TokenizerToShip(model.Vocabulary ?? TextFiles.TokenizerOf(model.Path));
-                var text = new BuiltText(name, Math.Min(DefaultContext, longest), template?.Source, model.RoundsByRun);
-                return native with { Beside = [.. native.Beside, ($"{native.Prefix}.tokens", tokenizer.WriteTable), (BuiltText.FileName, text.Write), .. files] };
-            }, progress, cancellationToken);
+            model.BuildAsync(folder, build, native => WithText(native, model), progress, cancellationToken);
     }
 
-    static (Tokenizer Tokenizer, ChatTemplate? Template, int Longest) ReadText(Model model, string? given)
+    /// <summary>What is built of a language model, with what <see cref="LanguageModel.Open"/> needs.</summary>
+    internal static NativeModel WithText(NativeModel native, Model model)
+    {
+        if (!model.IsLanguageModel && !model.Use.KvCache)
+            return native;
+        var (tokenizer, template, longest) = ReadText(model, null);
+        var (name, files) = TextFiles.TokenizerToShip(model.Vocabulary ?? TextFiles.TokenizerOf(model.Path));
+        var text = new BuiltText(name, Math.Min(DefaultContext, longest), template?.Source, model.RoundsByRun);
+        return native with { Beside = [.. native.Beside, ($"{native.Prefix}.tokens", tokenizer.WriteTable), (BuiltText.FileName, text.Write), .. files] };
+    }
+
+    /// <summary>The tokenizer of a language model, its chat template, and how many tokens a context has room for.</summary>
+    internal static (Tokenizer Tokenizer, ChatTemplate? Template, int Longest) ReadText(Model model, string? given)
     {
         using var checkpoint = model.IsLanguageModel ? Checkpoint.Open(model.Path) : null;
         var settings = checkpoint?.Settings ?? TextFiles.SettingsOf(model.Path);
