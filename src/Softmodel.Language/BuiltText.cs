@@ -10,7 +10,8 @@ namespace Softmodel.Language;
 /// <param name="ChatTemplate">The chat template; null where there is none.</param>
 /// <param name="QuantisesPerRun">See <see cref="Decoder.QuantisesPerRun"/>.</param>
 /// <param name="Pooling">Of an embedding model.</param>
-sealed record BuiltText(string Tokenizer, int ContextLength, string? ChatTemplate = null, bool QuantisesPerRun = false, Pooling? Pooling = null)
+/// <param name="Labels">The classes of a classifier.</param>
+sealed record BuiltText(string Tokenizer, int ContextLength, string? ChatTemplate = null, bool QuantisesPerRun = false, Pooling? Pooling = null, IReadOnlyList<string>? Labels = null)
 {
     /// <summary>The name of the file.</summary>
     public const string FileName = "text.json";
@@ -50,6 +51,18 @@ sealed record BuiltText(string Tokenizer, int ContextLength, string? ChatTemplat
             return new(model.Name, Licence(folder), new(model), tokenizer, text.Pooling ?? Language.Pooling.Mean, normalize, text.ContextLength);
         model.Dispose();
         throw new SoftmodelException($"{folder} is no encoder of texts: it takes {string.Join(", ", model.Inputs.Select(i => i.Name))}");
+    }
+
+    /// <summary>The classifier in a folder.</summary>
+    public static TextClassifier OpenClassifier(string folder, int threads)
+    {
+        var (path, text, tokenizer) = Read(ref folder);
+        var labels = text.Labels ?? throw new SoftmodelException($"{path}: it has no labels, so that it is no classifier; softmodel train classifier makes one");
+        var model = BuiltModel.Open(folder, threads);
+        if (TextClassifier.Is(model.Inputs, model.Outputs, labels.Count))
+            return new(model.Name, Licence(folder), model, tokenizer, labels, text.ContextLength);
+        model.Dispose();
+        throw new SoftmodelException($"{folder} is no classifier of {labels.Count} classes: it takes {string.Join(", ", model.Inputs.Select(i => i.Name))} and gives {string.Join(", ", model.Outputs.Select(o => o.Name))}");
     }
 
     static (string Path, BuiltText Text, Tokenizer Tokenizer) Read(ref string folder)

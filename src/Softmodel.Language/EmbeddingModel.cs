@@ -67,12 +67,7 @@ public sealed class EmbeddingModel : IDisposable
     internal int Threads => encoder.Threads;
 
     /// <summary>The tokens of a text as the model reads them, cut off where there are too many.</summary>
-    internal int[] TokensOf(string text)
-    {
-        var tokens = tokenizer.Encode(text, parsesSpecial: false).AsSpan();
-        var (before, after) = (tokenizer.Before, tokenizer.After);
-        return [.. before, .. tokens[..Math.Min(tokens.Length, Math.Max(0, MaxTokens - before.Count - after.Count))], .. after];
-    }
+    internal int[] TokensOf(string text) => TextInputs.TokensOf(tokenizer, text, MaxTokens);
 
     /// <summary>The number of tokens of a text that are embedded: at most <see cref="MaxTokens"/>.</summary>
     /// <param name="text">The text.</param>

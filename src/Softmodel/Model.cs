@@ -161,11 +161,18 @@ public sealed class Model : IDisposable
     /// <param name="graph">The graph.</param>
     /// <param name="name">A name for messages and for what is built.</param>
     /// <param name="use">What is known of its use; what is fixed in it is fixed in a file alone, and not here.</param>
-    public static Model Load(Graph graph, string name = "model", UseCase? use = null)
+    public static Model Load(Graph graph, string name = "model", UseCase? use = null) => Load(graph, name, use ?? new(), "");
+
+    /// <inheritdoc cref="Load(Graph, string, UseCase?)"/>
+    /// <param name="graph">The graph.</param>
+    /// <param name="name">A name for messages and for what is built.</param>
+    /// <param name="use">What is known of its use.</param>
+    /// <param name="licence">See <see cref="Licence"/>.</param>
+    internal static Model Load(Graph graph, string name, UseCase use, string licence)
     {
         ArgumentNullException.ThrowIfNull(graph);
         graph.Validate();
-        return new("", name, "", use ?? new()) { imported = graph };
+        return new("", name, licence, use) { imported = graph };
     }
 
     /// <summary>A model by its name in the catalogue, a source such as <c>npm:name@version#path</c>, or a file.</summary>

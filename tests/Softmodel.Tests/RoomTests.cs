@@ -28,18 +28,19 @@ public class RoomTests
         ("Softmodel.Emit", ["Softmodel.Lowering", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Report", ["Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel", ["Softmodel.Arrays", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
-        ("Softmodel.Learn", ["Softmodel", "Softmodel.Networks", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Runtime"]),
+        ("Softmodel.Learn", ["Softmodel", "Softmodel.Export", "Softmodel.Import", "Softmodel.Networks", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Runtime"]),
         // How what is in files becomes a model, a voice, a language model.
-        ("Softmodel.Load", ["Softmodel", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Language", "Softmodel.Speech", "Softmodel.Runtime"]),
+        ("Softmodel.Load", ["Softmodel", "Softmodel.Learn", "Softmodel.Export", "Softmodel.Networks", "Softmodel.Passes", "Softmodel.Graphs", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Language", "Softmodel.Speech", "Softmodel.Runtime"]),
         ("Softmodel.Trace", ["Softmodel.Learn", "Softmodel.Networks", "Softmodel.Arrays", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Language", "Softmodel.Runtime"]),
         ("Softmodel.Cli.Arrays", [.. Library, "Softmodel.Cli"]),
         ("Softmodel.Cli.Baselines", [.. Library, "Softmodel.Cli"]),
         ("Softmodel.Cli.Workloads", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Arrays"]),
+        ("Softmodel.Cli.Training", [.. Library, "Softmodel.Cli"]),
         ("Softmodel.Cli.Verify", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Arrays", "Softmodel.Cli.Baselines", "Softmodel.Cli.Workloads"]),
         ("Softmodel.Cli.Bench", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Baselines", "Softmodel.Cli.Workloads"]),
         ("Softmodel.Cli.Demo", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Bench", "Softmodel.Cli.Baselines", "Softmodel.Cli.Workloads"]),
         ("Softmodel.Cli.Conformance", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Baselines"]),
-        ("Softmodel.Cli.Commands", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Arrays", "Softmodel.Cli.Baselines", "Softmodel.Cli.Workloads", "Softmodel.Cli.Verify", "Softmodel.Cli.Bench", "Softmodel.Cli.Demo"]),
+        ("Softmodel.Cli.Commands", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Training", "Softmodel.Cli.Arrays", "Softmodel.Cli.Baselines", "Softmodel.Cli.Workloads", "Softmodel.Cli.Verify", "Softmodel.Cli.Bench", "Softmodel.Cli.Demo"]),
         // What commands have in common lies beside them, and so does the list of all of them, and of what the program is to itself.
         ("Softmodel.Cli", [.. Library, "Softmodel.Cli.Commands", "Softmodel.Cli.Conformance", "Softmodel.Cli.Bench", "Softmodel.Cli.Baselines"]),
     ];

@@ -32,9 +32,7 @@ static class EmbedCommand
             var name = parsed.GetRequiredValue(model);
             if (parsed.GetValue(output) is { } file)
                 WholeFile.Check(file);
-            string[] given = parsed.GetRequiredValue(texts) is ["-"] ? await Lines(cancel) : parsed.GetRequiredValue(texts);
-            if (given.Length == 0)
-                throw new SoftmodelException("no text was given: standard input has no line");
+            string[] given = parsed.GetRequiredValue(texts) is ["-"] ? await TextLines.Read(cancel) : parsed.GetRequiredValue(texts);
             await terminal.Fetch(name, cancel);
             var options = new EmbeddingOptions
             {
@@ -82,15 +80,4 @@ static class EmbedCommand
     }
 
     static double[][] Cosines(float[][] embeddings) => [.. embeddings.Select(a => embeddings.Select(b => Math.Round(TensorPrimitives.CosineSimilarity(a, b), 4)).ToArray())];
-
-    static async Task<string[]> Lines(CancellationToken cancel)
-    {
-        var lines = new List<string>();
-        while (await Console.In.ReadLineAsync(cancel) is { } line)
-        {
-            if (line.Trim().Length > 0)
-                lines.Add(line);
-        }
-        return [.. lines];
-    }
 }

@@ -20,7 +20,15 @@ public static class Evaluator
     /// An input does not have the type that the graph asks for, an index lies outside of what it indexes, an integer
     /// is divided by 0, sizes do not fit one another, or there is no rule for a program that the graph calls.
     /// </exception>
-    public static Tensor[] Run(Graph graph, IReadOnlyList<Tensor> inputs, ulong seed = 0, CancellationToken cancellationToken = default)
+    public static Tensor[] Run(Graph graph, IReadOnlyList<Tensor> inputs, ulong seed = 0, CancellationToken cancellationToken = default) => Run(graph, inputs, null, seed, cancellationToken);
+
+    /// <inheritdoc cref="Run(Graph, IReadOnlyList{Tensor}, ulong, CancellationToken)"/>
+    /// <param name="graph">The graph.</param>
+    /// <param name="inputs">One tensor for each of the graph's inputs, in that order.</param>
+    /// <param name="watch">Is told of each node, of bodies too, with its operands and results, when it has been computed.</param>
+    /// <param name="seed">The seed of random numbers.</param>
+    /// <param name="cancellationToken">Stops before the next operation.</param>
+    internal static Tensor[] Run(Graph graph, IReadOnlyList<Tensor> inputs, Action<Node, Tensor[], Tensor[]>? watch, ulong seed, CancellationToken cancellationToken)
     {
         if (inputs.Count != graph.Inputs.Count)
             throw new SoftmodelException($"{inputs.Count} tensors were given; graph {graph.Name} has {graph.Inputs.Count} inputs");
@@ -34,7 +42,7 @@ public static class Evaluator
             Expect(input.Type, tensor, sizes, $"the input {input.Name}");
         if (graph.Positive.FirstOrDefault(s => sizes.TryGetValue(s, out var size) && size < 1) is { } empty)
             throw new SoftmodelException($"the size {empty} is 0; graph {graph.Name} needs it to be at least 1");
-        return new Evaluation(seed, sizes, cancellationToken).Body(BlockFormat.Decoded(graph), inputs);
+        return new Evaluation(seed, sizes, watch, cancellationToken).Body(BlockFormat.Decoded(graph), inputs);
     }
 
     internal static void Expect(TensorType type, Tensor tensor, IReadOnlyDictionary<string, long> sizes, string what)
@@ -105,7 +113,7 @@ public static class Evaluator
 }
 
 /// <summary>One run of the evaluator: what sizes are, and control flow.</summary>
-sealed class Evaluation(ulong seed, Dictionary<string, long> sizes, CancellationToken cancellationToken)
+sealed class Evaluation(ulong seed, Dictionary<string, long> sizes, Action<Node, Tensor[], Tensor[]>? watch, CancellationToken cancellationToken)
 {
     /// <summary>The outputs of the graph or of a body within it.</summary>
     public Tensor[] Body(Graph graph, IReadOnlyList<Tensor> inputs)
@@ -115,7 +123,9 @@ sealed class Evaluation(ulong seed, Dictionary<string, long> sizes, Cancellation
         foreach (var node in graph.Nodes)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var results = Results(node, [.. node.Inputs.Select(v => now[v])]);
+            Tensor[] operands = [.. node.Inputs.Select(v => now[v])];
+            var results = Results(node, operands);
+            watch?.Invoke(node, operands, results);
             foreach (var (output, result) in node.Outputs.Zip(results))
             {
                 Define(node, output, result);

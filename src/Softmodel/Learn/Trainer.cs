@@ -50,6 +50,23 @@ public sealed class Trainer : IDisposable
     /// <summary>The bytes of memory that a step works in, without parameters and moments.</summary>
     public long MemoryBytes => compiled.MemoryBytes;
 
+    /// <summary>What is trained.</summary>
+    internal TrainingStep TrainingStep => step;
+
+    /// <summary>The names of the parameters that are trained.</summary>
+    internal IEnumerable<string> Parameters => step.Parameters.Select(p => p.Name);
+
+    /// <summary>All states, by their names.</summary>
+    internal IReadOnlyDictionary<string, Tensor> States
+    {
+        get => step.States.ToDictionary(s => s, s => this[s], StringComparer.Ordinal);
+        set
+        {
+            foreach (var (name, tensor) in value)
+                this[name] = tensor;
+        }
+    }
+
     /// <summary>A state, by its name in <see cref="TrainingStep.States"/>.</summary>
     /// <exception cref="ArgumentException">There is none of that name, or the tensor is of another type.</exception>
     public Tensor this[string name]

@@ -38,7 +38,7 @@ public sealed record EmbeddingOptions
 /// <summary>Loads and builds embedding models: downloads, compiles, or takes from the cache.</summary>
 public static class EmbeddingModelLoading
 {
-    const int DefaultMost = 512;
+    internal const int DefaultMost = 512;
 
     extension(EmbeddingModel)
     {
@@ -100,7 +100,7 @@ public static class EmbeddingModelLoading
     }
 
     /// <summary>The pooling that sentence-transformers has written down.</summary>
-    static Pooling Said(string folder)
+    internal static Pooling Said(string folder)
     {
         var path = Path.Combine(folder, "1_Pooling", "config.json");
         if (!File.Exists(path))

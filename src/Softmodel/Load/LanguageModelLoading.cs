@@ -81,15 +81,18 @@ public static class LanguageModelLoading
         /// <param name="cancellationToken">Stops the build, and leaves nothing of it.</param>
         /// <exception cref="SoftmodelException">The model can't be imported, a tool is missing, or the folder can't be written to.</exception>
         public static Task<NativeResult> BuildAsync(Model model, string folder, NativeOptions? build = null, IProgress<string>? progress = null, CancellationToken cancellationToken = default) =>
-            model.BuildAsync(folder, build, native =>
-            {
-                if (!model.IsLanguageModel && !model.Use.KvCache)
-                    return native;
-                var (tokenizer, template, longest) = ReadText(model, null);
-                var (name, files) = TextFiles.TokenizerToShip(model.Vocabulary ?? TextFiles.TokenizerOf(model.Path));
-                var text = new BuiltText(name, Math.Min(DefaultContext, longest), template?.Source, model.RoundsByRun);
-                return native with { Beside = [.. native.Beside, ($"{native.Prefix}.tokens", tokenizer.WriteTable), (BuiltText.FileName, text.Write), .. files] };
-            }, progress, cancellationToken);
+            model.BuildAsync(folder, build, native => WithText(native, model), progress, cancellationToken);
+    }
+
+    /// <summary>What is built of a language model, with what <see cref="LanguageModel.Open"/> needs.</summary>
+    internal static NativeModel WithText(NativeModel native, Model model)
+    {
+        if (!model.IsLanguageModel && !model.Use.KvCache)
+            return native;
+        var (tokenizer, template, longest) = ReadText(model, null);
+        var (name, files) = TextFiles.TokenizerToShip(model.Vocabulary ?? TextFiles.TokenizerOf(model.Path));
+        var text = new BuiltText(name, Math.Min(DefaultContext, longest), template?.Source, model.RoundsByRun);
+        return native with { Beside = [.. native.Beside, ($"{native.Prefix}.tokens", tokenizer.WriteTable), (BuiltText.FileName, text.Write), .. files] };
     }
 
     /// <summary>What a language model has beside its network: its tokenizer, its chat template if any, and the longest context that it was trained for.</summary>

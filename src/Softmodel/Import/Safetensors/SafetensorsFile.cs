@@ -12,10 +12,13 @@ internal sealed class SafetensorsFile : IDisposable
 
     readonly MappedFile file;
 
-    SafetensorsFile(MappedFile file, IReadOnlyDictionary<string, Weight> tensors) => (this.file, Tensors) = (file, tensors);
+    SafetensorsFile(MappedFile file, IReadOnlyDictionary<string, Weight> tensors, IReadOnlyDictionary<string, string> metadata) => (this.file, Tensors, Metadata) = (file, tensors, metadata);
 
     /// <summary>The tensors, by their names. Those of types that no model computes with are refused when they are decoded.</summary>
     public IReadOnlyDictionary<string, Weight> Tensors { get; }
+
+    /// <summary>What the file says of itself.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; }
 
     /// <summary>Opens and checks a file.</summary>
     /// <param name="path">The file.</param>
@@ -30,12 +33,19 @@ internal sealed class SafetensorsFile : IDisposable
             var start = 8 + (long)length;
             var tensors = new Dictionary<string, Weight>(StringComparer.Ordinal);
             using var header = JsonDocument.Parse(file.Slice(8, (int)length));
-            foreach (var entry in header.RootElement.EnumerateObject().Where(e => e.Name != "__metadata__"))
+            var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
+            foreach (var entry in header.RootElement.EnumerateObject())
             {
+                if (entry.Name == "__metadata__")
+                {
+                    foreach (var said in entry.Value.EnumerateObject())
+                        metadata[said.Name] = said.Value.ToString();
+                    continue;
+                }
                 if (!tensors.TryAdd(entry.Name, Tensor(path, entry, file, start)))
                     throw new SoftmodelException($"{path}: the tensor '{entry.Name}' is there twice");
             }
-            return new(file, tensors);
+            return new(file, tensors, metadata);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or KeyNotFoundException or OverflowException)
         {

@@ -1,0 +1,145 @@
+using System.Security.Cryptography;
+using System.Text;
+using Softmodel.Compile;
+using Softmodel.Emit.Native;
+using Softmodel.Export.Safetensors;
+using Softmodel.Graphs;
+using Softmodel.Language;
+using Softmodel.Learn;
+
+namespace Softmodel.Load;
+
+/// <summary>A text that a language model is tuned on.</summary>
+/// <param name="Tokens">Its tokens.</param>
+/// <param name="Answers">The places of the tokens that are learned: those of answers, and what ends them.</param>
+/// <param name="Where">Where it stands, for messages.</param>
+sealed record TuningText(int[] Tokens, int[] Answers, string Where);
+
+/// <summary>How a language model is tuned.</summary>
+sealed record TuningOptions
+{
+    /// <summary>The rank of the adapters.</summary>
+    public int Rank { get; init; } = 8;
+
+    /// <summary>The share of the texts that are held out for validation.</summary>
+    public double Validation { get; init; } = 0.1;
+
+    /// <summary>What the split, the order and the adapters are drawn from.</summary>
+    public ulong Seed { get; init; } = 1;
+
+    /// <summary>How often each text is seen at most.</summary>
+    public int Epochs { get; init; } = 3;
+
+    /// <summary>How many texts a step is taken on.</summary>
+    public int BatchSize { get; init; } = 4;
+
+    /// <summary>The learning rate.</summary>
+    public double Rate { get; init; } = 1e-3;
+
+    /// <summary>The file of the checkpoint, from which it goes on if it is there; null for none.</summary>
+    public string? Checkpoint { get; init; }
+
+    /// <summary>How many threads train; 0 for the processor's cores.</summary>
+    public int Threads { get; init; }
+}
+
+/// <summary>What tuning came to.</summary>
+/// <param name="Outcome">What the training came to.</param>
+/// <param name="HeldOut">How many texts were held out.</param>
+/// <param name="Adapters">The adapters, by their names.</param>
+/// <param name="Before">The perplexity of the answers that were held out, without the adapters.</param>
+/// <param name="After">The same, with them.</param>
+/// <param name="AgainstBefore">The perplexity of other texts, without the adapters; null where there are none.</param>
+/// <param name="AgainstAfter">The same, with them.</param>
+sealed record Tuned(TrainingOutcome Outcome, int HeldOut, IReadOnlyDictionary<string, Tensor> Adapters, double Before, double After, double? AgainstBefore, double? AgainstAfter);
+
+/// <summary>Tunes language models by low-rank adapters.</summary>
+static class LanguageTuning
+{
+    const int Patience = 2;
+
+    const double WarmUp = 0.1;
+
+    /// <summary>Texts of a file in pieces, of which every token but the first is predicted.</summary>
+    public static TuningText[] Pieces(int[] tokens, int length, string where) =>
+        [.. tokens.Chunk(length).Where(c => c.Length > 1).Select((c, i) => new TuningText(c, [.. Enumerable.Range(1, c.Length - 1)], $"{where}, piece {i + 1}"))];
+
+    /// <summary>Tunes a model.</summary>
+    /// <param name="model">The model: a checkpoint.</param>
+    /// <param name="texts">What it is tuned on.</param>
+    /// <param name="against">Other texts, on which its perplexity is to stay what it was.</param>
+    /// <param name="options">How.</param>
+    /// <param name="progress">Is told what is being done.</param>
+    /// <param name="events">Is told of each step.</param>
+    /// <param name="cancellationToken">Stops it, when a checkpoint has been written.</param>
+    public static Tuned Run(Model model, TuningText[] texts, TuningText[] against, TuningOptions options, IProgress<string>? progress, Action<TrainingEvent>? events, CancellationToken cancellationToken)
+    {
+        var (trained, heldOut) = ClassifierTraining.Split([.. texts.Select(_ => 0)], options.Validation, options.Seed);
+        progress?.Report("importing");
+        var network = new TunedNetworks(model.Imported, options.Rank, options.Seed).OfTokens();
+        progress?.Report("compiling the training step");
+        var tokens = (long)(texts.Average(t => t.Tokens.Length) * options.BatchSize);
+        var use = new UseCase { Usual = new Dictionary<string, long> { [TunedNetworks.Tokens] = tokens, [TunedNetworks.TargetCount] = (long)(texts.Average(t => t.Answers.Length) * options.BatchSize) } };
+        var compile = new CompileOptions { Threads = options.Threads };
+        using var trainer = new Trainer(TrainingStep.Of(network, options: new() { Optimiser = Optimiser.AdamW(weightDecay: 0) }), use, compile, cancellationToken);
+        using var current = new CurrentNetwork(network, trainer, use, compile, cancellationToken);
+        Batch[] Batched(IEnumerable<TuningText> chosen) => [.. chosen.OrderBy(t => t.Tokens.Length).Chunk(options.BatchSize).Select(BatchOf)];
+        var (validation, other) = (Batched(heldOut.Select(i => texts[i])), Batched(against));
+        double? Surprise(Batch[] batches)
+        {
+            var (sum, count) = (0.0, 0L);
+            foreach (var (_, outputs) in current.Run(batches, cancellationToken))
+                (sum, count) = (sum + outputs[1].Values<float>().ToArray().Sum(s => (double)s), count + outputs[1].Count);
+            return count == 0 ? null : sum / count;
+        }
+        progress?.Report("measuring the model as it is");
+        var (before, otherBefore) = (Surprise(validation)!.Value, Surprise(other));
+        int[] lengths = [.. trained.Select(i => texts[i].Tokens.Length)];
+        var source = new BatchSource(Identity(texts, options), (epoch, from) => Batches.Of(lengths, options.BatchSize, options.Seed, epoch).Skip((int)from).Select(b => BatchOf([.. b.Select(i => texts[trained[i]])])));
+        var steps = (long)options.Epochs * ((trained.Length + options.BatchSize - 1) / options.BatchSize);
+        var outcome = TrainingLoop.Run(trainer, source, new()
+        {
+            Steps = steps,
+            Rate = options.Rate,
+            Schedule = Schedules.Cosine(0.1).WithWarmUp((long)(WarmUp * steps)),
+            Validate = _ => Surprise(validation)!.Value,
+            Patience = Patience,
+            Checkpoint = options.Checkpoint,
+            Progress = events,
+        }, cancellationToken);
+        progress?.Report("measuring the model as it is now");
+        return new(outcome, heldOut.Length, trainer.Parameters.ToDictionary(p => p, p => trainer[p], StringComparer.Ordinal),
+            Math.Exp(before), Math.Exp(Surprise(validation)!.Value), otherBefore is { } b ? Math.Exp(b) : null, Surprise(other) is { } a ? Math.Exp(a) : null);
+    }
+
+    /// <summary>Builds a native library of the model with its adapters, and beside it what <see cref="LanguageModel.Open"/> needs, and the adapters alone.</summary>
+    public static async Task<NativeResult> BuildAsync(Model model, Tuned tuned, int rank, string folder, IProgress<string>? progress, CancellationToken cancellationToken)
+    {
+        var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
+        using var shipped = Model.Load(new TunedNetworks(model.Imported, rank, 0).Shipped(tuned.Adapters), name, new(), model.Licence);
+        var metadata = new Dictionary<string, string> { ["base"] = model.Name, ["rank"] = $"{rank}" };
+        return await shipped.BuildAsync(folder, null, native => LanguageModelLoading.WithText(native, model) is var with
+            ? with with { Beside = [.. with.Beside, ("adapters.safetensors", stream => SafetensorsWriter.Write(stream, tuned.Adapters, metadata))] } : native, progress, cancellationToken).ConfigureAwait(false);
+    }
+
+    internal static Batch BatchOf(TuningText[] texts)
+    {
+        Tensor Each(Func<TuningText, int, int, long> value) => Tensor.Vector<long>([.. texts.Index().SelectMany(t => t.Item.Tokens.Select((_, p) => value(t.Item, t.Index, p)))]);
+        var starts = texts.Select((_, i) => texts.Take(i).Sum(t => t.Tokens.Length)).ToArray();
+        Tensor Answers(Func<TuningText, int, int, long> value) => Tensor.Vector<long>([.. texts.Index().SelectMany(t => t.Item.Answers.Select(a => value(t.Item, starts[t.Index], a)))]);
+        return new([
+            Each((t, _, p) => t.Tokens[p]), Each((_, _, p) => p), Each((_, i, _) => i), Each((_, i, _) => 1L << i),
+            // A token is predicted from the one before it.
+            Answers((_, start, a) => start + a - 1), Answers((t, _, a) => t.Tokens[a]),
+        ], [.. texts.Select(t => t.Where)]);
+    }
+
+    static string Identity(TuningText[] texts, TuningOptions options)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(Encoding.UTF8.GetBytes($"{options.BatchSize} {options.Seed} {options.Validation:R}\n"));
+        foreach (var text in texts)
+            hash.AppendData(Encoding.UTF8.GetBytes($"{string.Join(' ', text.Tokens)} {string.Join(' ', text.Answers)}\n"));
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+}
