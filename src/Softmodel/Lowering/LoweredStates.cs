@@ -70,12 +70,12 @@ sealed class LoweredStates(Graph graph, BufferTable buffers)
         var (read, written) = (new Dictionary<Buffer, int>(), new Dictionary<Buffer, List<int>>());
         foreach (var (at, step) in program.Steps.Index())
         {
-            foreach (var inner in Within(step).Where(s => s is not Step.Copy))
+            foreach (var inner in LoweredProgram.Within([step]).Where(s => s is not Step.Copy))
             {
                 foreach (var buffer in inner is Step.Nest nest ? nest.Reads.Concat(nest.Unpadded) : inner.Buffers)
                     read[buffer] = at;
             }
-            foreach (var buffer in Within(step).SelectMany(Targets))
+            foreach (var buffer in LoweredProgram.Within([step]).SelectMany(Targets))
                 (written.TryGetValue(buffer, out var list) ? list : written[buffer] = []).Add(at);
         }
         var copies = program.Steps.OfType<Step.Copy>().ToArray();
@@ -95,13 +95,6 @@ sealed class LoweredStates(Graph graph, BufferTable buffers)
 
         bool IsOwn(Expr e) => e is Expr.Load load && load.Buffer == state ? load.Index.Equals(nest.At) : e.Operands.All(IsOwn);
     }
-
-    static IEnumerable<Step> Within(Step step) => step switch
-    {
-        Step.If branch => branch.Then.Concat(branch.Else).SelectMany(Within).Prepend(step),
-        Step.Loop loop => loop.Body.SelectMany(Within).Prepend(step),
-        _ => [step],
-    };
 
     static IEnumerable<Buffer> Targets(Step step) => step switch
     {

@@ -129,7 +129,8 @@ sealed record LoweredProgram(string Name, Graph Graph, Buffer[] Inputs, (Buffer 
         return AllSteps().Where(s => s is not Step.Demanded && !together.Contains(s)).Distinct(ReferenceEqualityComparer.Instance).Cast<Step>();
     }
 
-    static IEnumerable<Step> Within(IEnumerable<Step> steps) => steps.SelectMany(s => s switch
+    /// <summary>Some steps and those within them, each after the one that it is within.</summary>
+    public static IEnumerable<Step> Within(IEnumerable<Step> steps) => steps.SelectMany(s => s switch
     {
         Step.If branch => Within(branch.Then.Concat(branch.Else)).Prepend(s),
         Step.Loop loop => Within(loop.Body).Prepend(s),
