@@ -71,9 +71,12 @@ public static class Losses
         var sum = resolutions.Select(r =>
         {
             var (ours, theirs) = (Magnitudes(x, r.Size, r.Hop), Magnitudes(target, r.Size, r.Hop));
-            var difference = theirs - ours;
+            // Beyond half of the length there are none, and both are the same.
+            var (places, frequencies) = ((double)(ours.Shape[0] * ours.Shape[1]).Value!.Value, r.Size / 2 + 1);
             Term Squares(Term y) => (y * y).Reduce(Reduction.Sum, All(y));
-            return (Squares(difference) / Squares(theirs)).Map(Functions.Sqrt) + L1(ours.Map(Functions.Log), theirs.Map(Functions.Log));
+            var isThere = ByFrequency(theirs, 1, (k, _) => k < frequencies ? 1 : 0).Squeeze(2);
+            return (Squares(theirs - ours) / Squares(theirs * isThere.Unsqueeze([.. Enumerable.Range(2, theirs.Rank - 2)]))).Map(Functions.Sqrt)
+                + L1(ours.Map(Functions.Log), theirs.Map(Functions.Log)) * (places / frequencies);
         }).Aggregate((a, b) => a + b);
         return sum * (1.0 / resolutions.Count);
     }
@@ -87,12 +90,11 @@ public static class Losses
     /// <param name="bands">How many bands there are, from 0 Hz to half the rate.</param>
     public static Term LogMel(Term x, Term target, double rate, int size = 1024, int hop = 256, int bands = 80)
     {
-        var filters = x.Constant(MelFilters(rate, size, bands));
         Term Mel(Term sound)
         {
             var magnitudes = Magnitudes(sound, size, hop);
-            var letters = "nopqrstuvwxyz"[..(magnitudes.Rank - 1)];
-            return magnitudes.Contract($"{letters}k,km->{letters}m", filters).Max(Least).Map(Functions.Log);
+            var letters = "nopqrstuvwxyz"[..(magnitudes.Rank - 2)];
+            return magnitudes.Contract($"km{letters},kmb->b{letters}", ByFrequency(magnitudes, bands, MelFilter(rate, size, bands))).Max(Least).Map(Functions.Log);
         }
         return L1(Mel(x), Mel(target));
     }
@@ -100,26 +102,26 @@ public static class Losses
     // A magnitude below counts as this: its logarithm, and the root's slope, would be infinite at 0.
     const double Least = 1e-4;
 
-    /// <summary>[..., windows, frequencies]: of windows around every step's sample, the sound mirrored at its ends.</summary>
+    /// <summary>Of windows around every step's sample, the sound mirrored at its ends, as <see cref="Fourier.Columns"/> has frequencies: [a, b / 2 + 1, ..., windows].</summary>
     static Term Magnitudes(Term x, int size, int hop)
     {
         EquatableArray<Dim> half = Enumerable.Range(0, x.Rank).Select(i => (Dim)(i == x.Rank - 1 ? size / 2 : 0)).ToEquatable();
-        return Fourier.Power(Fourier.ShortTime(x.Apply(new Op.Pad(Padding.Reflect, half, half)), Fourier.Hann(size), hop)).Max(Least * Least).Map(Functions.Sqrt);
+        var columns = Fourier.ShortTimeColumns(x.Apply(new Op.Pad(Padding.Reflect, half, half)), Fourier.Hann(size), hop);
+        return (columns * columns).Reduce(Reduction.Sum, [1]).Max(Least * Least).Map(Functions.Sqrt);
     }
 
-    /// <summary>[frequencies, bands]: triangles from one band's centre to the next but one, which are evenly spread in mel.</summary>
-    static Tensor MelFilters(double rate, int size, int bands)
+    /// <summary>[a, b / 2 + 1, count]: numbers for each of the frequencies that magnitudes have.</summary>
+    static Term ByFrequency(Term magnitudes, int count, Func<int, int, double> number)
+    {
+        var (a, rest) = ((int)magnitudes.Shape[0].Value!.Value, (int)magnitudes.Shape[1].Value!.Value);
+        return magnitudes.Constant(Tensor.Of<float>([.. from k in Enumerable.Range(0, a) from m in Enumerable.Range(0, rest) from i in Enumerable.Range(0, count) select (float)number(k + a * m, i)], a, rest, count));
+    }
+
+    /// <summary>How much of a frequency a band has: triangles from one band's centre to the next but one, which are evenly spread in mel.</summary>
+    static Func<int, int, double> MelFilter(double rate, int size, int bands)
     {
         static double Mel(double hertz) => 2595 * Math.Log10(1 + hertz / 700);
-        var frequencies = size / 2 + 1;
-        var filters = new float[frequencies * bands];
-        for (var k = 0; k < frequencies; k++)
-        {
-            var at = Mel(k * rate / size) / Mel(rate / 2) * (bands + 1);
-            for (var band = 0; band < bands; band++)
-                filters[k * bands + band] = (float)Math.Max(0, 1 - Math.Abs(at - (band + 1)));
-        }
-        return Tensor.Of<float>(filters, frequencies, bands);
+        return (k, band) => k > size / 2 ? 0 : Math.Max(0, 1 - Math.Abs(Mel(k * rate / size) / Mel(rate / 2) * (bands + 1) - (band + 1)));
     }
 
     /// <summary>The hinge loss of scores that should be above 1, or below -1.</summary>

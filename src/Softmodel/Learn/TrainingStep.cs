@@ -60,7 +60,7 @@ public sealed record TrainingStep(Graph Graph, IReadOnlyList<Op.Parameter> Param
         var averages = options.AverageDecay is null ? [] : parameters.Select(p => Input($"{p.Name}/average", p.Type)).ToArray();
 
         Value[] given = [.. taken.Inputs.Select(v => arguments.Concat(now).First(x => x.Value.Name == v.Name).Value)];
-        var outputs = Rewriting.Append(builder, taken, given, SmallMaps.Rule).Select(v => new Term(builder, v)).ToArray();
+        var outputs = Rewriting.Append(builder, taken, given, SmallMaps.Rule, MirroredEdges.Rule).Select(v => new Term(builder, v)).ToArray();
         var loss = outputs[0];
         var gradients = Gradients.Of([(loss, loss.Scalar(1))], now, options.Jumps);
         if (Array.FindIndex(gradients, g => g is null) is >= 0 and var idle)

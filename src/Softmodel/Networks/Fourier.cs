@@ -12,32 +12,51 @@ public static class Fourier
     /// <summary>The transform along the last axis, of frequencies from 0 to half the length.</summary>
     /// <param name="x">[..., n], n known.</param>
     /// <returns>[..., 2, n / 2 + 1]: real parts, and imaginary ones.</returns>
-    public static Term Transform(Term x)
+    public static Term Transform(Term x) => InOrder(Columns(x, null), Known(x.Shape.Dims[^1]));
+
+    /// <summary>
+    /// The same, with signals side by side, so that both contractions take vectors of them: [a, 2, b / 2 + 1, ...] has frequency
+    /// k + a m at [k, :, m], and zeros where that is more than half of the length, a times b.
+    /// </summary>
+    /// <param name="x">[..., n], n known.</param>
+    /// <param name="window">What the elements of a signal are multiplied by; null for nothing.</param>
+    internal static Term Columns(Term x, Tensor? window)
     {
         var (n, lead) = (Known(x.Shape.Dims[^1]), x.Shape.Dims.SkipLast(1).ToArray());
         var (a, b) = Factors(n);
         var letters = Letters(lead.Length);
-        // Element b j + i is at [j, i], and frequency k + a m at [m, k].
-        var partly = x.Reshape(new([.. lead, a, b])).Contract($"{letters}ji,jkc->{letters}kci", x.Constant(First(a)));
-        var all = partly.Contract($"{letters}kci,kcidm->{letters}dmk", x.Constant(Second(a, b, _ => 1)));
-        return all.Reshape(new([.. lead, 2, (b / 2 + 1) * a])).Slice(lead.Length + 1, 0, n / 2 + 1);
+        // Element b j + i is at [j, i].
+        var signals = x.Reshape(new([.. lead, a, b])).Transpose([lead.Length, lead.Length + 1, .. Enumerable.Range(0, lead.Length)]);
+        var partly = window is null ? signals.Contract($"ji{letters},jkc->kci{letters}", x.Constant(First(a))) : signals.Contract($"ji{letters},ijkc->kci{letters}", x.Constant(First(a, b, window)));
+        return partly.Contract($"kci{letters},kcidm->kdm{letters}", x.Constant(Second(a, b, k => k > n / 2 ? 0 : 1)));
+    }
+
+    /// <summary>What <see cref="Columns"/> gives of signals of a length, in the order of <see cref="Transform"/>.</summary>
+    static Term InOrder(Term columns, int n)
+    {
+        var lead = columns.Rank - 3;
+        var moved = columns.Transpose([.. Enumerable.Range(3, lead), 1, 2, 0]);
+        return moved.Reshape(new([.. moved.Shape.Dims.SkipLast(2), moved.Shape.Dims[^2] * moved.Shape.Dims[^1]])).Slice(lead + 1, 0, n / 2 + 1);
     }
 
     /// <summary>The real signal whose <see cref="Transform"/> this is; imaginary parts of frequency 0 and of half an even length count nothing.</summary>
     /// <param name="spectrum">[..., 2, n / 2 + 1].</param>
     /// <param name="n">How many elements it has.</param>
     /// <returns>[..., n].</returns>
-    public static Term Inverse(Term spectrum, int n)
+    public static Term Inverse(Term spectrum, int n) => Inverse(spectrum, n, null);
+
+    static Term Inverse(Term spectrum, int n, Tensor? window)
     {
         if (Known(spectrum.Shape.Dims[^1]) != n / 2 + 1)
             throw new SoftmodelException($"a transform of {n} numbers has {n / 2 + 1} frequencies, and not {spectrum.Shape.Dims[^1]}");
         var lead = spectrum.Shape.Dims.SkipLast(2).ToArray();
         var (a, b) = Factors(n);
-        var letters = Letters(lead.Length);
-        var all = Padded(spectrum, lead.Length + 1, 0, (b / 2 + 1) * a - (n / 2 + 1)).Reshape(new([.. lead, 2, b / 2 + 1, a]));
+        var (count, letters) = (lead.Length, Letters(lead.Length));
+        var all = Padded(spectrum, count + 1, 0, (b / 2 + 1) * a - (n / 2 + 1)).Reshape(new([.. lead, 2, b / 2 + 1, a])).Transpose([count + 2, count, count + 1, .. Enumerable.Range(0, count)]);
         // Those between stand for their conjugates, too.
-        var partly = all.Contract($"{letters}dmk,kcidm->{letters}kci", spectrum.Constant(Second(a, b, k => (k > n / 2 ? 0 : k == 0 || 2 * k == n ? 1 : 2) / (double)n)));
-        return partly.Contract($"{letters}kci,jkc->{letters}ji", spectrum.Constant(First(a))).Reshape(new([.. lead, n]));
+        var partly = all.Contract($"kdm{letters},kcidm->kci{letters}", spectrum.Constant(Second(a, b, k => (k > n / 2 ? 0 : k == 0 || 2 * k == n ? 1 : 2) / (double)n)));
+        var signals = window is null ? partly.Contract($"kci{letters},jkc->ji{letters}", spectrum.Constant(First(a))) : partly.Contract($"kci{letters},ijkc->ji{letters}", spectrum.Constant(First(a, b, window)));
+        return signals.Transpose([.. Enumerable.Range(2, count), 0, 1]).Reshape(new([.. lead, n]));
     }
 
     /// <summary>The transforms of windows of a signal (STFT).</summary>
@@ -45,7 +64,10 @@ public static class Fourier
     /// <param name="window">What each window is multiplied by; as many numbers as it has samples.</param>
     /// <param name="hop">From one window to the next.</param>
     /// <returns>[..., windows, 2, frequencies]: real parts, and imaginary ones.</returns>
-    public static Term ShortTime(Term x, Tensor window, int hop) => Transform(x.Apply(new Op.Unfold(x.Rank - 1, (int)window.Count, hop, 1)) * x.Constant(window));
+    public static Term ShortTime(Term x, Tensor window, int hop) => InOrder(ShortTimeColumns(x, window, hop), (int)window.Count);
+
+    /// <summary>The same as <see cref="Columns"/> has it, [a, 2, b / 2 + 1, ..., windows].</summary>
+    internal static Term ShortTimeColumns(Term x, Tensor window, int hop) => Columns(x.Apply(new Op.Unfold(x.Rank - 1, (int)window.Count, hop, 1)), window);
 
     /// <summary>A signal out of the transforms of its windows: each is transformed back, windows are added, and divided by what the window is there.</summary>
     /// <param name="spectrum">[..., windows, 2, frequencies].</param>
@@ -55,7 +77,7 @@ public static class Fourier
     public static Term InverseShortTime(Term spectrum, Tensor window, int hop)
     {
         var (size, factor) = ((int)window.Count, spectrum.Constant(window));
-        var frames = Inverse(spectrum, size) * factor;
+        var frames = Inverse(spectrum, size, window);
         var weights = (factor * factor).Broadcast(new(frames.Shape.Dims[^2], size));
         Term Middle(Term windows)
         {
@@ -99,6 +121,13 @@ public static class Fourier
 
     /// <summary>[elements, frequencies, 2]: cosines, and sines the other way round.</summary>
     static Tensor First(int size) => Numbers([size, size, 2], at => Wave((long)at[0] * at[1], size, at[2] * Quarter));
+
+    /// <summary>[i, elements, frequencies, 2]: the same, each times what a window has at b times the element and i.</summary>
+    static Tensor First(int size, int b, Tensor window)
+    {
+        var factors = window.Values<float>().ToArray();
+        return Numbers([b, size, size, 2], at => factors[b * at[1] + at[0]] * Wave((long)at[1] * at[2], size, at[3] * Quarter));
+    }
 
     /// <summary>[k, 2, i, 2, m]: of a number's real and imaginary parts those of its product with what frequency k + a m is at i.</summary>
     static Tensor Second(int a, int b, Func<int, double> weight) => Numbers([a, 2, b, 2, b / 2 + 1], at => (at[0] + a * at[4]) is var frequency

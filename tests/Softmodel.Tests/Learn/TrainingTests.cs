@@ -2,6 +2,7 @@ using Softmodel.Evaluate;
 using Softmodel.Graphs;
 using Softmodel.Learn;
 using Softmodel.Networks;
+using Softmodel.Passes;
 using Softmodel.Runtime;
 
 namespace Softmodel.Tests.Learn;
@@ -112,5 +113,24 @@ public class TrainingTests
         trainer.Step(Points(new(4), 16), 0.1);
         var trained = trainer.Trained(network);
         Assert.Equal(trainer["out.bias"].Bytes.ToArray(), Softmodel.Passes.Parameters.Of(trained).Single(p => p.Name == "out.bias").Value.Bytes.ToArray());
+    }
+
+    [Theory]
+    [InlineData(3, 0, 2)]
+    [InlineData(5, 4, 4)]
+    [InlineData(7, 2, 0)]
+    public void Mirrored_edges_are_those_of_the_padding_that_they_stand_for(int size, int low, int high)
+    {
+        Graph Padded(params Rule[] rules)
+        {
+            var builder = new GraphBuilder("edges", Evaluator.Fold);
+            var x = new Term(builder, builder.Input("x", new(ElementType.Float32, new(size, 4))));
+            var graph = builder.Build([x.Apply(new Op.Pad(Padding.Reflect, [low, 1], [high, 3])).Value]);
+            return Rewriting.Apply(graph, Evaluator.Fold, rules);
+        }
+        var tensor = Tensor.Of<float>([.. Enumerable.Range(0, size * 4).Select(i => (float)i)], size, 4);
+        var pieces = Padded(MirroredEdges.Rule);
+        Assert.DoesNotContain(pieces.Nodes, n => n.Op is Op.Pad);
+        Assert.Equal(Evaluator.Run(Padded(), [tensor])[0].Values<float>(), Evaluator.Run(pieces, [tensor])[0].Values<float>());
     }
 }

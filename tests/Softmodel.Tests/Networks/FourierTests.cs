@@ -102,4 +102,35 @@ public class FourierTests
         Assert.Equal(0, Values(x => Loss(name, x, x), Random(200), 1, 200)[0], 1e-9);
         Assert.True(Values(x => Loss(name, x, x * 0.5), Random(200), 1, 200)[0] > 0.01);
     }
+
+    /// <summary>[windows][frequencies]: magnitudes of windows around every step's sample, as they are defined.</summary>
+    static double[][] Magnitudes(float[] sound, int size, int hop)
+    {
+        double At(int i) => sound[i < 0 ? -i : i >= sound.Length ? 2 * (sound.Length - 1) - i : i];
+        double[] Spectrum(int centre) => [.. Enumerable.Range(0, size / 2 + 1).Select(k =>
+        {
+            var parts = Enumerable.Range(0, size).Select(i => (At(centre - size / 2 + i) * (0.5 - 0.5 * Math.Cos(2 * Math.PI * i / size)), 2 * Math.PI * k * i / size)).ToArray();
+            return Math.Max(1e-4, Math.Sqrt(Math.Pow(parts.Sum(p => p.Item1 * Math.Cos(p.Item2)), 2) + Math.Pow(parts.Sum(p => p.Item1 * Math.Sin(p.Item2)), 2)));
+        })];
+        return [.. Enumerable.Range(0, sound.Length / hop + 1).Select(w => Spectrum(w * hop))];
+    }
+
+    [Fact]
+    public void Losses_of_sound_are_what_defines_them()
+    {
+        var (x, target) = (Random(200, 4), Random(200, 5));
+        var pairs = new[] { (Size: 32, Hop: 8), (Size: 48, Hop: 12), (Size: 45, Hop: 15) };
+        var expected = pairs.Average(r =>
+        {
+            var all = Magnitudes(x, r.Size, r.Hop).SelectMany(m => m).Zip(Magnitudes(target, r.Size, r.Hop).SelectMany(m => m)).ToArray();
+            return Math.Sqrt(all.Sum(p => Math.Pow(p.Second - p.First, 2)) / all.Sum(p => p.Second * p.Second)) + all.Average(p => Math.Abs(Math.Log(p.First) - Math.Log(p.Second)));
+        });
+        Term Both(Term sounds, Func<Term, Term, Term> loss) => loss(sounds.Slice(0, 0, 1), sounds.Slice(0, 1, 1));
+        Assert.Equal(expected, Values(t => Both(t, (a, b) => Losses.MultiResolutionStft(a, b, pairs)), [.. x, .. target], 2, 200)[0], 1e-6);
+
+        static double Mel(double hertz) => 2595 * Math.Log10(1 + hertz / 700);
+        double[] Bands(float[] sound) => [.. Magnitudes(sound, 64, 16).SelectMany(m => Enumerable.Range(1, 10).Select(band =>
+            Math.Log(Math.Max(1e-4, m.Select((y, k) => y * Math.Max(0, 1 - Math.Abs(Mel(k * 8000.0 / 64) / Mel(4000) * 11 - band))).Sum()))))];
+        Assert.Equal(Bands(x).Zip(Bands(target), (a, b) => Math.Abs(a - b)).Average(), Values(t => Both(t, (a, b) => Losses.LogMel(a, b, 8000, 64, 16, 10)), [.. x, .. target], 2, 200)[0], 1e-5);
+    }
 }
