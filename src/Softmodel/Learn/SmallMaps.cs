@@ -4,7 +4,7 @@ namespace Softmodel.Learn;
 
 /// <summary>
 /// Convolutions over maps too small to fill a vector, written as a product with what their windows hold (im2col): its columns are
-/// the places of all pictures of a batch.
+/// the places of a map, for all pictures of a batch.
 /// </summary>
 static class SmallMaps
 {
@@ -21,11 +21,12 @@ static class SmallMaps
         if (Dim.Product(y.Dims.Skip(2)).Value is not { } places || places > MostPlaces || batch * places < LeastColumns || terms.Value < LeastTerms)
             return null;
         var spatial = convolve.Strides.Count;
-        var windows = x.Pad([0, 0, .. convolve.Low.Select(p => (Dim)p)], [0, 0, .. convolve.High.Select(p => (Dim)p)]);
+        // With pictures side by side, windows of all of them are copied in vectors.
+        var windows = x.Pad([0, 0, .. convolve.Low.Select(p => (Dim)p)], [0, 0, .. convolve.High.Select(p => (Dim)p)]).Transpose([.. Enumerable.Range(1, spatial + 1), 0]);
         for (var i = 0; i < spatial; i++)
-            windows = windows.Apply(new Op.Unfold(i + 2, (int)w.Shape[i + 2].Value!.Value, convolve.Strides[i], convolve.Dilations[i]));
-        var columns = windows.Transpose([1, .. Enumerable.Range(2 + spatial, spatial), 0, .. Enumerable.Range(2, spatial)]).Reshape(new(terms, batch * places));
+            windows = windows.Apply(new Op.Unfold(i + 1, (int)w.Shape[i + 2].Value!.Value, convolve.Strides[i], convolve.Dilations[i]));
+        var columns = windows.Transpose([0, .. Enumerable.Range(2 + spatial, spatial), .. Enumerable.Range(1, spatial + 1)]).Reshape(new(terms, batch * places));
         var product = columns.Contract("pq,mp->mq", w.Reshape(new(w.Shape[0], terms)));
-        return product.Reshape(new([w.Shape[0], x.Shape[0], .. y.Dims.Skip(2)])).Transpose([1, 0, .. Enumerable.Range(2, spatial)]);
+        return product.Reshape(new([w.Shape[0], .. y.Dims.Skip(2), x.Shape[0]])).Transpose([spatial + 1, .. Enumerable.Range(0, spatial + 1)]);
     }
 }

@@ -189,7 +189,7 @@ sealed class Stored
             _ when constants.Contains(value) => Widens(node) && !roots.All(r => r.Op is Op.Contract && (IsAlongColumns(r, 0) || IsAlongColumns(r, 1))),
             // Whole numbers are widened as they are multiplied, and become real ones as their sums are stored.
             Op.Cast { To: ElementType.Int32 } when node.Inputs[0].Type.Element == ElementType.Int16 && roots.All(r => r.Op is Op.Contract) => false,
-            _ when only is null => true,
+            _ when only is null => !IsReadAnew(node, roots),
             Op.Cast { To: ElementType.Float32 } when IsWholeSum(node.Inputs[0]) => Repeats(node, value, only),
             _ => Crosses(node, value, only) || Repeats(node, value, only),
         };
@@ -212,6 +212,7 @@ sealed class Stored
     {
         Op.Unfold => IsReadByContractions(user.Output, true),
         Op.Reshape or Op.Pad => IsReadByContractions(user.Output, inWindows),
+        Op.Transpose => inWindows && IsReadByContractions(user.Output, inWindows),
         Op.Contract contract => inWindows || user.Inputs.Any(v => v != value && IsOfWindows(v)),
         _ => false,
     });
@@ -233,6 +234,11 @@ sealed class Stored
 
     // Fewer are not worth a panel.
     const int LeastColumns = 8;
+
+    /// <summary>Whether a value costs as little to compute anew as to read, for kernels that read each element once: it is a cheap function of one that is stored.</summary>
+    bool IsReadAnew(Node node, HashSet<Node> roots) => node.Op is Op.Map { Function.Cost: <= 1 } && node.Inputs.Distinct().ToArray() is [var x] && SameCount(x, node.Output)
+        && x.Type.Element == node.Output.Type.Element && producers.TryGetValue(x, out var source) && source.Op is not (Op.Map or Op.Cast) && roots.All(r => r.Op is Op.Map or Op.Reduce)
+        && (users[x].Count > 1 || kept.Contains(x));
 
     bool IsWholeSum(Value value) => producers.GetValueOrDefault(value) is { Op: Op.Contract, Output.Type.Element: ElementType.Int32 };
 
