@@ -1,8 +1,8 @@
 namespace Softmodel.Lowering;
 
 /// <summary>
-/// Finds nests that can be computed together row by row: softmax, normalization, attention. Nests share rows where each row
-/// of what one leaves is read by the same row of another alone.
+/// Finds nests that can be computed together row by row: softmax, normalization, attention, and states that are computed element by
+/// element from one another, as an optimiser's. Nests share rows where each row of what one leaves is read by the same row of another alone.
 /// </summary>
 static class RowFusion
 {
@@ -15,6 +15,9 @@ static class RowFusion
     // Some rows must stay in the cache together, those of an input too that is so many times as large as usual. A matrix that
     // all rows are multiplied with and that does not stay there is better read for many of them at once.
     const int MostElements = 1 << 15, Longest = 10;
+
+    // A row of elements that are computed one by one is worth its loops.
+    const int LeastElements = 128;
 
     /// <summary>The program with such nests together.</summary>
     public static LoweredProgram Apply(LoweredProgram program)
@@ -82,6 +85,8 @@ static class RowFusion
             var members = new List<(Step.Nest Nest, Axis[] Rows, int At)>();
             var between = new List<int>();
             var (gains, taken) = (false, 0);
+            // Where nothing is summed, what is gained is that a row is read again before it has left the cache.
+            var isStream = steps[start] is Step.Nest { Fold: null } first && usual.Of(first.Target.Count) >= MostElements && usual.Of(first.At.Stride(rows[^1])) is >= LeastElements and <= MostElements / 4;
             for (var i = start; i < steps.Length && steps[i] is Step.Nest nest; i++)
             {
                 if (i == start)
@@ -103,7 +108,19 @@ static class RowFusion
                 }
                 if (!MayJoin(nest) || Shared(nest, members) is not { } own || HasLargeMatrix(nest, own, usual))
                     break;
-                gains |= nest.Fold is { } fold && fold.Term.Loads.Any(b => members.Any(m => m.Nest.Target == b));
+                // What it reads beside them, of the same rows, is computed with them as well.
+                foreach (var at in isStream && nest.Target.Storage == Storage.State ? between.ToArray() : [])
+                {
+                    var beside = (Step.Nest)steps[at];
+                    if (nest.Reads.Contains(beside.Target) && beside.Fold is null && MayJoin(beside) && beside.Axes.Length >= rows.Length && Shared(nest, [(beside, beside.Axes[..rows.Length], at)]) is { } same && same.SequenceEqual(own)
+                        && between.All(b => b <= at || !((Step.Nest)steps[b]).Buffers.Contains(beside.Target)))
+                    {
+                        members.Insert(members.FindLastIndex(m => m.At < at) + 1, (beside, beside.Axes[..rows.Length], at));
+                        between.Remove(at);
+                        taken = Math.Min(taken, between.Count);
+                    }
+                }
+                gains |= nest.Fold is { } fold ? fold.Term.Loads.Any(b => members.Any(m => m.Nest.Target == b)) : isStream && nest.Target.Storage == Storage.State && members.All(m => m.Nest.Fold is null);
                 members.Add((nest, own, i));
                 taken = between.Count;
             }
