@@ -54,8 +54,9 @@ static class GradientRules
             case Reduction.Product:
                 return d.Reshape(kept) * ProductOfOthers(x, reduce.Axes);
             default:
-                var isBest = x.EqualTo(y.Reshape(kept)).Cast(x.Element);
-                return isBest * (d.Reshape(kept) / isBest.Reduce(Reduction.Sum, [.. reduce.Axes], keep: true));
+                var isBest = x.EqualTo(y.Reshape(kept));
+                var share = d.Reshape(kept) / isBest.Cast(x.Element).Reduce(Reduction.Sum, [.. reduce.Axes], keep: true);
+                return isBest.Select(share, Adjoints.Zeros(share));
         }
     }
 

@@ -53,11 +53,12 @@ public static class Gradients
         var (origin, nodes) = (builder.Origin, builder.Nodes.ToArray());
         var depends = by.Select(x => x.Value).ToHashSet();
         var others = standsFor.ToDictionary(p => p.Value, p => p.Key);
+        var shifts = Shifts.Of(nodes, seeds.Select(s => s.Value.Value).Concat(others.Keys).ToHashSet());
         foreach (var node in nodes)
         {
             if (!node.Inputs.Any(depends.Contains))
                 continue;
-            foreach (var output in node.Outputs.Where(v => jumps == Jumps.StraightThrough || v.Type.Element.IsFloat()))
+            foreach (var output in node.Outputs.Where(v => !shifts.Contains(v)).Where(v => jumps == Jumps.StraightThrough || v.Type.Element.IsFloat()))
             {
                 depends.Add(output);
                 if (others.TryGetValue(output, out var same))

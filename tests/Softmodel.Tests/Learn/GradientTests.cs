@@ -291,4 +291,42 @@ public class GradientTests
         Assert.True(failures.Count == 0, $"{failures.Count} of {compared} failed: seeds {string.Join(" ", failures.Select(f => f.Split("seed seed ")[1].Split('\n')[0]))}; the smallest:\n{failures.MinBy(f => f.Length)}");
         Assert.True(compared > 60, $"{compared} graphs have gradients");
     }
+
+    public static TheoryData<string, bool> Shifted => new()
+    {
+        { "softmax", true }, { "logarithm", true }, { "sink", true }, { "bounded", true }, { "deviation", false }, { "leak", false }, { "bound and leak", false }, { "scaled", false },
+    };
+
+    static Term OfShift(string name, Term x)
+    {
+        var most = x.Reduce(Reduction.Max, [1], keep: true);
+        Term Sum(Term exponentials) => exponentials.Reduce(Reduction.Sum, [1], keep: true);
+        Term Exp(Term y) => y.Map(Functions.Exp);
+        return name switch
+        {
+            "softmax" => x.Softmax(1) * x,
+            "logarithm" => x.LogSoftmax(1) * x,
+            "sink" => Exp(x - most.Max(0)) / (Sum(Exp(x - most.Max(0))) + Exp(-most.Max(0))),
+            "bounded" => x.LogSumExp(1) * x,
+            "deviation" => (x - most) * x,
+            "leak" => Exp(x - most) / Sum(Exp(x - most)) + most,
+            "bound and leak" => Exp(x - most + most.Max(0.3)),
+            _ => Exp((x - most) * 0.5) / Sum(Exp(x - most)),
+        };
+    }
+
+    [Theory]
+    [MemberData(nameof(Shifted))]
+    public void A_maximum_that_only_keeps_numbers_in_range_needs_no_gradient(string name, bool isShift)
+    {
+        var builder = new GraphBuilder("shift", (_, _) => null);
+        var x = new Term(builder, builder.Input("x", new(ElementType.Float32, new(3, 5))));
+        var y = OfShift(name, x);
+        var numbers = new Random(4);
+        var result = CentralDifferences.Of(builder.Build([(y * y).Reduce(Reduction.Sum, [0, 1]).Value]), [Tensor.Of<float>([.. Enumerable.Range(0, 15).Select(_ => (float)(numbers.NextDouble() * 2 - 1))], 3, 5)], new(1), (_, _) => null)!;
+        Assert.True(result.Error <= 1e-6, $"{result}");
+        var before = builder.Nodes.Count;
+        Gradients.Of((y * y).Reduce(Reduction.Sum, [0, 1]), [x]);
+        Assert.Equal(!isShift, builder.Nodes.Skip(before).Any(n => n.Op is Op.Map { Function: var f } && f == Functions.Equal));
+    }
 }
