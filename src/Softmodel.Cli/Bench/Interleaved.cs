@@ -41,7 +41,8 @@ static class Interleaved
         {
             for (var i = 0; i < works.Count; i++)
             {
-                cancel.ThrowIfCancellationRequested();
+                if (cancel.WaitHandle.WaitOne(Pause))
+                    cancel.ThrowIfCancellationRequested();
                 times[i].Add(works[i]());
             }
         }
@@ -55,6 +56,9 @@ static class Interleaved
         // A TimeSpan counts tenths of a microsecond, of which what does nothing takes none.
         return Math.Max(1, Stopwatch.GetTimestamp() - start) * 1000.0 / Stopwatch.Frequency;
     };
+
+    // Milliseconds after each run: threads of a peer stay awake for some time, as OpenBLAS's do for 2^26 cycles, on cores that the next run needs.
+    const int Pause = 60;
 
     // Milliseconds: how long the process is watched, and how much of it methods may be compiled; how often in a row, and at most.
     const int Watched = 100, Compiled = 5, Quiet = 3, Most = 50;
