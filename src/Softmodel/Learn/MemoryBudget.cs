@@ -57,15 +57,16 @@ sealed class MemoryBudget
     Plan Fit(double budget)
     {
         var whole = new Recomputation(graph, results, usual);
-        var cheap = whole.Apply(whole.Kept());
+        var kept = whole.Kept();
+        var cheap = whole.Apply(kept);
         var (all, least) = (Of(graph), Of(cheap));
         var first = least.Bytes <= (1 - LeastSaving) * all.Bytes ? least : all;
-        return first.Bytes <= budget ? first : least.Bytes <= budget ? least : Segmented(cheap, least, budget);
+        return first.Bytes <= budget ? first : least.Bytes <= budget ? least : Segmented(whole, kept, new(cheap, results, usual), least, budget);
     }
 
-    Plan Segmented(Graph cheap, Plan least, double budget)
+    Plan Segmented(Recomputation whole, HashSet<Value> cheapest, Recomputation cheap, Plan least, double budget)
     {
-        var segments = new Segments(new(cheap, results, usual), least.Program, usual, MostPlaces, Levels);
+        var segments = new Segments(cheap, least.Program, usual, MostPlaces, Levels);
         var constant = least.Bytes - least.WorkingBytes;
         var room = budget - constant;
         (Plan Plan, double Work)? best = null;
@@ -74,7 +75,8 @@ sealed class MemoryBudget
         {
             if (segments.Cheapest(most) is not var (kept, work))
                 return null;
-            var plan = Of(segments.Forward.Apply(kept));
+            // What is cheap may be a sum over many segments: it begins with what is kept between them.
+            var plan = Of(new Recomputation(whole.Apply(cheapest.Union(kept).ToHashSet()), results, usual).Apply(kept));
             if (plan.Bytes <= budget && !(work >= best?.Work))
                 best = (plan, work);
             return plan;
@@ -159,8 +161,7 @@ sealed class Segments
         beside = Beside(forward, program, usual);
     }
 
-    /// <summary>The way forward.</summary>
-    public Recomputation Forward { get; }
+    Recomputation Forward { get; }
 
     /// <summary>About the least memory that suffices.</summary>
     public double Least()

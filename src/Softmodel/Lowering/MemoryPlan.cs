@@ -45,6 +45,7 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
         var first = new Dictionary<Buffer, int>();
         var last = new Dictionary<Buffer, int>();
         var segmentOf = new Dictionary<string, int>(StringComparer.Ordinal);
+        var replacing = new List<(Step.Nest Nest, int At)>();
         var (now, segments) = (0, 1);
 
         void Touch(Buffer buffer)
@@ -65,6 +66,9 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
                     Touch(buffer);
                 switch (step)
                 {
+                    case Step.Nest { Fold: null } nest when !within.Contains(nest):
+                        replacing.Add((nest, now));
+                        break;
                     case Step.If branch:
                         Walk(branch.Then);
                         now++;
@@ -103,8 +107,24 @@ sealed record MemoryPlan(MemoryPlan.Slot[][] Segments, IReadOnlyDictionary<strin
         now++;
         foreach (var (buffer, _) in program.Outputs)
             Touch(buffer);
-        var arena = program.Buffers.Where(b => b.Storage == Storage.Arena && first.ContainsKey(b)).OrderBy(b => first[b]).GroupBy(SegmentOf).ToDictionary(g => g.Key, g => g.ToArray());
-        return new([.. Enumerable.Range(0, segments).Select(s => arena.TryGetValue(s, out var buffers) ? Shared(buffers) : [])], segmentOf);
+        // What is computed element by element from a buffer that nothing reads later is written where that was; both are one from then on.
+        var together = new Dictionary<Buffer, List<Buffer>>();
+        var headOf = new Dictionary<Buffer, Buffer>();
+        foreach (var (nest, at) in GuardPages.AreOn ? [] : replacing)
+        {
+            var target = nest.Target;
+            if (target.Storage != Storage.Arena || first[target] != at || headOf.ContainsKey(target)
+                || nest.Reads.FirstOrDefault(b => b != target && b.Storage == Storage.Arena && headOf.GetValueOrDefault(b, b) is var h && last[h] == at && first[h] < at && b.Type == target.Type && b.Count.Equals(target.Count) && nest.Replaces(b)) is not { } read)
+                continue;
+            var head = headOf.GetValueOrDefault(read, read);
+            headOf[target] = head;
+            (together.TryGetValue(head, out var all) ? all : together[head] = []).Add(target);
+            last[head] = last[target];
+        }
+        var arena = program.Buffers.Where(b => b.Storage == Storage.Arena && first.ContainsKey(b) && !headOf.ContainsKey(b)).OrderBy(b => first[b]).GroupBy(SegmentOf).ToDictionary(g => g.Key, g => g.ToArray());
+        return new([.. Enumerable.Range(0, segments).Select(s => arena.TryGetValue(s, out var buffers) ? Shared(buffers).Select(Whole).ToArray() : [])], segmentOf);
+
+        Slot Whole(Slot slot) => slot with { Buffers = [.. slot.Buffers.SelectMany(b => together.GetValueOrDefault(b, []).Prepend(b))] };
 
         int SegmentOf(Buffer buffer) => buffer.Count.Symbols.Select(s => segmentOf.GetValueOrDefault(s)).DefaultIfEmpty(0).Max();
 

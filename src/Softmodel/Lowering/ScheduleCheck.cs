@@ -33,7 +33,7 @@ static class ScheduleCheck
                     case Step.Nest nest when schedule.IsTaken(nest):
                         break;
                     case Step.Nest nest:
-                        Kernel(nest.Source, schedule.ReadsOf(nest), [nest.Target], held);
+                        Kernel(nest.Source, schedule.ReadsOf(nest), [nest.Target], held, nest.Replaces);
                         break;
                     case Step.Fused fused:
                         var made = fused.Private.Select(p => p.Buffer).ToHashSet();
@@ -82,14 +82,14 @@ static class ScheduleCheck
             return held;
         }
 
-        void Kernel(string what, IEnumerable<Buffer> reads, IEnumerable<Buffer> writes, Dictionary<(int, int), Buffer> held)
+        void Kernel(string what, IEnumerable<Buffer> reads, IEnumerable<Buffer> writes, Dictionary<(int, int), Buffer> held, Func<Buffer, bool>? replaces = null)
         {
             var (read, written) = (reads.Distinct().ToArray(), writes.Distinct().ToArray());
             foreach (var buffer in read.Except(written))
                 Read(what, buffer, held);
             foreach (var buffer in written)
             {
-                if (slotOf.TryGetValue(buffer, out var slot) && read.Concat(written).FirstOrDefault(b => b != buffer && slotOf.TryGetValue(b, out var other) && (other == slot || beside[slot].Contains(other))) is { } overwritten)
+                if (slotOf.TryGetValue(buffer, out var slot) && read.Concat(written).FirstOrDefault(b => b != buffer && slotOf.TryGetValue(b, out var other) && (beside[slot].Contains(other) || (other == slot && replaces?.Invoke(b) is not true))) is { } overwritten)
                     faults.Add($"{what}: {buffer.Name} is written where {overwritten.Name} lies");
                 Write(buffer, held);
             }

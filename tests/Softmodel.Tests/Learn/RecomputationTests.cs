@@ -75,7 +75,7 @@ public class RecomputationTests
     static Term Dropped(Term x, double share) => (new Term(x.Builder, x.Builder.Apply(new Op.Random(Distribution.Uniform, x.Shape, x.Builder.FreshStream()))) > share).Cast(ElementType.Float32) * x / (1 - share);
 
     /// <summary>Layers of attention whose outputs are dropped, or of an LSTM.</summary>
-    static Graph Layers(string kind, int layers = 4)
+    static Graph Layers(string kind, int layers = 3)
     {
         var net = new Network(kind, seed: 3);
         var (ids, next) = (net.Input("ids", ElementType.Int64, Batch, Length), net.Input("next", ElementType.Int64, Batch, Length));
@@ -110,28 +110,26 @@ public class RecomputationTests
         using var free = new Trainer(step, compile: new() { Threads = 1 });
         var expected = Losses5(free);
         var constant = free.StepBytes - free.MemoryBytes;
-        // What it works in, of which parameters and moments are no part.
-        foreach (var share in (double[])[0.8, 0.65])
+        // Of what it works in, of which parameters and moments are no part.
+        const double share = 0.65;
+        var bound = step with { MemoryBudget = constant + (long)(share * free.MemoryBytes) };
+        var losses = Enumerable.Range(1, 2).Select(threads =>
         {
-            var bound = step with { MemoryBudget = constant + (long)(share * free.MemoryBytes) };
-            var losses = Enumerable.Range(1, 2).Select(threads =>
-            {
-                using var trainer = new Trainer(bound, compile: new() { Threads = threads });
-                var losses = Losses5(trainer);
-                Assert.True(trainer.StepBytes <= bound.MemoryBudget);
-                // Memory comes in pages.
-                Assert.True(trainer.MemoryBytes <= share * free.MemoryBytes + 8192, $"{trainer.MemoryBytes} of {free.MemoryBytes}");
-                return losses;
-            }).ToArray();
-            Assert.Equal(losses[0], losses[1]);
-            Assert.All(expected.Zip(losses[0]), p => Assert.Equal(p.First, p.Second, 1e-4));
-        }
+            using var trainer = new Trainer(bound, compile: new() { Threads = threads });
+            var losses = Losses5(trainer);
+            Assert.True(trainer.StepBytes <= bound.MemoryBudget);
+            // Memory comes in pages.
+            Assert.True(trainer.MemoryBytes <= share * free.MemoryBytes + 8192, $"{trainer.MemoryBytes} of {free.MemoryBytes}");
+            return losses;
+        }).ToArray();
+        Assert.Equal(losses[0], losses[1]);
+        Assert.All(expected.Zip(losses[0]), p => Assert.Equal(p.First, p.Second, 1e-4));
     }
 
     [Fact]
     public void A_budget_that_is_too_small_is_refused_with_the_least_that_is_not()
     {
-        var step = TrainingStep.Of(Layers("attention"));
+        var step = TrainingStep.Of(Layers("attention", layers: 2));
         var refused = Assert.Throws<TooLittleMemoryException>(() => new Trainer(step with { MemoryBudget = 1_000_000 }));
         Assert.Contains("MB at least, and may take 1.0 MB", refused.Message);
         using var trainer = new Trainer(step with { MemoryBudget = refused.LeastBytes });
