@@ -4,7 +4,6 @@ using Softmodel.Cli.Baselines;
 using Softmodel.Cli.Training;
 using Softmodel.Graphs;
 using Softmodel.Learn;
-using Softmodel.Runtime;
 
 namespace Softmodel.Cli.Bench;
 
@@ -59,7 +58,7 @@ static class TrainSpeed
         var step = TrainingStep.Of(graph, options: new() { ClipNorm = null });
         var batch = network.Batch(new Random(1));
         using var trainer = new Trainer(step, compile: new() { Threads = limit.Threads }, cancellationToken: cancel);
-        var bound = budget is null ? null : Budget(budget, trainer.StepBytes);
+        var bound = budget is null ? null : Budget(budget, trainer.WorkingBytes, trainer.StepBytes - trainer.WorkingBytes);
         progress.Report($"compiling {network.Name} with {(bound is { } b ? Text.Size(b) : "all the memory that it takes")}");
         var (bounded, isMet) = bound is { } most ? Bounded(step, most, limit.Threads, cancel) : (null, false);
         using var _ = bounded;
@@ -86,11 +85,12 @@ static class TrainSpeed
     }
 
     /// <summary>How many bytes a step may take.</summary>
-    /// <param name="text">A size, as <c>200MB</c>, or a share, as <c>50%</c>.</param>
-    /// <param name="whole">What it is a share of.</param>
+    /// <param name="text">A size, as <c>200MB</c>, or a share, as <c>50%</c>, of what a step works in.</param>
+    /// <param name="working">What that is.</param>
+    /// <param name="constant">What is there besides, of which nothing can be left out: parameters, moments, and the batch.</param>
     /// <returns>That; null where it is neither.</returns>
-    public static long? Budget(string text, double whole) =>
-        text.EndsWith('%') && double.TryParse(text[..^1], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var percent) && percent > 0 ? (long)(percent / 100 * whole) : TrainingOption.Bytes(text);
+    public static long? Budget(string text, long working, long constant) =>
+        text.EndsWith('%') && double.TryParse(text[..^1], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var percent) && percent > 0 ? constant + (long)(percent / 100 * working) : TrainingOption.Bytes(text);
 
     /// <summary>The step under a budget; where that is too little, with the least that suffices.</summary>
     static (Trainer Trainer, bool IsMet) Bounded(TrainingStep step, long most, int threads, CancellationToken cancel)

@@ -64,8 +64,8 @@ static class BenchCommand
     public static Command Create()
     {
         var train = new Option<bool>("--train") { Description = $"Time training steps against PyTorch instead, of networks of our own: {string.Join(", ", TrainNetworks.All.Select(n => n.Name))}; all of them where none is named." };
-        var memory = new Option<string>("--memory") { Description = "With --train: the most memory that a step may take, as 200MB, or as 50% of what it takes otherwise; it is timed beside the step without a bound.", HelpName = "SIZE" };
-        memory.Validators.Add(r => { if (r.GetValueOrDefault<string>() is { } said && TrainSpeed.Budget(said, 1e9) is null) r.AddError($"--memory is a size, as 200MB, or a share, as 50%, and '{said}' is neither"); });
+        var memory = new Option<string>("--memory") { Description = "With --train: the most memory that a step may take, as 200MB, or where a share of what it works in otherwise is meant, beside parameters, moments and batch, as 50%; it is timed beside the step without a bound.", HelpName = "SIZE" };
+        memory.Validators.Add(r => { if (r.GetValueOrDefault<string>() is { } said && TrainSpeed.Budget(said, 1, 0) is null) r.AddError($"--memory is a size, as 200MB, or a share, as 50%, and '{said}' is neither"); });
         var choice = new ModelChoice(several: true, otherwise: train);
         var against = new Option<string>("--against") { Description = "The baseline; by default llama.cpp for language models, and ONNX Runtime for exports and all others.", DefaultValueFactory = _ => "" };
         against.AcceptOnlyFromAmong("onnxruntime", "llama.cpp");

@@ -2,7 +2,6 @@ using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
-using Softmodel.Lowering;
 using Softmodel.Runtime;
 
 namespace Softmodel.Learn;
@@ -37,7 +36,7 @@ public sealed class Trainer : IDisposable
         var width = compile?.VectorBits is > 0 and var bits ? bits : InProcess.Width;
         var results = step.Graph.Outputs.Count - step.Graph.States.Count - 1;
         var plan = MemoryBudget.Fit(Pipeline.Exact(step.Graph, Evaluator.Fold), results, new((use ?? new()).Usual), width, step.MemoryBudget, cancellationToken);
-        StepBytes = (long)plan.Bytes;
+        (StepBytes, WorkingBytes) = ((long)plan.Bytes, (long)plan.WorkingBytes);
         compiled = InProcess.Compile(plan.Program, width, cancellationToken);
         compiled.Threads = compile?.Threads is > 0 and var threads ? threads : Environment.ProcessorCount;
         foreach (var parameter in step.Parameters)
@@ -55,6 +54,9 @@ public sealed class Trainer : IDisposable
 
     /// <summary>The bytes of memory that a step takes at usual sizes: what it works in, parameters, moments, other weights, and the batch.</summary>
     public long StepBytes { get; }
+
+    /// <summary>What a step works in, of <see cref="StepBytes"/>.</summary>
+    internal long WorkingBytes { get; }
 
     /// <summary>What is trained.</summary>
     internal TrainingStep TrainingStep => step;
