@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using Softmodel.Cli.Baselines;
-using Softmodel.Cli.Training;
 using Softmodel.Graphs;
 using Softmodel.Learn;
 
@@ -90,7 +89,7 @@ static class TrainSpeed
     /// <param name="constant">What is there besides, of which nothing can be left out: parameters, moments, and the batch.</param>
     /// <returns>That; null where it is neither.</returns>
     public static long? Budget(string text, long working, long constant) =>
-        text.EndsWith('%') && double.TryParse(text[..^1], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var percent) && percent > 0 ? constant + (long)(percent / 100 * working) : TrainingOption.Bytes(text);
+        text.EndsWith('%') && double.TryParse(text[..^1], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var percent) && percent > 0 ? constant + (long)(percent / 100 * working) : Text.Bytes(text);
 
     /// <summary>The step under a budget; where that is too little, with the least that suffices.</summary>
     static (Trainer Trainer, bool IsMet) Bounded(TrainingStep step, long most, int threads, CancellationToken cancel)

@@ -1,14 +1,11 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
-using System.Globalization;
 
 namespace Softmodel.Cli.Training;
 
 /// <summary>Options that all commands that train have.</summary>
 static class TrainingOption
 {
-    static readonly (string Unit, double Bytes)[] units = [("GiB", 1L << 30), ("MiB", 1L << 20), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1)];
-
     /// <summary><c>--accumulate</c>.</summary>
     public static Option<int> Accumulate()
     {
@@ -27,20 +24,9 @@ static class TrainingOption
 
     static long? Parsed(ArgumentResult result)
     {
-        if (Bytes(result.Tokens[0].Value) is { } bytes)
+        if (Text.Bytes(result.Tokens[0].Value) is { } bytes)
             return bytes;
         result.AddError($"--memory is a size, as 2GB, 500MB or 1.5GiB, and '{result.Tokens[0].Value}' is none");
-        return null;
-    }
-
-    /// <summary>A number of bytes, as <c>2GB</c>; null where it is none.</summary>
-    public static long? Bytes(string text)
-    {
-        foreach (var (unit, bytes) in units)
-        {
-            if (text.EndsWith(unit, StringComparison.OrdinalIgnoreCase) && double.TryParse(text[..^unit.Length], NumberStyles.AllowDecimalPoint | NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture, out var number) && number * bytes is >= 1 and < 1L << 60)
-                return (long)(number * bytes);
-        }
         return null;
     }
 }

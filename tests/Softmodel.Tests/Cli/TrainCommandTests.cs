@@ -55,7 +55,7 @@ public sealed class TrainCommandTests : IDisposable
     [InlineData("0MB", null)]
     [InlineData("50%", null)]
     [InlineData("", null)]
-    public void A_budget_of_memory_is_a_size(string text, long? bytes) => Assert.Equal(bytes, TrainingOption.Bytes(text));
+    public void A_budget_of_memory_is_a_size(string text, long? bytes) => Assert.Equal(bytes, Text.Bytes(text));
 
     [Fact]
     public void What_is_not_utf8_is_named_with_its_line()
