@@ -33,18 +33,19 @@ public sealed unsafe class Arena(int segments = 1, long limit = long.MaxValue) :
     /// </summary>
     /// <param name="bytes">The room; the pointer is not null even for 0.</param>
     /// <param name="segment">Which segment.</param>
+    /// <param name="isFixed">Whether every run needs as many.</param>
     /// <exception cref="ModelException">The limit, or the machine's memory, does not suffice; the segment is then empty.</exception>
-    public byte* Reserve(long bytes, int segment = 0) =>
-        bytes <= capacity[segment] && start[segment] != 0 && !GuardPages.AreOn ? (byte*)start[segment] : Grow(bytes, segment);
+    public byte* Reserve(long bytes, int segment = 0, bool isFixed = false) =>
+        bytes <= capacity[segment] && start[segment] != 0 && !GuardPages.AreOn ? (byte*)start[segment] : Grow(bytes, segment, isFixed);
 
-    byte* Grow(long bytes, int segment)
+    byte* Grow(long bytes, int segment, bool isFixed)
     {
         Release(segment);
         // A quarter more than needed, since a longer text often follows a short one. Pages that are not touched cost nothing.
         var most = Limit - Bytes;
         if (bytes < 0 || bytes > most)
             throw OutOfMemory(bytes, $"of its limit of {Limit}, {Math.Max(0, most)} are left");
-        var wanted = bytes > long.MaxValue / 2 ? bytes : (bytes + bytes / 4 + Granule - 1) & -Granule;
+        var wanted = bytes > long.MaxValue / 2 ? bytes : (bytes + (isFixed ? 0 : bytes / 4) + Granule - 1) & -Granule;
         var granted = GuardPages.AreOn ? bytes : Math.Min(Math.Max(wanted, Granule), Math.Max(most, 1));
         try
         {

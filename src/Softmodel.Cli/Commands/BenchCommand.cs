@@ -64,6 +64,8 @@ static class BenchCommand
     public static Command Create()
     {
         var train = new Option<bool>("--train") { Description = $"Time training steps against PyTorch instead, of networks of our own: {string.Join(", ", TrainNetworks.All.Select(n => n.Name))}; all of them where none is named." };
+        var memory = new Option<string>("--memory") { Description = "With --train: the most memory that a step may take, as 200MB, or where a share of what it works in otherwise is meant, beside parameters, moments and batch, as 50%; it is timed beside the step without a bound.", HelpName = "SIZE" };
+        memory.Validators.Add(r => { if (r.GetValueOrDefault<string>() is { } said && TrainSpeed.Budget(said, 1, 0) is null) r.AddError($"--memory is a size, as 200MB, or a share, as 50%, and '{said}' is neither"); });
         var choice = new ModelChoice(several: true, otherwise: train);
         var against = new Option<string>("--against") { Description = "The baseline; by default llama.cpp for language models, and ONNX Runtime for exports and all others.", DefaultValueFactory = _ => "" };
         against.AcceptOnlyFromAmong("onnxruntime", "llama.cpp");
@@ -78,8 +80,8 @@ static class BenchCommand
         var inputs = ModelChoice.Inputs();
         var threshold = new Option<double?>("--threshold") { Description = "The least speedup of each model and number of threads, with --cold of its cold start; exit code 1 below it." };
         var verb = new Verb("bench", "Measure the speedup of a compiled model over a baseline, interleaved, on short and long inputs.",
-            "bench tts-en --threads 1,2", "bench smollm2 --against llama.cpp", "bench tts-en piper-libritts --against onnxruntime --json", "bench --all", "bench tts-en --lengths", "bench tts-en --cold", "bench model.onnx --limits --threshold 1.5", "bench model.onnx --profile --threads 1", "bench --train", "bench --train transformer --threads 1 --runs 5")
-        { train, against, threads, runs, lengths, cold, limits, steps, lines, bits, inputs, threshold };
+            "bench tts-en --threads 1,2", "bench smollm2 --against llama.cpp", "bench tts-en piper-libritts --against onnxruntime --json", "bench --all", "bench tts-en --lengths", "bench tts-en --cold", "bench model.onnx --limits --threshold 1.5", "bench model.onnx --profile --threads 1", "bench --train", "bench --train transformer --threads 1 --runs 5", "bench --train --memory 50%")
+        { train, memory, against, threads, runs, lengths, cold, limits, steps, lines, bits, inputs, threshold };
         choice.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
@@ -92,9 +94,11 @@ static class BenchCommand
                 throw new UsageException("--cold goes neither with --lengths nor with --vector-bits: libraries have code for every width");
             if (parsed.GetValue(train) && (isCold || parsed.GetValue(lengths) || parsed.GetValue(limits) || parsed.GetValue(steps) || parsed.GetValue(bits) != 0 || parsed.GetValue(lines) is not null
                 || parsed.GetValue(inputs) is not null || parsed.GetRequiredValue(against).Length > 0))
-                throw new UsageException("--train goes with --threads, --runs, --threshold and --json alone: its baseline is PyTorch, and the share of peak FLOP/s is always said");
+                throw new UsageException("--train goes with --memory, --threads, --runs, --threshold and --json alone: its baseline is PyTorch, and the share of peak FLOP/s is always said");
+            if (parsed.GetValue(memory) is not null && !parsed.GetValue(train))
+                throw new UsageException("--memory is for --train");
             if (parsed.GetValue(train))
-                return await Train(choice.Others(parsed), counts, rounds, parsed.GetValue(threshold) ?? 0, terminal, cancel);
+                return await Train(choice.Others(parsed), counts, rounds, parsed.GetValue(memory), parsed.GetValue(threshold) ?? 0, terminal, cancel);
             var request = new Request(counts, rounds, isCold, parsed.GetValue(lengths), parsed.GetValue(bits), parsed.GetValue(lines), parsed.GetValue(inputs), parsed.GetRequiredValue(against),
                 parsed.GetValue(limits) || parsed.GetValue(steps) ? [.. counts.Select(Limits.Measure)] : [], parsed.GetValue(steps));
             var names = choice.Names(parsed);
@@ -143,7 +147,7 @@ static class BenchCommand
         }, Verb.Json());
     }
 
-    static async Task<int> Train(string[] names, int[] counts, int runs, double least, Terminal terminal, CancellationToken cancel)
+    static async Task<int> Train(string[] names, int[] counts, int runs, string? budget, double least, Terminal terminal, CancellationToken cancel)
     {
         if (names.FirstOrDefault(n => TrainNetworks.All.All(t => t.Name != n)) is { } unknown)
             throw new UsageException($"--train has no network '{unknown}'; it has {string.Join(", ", TrainNetworks.All.Select(n => n.Name))}");
@@ -152,7 +156,7 @@ static class BenchCommand
         {
             foreach (var count in counts)
             {
-                (var row, against) = await terminal.Working(progress => Task.Run(() => TrainSpeed.Measure(network, Limits.Measure(count), runs, progress, cancel), cancel));
+                (var row, against) = await terminal.Working(progress => Task.Run(() => TrainSpeed.Measure(network, Limits.Measure(count), runs, budget, progress, cancel), cancel));
                 rows.Add(row);
             }
         }

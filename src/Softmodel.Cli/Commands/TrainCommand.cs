@@ -28,6 +28,7 @@ static class TrainCommand
         var test = new Option<string>("--test") { Description = "More examples, on which nothing is decided: the library is measured on them.", HelpName = "FILE" };
         var epochs = new Option<int>("--epochs") { Description = "How often each example is seen at most; it stops before, where the validation loss no longer falls." };
         var batch = new Option<int>("--batch") { Description = "The examples of a step.", DefaultValueFactory = _ => new ClassifierOptions().BatchSize };
+        var (accumulate, memory) = (TrainingOption.Accumulate(), TrainingOption.Memory());
         var rate = new Option<double>("--rate") { Description = "The learning rate." };
         var most = new Option<int>("--max-tokens") { Description = "Truncate texts to this many tokens; by default to the positions that the encoder has." };
         var seed = new Option<ulong>("--seed") { Description = "What the split, the order and weights are drawn from.", DefaultValueFactory = _ => new ClassifierOptions().Seed };
@@ -45,7 +46,7 @@ static class TrainCommand
         validation.Validators.Add(r => { if (r.GetValueOrDefault<double>() is not (> 0 and < 1)) r.AddError("--validation is a share between 0 and 1"); });
         var verb = new Verb("classifier", "Train a classifier of texts on an encoder, and build a native library that takes text and gives a label.",
             "train classifier --on minilm --data reviews.csv -o out", "train classifier --data intents.csv --lora 8 -o intents --report intents.html", "train classifier --data mails.jsonl --text body --label folder --tune all -o mails --json")
-        { encoder, data, folder, text, label, classes, tune, lora, hidden, validation, test, epochs, batch, rate, most, seed, threads, checkpoint, log, report, quantize };
+        { encoder, data, folder, text, label, classes, tune, lora, hidden, validation, test, epochs, batch, accumulate, memory, rate, most, seed, threads, checkpoint, log, report, quantize };
         return verb.Does(async (parsed, terminal, cancel) =>
         {
             var clock = Stopwatch.StartNew();
@@ -69,6 +70,8 @@ static class TrainCommand
                 Seed = parsed.GetValue(seed),
                 Epochs = parsed.GetValue(epochs),
                 BatchSize = parsed.GetValue(batch),
+                Accumulate = parsed.GetValue(accumulate),
+                MemoryBudget = parsed.GetValue(memory),
                 Rate = parsed.GetValue(rate),
                 MaxTokens = parsed.GetValue(most),
                 Checkpoint = place,

@@ -21,6 +21,7 @@ static class TuneCommand
         var validation = new Option<double>("--validation") { Description = "The share of the chats that is held out for validation.", DefaultValueFactory = _ => new TuningOptions().Validation };
         var epochs = new Option<int>("--epochs") { Description = "How often each chat is seen at most; it stops before, where the validation loss no longer falls.", DefaultValueFactory = _ => new TuningOptions().Epochs };
         var batch = new Option<int>("--batch") { Description = "The chats of a step.", DefaultValueFactory = _ => new TuningOptions().BatchSize };
+        var (accumulate, memory) = (TrainingOption.Accumulate(), TrainingOption.Memory());
         var rate = new Option<double>("--rate") { Description = "The learning rate.", DefaultValueFactory = _ => new TuningOptions().Rate };
         var most = new Option<int>("--max-tokens") { Description = "Truncate chats to this many tokens.", DefaultValueFactory = _ => 512 };
         var seed = new Option<ulong>("--seed") { Description = "What the split, the order and the adapters are drawn from.", DefaultValueFactory = _ => new TuningOptions().Seed };
@@ -34,7 +35,7 @@ static class TuneCommand
         rate.Validators.Add(r => { if (r.GetValueOrDefault<double>() is not (> 0 and < 10)) r.AddError("--rate is a number above 0"); });
         validation.Validators.Add(r => { if (r.GetValueOrDefault<double>() is not (> 0 and < 1)) r.AddError("--validation is a share between 0 and 1"); });
         var verb = new Verb("tune", "Tune a language model on chats by low-rank adapters, and build a native library of it.", "tune smollm2 --data chats.jsonl --lora 8 -o out", "tune smollm2 --data chats.jsonl --against other.txt -o out --json")
-        { model, data, folder, lora, against, validation, epochs, batch, rate, most, seed, threads, checkpoint, log };
+        { model, data, folder, lora, against, validation, epochs, batch, accumulate, memory, rate, most, seed, threads, checkpoint, log };
         return verb.Does(async (parsed, terminal, cancel) =>
         {
             var clock = Stopwatch.StartNew();
@@ -59,6 +60,8 @@ static class TuneCommand
                 Seed = parsed.GetValue(seed),
                 Epochs = parsed.GetValue(epochs),
                 BatchSize = parsed.GetValue(batch),
+                Accumulate = parsed.GetValue(accumulate),
+                MemoryBudget = parsed.GetValue(memory),
                 Rate = parsed.GetValue(rate),
                 Checkpoint = place,
                 Threads = parsed.GetValue(threads),

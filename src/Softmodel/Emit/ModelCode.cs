@@ -157,11 +157,16 @@ sealed class ModelCode(Schedule schedule, WeightLayout weights, RunCode run)
             code.Append("            var f = this.f;\n            long end = 0;\n");
             for (var i = 0; i < slots.Length; i++)
             {
+                if (slots[i].At is { } at)
+                {
+                    code.Append($"            const long at{i} = {at};\n            end = Math.Max(end, {at + MemoryPlan.Room(slots[i])});\n");
+                    continue;
+                }
                 var sizes = slots[i].Buffers.DistinctBy(b => (b.Count, b.Type.Size())).Select(SizeCode.Room).ToArray();
                 code.Append($"            var at{i} = end;\n            end += Arena.Align({sizes.Aggregate((a, b) => $"Math.Max({a}, {b})")}) + {Arena.Alignment};\n");
             }
             if (!GuardPages.AreOn)
-                code.Append($"            var start = Arena.Reserve(end, {segment});\n");
+                code.Append($"            var start = Arena.Reserve(end, {segment}{(slots.All(s => s.Buffers.All(b => b.Count.IsKnown)) ? ", isFixed: true" : "")});\n");
             for (var i = 0; i < slots.Length; i++)
             {
                 foreach (var buffer in slots[i].Buffers)

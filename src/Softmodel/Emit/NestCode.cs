@@ -17,14 +17,17 @@ sealed class NestCode
     readonly Axis? inner;
     readonly Axis[] folded;
     readonly bool isVector, foldsInner;
+    // Whether what it reads is overwritten as it goes: no element can be computed twice then.
+    readonly bool isInPlace;
     readonly KernelWriter writer;
     // The reduction of what this nest writes, row by row, that is computed on the way; and whether this is such a reduction.
     NestCode? then;
     bool isOnTheWay;
 
-    NestCode(Loops loops, List<Lowering.Buffer>? parameters, string prefix = "")
+    NestCode(Loops loops, List<Lowering.Buffer>? parameters, string prefix = "", bool isInPlace = false)
     {
         (nest, inner, isVector) = loops;
+        this.isInPlace = isInPlace || nest.Value.Loads.Contains(nest.Target);
         folded = nest.Fold?.Axes ?? [];
         foldsInner = inner is not null && folded.Contains(inner);
         if (foldsInner)
@@ -41,9 +44,11 @@ sealed class NestCode
     }
 
     /// <summary>The kernel of a nest.</summary>
-    public static KernelCode Write(Loops loops)
+    /// <param name="loops">The nest.</param>
+    /// <param name="isInPlace">Whether it writes where something lies that it reads.</param>
+    public static KernelCode Write(Loops loops, bool isInPlace)
     {
-        var code = new NestCode(loops, null);
+        var code = new NestCode(loops, null, isInPlace: isInPlace);
         var body = code.Statements((r, c, each) => $"Split.Of({r}, {c}, {each}, task, out var row, out var rowEnd, out var column, out var columnEnd);\n");
         return new(Indent(code.writer.Taken() + body, 2), code.writer.Parameters, $"Split.Tasks({TileCode.Frame(code.RowCount)}, {code.Columns(TileCode.Frame)}, {TileCode.Frame(code.Work)})");
     }
@@ -129,7 +134,7 @@ sealed class NestCode
         {
             // The last vector is moved back to end where the row does: computing elements twice costs less than one by one.
             return text.Append(Vectors("columnEnd", vector))
-                .Append($"if ({j} < columnEnd && columnEnd - column >= V.Count)\n{{\n{(then is null ? "" : $"    var left = (int)(columnEnd - {j});\n")}    {j} = columnEnd - V.Count;\n{Indent(then is null ? vector : Element(nest.Value, true, isLast: true), 1)}    {j} = columnEnd;\n}}\n")
+                .Append(isInPlace ? "" : $"if ({j} < columnEnd && columnEnd - column >= V.Count)\n{{\n{(then is null ? "" : $"    var left = (int)(columnEnd - {j});\n")}    {j} = columnEnd - V.Count;\n{Indent(then is null ? vector : Element(nest.Value, true, isLast: true), 1)}    {j} = columnEnd;\n}}\n")
                 .Append(Loop("< columnEnd", "1", scalar)).ToString();
         }
         text.Append("// Between these no element of a vector lies outside.\n");

@@ -215,7 +215,7 @@ sealed class RunCode
                 Call(both, PaddingCode.Write(copy));
                 break;
             case NestKernel.Plain { Loops: var loops }:
-                Call([nest], NestCode.Write(loops));
+                Call([nest], NestCode.Write(loops, schedule.IsInPlace(nest)));
                 break;
             default:
                 throw new InvalidOperationException($"{nest.Source} has no kernel");

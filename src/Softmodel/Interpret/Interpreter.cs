@@ -65,9 +65,13 @@ sealed class Interpreter
             own[buffer] = Elements.Cast(buffer.Constant!, buffer.Type).Bytes.ToArray();
         if (slotOf.TryGetValue(buffer, out var slot))
         {
-            ref var bytes = ref CollectionsMarshal.GetValueRefOrAddDefault(slots, slot, out _);
-            Grow(ref bytes, length);
-            return bytes.AsSpan(0, length);
+            var (segment, number) = slot;
+            var all = schedule.Memory.Segments[segment];
+            // What overlaps lies in one piece, which is whole from the beginning.
+            var (at, whole) = all[number].At is { } from ? ((int)from, checked((int)all.Max(s => s.At!.Value + MemoryPlan.Room(s)))) : (0, length);
+            ref var bytes = ref CollectionsMarshal.GetValueRefOrAddDefault(slots, all[number].At is null ? slot : (segment, -1), out _);
+            Grow(ref bytes, whole);
+            return bytes.AsSpan(at, length);
         }
         ref var there = ref CollectionsMarshal.GetValueRefOrAddDefault(own, buffer, out _);
         Grow(ref there, length);

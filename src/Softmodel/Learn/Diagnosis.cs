@@ -97,7 +97,7 @@ static class Diagnosis
     static (string Kind, string Place)? PlaceOf(Trainer trainer, Batch batch, double rate, CancellationToken cancellationToken)
     {
         var step = trainer.TrainingStep;
-        Tensor[] inputs = [.. batch.Inputs, Tensor.Scalar(ElementType.Float32, rate), Tensor.Scalar(ElementType.Float32, trainer.Count + 1), .. step.States.Select(s => trainer[s])];
+        Tensor[] inputs = [.. batch.Inputs, .. trainer.Scalars(rate), .. step.States.Select(s => trainer[s])];
         var causes = new Dictionary<Value, (Node Node, bool IsNaN)>();
         (Node Node, bool IsNaN)? inner = null;
         void Watch(Node node, Tensor[] operands, Tensor[] results)

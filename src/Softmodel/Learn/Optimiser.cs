@@ -53,8 +53,9 @@ public sealed record Optimiser(string Name, IReadOnlyList<string> Moments, Func<
 
     static Term Decayed(OptimiserStep step, double weightDecay) => weightDecay == 0 ? step.Gradient : step.Gradient + step.Parameter * weightDecay;
 
+    // The squares are no values of their own: those of which the norm is a sum would be stored for them.
     static Term[] Means(OptimiserStep step, Term gradient, double beta1, double beta2) =>
-        [step.Moments[0] * beta1 + gradient * (1 - beta1), step.Moments[1] * beta2 + gradient * gradient * (1 - beta2)];
+        [step.Moments[0] * beta1 + gradient * (1 - beta1), step.Moments[1] * beta2 + gradient * (gradient * (1 - beta2))];
 
     static Term Change(OptimiserStep step, IReadOnlyList<Term> moments, double beta1, double beta2, double epsilon)
     {

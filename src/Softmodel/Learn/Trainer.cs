@@ -2,7 +2,6 @@ using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Graphs;
-using Softmodel.Lowering;
 using Softmodel.Runtime;
 
 namespace Softmodel.Learn;
@@ -34,14 +33,17 @@ public sealed class Trainer : IDisposable
     {
         this.step = step;
         types = [.. step.Graph.States.Select(s => step.Graph.Inputs[s.Input].Type)];
-        var graph = Pipeline.Exact(step.Graph, Evaluator.Fold);
-        compiled = InProcess.Compile(Lower.Program(graph, new((use ?? new()).Usual)), compile?.VectorBits is > 0 and var bits ? bits : InProcess.Width, cancellationToken);
+        var width = compile?.VectorBits is > 0 and var bits ? bits : InProcess.Width;
+        var results = step.Graph.Outputs.Count - step.Graph.States.Count - 1;
+        var plan = MemoryBudget.Fit(Pipeline.Exact(step.Graph, Evaluator.Fold), results, new((use ?? new()).Usual), width, step.MemoryBudget, cancellationToken);
+        (StepBytes, WorkingBytes) = ((long)plan.Bytes, (long)plan.WorkingBytes);
+        compiled = InProcess.Compile(plan.Program, width, cancellationToken);
         compiled.Threads = compile?.Threads is > 0 and var threads ? threads : Environment.ProcessorCount;
         foreach (var parameter in step.Parameters)
             this[parameter.Name] = parameter.Value;
     }
 
-    /// <summary>How many steps have been taken.</summary>
+    /// <summary>How many steps have been taken: one for each batch.</summary>
     public long Count { get; set; }
 
     /// <summary>The seed of random numbers, as of dropout; that of a step is this and its number.</summary>
@@ -49,6 +51,12 @@ public sealed class Trainer : IDisposable
 
     /// <summary>The bytes of memory that a step works in, without parameters and moments.</summary>
     public long MemoryBytes => compiled.MemoryBytes;
+
+    /// <summary>The bytes of memory that a step takes at usual sizes: what it works in, parameters, moments, other weights, and the batch.</summary>
+    public long StepBytes { get; }
+
+    /// <summary>What a step works in, of <see cref="StepBytes"/>.</summary>
+    internal long WorkingBytes { get; }
 
     /// <summary>What is trained.</summary>
     internal TrainingStep TrainingStep => step;
@@ -92,11 +100,18 @@ public sealed class Trainer : IDisposable
     public StepResult Step(IReadOnlyList<Tensor> batch, double rate)
     {
         compiled.Seed = Seed + (ulong)Count;
-        var results = compiled.Run((IReadOnlyList<Tensor>)[.. batch, Tensor.Scalar(ElementType.Float32, rate), Tensor.Scalar(ElementType.Float32, Count + 1)]);
+        var results = compiled.Run((IReadOnlyList<Tensor>)[.. batch, .. Scalars(rate)]);
         var result = new StepResult(results[0].Float(0), results[^1].Float(0), results[1..^1]);
         if (result.IsFinite)
             Count++;
         return result;
+    }
+
+    /// <summary>What the next step is given beside its batch.</summary>
+    internal Tensor[] Scalars(double rate)
+    {
+        var (rateNow, number) = (Tensor.Scalar(ElementType.Float32, rate), Tensor.Scalar(ElementType.Float32, Count / step.Accumulate + 1));
+        return step.Accumulate == 1 ? [rateNow, number] : [rateNow, number, Tensor.Scalar((Count + 1) % step.Accumulate == 0)];
     }
 
     /// <summary>The network with its parameters as they are now.</summary>

@@ -56,6 +56,15 @@ public sealed record ClassifierOptions
     /// <summary>How many examples a step is taken on.</summary>
     public int BatchSize { get; init; } = 16;
 
+    /// <summary>After how many batches weights change, by the mean of their gradients.</summary>
+    public int Accumulate { get; init; } = 1;
+
+    /// <summary>
+    /// The most bytes of memory that a step may take on a batch of the longest texts, weights and moments included; null for no bound.
+    /// What it can't keep it computes again, which takes time.
+    /// </summary>
+    public long? MemoryBudget { get; init; }
+
     /// <summary>The learning rate; 0 for what suits <see cref="Tuning"/>.</summary>
     public double Rate { get; init; }
 
@@ -287,7 +296,7 @@ public static class ClassifierTraining
         {
             progress?.Report("compiling the training step");
             Batch OfTokens(Example[] chosen) => new([.. Tokens(networks, chosen), LabelsOf(chosen)], [.. chosen.Select(e => e.Source.Where)]);
-            var whole = new Stage(networks.OfTokens(rank), OfTokens, new UseCase { Usual = networks.Usual(options.BatchSize, (long)Math.Ceiling(all.Average(e => e.Tokens.Length))) });
+            var whole = new Stage(networks.OfTokens(rank), OfTokens, new UseCase { Usual = networks.Usual(options.BatchSize, (long)Math.Ceiling(options.MemoryBudget is null ? all.Average(e => e.Tokens.Length) : all.Max(e => e.Tokens.Length))) });
             (result, parameters, score) = Run(whole, train, held, labels, options with
             {
                 Epochs = options.Epochs > 0 ? options.Epochs : TunedEpochs,
@@ -314,7 +323,7 @@ public static class ClassifierTraining
     static (TrainingOutcome Outcome, IReadOnlyDictionary<string, Tensor> Parameters, ClassifierScore Score) Run(Stage stage, Example[] train, Example[] held, IReadOnlyList<string> labels, ClassifierOptions options,
         int patience, IReadOnlyDictionary<string, Tensor>? initial, Action<TrainingEvent>? events, CompileOptions compile, CancellationToken cancellationToken)
     {
-        var step = TrainingStep.Of(stage.Network, options: new() { Optimiser = Optimiser.AdamW(weightDecay: WeightDecay) });
+        var step = TrainingStep.Of(stage.Network, options: new() { Optimiser = Optimiser.AdamW(weightDecay: WeightDecay), Accumulate = options.Accumulate, MemoryBudget = options.MemoryBudget });
         using var trainer = new Trainer(step, stage.Use, compile, cancellationToken);
         foreach (var (name, tensor) in initial ?? new Dictionary<string, Tensor>())
             trainer[name] = tensor;

@@ -33,6 +33,12 @@ sealed record TuningOptions
     /// <summary>How many texts a step is taken on.</summary>
     public int BatchSize { get; init; } = 4;
 
+    /// <summary>After how many batches the adapters change, by the mean of their gradients.</summary>
+    public int Accumulate { get; init; } = 1;
+
+    /// <summary>The most bytes that a step may take on a batch of the longest texts; null for no bound.</summary>
+    public long? MemoryBudget { get; init; }
+
     /// <summary>The learning rate: five times as much changes what the model says of other things, too.</summary>
     public double Rate { get; init; } = 2e-4;
 
@@ -78,10 +84,11 @@ static class LanguageTuning
         progress?.Report("importing");
         var network = new TunedNetworks(model.Imported, options.Rank, options.Seed).OfTokens();
         progress?.Report("compiling the training step");
-        var tokens = (long)(texts.Average(t => t.Tokens.Length) * options.BatchSize);
-        var use = new UseCase { Usual = new Dictionary<string, long> { [TunedNetworks.Tokens] = tokens, [TunedNetworks.TargetCount] = (long)(texts.Average(t => t.Answers.Length) * options.BatchSize) } };
+        // What is to fit a budget is the longest.
+        long Usual(Func<TuningText, int> length) => (long)((options.MemoryBudget is null ? texts.Average(length) : texts.Max(length)) * options.BatchSize);
+        var use = new UseCase { Usual = new Dictionary<string, long> { [TunedNetworks.Tokens] = Usual(t => t.Tokens.Length), [TunedNetworks.TargetCount] = Usual(t => t.Answers.Length) } };
         var compile = new CompileOptions { Threads = options.Threads };
-        using var trainer = new Trainer(TrainingStep.Of(network, options: new() { Optimiser = Optimiser.AdamW(weightDecay: 0) }), use, compile, cancellationToken);
+        using var trainer = new Trainer(TrainingStep.Of(network, options: new() { Optimiser = Optimiser.AdamW(weightDecay: 0), Accumulate = options.Accumulate, MemoryBudget = options.MemoryBudget }), use, compile, cancellationToken);
         using var current = new CurrentNetwork(network, trainer, use, compile, cancellationToken);
         Batch[] Batched(IEnumerable<TuningText> chosen) => [.. chosen.OrderBy(t => t.Tokens.Length).Chunk(options.BatchSize).Select(BatchOf)];
         var (validation, other) = (Batched(heldOut.Select(i => texts[i])), Batched(against));

@@ -119,12 +119,27 @@ sealed class Lower
                 break;
             case Op.Random or Op.ScatterElements or Op.ScatterND or Op.Accumulate or Op.TopK or Op.Call:
                 var inputs = node.Inputs.Select(v => (stored[v], v.Shape)).ToArray();
-                steps.Add(new Step.Routine(node.Op, StepNames.Of(node), new(inputs), new([.. node.Outputs.Select(v => (buffers.Store(v), v.Shape))])));
+                var outputs = node.Outputs.Select(v => (buffers.Store(v), v.Shape)).ToArray();
+                if (node.Op is Op.ScatterElements or Op.ScatterND && Fill(node, outputs[0].Item1))
+                    inputs[0].Item1 = outputs[0].Item1;
+                steps.Add(new Step.Routine(node.Op, StepNames.Of(node), new(inputs), new(outputs)));
                 break;
             default:
                 Kernel(node);
                 break;
         }
+    }
+
+    /// <summary>Fills the result of a scatter whose first operand is one number everywhere, so that neither a constant nor a copy of it is needed; false for others.</summary>
+    bool Fill(Node scatter, Buffer target)
+    {
+        var data = scatter.Inputs[0];
+        if (producers.GetValueOrDefault(data)?.Op.Known is not { Count: > 1 } constant || !constant.Type.IsFloat() || !constant.IsAll(constant.Float(0)))
+            return false;
+        elements.Begin();
+        var axes = Axis.Of(data.Shape);
+        steps.Add(new Step.Nest(StepNames.Of(scatter), axes, target, Views.Flat(data.Shape, [.. axes.Select(a => (Index)a)]), new Expr.Number(constant.Type, constant.Float(0), 0), null));
+        return true;
     }
 
     void Kernel(Node node)

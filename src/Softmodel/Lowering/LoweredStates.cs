@@ -83,17 +83,10 @@ sealed class LoweredStates(Graph graph, BufferTable buffers)
         {
             if (copies.Where(c => c.To == state).ToArray() is [{ From: { Storage: Storage.Arena } from }] && copies.Count(c => c.From == from) == 1 && !copies.Any(c => c.From == state)
                 && program.Outputs.All(o => o.Buffer != from && o.Buffer != state) && written.GetValueOrDefault(from) is [var at] && program.Steps[at] is Step.Nest { Fold: null } writer
-                && read.GetValueOrDefault(state, -1) <= at && from.Type == state.Type && IsInPlace(writer, state))
+                && read.GetValueOrDefault(state, -1) <= at && from.Type == state.Type && writer.Replaces(state))
                 found.Add(number);
         }
         return found;
-    }
-
-    static bool IsInPlace(Step.Nest nest, Buffer state)
-    {
-        return nest.At.Dynamic.Count == 0 && IsOwn(nest.Value);
-
-        bool IsOwn(Expr e) => e is Expr.Load load && load.Buffer == state ? load.Index.Equals(nest.At) : e.Operands.All(IsOwn);
     }
 
     static IEnumerable<Buffer> Targets(Step step) => step switch

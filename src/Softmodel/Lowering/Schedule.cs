@@ -64,6 +64,11 @@ sealed record Schedule(LoweredProgram Program, Target Target, IReadOnlyDictionar
     /// <summary>Whether the kernel of the next nest computes this one as well.</summary>
     public bool IsTaken(Step.Nest nest) => taken.Contains(nest);
 
+    readonly Dictionary<Buffer, (int, int)> places = Memory.Places.DistinctBy(p => p.Buffer).ToDictionary(p => p.Buffer, p => p.Place);
+
+    /// <summary>Whether a nest writes where something lies that it reads.</summary>
+    public bool IsInPlace(Step.Nest nest) => nest.Reads.Any(b => b == nest.Target || (places.TryGetValue(b, out var read) && places.TryGetValue(nest.Target, out var written) && read == written));
+
     /// <summary>The register tile of a nest; null where it has none.</summary>
     public NestKernel.Tiled? Tiled(Step step) => step is Step.Nest nest ? Kernels.GetValueOrDefault(nest) as NestKernel.Tiled : null;
 

@@ -15,6 +15,8 @@ static class ScheduleCheck
             if (!slotOf.TryAdd(buffer, place))
                 faults.Add($"{buffer.Name} has two places");
         }
+        var beside = schedule.Memory.Segments.Index().SelectMany(s => s.Item.Index().Select(slot => (Place: (s.Index, slot.Index),
+            Others: s.Item.Index().Where(o => o.Index != slot.Index && MemoryPlan.Overlap(o.Item, slot.Item)).Select(o => (s.Index, o.Index)).ToHashSet()))).ToDictionary(p => p.Place, p => p.Others);
         var held = Follow(schedule.Program.Steps, []);
         foreach (var (buffer, _) in schedule.Program.Outputs)
             Read("the output", buffer, held);
@@ -31,7 +33,7 @@ static class ScheduleCheck
                     case Step.Nest nest when schedule.IsTaken(nest):
                         break;
                     case Step.Nest nest:
-                        Kernel(nest.Source, schedule.ReadsOf(nest), [nest.Target], held);
+                        Kernel(nest.Source, schedule.ReadsOf(nest), [nest.Target], held, nest.Replaces);
                         break;
                     case Step.Fused fused:
                         var made = fused.Private.Select(p => p.Buffer).ToHashSet();
@@ -80,14 +82,14 @@ static class ScheduleCheck
             return held;
         }
 
-        void Kernel(string what, IEnumerable<Buffer> reads, IEnumerable<Buffer> writes, Dictionary<(int, int), Buffer> held)
+        void Kernel(string what, IEnumerable<Buffer> reads, IEnumerable<Buffer> writes, Dictionary<(int, int), Buffer> held, Func<Buffer, bool>? replaces = null)
         {
             var (read, written) = (reads.Distinct().ToArray(), writes.Distinct().ToArray());
             foreach (var buffer in read.Except(written))
                 Read(what, buffer, held);
             foreach (var buffer in written)
             {
-                if (slotOf.TryGetValue(buffer, out var slot) && read.Concat(written).FirstOrDefault(b => b != buffer && slotOf.TryGetValue(b, out var other) && other == slot) is { } overwritten)
+                if (slotOf.TryGetValue(buffer, out var slot) && read.Concat(written).FirstOrDefault(b => b != buffer && slotOf.TryGetValue(b, out var other) && (beside[slot].Contains(other) || (other == slot && replaces?.Invoke(b) is not true))) is { } overwritten)
                     faults.Add($"{what}: {buffer.Name} is written where {overwritten.Name} lies");
                 Write(buffer, held);
             }
@@ -96,7 +98,11 @@ static class ScheduleCheck
         void Write(Buffer buffer, Dictionary<(int, int), Buffer> held)
         {
             if (slotOf.TryGetValue(buffer, out var slot))
+            {
+                foreach (var other in beside[slot])
+                    held.Remove(other);
                 held[slot] = buffer;
+            }
             else if (buffer.Storage == Storage.Arena)
                 faults.Add($"{buffer.Name} is written and has no place");
         }

@@ -59,7 +59,8 @@ sealed class ScheduleReader(string text, Func<string, Tensor?> weight)
                 segments.Add([]);
             }
             else if (After(line, "slot ") is { } slot)
-                (segments.LastOrDefault() ?? throw new FormatException("there is no segment before this slot")).Add(new([.. Items(slot, ',').Select(Known)]));
+                (segments.LastOrDefault() ?? throw new FormatException("there is no segment before this slot")).Add(Halves(slot, " at ") is var (alone, begin)
+                    ? new([.. Items(alone, ',').Select(Known)]) { At = Number(begin) } : new([.. Items(slot, ',').Select(Known)]));
             else if (Declared(line) is var (storage, declaration))
             {
                 var buffer = New(declaration, storage, inputs, arguments);

@@ -20,7 +20,8 @@ namespace Softmodel.Lowering;
 /// </code>
 /// A nest is a kernel, its loops, and below them what it computes: see <see cref="ExprText"/>. Weights are as the model has them, those
 /// of more than 16 elements referred to by the SHA-256 of their bytes; how kernels lay them out follows from the kernels. Buffers of one
-/// slot share memory; a segment with symbols is laid out when these are known. What stands after <c>#</c> are the nodes that a step is of.
+/// slot share memory, and so do slots of which it is said <c>at</c> which byte of the segment they begin; a segment with symbols is laid
+/// out when these are known. What stands after <c>#</c> are the nodes that a step is of.
 /// </summary>
 static class ScheduleText
 {
@@ -75,7 +76,7 @@ static class ScheduleText
             {
                 to.Write($"  {$"segment {string.Join(", ", schedule.Memory.SegmentOfSymbol.Where(s => s.Value == i).Select(s => s.Key).Order(StringComparer.Ordinal))}".TrimEnd()}\n");
                 foreach (var slot in slots)
-                    to.Write($"    slot {string.Join(", ", slot.Buffers.Select(b => b.Name))}\n");
+                    to.Write($"    slot {string.Join(", ", slot.Buffers.Select(b => b.Name))}{(slot.At is { } at ? $" at {at}" : "")}\n");
             }
             Steps(program.Steps, "  ");
             foreach (var ((buffer, _), (name, value)) in program.Outputs.Zip(program.Graph.Results))

@@ -41,6 +41,14 @@ abstract record Step
         public bool CanFail => At.Dynamic.Select(d => d.Value).Append(Value).Concat(Fold is null ? [] : [Fold.Term]).SelectMany(Vectorization.Of)
             .Any(e => e is Expr.Checked { IsSure: false } || (e is Expr.Apply { Function.DividesIntegers: true } apply && apply.Type.IsInteger()));
 
+        /// <summary>Whether each element can be written where one of a buffer was, which is the only one of that buffer that it is computed from.</summary>
+        public bool Replaces(Buffer buffer)
+        {
+            return Fold is null && At.Dynamic.Count == 0 && Axes.All(a => a.Extent.Value == 1 || At.Stride(a).Value != 0) && IsOwn(Value);
+
+            bool IsOwn(Expr e) => e is Expr.Load load && load.Buffer == buffer ? load.Index.Equals(At) : e.Operands.All(IsOwn);
+        }
+
         /// <summary>The buffers that its kernel may read in place of a copy with zeros around it.</summary>
         public IEnumerable<Buffer> Unpadded => Fold?.Unpadded?.Loads ?? [];
     }

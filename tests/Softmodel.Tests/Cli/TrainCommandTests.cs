@@ -45,6 +45,18 @@ public sealed class TrainCommandTests : IDisposable
     public void What_is_wrong_with_a_file_is_named_with_its_line(string name, string content, string message) =>
         Assert.Contains(message, Assert.Throws<SoftmodelException>(() => LabelledTexts.Read(File(name, content))).Message, StringComparison.Ordinal);
 
+    [Theory]
+    [InlineData("2GB", 2_000_000_000L)]
+    [InlineData("1.5 GiB", 3L << 29)]
+    [InlineData("500mb", 500_000_000L)]
+    [InlineData("64kB", 64_000L)]
+    [InlineData("2G", null)]
+    [InlineData("-1GB", null)]
+    [InlineData("0MB", null)]
+    [InlineData("50%", null)]
+    [InlineData("", null)]
+    public void A_budget_of_memory_is_a_size(string text, long? bytes) => Assert.Equal(bytes, Text.Bytes(text));
+
     [Fact]
     public void What_is_not_utf8_is_named_with_its_line()
     {

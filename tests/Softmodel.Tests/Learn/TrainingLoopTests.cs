@@ -51,10 +51,10 @@ public sealed class TrainingLoopTests : IDisposable
         (epoch, from) => Batches.Of([.. all.Select(s => s.Words.Length)], 8, seed, epoch).Skip((int)from).Select(chosen => BatchOf(all, chosen)));
 
     static (TrainingOutcome Outcome, Tensor Head) Train(string? checkpoint, int threads = 1, Action<TrainingEvent>? progress = null, Func<LoopOptions, LoopOptions>? change = null,
-        BatchSource? source = null, Graph? network = null, CancellationToken cancel = default)
+        BatchSource? source = null, Graph? network = null, int accumulate = 1, CancellationToken cancel = default)
     {
         network ??= Pooled();
-        using var trainer = new Trainer(TrainingStep.Of(network), compile: new() { Threads = threads });
+        using var trainer = new Trainer(TrainingStep.Of(network, options: new() { Accumulate = accumulate }), compile: new() { Threads = threads });
         using var current = new CurrentNetwork(network, trainer, compile: new() { Threads = threads });
         var held = Sentences(40, 9);
         var options = new LoopOptions
@@ -77,23 +77,28 @@ public sealed class TrainingLoopTests : IDisposable
         Assert.True(expected.Head.SameAs(actual.Head));
     }
 
-    [Fact]
-    public void Losses_fall_and_are_the_same_for_every_number_of_threads_and_after_every_stop()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(4)]
+    public void Losses_fall_and_are_the_same_for_every_number_of_threads_and_after_every_stop(int accumulate)
     {
-        var whole = Train(null);
+        var whole = Train(null, accumulate: accumulate, change: Rate);
         Assert.Equal(Steps, whole.Outcome.Curve.Count);
         Assert.True(whole.Outcome.BestLoss < whole.Outcome.Curve[0].Loss / 2, $"{whole.Outcome.Curve[0].Loss} to {whole.Outcome.BestLoss}");
-        Same(whole, Train(null, threads: 2));
-        // In an epoch, at its end, and at the first step.
-        foreach (var at in (int[])[1, 13, 38])
+        Same(whole, Train(null, threads: 2, accumulate: accumulate, change: Rate));
+        // In an epoch, at its end, and at the first step; and where the gradients of some batches are summed, and of none.
+        foreach (var at in (int[])[1, 13, 38, 40])
         {
             using var stop = new CancellationTokenSource();
-            Assert.Throws<OperationCanceledException>(() => Train(Checkpoint, progress: e => Stop(e, at, stop), change: o => o with { CheckpointEvery = TimeSpan.FromDays(1) }, cancel: stop.Token));
+            Assert.Throws<OperationCanceledException>(() => Train(Checkpoint, progress: e => Stop(e, at, stop), change: o => Rate(o) with { CheckpointEvery = TimeSpan.FromDays(1) }, accumulate: accumulate, cancel: stop.Token));
             var resumed = -1L;
-            Same(whole, Train(Checkpoint, threads: 2, progress: e => resumed = e.Event == "resumed" ? e.Step : resumed));
+            Same(whole, Train(Checkpoint, threads: 2, accumulate: accumulate, change: Rate, progress: e => resumed = e.Event == "resumed" ? e.Step : resumed));
             Assert.Equal(at, resumed);
             File.Delete(Checkpoint);
         }
+
+        // With a quarter of the changes each is larger.
+        LoopOptions Rate(LoopOptions options) => options with { Rate = options.Rate * accumulate };
 
         static void Stop(TrainingEvent e, int at, CancellationTokenSource stop)
         {
