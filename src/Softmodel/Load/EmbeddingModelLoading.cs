@@ -76,14 +76,17 @@ public static class EmbeddingModelLoading
         /// <param name="cancellationToken">Stops the build, and leaves nothing of it.</param>
         /// <exception cref="SoftmodelException">The model can't be imported, or has no tokenizer, a tool is missing, or the folder can't be written to.</exception>
         public static Task<NativeResult> BuildAsync(Model model, string folder, NativeOptions? build = null, IProgress<string>? progress = null, CancellationToken cancellationToken = default) =>
-            model.BuildAsync(folder, build, native =>
-            {
-                var vocabulary = model.Vocabulary ?? TextFiles.TokenizerOf(model.Path);
-                var (name, files) = TextFiles.TokenizerToShip(vocabulary);
-                var most = TextFiles.SettingsOf(model.Path)?.Integer("max_position_embeddings", DefaultMost) ?? DefaultMost;
-                var text = new BuiltText(name, most, Pooling: Said(Directory.Exists(model.Path) ? model.Path : Path.GetDirectoryName(model.Path)!));
-                return native with { Beside = [.. native.Beside, ($"{native.Prefix}.tokens", Tokenizer.Open(vocabulary).WriteTable), (BuiltText.FileName, text.Write), .. files] };
-            }, progress, cancellationToken);
+            model.BuildAsync(folder, build, native => WithText(native, model), progress, cancellationToken);
+    }
+
+    /// <summary>What is built of an encoder, with what <see cref="EmbeddingModel.Open"/> needs.</summary>
+    internal static NativeModel WithText(NativeModel native, Model model)
+    {
+        var vocabulary = model.Vocabulary ?? TextFiles.TokenizerOf(model.Path);
+        var (name, files) = TextFiles.TokenizerToShip(vocabulary);
+        var most = TextFiles.SettingsOf(model.Path)?.Integer("max_position_embeddings", DefaultMost) ?? DefaultMost;
+        var text = new BuiltText(name, most, Pooling: Said(Directory.Exists(model.Path) ? model.Path : Path.GetDirectoryName(model.Path)!));
+        return native with { Beside = [.. native.Beside, ($"{native.Prefix}.tokens", Tokenizer.Open(vocabulary).WriteTable), (BuiltText.FileName, text.Write), .. files] };
     }
 
     /// <summary>Whether a model is an encoder that has its tokenizer with it.</summary>

@@ -16,14 +16,18 @@ sealed record TunedNetworks(Graph Decoder, int Rank, ulong Seed)
 {
     const string Targets = "targets";
 
-    /// <summary>The sizes: how many tokens a run has, and how many of them are targets.</summary>
-    public const string Tokens = "n", TargetCount = "n_outputs";
+    // A share of the tokens that are no candidates which counts as none.
+    const double LeastShare = 1e-6;
+
+    /// <summary>The sizes: how many tokens a run has, how many of them are targets, and at how many places it is to expect what it did before.</summary>
+    public const string Tokens = "n", TargetCount = "n_outputs", KeptCount = "n_kept";
 
     static bool IsInLayer(Node weight) => weight.Origin.Layer is not null;
 
-    /// <summary>The mean loss of the targets, and that of each, of texts that lie one after the other: what they read they read in one run, without a cache.</summary>
+    /// <summary>The loss, the surprise of each target, and the mean divergence from what was expected before, of texts that lie one after the other: what they read they read in one run, without a cache.</summary>
+    /// <param name="keep">How much the divergence counts in the loss; 0 for a loss of the targets alone.</param>
     /// <exception cref="SoftmodelException">The model has states that are no KV cache.</exception>
-    public Graph OfTokens()
+    public Graph OfTokens(double keep = 0)
     {
         using var blocks = new BlockDecoding();
         var net = new Network("tuned", Seed);
@@ -32,6 +36,9 @@ sealed record TunedNetworks(Graph Decoder, int Rank, ulong Seed)
         var tokens = Input(SequenceInputs.Tokens, n);
         var (positions, sequences, bits) = (Input(SequenceInputs.Positions, n), Input(SequenceInputs.Sequences, n), Input(SequenceInputs.CellSequences, n));
         var (indices, targets) = (Input(SequenceInputs.LogitsIndices, m), Input(Targets, m));
+        var r = Dim.Symbol(KeptCount);
+        Term[] kept = keep > 0 ? [Input("kept_indices", r), net.Input("kept_candidates", ElementType.Int64, r, KeptTexts.CandidateCount), net.Input("kept_probabilities", ElementType.Float32, r, KeptTexts.CandidateCount)] : [];
+        var asked = keep > 0 ? indices.Concat(0, kept[0]) : indices;
         var cells = new Term(net.Builder, net.Builder.Apply(new Op.Iota(n)));
         var states = Decoder.States.Select(s => s.Input).ToHashSet();
         var empty = new HashSet<Value>();
@@ -50,7 +57,7 @@ sealed record TunedNetworks(Graph Decoder, int Rank, ulong Seed)
                 SequenceInputs.Sequences => sequences.Value,
                 SequenceInputs.Cells => cells.Value,
                 SequenceInputs.CellSequences => bits.Value,
-                SequenceInputs.LogitsIndices => indices.Value,
+                SequenceInputs.LogitsIndices => asked.Value,
                 _ => throw new SoftmodelException($"{Decoder.Name} takes '{input.Name}', of which no gradient is computed here: what has recurrent states can't be tuned"),
             };
         }
@@ -60,8 +67,23 @@ sealed record TunedNetworks(Graph Decoder, int Rank, ulong Seed)
         var outputs = Rewriting.Append(net.Builder, Decoder, given, uncached, blocks.Rule(), LowRank.Untrained(Rank, Seed, IsInLayer).Rule());
         var logits = new Term(net.Builder, outputs[Decoder.OutputNames.ToList().IndexOf(SequenceInputs.Logits)]);
         net.Builder.Origin = new("loss");
-        var surprise = (logits.LogSumExp(1) - logits.Apply(new Op.GatherElements(1), targets.Unsqueeze(1))).Squeeze(1);
-        return net.Build(("loss", Losses.MeanOf(surprise)), ("surprise", surprise));
+        var all = logits.LogSumExp(1);
+        var surprise = (all.Slice(0, 0, m) - logits.Slice(0, 0, m).Apply(new Op.GatherElements(1), targets.Unsqueeze(1))).Squeeze(1);
+        var loss = Losses.MeanOf(surprise);
+        if (keep == 0)
+            return net.Build(("loss", loss), ("surprise", surprise));
+        var now = logits.Slice(0, m, r).Apply(new Op.GatherElements(1), kept[1]) - all.Slice(0, m, r);
+        var divergence = Divergence(kept[2], now);
+        return net.Build(("loss", loss + divergence * keep), ("surprise", surprise), ("divergence", divergence));
+    }
+
+    /// <summary>The Kullback-Leibler divergence of what is expected now from what was expected before, all that are no candidates as one: in nats, a mean.</summary>
+    static Term Divergence(Term before, Term now)
+    {
+        Term Others(Term shares) => 1 - shares.Reduce(Reduction.Sum, [1], keep: true);
+        Term Log(Term share) => share.Max(LeastShare).Map(Functions.Log);
+        var (othersBefore, othersNow) = (Others(before).Max(0), Others(now.Map(Functions.Exp)));
+        return Losses.MeanOf((before * (before.Max(1e-20).Map(Functions.Log) - now)).Reduce(Reduction.Sum, [1]) + (othersBefore * (Log(othersBefore) - Log(othersNow))).Squeeze(1));
     }
 
     /// <summary>What ships: the model, with adapters beside its weights, which stay as they are stored.</summary>

@@ -32,13 +32,13 @@ public sealed class TuningTests : IDisposable
         using var _ = model;
         var texts = Texts(tokenizer, 0, 24);
         var options = new TuningOptions { Rank = 4, Epochs = 4, Rate = 3e-3, Threads = 1 };
-        var tuned = LanguageTuning.Run(model, texts, Texts(tokenizer, 3, 2), options, null, null, TestContext.Current.CancellationToken);
+        var tuned = LanguageTuning.Run(model, tokenizer, texts, Texts(tokenizer, 3, 2), options, null, null, TestContext.Current.CancellationToken);
         Assert.True(tuned.After < tuned.Before / 2, $"{tuned.Before} to {tuned.After}");
         Assert.True(tuned.AgainstAfter < tuned.AgainstBefore);
         // The same texts without the cache and with what ships, whose adapters are none that would be trained.
         var shipped = new TunedNetworks(new TunedNetworks(model.Imported, 4, 1).Shipped(tuned.Adapters), 1, 9).OfTokens();
         var held = ClassifierTraining.Split([.. texts.Select(_ => 0)], options.Validation, options.Seed).HeldOut.Select(i => texts[i]).ToArray();
-        var results = Evaluator.Run(shipped, LanguageTuning.BatchOf(held).Inputs);
+        var results = Evaluator.Run(shipped, LanguageTuning.BatchOf(held, []).Inputs);
         Assert.Equal(tuned.After, Math.Exp(results[0].Float(0)), tuned.After * 1e-3);
     }
 
@@ -49,15 +49,15 @@ public sealed class TuningTests : IDisposable
         using var _ = model;
         var texts = Texts(tokenizer, 0, 12);
         var options = new TuningOptions { Rank = 2, Epochs = 2, BatchSize = 2, Threads = 1 };
-        var whole = LanguageTuning.Run(model, texts, [], options, null, null, TestContext.Current.CancellationToken);
+        var whole = LanguageTuning.Run(model, tokenizer, texts, [], options, null, null, TestContext.Current.CancellationToken);
         using var stop = new CancellationTokenSource();
         var stopped = options with { Checkpoint = Path.Combine(folder, "state"), Threads = 2 };
-        Assert.Throws<OperationCanceledException>(() => LanguageTuning.Run(model, texts, [], stopped, null, e =>
+        Assert.Throws<OperationCanceledException>(() => LanguageTuning.Run(model, tokenizer, texts, [], stopped, null, e =>
         {
             if (e is { Event: "step", Step: 3 })
                 stop.Cancel();
         }, stop.Token));
-        Assert.Equal(whole.Outcome.Curve, LanguageTuning.Run(model, texts, [], stopped, null, null, TestContext.Current.CancellationToken).Outcome.Curve);
+        Assert.Equal(whole.Outcome.Curve, LanguageTuning.Run(model, tokenizer, texts, [], stopped, null, null, TestContext.Current.CancellationToken).Outcome.Curve);
     }
 
     [Fact]
