@@ -1,7 +1,5 @@
 using System.CommandLine;
-using System.Text;
 using Softmodel.Cli.Training;
-using Softmodel.Emit.Native;
 using Softmodel.Graphs;
 using Softmodel.Load;
 

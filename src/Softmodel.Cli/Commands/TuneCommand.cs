@@ -1,6 +1,6 @@
 using System.CommandLine;
-using System.Diagnostics;
 using Softmodel.Cli.Training;
+using Softmodel.Graphs;
 using Softmodel.Language;
 using Softmodel.Load;
 
@@ -22,12 +22,15 @@ static class TuneCommand
         var lora = new Option<int>("--lora") { Description = "The rank of the adapters.", DefaultValueFactory = _ => new TuningOptions().Rank, HelpName = "RANK" };
         var against = new Option<string>("--against") { Description = "A text on which the model's perplexity is measured before and after.", HelpName = "FILE" };
         var keep = new Option<double>("--keep") { Description = "How much it counts that the model expects what it did before in texts that it writes itself; 0 for not at all, which is faster.", DefaultValueFactory = _ => new TuningOptions().Keep, HelpName = "WEIGHT" };
+        var merge = new Option<string?>("--merge") { Description = "Make the adapters part of the weights, which are decoded and stored again: in a format such as F16 or Q8_0, or without one as Q8_0 where they were in blocks, else as they were. What that costs is measured. By default adapters lie beside the weights.", Arity = ArgumentArity.ZeroOrOne, HelpName = "FORMAT" };
         var most = new Option<int>("--max-tokens") { Description = "Truncate chats to this many tokens.", DefaultValueFactory = _ => 512 };
         foreach (var positive in (Option<int>[])[lora, most])
             positive.Validators.Add(r => { if (r.GetValueOrDefault<int>() < 1) r.AddError($"{positive.Name} is an integer from 1 up"); });
         keep.Validators.Add(r => { if (r.GetValueOrDefault<double>() is not (>= 0 and < 1e6)) r.AddError("--keep is a number from 0 up"); });
-        var verb = new Verb("tune", "Tune a language model on chats by low-rank adapters, and build a native library of it.", "tune smollm2 --data chats.jsonl --lora 8 -o out", "tune smollm2 --data chats.jsonl --against other.txt -o out --json")
-        { model, data, lora, against, keep, most };
+        string[] formats = [.. BlockFormat.All.Where(f => f.Encode is not null).Select(f => f.Name)];
+        merge.Validators.Add(r => { if (r.Tokens is [var format] && !formats.Contains(format.Value.ToUpperInvariant())) r.AddError($"--merge stores weights as {string.Join(", ", formats)}, and without a format as Q8_0 where they were in blocks"); });
+        var verb = new Verb("tune", "Tune a language model on chats by low-rank adapters, and build a native library of it.", "tune smollm2 --data chats.jsonl --lora 8 -o out", "tune smollm2 --data chats.jsonl --against other.txt -o out --json", "tune smollm2 --data chats.jsonl --merge Q8_0 -o out")
+        { model, data, lora, against, keep, merge, most };
         training.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
@@ -56,12 +59,17 @@ static class TuneCommand
             };
             var tuned = await said.Watch(terminal, (progress, events) => Task.Run(() => LanguageTuning.Run(loaded, tokenizer, texts, other, options, progress, events, cancel), cancel));
             var minutes = said.Clock.Elapsed.TotalMinutes;
-            var built = await terminal.Working(progress => LanguageTuning.BuildAsync(loaded, tuned, options.Rank, said.Folder, progress, cancel));
+            var isMerged = parsed.GetResult(merge) is { Implicit: false };
+            var format = parsed.GetValue(merge) is { } known ? BlockFormat.Named(known.ToUpperInvariant()) : null;
+            var merged = !isMerged ? null : await terminal.Working(progress => Task.Run(() => LanguageTuning.Merge(loaded, tuned, texts, other, options, format, progress, cancel), cancel));
+            var built = await terminal.Working(progress => LanguageTuning.BuildAsync(loaded, tuned, merged, options.Rank, said.Folder, progress, cancel));
             var outcome = tuned.Outcome;
-            string[][] perplexities = [[$"{tuned.HeldOut} answers that were held out", $"{tuned.Before:0.00}", $"{tuned.After:0.00}"],
-                .. tuned.AgainstBefore is null ? (string[][])[] : [[parsed.GetValue(against)!, $"{tuned.AgainstBefore:0.00}", $"{tuned.AgainstAfter:0.00}"]]];
+            string[] columns = ["before", "after", .. isMerged ? ["merged"] : (string[])[]];
+            string[] Row(string of, params IEnumerable<double?> figures) => [of, .. figures.OfType<double>().Select(f => $"{f:0.00}")];
+            string[][] perplexities = [Row($"{tuned.HeldOut} answers that were held out", tuned.Before, tuned.After, merged?.After),
+                .. tuned.AgainstBefore is null ? (string[][])[] : [Row(parsed.GetValue(against)!, tuned.AgainstBefore, tuned.AgainstAfter, merged?.AgainstAfter)]];
             said.End(outcome, [("model", name), ("chats", $"{texts.Length}, of which {tuned.HeldOut} were held out"), ("trained", $"{tuned.Adapters.Values.Sum(a => a.Count):N0} numbers, {outcome.Steps} steps, {minutes:0.0} min"), ("library", Text.Size(built.TotalBytes))],
-                new ReportTable("Perplexities", ["of", "before", "after"], perplexities));
+                new ReportTable("Perplexities", ["of", .. columns], perplexities));
             terminal.Result(new
             {
                 model = name,
@@ -77,11 +85,13 @@ static class TuneCommand
                 against_before = tuned.AgainstBefore,
                 against = tuned.AgainstAfter,
                 divergence = tuned.Divergence,
+                merged_perplexity = merged?.After,
+                merged_against = merged?.AgainstAfter,
                 minutes = Math.Round(minutes, 3),
                 library = built.Library,
                 bytes = new { code = built.CodeBytes, weights = built.WeightBytes, bytecode = 0, total = built.TotalBytes },
                 machine = Machine.Here,
-            }, () => perplexities.Aggregate(Text.Table("perplexity of", "before", "after"), (table, row) => table.Row(row)));
+            }, () => perplexities.Aggregate(Text.Table(["perplexity of", .. columns]), (table, row) => table.Row(row)));
             if (!terminal.Json)
                 terminal.Say($"{outcome.Steps} steps in {minutes:0.0} min; {built.Library} of {Text.Size(built.TotalBytes)}");
             return CommandLine.Done;

@@ -42,7 +42,7 @@ public static class EmbeddingModelLoading
 
     extension(EmbeddingModel)
     {
-        /// <summary>Loads a model by its name in the catalogue, a source, or a file, and compiles it or takes it from the cache.</summary>
+        /// <summary>Loads a model by its name in the catalogue, a source, or a file, and compiles it or takes it from the cache; or opens a folder that <c>softmodel build</c> has made.</summary>
         /// <param name="source">What <see cref="Source.Parse"/> reads.</param>
         /// <param name="options">How.</param>
         /// <param name="progress">Is told what is being done; may be called from any thread.</param>
@@ -51,6 +51,11 @@ public static class EmbeddingModelLoading
         public static async Task<EmbeddingModel> LoadAsync(string source, EmbeddingOptions? options = null, IProgress<string>? progress = null, CancellationToken cancellationToken = default)
         {
             options ??= new();
+            if (TextFiles.IsBuilt(source))
+            {
+                return options is { Tokenizer: null, Pooling: null } ? await Task.Run(() => EmbeddingModel.Open(source, options.Normalize, options.Compile.Threads), cancellationToken).ConfigureAwait(false)
+                    : throw new SoftmodelException($"{source} has been built with a tokenizer and a pooling of its own; leave others out");
+            }
             var resolved = await Source.Resolve(source, Fetching.To(progress), cancellationToken).ConfigureAwait(false);
             using var model = await Model.Of(resolved, source, options.Use with { Quantize = options.Use.Quantize ?? options.Quantize }, cancellationToken).ConfigureAwait(false);
             var folder = Directory.Exists(model.Path) ? model.Path : Path.GetDirectoryName(model.Path)!;

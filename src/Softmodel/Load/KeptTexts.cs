@@ -1,4 +1,3 @@
-using Softmodel.Compile;
 using Softmodel.Language;
 using Softmodel.Runtime;
 

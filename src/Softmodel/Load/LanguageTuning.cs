@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Softmodel.Compile;
+using Softmodel.Emit;
 using Softmodel.Emit.Native;
 using Softmodel.Export.Safetensors;
 using Softmodel.Graphs;
@@ -59,6 +60,12 @@ sealed record TuningOptions
 /// <param name="AgainstAfter">The same, with them.</param>
 /// <param name="Divergence">How far what it expects in texts of its own, none of them trained on, is from what it expected before: in nats; null where nothing is kept.</param>
 sealed record Tuned(TrainingOutcome Outcome, int HeldOut, IReadOnlyDictionary<string, Tensor> Adapters, double Before, double After, double? AgainstBefore, double? AgainstAfter, double? Divergence);
+
+/// <summary>A model with adapters as part of its weights.</summary>
+/// <param name="Graph">The model.</param>
+/// <param name="After">The perplexity of the answers that were held out.</param>
+/// <param name="AgainstAfter">That of other texts; null where there are none.</param>
+sealed record Merged(Graph Graph, double After, double? AgainstAfter);
 
 /// <summary>Tunes language models by low-rank adapters.</summary>
 static class LanguageTuning
@@ -133,11 +140,49 @@ static class LanguageTuning
             Math.Exp(before), Math.Exp(Surprise(validation)!.Value), otherBefore is { } b ? Math.Exp(b) : null, Surprise(other) is { } a ? Math.Exp(a) : null, Divergence());
     }
 
+    /// <summary>Makes the adapters part of the weights, and measures what storing them again costs.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="tuned">What was trained.</param>
+    /// <param name="texts">What it was tuned on.</param>
+    /// <param name="against">Other texts.</param>
+    /// <param name="options">How it was tuned.</param>
+    /// <param name="format">How weights are stored; null for as they were.</param>
+    /// <param name="progress">Is told what is being done.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    public static Merged Merge(Model model, Tuned tuned, TuningText[] texts, TuningText[] against, TuningOptions options, BlockFormat? format, IProgress<string>? progress, CancellationToken cancellationToken)
+    {
+        progress?.Report("merging");
+        var graph = new TunedNetworks(model.Imported, options.Rank, options.Seed).Merged(tuned.Adapters, format);
+        progress?.Report("measuring the merged model");
+        using var alone = Model.Load(new TunedNetworks(graph, 0, 0).OfTokens());
+        using var compiled = alone.Compile(new() { Threads = options.Threads }, null, cancellationToken);
+        double? Perplexity(IEnumerable<TuningText> chosen)
+        {
+            var (sum, count) = (0.0, 0L);
+            foreach (var batch in chosen.OrderBy(t => t.Tokens.Length).Chunk(options.BatchSize))
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                var surprise = compiled.Run(BatchOf(batch, []).Inputs)[1];
+                (sum, count) = (sum + surprise.Values<float>().ToArray().Sum(s => (double)s), count + surprise.Count);
+            }
+            return count == 0 ? null : Math.Exp(sum / count);
+        }
+        var heldOut = ClassifierTraining.Split([.. texts.Select(_ => 0)], options.Validation, options.Seed).HeldOut;
+        return new(graph, Perplexity(heldOut.Select(i => texts[i]))!.Value, Perplexity(against));
+    }
+
     /// <summary>Builds a native library of the model with its adapters, and beside it what <see cref="LanguageModel.Open"/> needs, and the adapters alone.</summary>
-    public static async Task<NativeResult> BuildAsync(Model model, Tuned tuned, int rank, string folder, IProgress<string>? progress, CancellationToken cancellationToken)
+    /// <param name="model">The model.</param>
+    /// <param name="tuned">What was trained.</param>
+    /// <param name="merged">The model with the adapters as part of its weights; null for adapters beside them.</param>
+    /// <param name="rank">The rank of the adapters.</param>
+    /// <param name="folder">The folder.</param>
+    /// <param name="progress">Is told what is being done.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    public static async Task<NativeResult> BuildAsync(Model model, Tuned tuned, Merged? merged, int rank, string folder, IProgress<string>? progress, CancellationToken cancellationToken)
     {
         var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
-        using var shipped = Model.Load(new TunedNetworks(model.Imported, rank, 0).Shipped(tuned.Adapters), name, new(), model.Licence);
+        using var shipped = Model.Load(merged?.Graph ?? new TunedNetworks(model.Imported, rank, 0).Shipped(tuned.Adapters), name, new(), model.Licence);
         var metadata = new Dictionary<string, string> { ["base"] = model.Name, ["rank"] = $"{rank}" };
         return await shipped.BuildAsync(folder, null, native => LanguageModelLoading.WithText(native, model) is var with
             ? with with { Beside = [.. with.Beside, ("adapters.safetensors", stream => SafetensorsWriter.Write(stream, tuned.Adapters, metadata))] } : native, progress, cancellationToken).ConfigureAwait(false);

@@ -1,8 +1,10 @@
 using Softmodel.Cli;
 using Softmodel.Cli.Training;
 using Softmodel.Evaluate;
+using Softmodel.Graphs;
 using Softmodel.Language;
 using Softmodel.Load;
+using Softmodel.Passes;
 
 namespace Softmodel.ModelTests.Learn;
 
@@ -40,6 +42,50 @@ public sealed class TuningTests : IDisposable
         var held = ClassifierTraining.Split([.. texts.Select(_ => 0)], options.Validation, options.Seed).HeldOut.Select(i => texts[i]).ToArray();
         var results = Evaluator.Run(shipped, LanguageTuning.BatchOf(held, []).Inputs);
         Assert.Equal(tuned.After, Math.Exp(results[0].Float(0)), tuned.After * 1e-3);
+    }
+
+    [Fact]
+    public void What_a_model_expects_in_texts_of_its_own_is_kept()
+    {
+        var (model, tokenizer) = Small();
+        using var _ = model;
+        var (texts, token) = (Texts(tokenizer, 0, 24), TestContext.Current.CancellationToken);
+        var options = new TuningOptions { Rank = 4, Epochs = 4, Rate = 3e-3, Threads = 1, Keep = 0 };
+        var free = LanguageTuning.Run(model, tokenizer, texts, [], options, null, null, token);
+        Assert.Null(free.Divergence);
+        var kept = LanguageTuning.Run(model, tokenizer, texts, [], options with { Keep = 3 }, null, null, token);
+        // What the free one has come to, in the same texts.
+        var own = KeptTexts.Write(model, tokenizer, 8, 48, options.Seed, 1, null, token);
+        double Divergence(Tuned tuned)
+        {
+            var network = new TunedNetworks(model.Imported, options.Rank, options.Seed).OfTokens(1);
+            var now = Parameters.Replace(network, Evaluator.Fold, tuned.Adapters.ToDictionary(a => a.Key, a => (Replacement)((builder, parameter) => builder.Apply(parameter with { Value = a.Value }))));
+            return Evaluator.Run(now, LanguageTuning.BatchOf([texts[0]], own).Inputs)[2].Float(0);
+        }
+        var (before, after) = (Divergence(free), Divergence(kept));
+        Assert.Equal(after, kept.Divergence!.Value, 0.02 * after);
+        Assert.True(after < before / 3, $"{before} to {after}");
+        Assert.True(kept.After < kept.Before / 1.5, $"{kept.Before} to {kept.After}");
+        // Texts do not depend on the number of threads, or a training that was stopped could not go on.
+        var same = KeptTexts.Write(model, tokenizer, 8, 48, options.Seed, 2, null, token);
+        Assert.Equal(own.SelectMany(t => t.Tokens), same.SelectMany(t => t.Tokens));
+        Assert.Equal(own.SelectMany(t => t.Probabilities), same.SelectMany(t => t.Probabilities));
+    }
+
+    [Fact]
+    public void Adapters_become_part_of_the_weights()
+    {
+        var (model, tokenizer) = Small();
+        using var _ = model;
+        var (texts, token) = (Texts(tokenizer, 0, 24), TestContext.Current.CancellationToken);
+        var options = new TuningOptions { Rank = 4, Epochs = 2, Rate = 3e-3, Threads = 1, Keep = 0 };
+        var tuned = LanguageTuning.Run(model, tokenizer, texts, [], options, null, null, token);
+        var whole = LanguageTuning.Merge(model, tuned, texts, [], options, null, null, token);
+        Assert.Equal(tuned.After, whole.After, 1e-3 * tuned.After);
+        Assert.Equal(tuned.After, LanguageTuning.Merge(model, tuned, texts, [], options, BlockFormat.Q8_0, null, token).After, 0.05 * tuned.After);
+        Assert.DoesNotContain(Parameters.Of(whole.Graph), p => p.Name.EndsWith(".lora_A", StringComparison.Ordinal));
+        Assert.Equal(Parameters.Of(model.Imported).Count(), Parameters.Of(whole.Graph).Count());
+        Assert.Contains("weights can't be stored as Q6_K", Assert.Throws<SoftmodelException>(() => LanguageTuning.Merge(model, tuned, texts, [], options, BlockFormat.Q6_K, null, token)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
