@@ -14,6 +14,7 @@ using Softmodel.Bench.Readme;
 using Softmodel.Bench.Schemas;
 using Softmodel.Bench.Sessions;
 using Softmodel.Bench.Tokenizers;
+using Softmodel.Bench.Tuning;
 using Softmodel.Bench.Words;
 
 switch (args)
@@ -27,7 +28,7 @@ switch (args)
     default:
         return await new RootCommand("Measurements of Softmodel that are no part of it.")
         {
-            Fuzz(), Answers(), Schemas(), Coverage(), Readme(), Speech(), Layers(), Differential(), Flips(), Words(), Tokenizers(), Sessions(),
+            Fuzz(), Answers(), Schemas(), Coverage(), Readme(), Speech(), Layers(), Differential(), Flips(), Words(), Tokenizers(), Sessions(), Tuned(),
         }.Parse(args).InvokeAsync();
 }
 
@@ -291,6 +292,32 @@ static Command Sessions()
         var report = await SessionRun.Run(parsed.GetRequiredValue(model), parsed.GetRequiredValue(count), parsed.GetRequiredValue(tokens), parsed.GetRequiredValue(threads), parsed.GetRequiredValue(rounds), Console.Error.WriteLine, cancel);
         Write(report, JsonNamingPolicy.SnakeCaseLower);
         return report.Same == report.Sessions ? 0 : 1;
+    });
+    return command;
+}
+
+static Command Tuned()
+{
+    var model = new Argument<string>("model") { Description = "A chat model", DefaultValueFactory = _ => "smollm2" };
+    var examples = new Option<string>("--examples") { Description = "A folder with chats.jsonl, what it is tuned on, and unseen.txt, prompts", DefaultValueFactory = _ => "examples/captain" };
+    var other = new Option<string>("--against") { Description = "Another text, whose perplexity should stay", DefaultValueFactory = _ => "examples/dialogue/night-ferry.txt" };
+    var folder = new Option<string?>("--output") { Description = "The folder for what is built; by default none is left" };
+    var more = new Option<string[]>("--with") { Description = "More arguments of softmodel tune", AllowMultipleArgumentsPerToken = true };
+    var command = new Command("tuning", "Tune a chat model, and measure its style and what other texts lose") { model, examples, other, folder, more };
+    command.SetAction(async (parsed, cancel) =>
+    {
+        var temporary = parsed.GetValue(folder) is null ? Directory.CreateTempSubdirectory("softmodel-").FullName : null;
+        try
+        {
+            var report = await TuningRun.Run(parsed.GetRequiredValue(model), parsed.GetRequiredValue(examples), parsed.GetRequiredValue(other), parsed.GetValue(folder) ?? Path.Combine(temporary!, "tuned"), parsed.GetValue(more) ?? [], cancel);
+            Write(report, JsonNamingPolicy.SnakeCaseLower);
+            return report.Reached ? 0 : 1;
+        }
+        finally
+        {
+            if (temporary is not null)
+                Directory.Delete(temporary, recursive: true);
+        }
     });
     return command;
 }

@@ -41,6 +41,7 @@ static class CommandLine
             EmbedCommand.Create(),
             TrainCommand.Create(),
             TuneCommand.Create(),
+            DistilCommand.Create(),
             ClassifyCommand.Create(),
             RunCommand.Create(),
             BuildCommand.Create(),

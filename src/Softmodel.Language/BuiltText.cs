@@ -18,6 +18,9 @@ sealed record BuiltText(string Tokenizer, int ContextLength, string? ChatTemplat
 
     const string Licences = "LICENSES.txt";
 
+    /// <summary>Whether a folder is one in which such a model has been built.</summary>
+    public static bool Is(string folder) => File.Exists(Path.Combine(folder, FileName));
+
     /// <summary>Writes the file.</summary>
     public void Write(Stream stream) => JsonSerializer.Serialize(stream, this, BuiltTextJson.Default.BuiltText);
 

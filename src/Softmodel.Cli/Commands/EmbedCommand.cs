@@ -3,6 +3,7 @@ using System.Numerics.Tensors;
 using Softmodel.Cli.Arrays;
 using Softmodel.Compile;
 using Softmodel.Language;
+using Softmodel.Load;
 
 namespace Softmodel.Cli.Commands;
 
@@ -33,7 +34,8 @@ static class EmbedCommand
             if (parsed.GetValue(output) is { } file)
                 WholeFile.Check(file);
             string[] given = parsed.GetRequiredValue(texts) is ["-"] ? await TextLines.Read(cancel) : parsed.GetRequiredValue(texts);
-            await terminal.Fetch(name, cancel);
+            if (!TextFiles.IsBuilt(name))
+                await terminal.Fetch(name, cancel);
             var options = new EmbeddingOptions
             {
                 Pooling = parsed.GetValue(pooling),

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using Softmodel.Language;
+using Softmodel.Load;
 
 namespace Softmodel.Cli.Commands;
 
@@ -57,7 +58,8 @@ static class TextCommands
 
         public async Task<LanguageModel> Load(string name, ParseResult parsed, Terminal terminal, CancellationToken cancel)
         {
-            await terminal.Fetch(name, cancel);
+            if (!TextFiles.IsBuilt(name))
+                await terminal.Fetch(name, cancel);
             var options = new LanguageOptions { Tokenizer = parsed.GetValue(tokenizer), ContextLength = parsed.GetValue(context), ContextShift = parsed.GetValue(shift), Use = use.Of(parsed, new()), Compile = new() { Threads = parsed.GetValue(threads) } };
             return await terminal.Working(progress => LanguageModel.LoadAsync(name, options, progress, cancel));
         }
@@ -85,7 +87,7 @@ static class TextCommands
         }
     }
 
-    static Argument<string> Model() => new("model") { Description = "A language model: a name of the catalogue, a GGUF file, a folder with config.json and safetensors, or a source." };
+    static Argument<string> Model() => new("model") { Description = "A language model: a name of the catalogue, a GGUF file, a folder with config.json and safetensors, a source, or a folder that softmodel build or tune has made." };
 
     public static Command Complete()
     {

@@ -17,65 +17,47 @@ static class TrainCommand
     {
         var encoder = new Option<string>("--on") { Description = "The encoder: a name of the catalogue, an ONNX file, a folder with config.json and safetensors, or a source.", DefaultValueFactory = _ => "minilm", HelpName = "MODEL" };
         var data = new Option<string>("--data") { Description = "The examples: a .csv or .tsv file with a header, or .jsonl, in UTF-8.", Required = true, HelpName = "FILE" };
-        var folder = new Option<string>("--output", "-o") { Description = "The folder for the library, its header, its weights, its tokenizer, samples in C and Python, and licences.", Required = true, HelpName = "DIR" };
+        var usual = new ClassifierOptions();
+        var training = new TrainingChoice("texts", "the library, its header, its weights, its tokenizer, samples in C and Python, and licences", " and the classes",
+            new("", "", false, null, null) { Validation = usual.Validation, BatchSize = usual.BatchSize, Seed = usual.Seed });
         var text = new Option<string>("--text") { Description = "The column of the texts; by default text, else the first.", HelpName = "COLUMN" };
         var label = new Option<string>("--label") { Description = "The column of the labels; by default label, else the second.", HelpName = "COLUMN" };
         var classes = new Option<string>("--classes") { Description = "The classes; another label in the data is an error. By default those of the data.", HelpName = "A,B,…" };
         var tune = new Option<Tuning?>("--tune") { Description = "What is trained: a head on embeddings, or all weights.", HelpName = "head|all" };
         var lora = new Option<int?>("--lora") { Description = "Train low-rank adapters of this rank on the encoder's matrices; they become part of its weights.", HelpName = "RANK" };
         var hidden = new Option<int>("--hidden") { Description = "The neurons of a hidden layer in the head; without one it is logistic regression.", HelpName = "N" };
-        var validation = new Option<double>("--validation") { Description = "The share of each class that is held out for validation.", DefaultValueFactory = _ => new ClassifierOptions().Validation };
         var test = new Option<string>("--test") { Description = "More examples, on which nothing is decided: the library is measured on them.", HelpName = "FILE" };
-        var epochs = new Option<int>("--epochs") { Description = "How often each example is seen at most; it stops before, where the validation loss no longer falls." };
-        var batch = new Option<int>("--batch") { Description = "The examples of a step.", DefaultValueFactory = _ => new ClassifierOptions().BatchSize };
-        var (accumulate, memory) = (TrainingOption.Accumulate(), TrainingOption.Memory());
-        var rate = new Option<double>("--rate") { Description = "The learning rate." };
         var most = new Option<int>("--max-tokens") { Description = "Truncate texts to this many tokens; by default to the positions that the encoder has." };
-        var seed = new Option<ulong>("--seed") { Description = "What the split, the order and weights are drawn from.", DefaultValueFactory = _ => new ClassifierOptions().Seed };
-        var threads = new Option<int>("--threads") { Description = "The number of threads; what is learned does not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
-        var checkpoint = new Option<string>("--checkpoint") { Description = "A file from which the training goes on if it is there; by default DIR.checkpoint, which is deleted when all is done.", HelpName = "FILE" };
-        var log = new Option<string>("--log") { Description = "A file that gets a JSON object for each step, validation and checkpoint, one a line.", HelpName = "FILE" };
-        var report = new Option<string>("--report") { Description = "An HTML page with the curve and the classes.", HelpName = "FILE" };
         var quantize = new Option<Quantization>("--quantize") { Description = "Quantise the library: int16 rounds weights and activations to 16-bit integers, which is faster.", HelpName = "none|int16" };
-        foreach (var positive in (Option<int>[])[batch, threads])
-            positive.Validators.Add(r => { if (r.GetValueOrDefault<int>() < 1) r.AddError($"{positive.Name} is an integer from 1 up"); });
-        foreach (var natural in (Option<int>[])[hidden, epochs, most])
+        foreach (var natural in (Option<int>[])[hidden, most])
             natural.Validators.Add(r => { if (r.GetValueOrDefault<int>() < 0) r.AddError($"{natural.Name} is an integer from 1 up"); });
         lora.Validators.Add(r => { if (r.GetValueOrDefault<int?>() is < 1) r.AddError("--lora is a rank, from 1 up"); });
-        rate.Validators.Add(r => { if (r.GetValueOrDefault<double>() is not (> 0 and < 10)) r.AddError("--rate is a number above 0"); });
-        validation.Validators.Add(r => { if (r.GetValueOrDefault<double>() is not (> 0 and < 1)) r.AddError("--validation is a share between 0 and 1"); });
         var verb = new Verb("classifier", "Train a classifier of texts on an encoder, and build a native library that takes text and gives a label.",
             "train classifier --on minilm --data reviews.csv -o out", "train classifier --data intents.csv --lora 8 -o intents --report intents.html", "train classifier --data mails.jsonl --text body --label folder --tune all -o mails --json")
-        { encoder, data, folder, text, label, classes, tune, lora, hidden, validation, test, epochs, batch, accumulate, memory, rate, most, seed, threads, checkpoint, log, report, quantize };
+        { encoder, data, text, label, classes, tune, lora, hidden, test, most, quantize };
+        training.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
-            var clock = Stopwatch.StartNew();
-            var output = parsed.GetRequiredValue(folder);
-            WholeFile.CheckFolder(output);
-            if (parsed.GetValue(report) is { } page)
-                WholeFile.Check(page);
+            var said = training.Of(parsed);
             if (parsed.GetValue(lora) is not null && parsed.GetValue(tune) is not null and not Tuning.LowRank)
                 throw new UsageException("--lora trains adapters in place of the weights that --tune all trains: write one of them");
             var examples = LabelledTexts.Read(parsed.GetRequiredValue(data), parsed.GetValue(text), parsed.GetValue(label));
-            var own = parsed.GetValue(checkpoint);
-            var place = own ?? $"{Path.TrimEndingDirectorySeparator(output)}.checkpoint";
-            WholeFile.Check(place);
             var options = new ClassifierOptions
             {
                 Tuning = parsed.GetValue(lora) is not null ? Tuning.LowRank : parsed.GetValue(tune) ?? Tuning.Head,
                 Rank = parsed.GetValue(lora) ?? new ClassifierOptions().Rank,
                 Hidden = parsed.GetValue(hidden),
                 Classes = parsed.GetValue(classes)?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
-                Validation = parsed.GetValue(validation),
-                Seed = parsed.GetValue(seed),
-                Epochs = parsed.GetValue(epochs),
-                BatchSize = parsed.GetValue(batch),
-                Accumulate = parsed.GetValue(accumulate),
-                MemoryBudget = parsed.GetValue(memory),
-                Rate = parsed.GetValue(rate),
+                Validation = said.Validation,
+                Seed = said.Seed,
+                Epochs = said.Epochs,
+                BatchSize = said.BatchSize,
+                Accumulate = said.Accumulate,
+                MemoryBudget = said.MemoryBudget,
+                Rate = said.Rate,
                 MaxTokens = parsed.GetValue(most),
-                Checkpoint = place,
-                Threads = parsed.GetValue(threads),
+                Checkpoint = said.Checkpoint,
+                Threads = said.Threads,
             };
             var unseen = parsed.GetValue(test) is { } more ? LabelledTexts.Read(more, parsed.GetValue(text), parsed.GetValue(label)) : null;
             // What is wrong with the examples is told before a model is fetched for them.
@@ -83,24 +65,17 @@ static class TrainCommand
             ClassifierTraining.Check(unseen ?? [], labels);
             var name = parsed.GetRequiredValue(encoder);
             await terminal.Fetch(name, cancel);
-            using var trained = await new TrainingScreen(terminal, parsed.GetValue(log)).Watch((progress, events) => TextClassifier.TrainAsync(name, examples, options, progress, events, cancel));
-            var minutes = clock.Elapsed.TotalMinutes;
-            var built = await terminal.Working(progress => trained.BuildAsync(output, null, new() { Quantize = parsed.GetValue(quantize) }, progress, cancel));
-            var (ofLibrary, milliseconds) = Measure(output, trained.HeldOut, parsed.GetValue(threads));
-            var ofTest = unseen is null ? null : Measure(output, unseen, parsed.GetValue(threads)).Score;
-            if (own is null)
-                File.Delete(place);
+            using var trained = await said.Watch(terminal, (progress, events) => TextClassifier.TrainAsync(name, examples, options, progress, events, cancel));
+            var minutes = said.Clock.Elapsed.TotalMinutes;
+            var built = await terminal.Working(progress => trained.BuildAsync(said.Folder, null, new() { Quantize = parsed.GetValue(quantize) }, progress, cancel));
+            var (ofLibrary, milliseconds) = Measure(said.Folder, trained.HeldOut, said.Threads);
+            var ofTest = unseen is null ? null : Measure(said.Folder, unseen, said.Threads).Score;
             var (score, outcome) = (trained.Score, trained.Outcome);
-            if (parsed.GetValue(report) is { } html)
-            {
-                (string, string)[] facts = [("encoder", name), ("examples", $"{examples.Count}, of which {trained.HeldOut.Count} were held out"), ("trained", $"{trained.TrainedParameters:N0} numbers, {outcome.Steps} steps, {minutes:0.0} min"),
-                    ("accuracy", $"{score.Accuracy:0.000}; of the library {ofLibrary.Accuracy:0.000}"), ("library", $"{Text.Size(built.TotalBytes)}, {milliseconds:0.00} ms a text")];
-                WholeFile.Write(html, stream =>
-                {
-                    using var writer = new StreamWriter(stream);
-                    writer.Write(TrainingReport.Page(Path.GetFileName(Path.TrimEndingDirectorySeparator(output)), facts, outcome.Curve, score));
-                });
-            }
+            said.End(outcome,
+                [("encoder", name), ("examples", $"{examples.Count}, of which {trained.HeldOut.Count} were held out"), ("trained", $"{trained.TrainedParameters:N0} numbers, {outcome.Steps} steps, {minutes:0.0} min"),
+                    ("accuracy", $"{score.Accuracy:0.000}; of the library {ofLibrary.Accuracy:0.000}"), ("library", $"{Text.Size(built.TotalBytes)}, {milliseconds:0.00} ms a text")],
+                new("Classes, in texts that were held out", ["class", "texts", "precision", "recall", "F1"], [.. score.Classes.Select(c => (string[])[c.Label, $"{c.Count}", $"{c.Precision:0.000}", $"{c.Recall:0.000}", $"{c.F1:0.000}"])]),
+                new("Taken for another", ["class", "taken for", "texts"], [.. score.Confusions.Select(c => (string[])[c.Label, c.Found, $"{c.Count}"])]));
             terminal.Result(new
             {
                 model = name,
@@ -142,7 +117,7 @@ static class TrainCommand
                     foreach (var c in ofTest.Confusions.Take(WorstPairs))
                         terminal.Say($"  {c.Label} was taken for {c.Found}: {c.Count}");
                 }
-                terminal.Say($"try it: softmodel classify {output} \"{trained.HeldOut[0].Text.ReplaceLineEndings(" ")}\"");
+                terminal.Say($"try it: softmodel classify {said.Folder} \"{trained.HeldOut[0].Text.ReplaceLineEndings(" ")}\"");
             }
             return CommandLine.Done;
         }, Verb.Json());

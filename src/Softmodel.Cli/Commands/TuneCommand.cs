@@ -1,6 +1,6 @@
 using System.CommandLine;
-using System.Diagnostics;
 using Softmodel.Cli.Training;
+using Softmodel.Graphs;
 using Softmodel.Language;
 using Softmodel.Load;
 
@@ -15,35 +15,27 @@ static class TuneCommand
     {
         var model = new Argument<string>("model") { Description = "A language model: a name of the catalogue, a GGUF file, a folder with config.json and safetensors, or a source." };
         var data = new Option<string>("--data") { Description = "Chats: a .jsonl file with messages of role and content, or with prompt and completion.", Required = true, HelpName = "FILE" };
-        var folder = new Option<string>("--output", "-o") { Description = "The folder for the library, its header, its weights, its tokenizer, the adapters alone, and licences.", Required = true, HelpName = "DIR" };
+        var usual = new TuningOptions();
+        // Which sequences a token is seen by are bits of an integer, of which half may be texts that are kept.
+        var training = new TrainingChoice("chats", "the library, its header, its weights, its tokenizer, the adapters alone, and licences", " and the perplexities",
+            new("", "", false, null, null) { Validation = usual.Validation, Epochs = usual.Epochs, BatchSize = usual.BatchSize, Rate = usual.Rate, Seed = usual.Seed }, mostBatch: 31);
         var lora = new Option<int>("--lora") { Description = "The rank of the adapters.", DefaultValueFactory = _ => new TuningOptions().Rank, HelpName = "RANK" };
         var against = new Option<string>("--against") { Description = "A text on which the model's perplexity is measured before and after.", HelpName = "FILE" };
-        var validation = new Option<double>("--validation") { Description = "The share of the chats that is held out for validation.", DefaultValueFactory = _ => new TuningOptions().Validation };
-        var epochs = new Option<int>("--epochs") { Description = "How often each chat is seen at most; it stops before, where the validation loss no longer falls.", DefaultValueFactory = _ => new TuningOptions().Epochs };
-        var batch = new Option<int>("--batch") { Description = "The chats of a step.", DefaultValueFactory = _ => new TuningOptions().BatchSize };
-        var (accumulate, memory) = (TrainingOption.Accumulate(), TrainingOption.Memory());
-        var rate = new Option<double>("--rate") { Description = "The learning rate.", DefaultValueFactory = _ => new TuningOptions().Rate };
+        var keep = new Option<double>("--keep") { Description = "How much it counts that the model expects what it did before in texts that it writes itself; 0 for not at all, which is faster.", DefaultValueFactory = _ => new TuningOptions().Keep, HelpName = "WEIGHT" };
+        var merge = new Option<string?>("--merge") { Description = "Make the adapters part of the weights, which are decoded and stored again: in a format such as F16 or Q8_0, or without one as Q8_0 where they were in blocks, else as they were. What that costs is measured. By default adapters lie beside the weights.", Arity = ArgumentArity.ZeroOrOne, HelpName = "FORMAT" };
         var most = new Option<int>("--max-tokens") { Description = "Truncate chats to this many tokens.", DefaultValueFactory = _ => 512 };
-        var seed = new Option<ulong>("--seed") { Description = "What the split, the order and the adapters are drawn from.", DefaultValueFactory = _ => new TuningOptions().Seed };
-        var threads = new Option<int>("--threads") { Description = "The number of threads; what is learned does not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
-        var checkpoint = new Option<string>("--checkpoint") { Description = "A file from which the training goes on if it is there; by default DIR.checkpoint, which is deleted when all is done.", HelpName = "FILE" };
-        var log = new Option<string>("--log") { Description = "A file that gets a JSON object for each step, validation and checkpoint, one a line.", HelpName = "FILE" };
-        foreach (var positive in (Option<int>[])[lora, epochs, batch, most, threads])
+        foreach (var positive in (Option<int>[])[lora, most])
             positive.Validators.Add(r => { if (r.GetValueOrDefault<int>() < 1) r.AddError($"{positive.Name} is an integer from 1 up"); });
-        // Which sequences a token is seen by are bits of an integer.
-        batch.Validators.Add(r => { if (r.GetValueOrDefault<int>() > 63) r.AddError("--batch is at most 63"); });
-        rate.Validators.Add(r => { if (r.GetValueOrDefault<double>() is not (> 0 and < 10)) r.AddError("--rate is a number above 0"); });
-        validation.Validators.Add(r => { if (r.GetValueOrDefault<double>() is not (> 0 and < 1)) r.AddError("--validation is a share between 0 and 1"); });
-        var verb = new Verb("tune", "Tune a language model on chats by low-rank adapters, and build a native library of it.", "tune smollm2 --data chats.jsonl --lora 8 -o out", "tune smollm2 --data chats.jsonl --against other.txt -o out --json")
-        { model, data, folder, lora, against, validation, epochs, batch, accumulate, memory, rate, most, seed, threads, checkpoint, log };
+        keep.Validators.Add(r => { if (r.GetValueOrDefault<double>() is not (>= 0 and < 1e6)) r.AddError("--keep is a number from 0 up"); });
+        string[] formats = [.. BlockFormat.All.Where(f => f.Encode is not null).Select(f => f.Name)];
+        merge.Validators.Add(r => { if (r.Tokens is [var format] && !formats.Contains(format.Value.ToUpperInvariant())) r.AddError($"--merge stores weights as {string.Join(", ", formats)}, and without a format as Q8_0 where they were in blocks"); });
+        var verb = new Verb("tune", "Tune a language model on chats by low-rank adapters, and build a native library of it.", "tune smollm2 --data chats.jsonl --lora 8 -o out", "tune smollm2 --data chats.jsonl --against other.txt -o out --json", "tune smollm2 --data chats.jsonl --merge Q8_0 -o out")
+        { model, data, lora, against, keep, merge, most };
+        training.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
-            var clock = Stopwatch.StartNew();
-            var (name, output) = (parsed.GetRequiredValue(model), parsed.GetRequiredValue(folder));
-            WholeFile.CheckFolder(output);
-            var own = parsed.GetValue(checkpoint);
-            var place = own ?? $"{Path.TrimEndingDirectorySeparator(output)}.checkpoint";
-            WholeFile.Check(place);
+            var said = training.Of(parsed);
+            var name = parsed.GetRequiredValue(model);
             await terminal.Fetch(name, cancel);
             using var loaded = await Model.LoadAsync(name, cancellationToken: cancel);
             if (!loaded.IsLanguageModel)
@@ -56,22 +48,30 @@ static class TuneCommand
             var options = new TuningOptions
             {
                 Rank = parsed.GetValue(lora),
-                Validation = parsed.GetValue(validation),
-                Seed = parsed.GetValue(seed),
-                Epochs = parsed.GetValue(epochs),
-                BatchSize = parsed.GetValue(batch),
-                Accumulate = parsed.GetValue(accumulate),
-                MemoryBudget = parsed.GetValue(memory),
-                Rate = parsed.GetValue(rate),
-                Checkpoint = place,
-                Threads = parsed.GetValue(threads),
+                Validation = said.Validation,
+                Seed = said.Seed,
+                Epochs = said.Epochs,
+                BatchSize = said.BatchSize,
+                Accumulate = said.Accumulate,
+                MemoryBudget = said.MemoryBudget,
+                Rate = said.Rate,
+                Keep = parsed.GetValue(keep),
+                Checkpoint = said.Checkpoint,
+                Threads = said.Threads,
             };
-            var tuned = await new TrainingScreen(terminal, parsed.GetValue(log)).Watch((progress, events) => Task.Run(() => LanguageTuning.Run(loaded, texts, other, options, progress, events, cancel), cancel));
-            var minutes = clock.Elapsed.TotalMinutes;
-            var built = await terminal.Working(progress => LanguageTuning.BuildAsync(loaded, tuned, options.Rank, output, progress, cancel));
-            if (own is null)
-                File.Delete(place);
+            var tuned = await said.Watch(terminal, (progress, events) => Task.Run(() => LanguageTuning.Run(loaded, tokenizer, texts, other, options, progress, events, cancel), cancel));
+            var minutes = said.Clock.Elapsed.TotalMinutes;
+            var isMerged = parsed.GetResult(merge) is { Implicit: false };
+            var format = parsed.GetValue(merge) is { } known ? BlockFormat.Named(known.ToUpperInvariant()) : null;
+            var merged = !isMerged ? null : await terminal.Working(progress => Task.Run(() => LanguageTuning.Merge(loaded, tuned, texts, other, options, format, progress, cancel), cancel));
+            var built = await terminal.Working(progress => LanguageTuning.BuildAsync(loaded, tuned, merged, options.Rank, said.Folder, progress, cancel));
             var outcome = tuned.Outcome;
+            string[] columns = ["before", "after", .. isMerged ? ["merged"] : (string[])[]];
+            string[] Row(string of, params IEnumerable<double?> figures) => [of, .. figures.OfType<double>().Select(f => $"{f:0.00}")];
+            string[][] perplexities = [Row($"{tuned.HeldOut} answers that were held out", tuned.Before, tuned.After, merged?.After),
+                .. tuned.AgainstBefore is null ? (string[][])[] : [Row(parsed.GetValue(against)!, tuned.AgainstBefore, tuned.AgainstAfter, merged?.AgainstAfter)]];
+            said.End(outcome, [("model", name), ("chats", $"{texts.Length}, of which {tuned.HeldOut} were held out"), ("trained", $"{tuned.Adapters.Values.Sum(a => a.Count):N0} numbers, {outcome.Steps} steps, {minutes:0.0} min"), ("library", Text.Size(built.TotalBytes))],
+                new ReportTable("Perplexities", ["of", .. columns], perplexities));
             terminal.Result(new
             {
                 model = name,
@@ -86,15 +86,14 @@ static class TuneCommand
                 perplexity = tuned.After,
                 against_before = tuned.AgainstBefore,
                 against = tuned.AgainstAfter,
+                divergence = tuned.Divergence,
+                merged_perplexity = merged?.After,
+                merged_against = merged?.AgainstAfter,
                 minutes = Math.Round(minutes, 3),
                 library = built.Library,
                 bytes = new { code = built.CodeBytes, weights = built.WeightBytes, bytecode = 0, total = built.TotalBytes },
                 machine = Machine.Here,
-            }, () =>
-            {
-                var table = Text.Table("perplexity of", "before", "after").Row($"{tuned.HeldOut} answers that were held out", $"{tuned.Before:0.00}", $"{tuned.After:0.00}");
-                return tuned.AgainstBefore is null ? table : table.Row(parsed.GetValue(against)!, $"{tuned.AgainstBefore:0.00}", $"{tuned.AgainstAfter:0.00}");
-            });
+            }, () => perplexities.Aggregate(Text.Table(["perplexity of", .. columns]), (table, row) => table.Row(row)));
             if (!terminal.Json)
                 terminal.Say($"{outcome.Steps} steps in {minutes:0.0} min; {built.Library} of {Text.Size(built.TotalBytes)}");
             return CommandLine.Done;

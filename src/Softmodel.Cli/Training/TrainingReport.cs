@@ -1,11 +1,16 @@
 using System.Net;
 using ScottPlot;
-using Softmodel.Language;
 using Softmodel.Learn;
 
 namespace Softmodel.Cli.Training;
 
-/// <summary>A page about a training: its curve, and how well classes are found.</summary>
+/// <summary>A table of a report.</summary>
+/// <param name="Title">What it shows.</param>
+/// <param name="Columns">The heads of its columns.</param>
+/// <param name="Rows">Its rows.</param>
+sealed record ReportTable(string Title, IReadOnlyList<string> Columns, IReadOnlyList<IReadOnlyList<string>> Rows);
+
+/// <summary>A page about a training: its curve, and what it came to.</summary>
 static class TrainingReport
 {
     const int Width = 900, Height = 400;
@@ -14,8 +19,8 @@ static class TrainingReport
     /// <param name="title">What was trained.</param>
     /// <param name="facts">What there is to say of it.</param>
     /// <param name="curve">The losses.</param>
-    /// <param name="score">How well classes are found.</param>
-    public static string Page(string title, IReadOnlyList<(string Name, string Value)> facts, IReadOnlyList<TrainingPoint> curve, ClassifierScore score)
+    /// <param name="tables">What it came to; those without rows are left out.</param>
+    public static string Page(string title, IReadOnlyList<(string Name, string Value)> facts, IReadOnlyList<TrainingPoint> curve, IReadOnlyList<ReportTable> tables)
     {
         static string Row(string tag, params IEnumerable<string> cells) => $"<tr>{string.Concat(cells.Select(c => $"<{tag}>{WebUtility.HtmlEncode(c)}</{tag}>"))}</tr>";
         return $$"""
@@ -26,9 +31,7 @@ static class TrainingReport
             <table>{{string.Concat(facts.Select(f => Row("td", f.Name, f.Value)))}}</table>
             <h2>Losses</h2>
             {{Plotted(curve)}}
-            <h2>Classes, in texts that were held out</h2>
-            <table>{{Row("th", "class", "texts", "precision", "recall", "F1")}}{{string.Concat(score.Classes.Select(c => Row("td", c.Label, $"{c.Count}", $"{c.Precision:0.000}", $"{c.Recall:0.000}", $"{c.F1:0.000}")))}}</table>
-            {{(score.Confusions.Count == 0 ? "" : $"<h2>Taken for another</h2><table>{Row("th", "class", "taken for", "texts")}{string.Concat(score.Confusions.Select(c => Row("td", c.Label, c.Found, $"{c.Count}")))}</table>")}}
+            {{string.Concat(tables.Where(t => t.Rows.Count > 0).Select(t => $"<h2>{WebUtility.HtmlEncode(t.Title)}</h2><table>{Row("th", t.Columns)}{string.Concat(t.Rows.Select(r => Row("td", r)))}</table>"))}}
             </body></html>
 
             """;

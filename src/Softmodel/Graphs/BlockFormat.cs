@@ -57,6 +57,9 @@ internal sealed record Weight(string Name, BlockFormat Format, long[] Dims, Read
 /// <summary>Adds what computes the elements of a stored tensor: [rows, blocks, ...], of which the later axes, taken together, are a row.</summary>
 internal delegate Term Decoding(Weight tensor, GraphBuilder builder);
 
+/// <summary>Writes a block of elements.</summary>
+internal delegate void BlockEncoding(ReadOnlySpan<float> elements, Span<byte> block);
+
 /// <summary>
 /// How elements are stored: in blocks of so many elements, each of so many bytes. What a block means is arithmetic on its parts,
 /// so that all that is known of a format is its row here.
@@ -84,6 +87,9 @@ public sealed record BlockFormat
     /// <summary>What computes the elements. The layouts are those of ggml's block structures.</summary>
     internal Decoding Decode { get; }
 
+    /// <summary>What writes a block, each element rounded to the nearest that it can hold; null where blocks are only read.</summary>
+    internal BlockEncoding? Encode { get; private init; }
+
     /// <summary>
     /// Whether an element is a code by a factor that it shares with others, perhaps plus a summand: the last that is computed of it.
     /// Kernels then apply both to sums.
@@ -92,15 +98,15 @@ public sealed record BlockFormat
 
     /// <summary>The formats that are read.</summary>
     public static readonly BlockFormat
-        F32 = new("F32", 0, 1, 4, [], (t, b) => Plain(t, b, ElementType.Float32)),
-        F16 = new("F16", 1, 1, 2, [], (t, b) => Plain(t, b, ElementType.Float16)),
-        BF16 = new("BF16", 30, 1, 2, [], (t, b) => Plain(t, b, ElementType.BFloat16)),
+        F32 = new("F32", 0, 1, 4, [], (t, b) => Plain(t, b, ElementType.Float32)) { Encode = (x, to) => Tensor.Store(ElementType.Float32, to, 0, (double)x[0]) },
+        F16 = new("F16", 1, 1, 2, [], (t, b) => Plain(t, b, ElementType.Float16)) { Encode = (x, to) => Tensor.Store(ElementType.Float16, to, 0, (double)x[0]) },
+        BF16 = new("BF16", 30, 1, 2, [], (t, b) => Plain(t, b, ElementType.BFloat16)) { Encode = (x, to) => Tensor.Store(ElementType.BFloat16, to, 0, (double)x[0]) },
         F64 = new("F64", 28, 1, 8, [], (t, b) => Plain(t, b, ElementType.Float64)),
-        Q4_0 = new("Q4_0", 2, 32, 18, [2, 16], (t, b) => (Nibbles(t, b, 2) - 8) * Scale(t, b, 0)) { IsScaled = true },
-        Q4_1 = new("Q4_1", 3, 32, 20, [2, 16], (t, b) => Nibbles(t, b, 4) * Scale(t, b, 0) + Scale(t, b, 2, name: "minimum")) { IsScaled = true },
+        Q4_0 = new("Q4_0", 2, 32, 18, [2, 16], (t, b) => (Nibbles(t, b, 2) - 8) * Scale(t, b, 0)) { IsScaled = true, Encode = EncodeFromMiddle },
+        Q4_1 = new("Q4_1", 3, 32, 20, [2, 16], (t, b) => Nibbles(t, b, 4) * Scale(t, b, 0) + Scale(t, b, 2, name: "minimum")) { IsScaled = true, Encode = EncodeFromLeast },
         Q5_0 = new("Q5_0", 6, 32, 22, [2, 2, 8], (t, b) => (Nibbles(t, b, 6, fifth: 2) - 16) * Scale(t, b, 0, 3)) { IsScaled = true },
         Q5_1 = new("Q5_1", 7, 32, 24, [2, 2, 8], (t, b) => Nibbles(t, b, 8, fifth: 4) * Scale(t, b, 0, 3) + Scale(t, b, 2, 3, "minimum")) { IsScaled = true },
-        Q8_0 = new("Q8_0", 8, 32, 34, [32], (t, b) => Part(t, b, "codes", t.Part(ElementType.Int8, 2, 32)).Cast(ElementType.Float32) * Scale(t, b, 0, 1)) { IsScaled = true },
+        Q8_0 = new("Q8_0", 8, 32, 34, [32], (t, b) => Part(t, b, "codes", t.Part(ElementType.Int8, 2, 32)).Cast(ElementType.Float32) * Scale(t, b, 0, 1)) { IsScaled = true, Encode = EncodeBytes },
         Q2_K = new("Q2_K", 10, 256, 84, [2, 4, 2, 16], SuperBlocks.Two),
         Q3_K = new("Q3_K", 11, 256, 110, [2, 4, 2, 16], SuperBlocks.Three) { IsScaled = true },
         Q4_K = new("Q4_K", 12, 256, 144, [4, 2, 32], SuperBlocks.Four),
@@ -110,6 +116,47 @@ public sealed record BlockFormat
 
     /// <summary>All of them.</summary>
     public static readonly BlockFormat[] All = [F32, F16, BF16, F64, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ2_XXS];
+
+    static float Half(Span<byte> to, double value)
+    {
+        Tensor.Store(ElementType.Float16, to, 0, value);
+        return (float)(System.Half)value;
+    }
+
+    static int Code(float x, float scale, int least, int most) => scale == 0 ? 0 : (int)Math.Clamp(MathF.Round(x / scale), least, most);
+
+    /// <summary>Four bits, of which 8 stands for 0: the element of the largest magnitude is -8.</summary>
+    static void EncodeFromMiddle(ReadOnlySpan<float> x, Span<byte> block)
+    {
+        var most = 0f;
+        foreach (var element in x)
+            most = Math.Abs(element) > Math.Abs(most) ? element : most;
+        var scale = Half(block, most / -8);
+        for (var i = 0; i < 16; i++)
+            block[2 + i] = (byte)(Code(x[i], scale, -8, 7) + 8 | Code(x[16 + i], scale, -8, 7) + 8 << 4);
+    }
+
+    /// <summary>Four bits, counted from the least element.</summary>
+    static void EncodeFromLeast(ReadOnlySpan<float> x, Span<byte> block)
+    {
+        var (low, high) = (float.PositiveInfinity, float.NegativeInfinity);
+        foreach (var element in x)
+            (low, high) = (Math.Min(low, element), Math.Max(high, element));
+        var (scale, least) = (Half(block, (high - low) / 15), Half(block[2..], low));
+        for (var i = 0; i < 16; i++)
+            block[4 + i] = (byte)(Code(x[i] - least, scale, 0, 15) | Code(x[16 + i] - least, scale, 0, 15) << 4);
+    }
+
+    /// <summary>Eight bits with a sign.</summary>
+    static void EncodeBytes(ReadOnlySpan<float> x, Span<byte> block)
+    {
+        var most = 0f;
+        foreach (var element in x)
+            most = Math.Max(most, Math.Abs(element));
+        var scale = Half(block, most / 127);
+        for (var i = 0; i < 32; i++)
+            block[2 + i] = (byte)(sbyte)Code(x[i], scale, -127, 127);
+    }
 
     /// <summary>The format of a number in GGUF files; null where it is not read.</summary>
     public static BlockFormat? Of(uint number) => Array.Find(All, t => t.Number == number);

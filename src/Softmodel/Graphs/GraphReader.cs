@@ -11,6 +11,7 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
 
     readonly string[] lines = text.ReplaceLineEndings("\n").Split('\n');
     int at, depth;
+    ulong draws;
 
     public Graph Read()
     {
@@ -161,7 +162,19 @@ sealed class GraphReader(string text, Func<string, Tensor?> weight)
         }
         if (format is not null)
             type = new(ElementType.UInt8, new([.. value.Shape.Dims.Take(2), format.Size]));
-        return new(value.Name, Constant(words[0], value.Name, type), frozen, format);
+        return new(value.Name, After(words[0], "normal(") is { } drawn ? Drawn(drawn, value) : Constant(words[0], value.Name, type), frozen, format);
+    }
+
+    /// <summary>Elements that are drawn: from a normal distribution around 0, whose standard deviation is given.</summary>
+    Tensor Drawn(string text, Value value)
+    {
+        if (!text.EndsWith(')') || !double.TryParse(text[..^1], NumberStyles.Float, CultureInfo.InvariantCulture, out var deviation) || value.Type.Element != ElementType.Float32 || value.Shape.Known is not { } dims)
+            throw new FormatException($"{value.Name}: 'normal({text}' is not understood: write a standard deviation in brackets, for elements of Float32 and sizes that are numbers");
+        var elements = new float[Tensor.CountOf(dims)];
+        Philox.Normal(0, draws++, 0, elements);
+        foreach (ref var element in elements.AsSpan())
+            element = (float)(element * deviation);
+        return Tensor.Of<float>(elements, dims);
     }
 
     Tensor Constant(string contents, string name, TensorType type) => GraphText.Tensor(type, contents, weight) ?? throw new FormatException($"there is no constant {contents} for {name}");

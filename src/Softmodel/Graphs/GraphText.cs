@@ -17,7 +17,8 @@ namespace Softmodel.Graphs;
 /// A line <c>positive T</c> after the first names the sizes that must be at least 1. Graphs within an operation follow its line, further to the right. What stands after <c>#</c> is the node of the model
 /// that the operation came from. Of values that have the same name, the second is written <c>name'2</c>. Constants and
 /// parameters of more than 16 elements are referred to by the SHA-256 of their bytes; a parameter that may change is written
-/// with <c>frozen=false</c>, and the format of one that is stored in blocks with <c>format=Q4_0</c>.
+/// with <c>frozen=false</c>, and the format of one that is stored in blocks with <c>format=Q4_0</c>. Where a person writes
+/// <c>parameter normal(0.02)</c>, elements are drawn from a normal distribution, the same each time.
 /// </summary>
 public static class GraphText
 {

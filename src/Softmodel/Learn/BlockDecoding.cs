@@ -14,7 +14,8 @@ sealed class BlockDecoding : IDisposable
     /// <summary>The rule that puts floats in the place of weights in blocks.</summary>
     public Passes.Rule Rule() => (builder, op, _) => op is Op.Parameter { Format: not null } parameter ? new(builder, builder.Parameter(parameter.Name, Decoded(parameter), parameter.IsFrozen)) : null;
 
-    Tensor Decoded(Op.Parameter parameter)
+    /// <summary>The elements of a weight in blocks, [rows, blocks, ...].</summary>
+    public Tensor Decoded(Op.Parameter parameter)
     {
         var builder = new GraphBuilder("decoding", Evaluator.FoldKeepingStored);
         var elements = parameter.Format!.Decode(Weight.Of(parameter), builder);

@@ -11,10 +11,11 @@ namespace Softmodel.Learn;
 /// <param name="IsTrained">Whether adapters are parameters that are trained.</param>
 /// <param name="IsMerged">Whether W + B A is computed, so that adapters become part of the weights, rather than the products with each.</param>
 /// <param name="IsAdapted">Which weights get some, by the nodes that they are; null for all.</param>
-sealed record LowRank(int Rank, Func<string, long[], Tensor> Value, bool IsTrained, bool IsMerged = false, Func<Node, bool>? IsAdapted = null)
+/// <param name="Stored">Stores W + B A, given W, [outputs, ...], and the adapters, as a parameter of [outputs, ...]: the sum is part of the weights; null where it is no parameter.</param>
+sealed record LowRank(int Rank, Func<string, long[], Tensor> Value, bool IsTrained, bool IsMerged = false, Func<Node, bool>? IsAdapted = null, Func<Op.Parameter, Tensor, Tensor, Op.Parameter>? Stored = null)
 {
-    // What B A is multiplied with: adapters count as much as is usual, whatever their rank.
-    const double Scale = 2;
+    /// <summary>What B A is multiplied with: adapters count as much as is usual, whatever their rank.</summary>
+    public const double Scale = 2;
 
     const string Letters = "abcdefghijklmnopqrstuvwxyz", A = ".lora_A", B = ".lora_B";
 
@@ -40,7 +41,7 @@ sealed record LowRank(int Rank, Func<string, long[], Tensor> Value, bool IsTrain
     /// <summary>The rule that adds them to the graph that it is applied to.</summary>
     public Rule Rule()
     {
-        var adapters = new Dictionary<string, (Term A, Term B)>(StringComparer.Ordinal);
+        var (adapters, sums) = (new Dictionary<string, (Term A, Term B)>(StringComparer.Ordinal), new Dictionary<string, Term>(StringComparer.Ordinal));
         return (builder, op, x) =>
         {
             // What a branch or a loop reads would be a parameter of its body.
@@ -58,10 +59,22 @@ sealed record LowRank(int Rank, Func<string, long[], Tensor> Value, bool IsTrain
                     continue;
                 long SizeOf(char letter) => matrix.Shape[own.IndexOf(letter)].Value!.Value;
                 var name = ((Op.Parameter)weight.Op).Name;
+                var inputs = depth.Aggregate(1L, (product, letter) => product * SizeOf(letter));
+                if (Stored is not null)
+                {
+                    if (own != columns + depth || rows != kept + depth || result != kept + columns || builder.Producer(matrix.Value)?.Op is Op.Transpose)
+                        throw new SoftmodelException($"the weight {name} is stored with its inputs first, so that no adapter can be merged into it; ship the adapters beside the weights");
+                    if (!sums.TryGetValue(name, out var stored))
+                    {
+                        var whole = Stored((Op.Parameter)weight.Op, Value(name + A, [Rank, inputs]), Value(name + B, [SizeOf(columns[0]), Rank]));
+                        sums[name] = stored = new Term(builder, builder.Apply(whole)).Cast(ElementType.Float32);
+                    }
+                    var inner = string.Concat(Letters.Where(c => !kept.Contains(c) && !columns.Contains(c)).Take(stored.Rank - 1));
+                    return other.Reshape(new([.. other.Shape.Dims.Take(kept.Length), .. stored.Shape.Dims.Skip(1)])).Contract($"{kept}{inner},{columns}{inner}->{kept}{columns}", stored);
+                }
                 if (!adapters.TryGetValue(name, out var adapter))
                 {
                     Term Parameter(string name, params long[] dims) => new(builder, builder.Parameter(name, Value(name, dims), !IsTrained));
-                    var inputs = depth.Aggregate(1L, (product, letter) => product * SizeOf(letter));
                     adapters[name] = adapter = (Parameter(name + A, Rank, inputs), Parameter(name + B, SizeOf(columns[0]), Rank));
                 }
                 var narrow = Letters.First(c => !equation.Contains(c));

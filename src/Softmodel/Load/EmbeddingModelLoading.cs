@@ -42,7 +42,7 @@ public static class EmbeddingModelLoading
 
     extension(EmbeddingModel)
     {
-        /// <summary>Loads a model by its name in the catalogue, a source, or a file, and compiles it or takes it from the cache.</summary>
+        /// <summary>Loads a model by its name in the catalogue, a source, or a file, and compiles it or takes it from the cache; or opens a folder that <c>softmodel build</c> has made.</summary>
         /// <param name="source">What <see cref="Source.Parse"/> reads.</param>
         /// <param name="options">How.</param>
         /// <param name="progress">Is told what is being done; may be called from any thread.</param>
@@ -51,6 +51,11 @@ public static class EmbeddingModelLoading
         public static async Task<EmbeddingModel> LoadAsync(string source, EmbeddingOptions? options = null, IProgress<string>? progress = null, CancellationToken cancellationToken = default)
         {
             options ??= new();
+            if (TextFiles.IsBuilt(source))
+            {
+                return options is { Tokenizer: null, Pooling: null } ? await Task.Run(() => EmbeddingModel.Open(source, options.Normalize, options.Compile.Threads), cancellationToken).ConfigureAwait(false)
+                    : throw new SoftmodelException($"{source} has been built with a tokenizer and a pooling of its own; leave others out");
+            }
             var resolved = await Source.Resolve(source, Fetching.To(progress), cancellationToken).ConfigureAwait(false);
             using var model = await Model.Of(resolved, source, options.Use with { Quantize = options.Use.Quantize ?? options.Quantize }, cancellationToken).ConfigureAwait(false);
             var folder = Directory.Exists(model.Path) ? model.Path : Path.GetDirectoryName(model.Path)!;
@@ -76,14 +81,17 @@ public static class EmbeddingModelLoading
         /// <param name="cancellationToken">Stops the build, and leaves nothing of it.</param>
         /// <exception cref="SoftmodelException">The model can't be imported, or has no tokenizer, a tool is missing, or the folder can't be written to.</exception>
         public static Task<NativeResult> BuildAsync(Model model, string folder, NativeOptions? build = null, IProgress<string>? progress = null, CancellationToken cancellationToken = default) =>
-            model.BuildAsync(folder, build, native =>
-            {
-                var vocabulary = model.Vocabulary ?? TextFiles.TokenizerOf(model.Path);
-                var (name, files) = TextFiles.TokenizerToShip(vocabulary);
-                var most = TextFiles.SettingsOf(model.Path)?.Integer("max_position_embeddings", DefaultMost) ?? DefaultMost;
-                var text = new BuiltText(name, most, Pooling: Said(Directory.Exists(model.Path) ? model.Path : Path.GetDirectoryName(model.Path)!));
-                return native with { Beside = [.. native.Beside, ($"{native.Prefix}.tokens", Tokenizer.Open(vocabulary).WriteTable), (BuiltText.FileName, text.Write), .. files] };
-            }, progress, cancellationToken);
+            model.BuildAsync(folder, build, native => WithText(native, model), progress, cancellationToken);
+    }
+
+    /// <summary>What is built of an encoder, with what <see cref="EmbeddingModel.Open"/> needs.</summary>
+    internal static NativeModel WithText(NativeModel native, Model model)
+    {
+        var vocabulary = model.Vocabulary ?? TextFiles.TokenizerOf(model.Path);
+        var (name, files) = TextFiles.TokenizerToShip(vocabulary);
+        var most = TextFiles.SettingsOf(model.Path)?.Integer("max_position_embeddings", DefaultMost) ?? DefaultMost;
+        var text = new BuiltText(name, most, Pooling: Said(Directory.Exists(model.Path) ? model.Path : Path.GetDirectoryName(model.Path)!));
+        return native with { Beside = [.. native.Beside, ($"{native.Prefix}.tokens", Tokenizer.Open(vocabulary).WriteTable), (BuiltText.FileName, text.Write), .. files] };
     }
 
     /// <summary>Whether a model is an encoder that has its tokenizer with it.</summary>

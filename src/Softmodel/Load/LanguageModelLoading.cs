@@ -35,7 +35,7 @@ public static class LanguageModelLoading
 
     extension(LanguageModel)
     {
-        /// <summary>Loads a model by its name in the catalogue, a source, or a file, and compiles it or takes it from the cache.</summary>
+        /// <summary>Loads a model by its name in the catalogue, a source, or a file, and compiles it or takes it from the cache; or opens a folder that <c>softmodel build</c> or <c>softmodel tune</c> has made.</summary>
         /// <param name="source">What <see cref="Source.Parse"/> reads.</param>
         /// <param name="options">How.</param>
         /// <param name="progress">Is told what is being done; may be called from any thread.</param>
@@ -44,6 +44,11 @@ public static class LanguageModelLoading
         public static async Task<LanguageModel> LoadAsync(string source, LanguageOptions? options = null, IProgress<string>? progress = null, CancellationToken cancellationToken = default)
         {
             options ??= new();
+            if (TextFiles.IsBuilt(source))
+            {
+                return options.Tokenizer is null ? await Task.Run(() => LanguageModel.Open(source, options.ContextLength, options.ContextShift, options.Compile.Threads), cancellationToken).ConfigureAwait(false)
+                    : throw new SoftmodelException($"{source} has been built with a tokenizer of its own; leave {options.Tokenizer} out");
+            }
             var resolved = await Source.Resolve(source, Fetching.To(progress), cancellationToken).ConfigureAwait(false);
             using var model = await Model.Of(resolved, source, options.Use with { KvCache = !Checkpoint.Is(resolved.MainFile) }, cancellationToken).ConfigureAwait(false);
             // What is read of the text's side does not wait for the network.

@@ -1,5 +1,7 @@
 using Softmodel.Import;
+using Softmodel.Language;
 using Softmodel.Language.Tokens;
+using Softmodel.Sources;
 
 namespace Softmodel.Load;
 
@@ -52,4 +54,7 @@ static class TextFiles
         }
         return TokenizerFile.StartsAsGguf(path) ? (Gguf, [(Gguf, stream => stream.Write(GgufMetadata.Alone(path)))]) : (Bin, [Copied(Bin, path)]);
     }
+
+    /// <summary>Whether a source is a folder in which a model of text has been built; a name of the catalogue is one of the catalogue.</summary>
+    public static bool IsBuilt(string source) => Catalogue.Find(source) is null && BuiltText.Is(source);
 }

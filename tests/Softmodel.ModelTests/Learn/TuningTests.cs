@@ -1,8 +1,10 @@
 using Softmodel.Cli;
 using Softmodel.Cli.Training;
 using Softmodel.Evaluate;
+using Softmodel.Graphs;
 using Softmodel.Language;
 using Softmodel.Load;
+using Softmodel.Passes;
 
 namespace Softmodel.ModelTests.Learn;
 
@@ -32,14 +34,58 @@ public sealed class TuningTests : IDisposable
         using var _ = model;
         var texts = Texts(tokenizer, 0, 24);
         var options = new TuningOptions { Rank = 4, Epochs = 4, Rate = 3e-3, Threads = 1 };
-        var tuned = LanguageTuning.Run(model, texts, Texts(tokenizer, 3, 2), options, null, null, TestContext.Current.CancellationToken);
+        var tuned = LanguageTuning.Run(model, tokenizer, texts, Texts(tokenizer, 3, 2), options, null, null, TestContext.Current.CancellationToken);
         Assert.True(tuned.After < tuned.Before / 2, $"{tuned.Before} to {tuned.After}");
         Assert.True(tuned.AgainstAfter < tuned.AgainstBefore);
         // The same texts without the cache and with what ships, whose adapters are none that would be trained.
         var shipped = new TunedNetworks(new TunedNetworks(model.Imported, 4, 1).Shipped(tuned.Adapters), 1, 9).OfTokens();
         var held = ClassifierTraining.Split([.. texts.Select(_ => 0)], options.Validation, options.Seed).HeldOut.Select(i => texts[i]).ToArray();
-        var results = Evaluator.Run(shipped, LanguageTuning.BatchOf(held).Inputs);
+        var results = Evaluator.Run(shipped, LanguageTuning.BatchOf(held, []).Inputs);
         Assert.Equal(tuned.After, Math.Exp(results[0].Float(0)), tuned.After * 1e-3);
+    }
+
+    [Fact]
+    public void What_a_model_expects_in_texts_of_its_own_is_kept()
+    {
+        var (model, tokenizer) = Small();
+        using var _ = model;
+        var (texts, token) = (Texts(tokenizer, 0, 24), TestContext.Current.CancellationToken);
+        var options = new TuningOptions { Rank = 4, Epochs = 4, Rate = 3e-3, Threads = 1, Keep = 0 };
+        var free = LanguageTuning.Run(model, tokenizer, texts, [], options, null, null, token);
+        Assert.Null(free.Divergence);
+        var kept = LanguageTuning.Run(model, tokenizer, texts, [], options with { Keep = 3 }, null, null, token);
+        // What the free one has come to, in the same texts.
+        var own = KeptTexts.Write(model, tokenizer, 8, 48, options.Seed, 1, null, token);
+        double Divergence(Tuned tuned)
+        {
+            var network = new TunedNetworks(model.Imported, options.Rank, options.Seed).OfTokens(1);
+            var now = Parameters.Replace(network, Evaluator.Fold, tuned.Adapters.ToDictionary(a => a.Key, a => (Replacement)((builder, parameter) => builder.Apply(parameter with { Value = a.Value }))));
+            return Evaluator.Run(now, LanguageTuning.BatchOf([texts[0]], own).Inputs)[2].Float(0);
+        }
+        var (before, after) = (Divergence(free), Divergence(kept));
+        Assert.Equal(after, kept.Divergence!.Value, 0.02 * after);
+        Assert.True(after < before / 3, $"{before} to {after}");
+        Assert.True(kept.After < kept.Before / 1.5, $"{kept.Before} to {kept.After}");
+        // Texts do not depend on the number of threads, or a training that was stopped could not go on.
+        var same = KeptTexts.Write(model, tokenizer, 8, 48, options.Seed, 2, null, token);
+        Assert.Equal(own.SelectMany(t => t.Tokens), same.SelectMany(t => t.Tokens));
+        Assert.Equal(own.SelectMany(t => t.Probabilities), same.SelectMany(t => t.Probabilities));
+    }
+
+    [Fact]
+    public void Adapters_become_part_of_the_weights()
+    {
+        var (model, tokenizer) = Small();
+        using var _ = model;
+        var (texts, token) = (Texts(tokenizer, 0, 24), TestContext.Current.CancellationToken);
+        var options = new TuningOptions { Rank = 4, Epochs = 2, Rate = 3e-3, Threads = 1, Keep = 0 };
+        var tuned = LanguageTuning.Run(model, tokenizer, texts, [], options, null, null, token);
+        var whole = LanguageTuning.Merge(model, tuned, texts, [], options, null, null, token);
+        Assert.Equal(tuned.After, whole.After, 1e-3 * tuned.After);
+        Assert.Equal(tuned.After, LanguageTuning.Merge(model, tuned, texts, [], options, BlockFormat.Q8_0, null, token).After, 0.05 * tuned.After);
+        Assert.DoesNotContain(Parameters.Of(whole.Graph), p => p.Name.EndsWith(".lora_A", StringComparison.Ordinal));
+        Assert.Equal(Parameters.Of(model.Imported).Count(), Parameters.Of(whole.Graph).Count());
+        Assert.Contains("weights can't be stored as Q6_K", Assert.Throws<SoftmodelException>(() => LanguageTuning.Merge(model, tuned, texts, [], options, BlockFormat.Q6_K, null, token)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -49,15 +95,15 @@ public sealed class TuningTests : IDisposable
         using var _ = model;
         var texts = Texts(tokenizer, 0, 12);
         var options = new TuningOptions { Rank = 2, Epochs = 2, BatchSize = 2, Threads = 1 };
-        var whole = LanguageTuning.Run(model, texts, [], options, null, null, TestContext.Current.CancellationToken);
+        var whole = LanguageTuning.Run(model, tokenizer, texts, [], options, null, null, TestContext.Current.CancellationToken);
         using var stop = new CancellationTokenSource();
         var stopped = options with { Checkpoint = Path.Combine(folder, "state"), Threads = 2 };
-        Assert.Throws<OperationCanceledException>(() => LanguageTuning.Run(model, texts, [], stopped, null, e =>
+        Assert.Throws<OperationCanceledException>(() => LanguageTuning.Run(model, tokenizer, texts, [], stopped, null, e =>
         {
             if (e is { Event: "step", Step: 3 })
                 stop.Cancel();
         }, stop.Token));
-        Assert.Equal(whole.Outcome.Curve, LanguageTuning.Run(model, texts, [], stopped, null, null, TestContext.Current.CancellationToken).Outcome.Curve);
+        Assert.Equal(whole.Outcome.Curve, LanguageTuning.Run(model, tokenizer, texts, [], stopped, null, null, TestContext.Current.CancellationToken).Outcome.Curve);
     }
 
     [Fact]

@@ -92,6 +92,21 @@ public sealed class TrainCommandTests : IDisposable
         Assert.Contains(message, error.ToString(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("--batch is an integer from 1 to 31", "tune", "smollm2", "--batch", "32")]
+    [InlineData("--epochs is an integer from 1 up", "tune", "smollm2", "--epochs", "0")]
+    [InlineData("--keep is a number from 0 up", "tune", "smollm2", "--keep", "-1")]
+    [InlineData("--merge stores weights as F32, F16, BF16, Q4_0, Q4_1, Q8_0", "tune", "smollm2", "--merge", "Q6_K")]
+    [InlineData("--temperature is a number above 0", "distil", "a.onnx", "--student", "b.onnx", "--temperature", "0")]
+    [InlineData("--rate is a number above 0", "distil", "a.onnx", "--student", "b.onnx", "--rate", "-1")]
+    [InlineData("'--student' is required", "distil", "a.onnx")]
+    public async Task Wrong_use_of_tune_and_distil_is_told(string message, params string[] arguments)
+    {
+        var error = new StringWriter();
+        Assert.Equal(2, await CommandLine.Run([.. arguments, "--data", File("a.jsonl", "{}\n"), "-o", Path.Combine(folder, "out")], new StringWriter(), error, TestContext.Current.CancellationToken));
+        Assert.Contains(message, error.ToString(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_split_has_the_same_share_of_every_class()
     {
@@ -124,9 +139,10 @@ public sealed class TrainCommandTests : IDisposable
         Assert.StartsWith("█", lines[0], StringComparison.Ordinal);
         Assert.EndsWith(" 3.980", lines[0], StringComparison.Ordinal);
         Assert.Equal(' ', lines[0][49]);
-        var page = TrainingReport.Page("a < b", [("encoder", "minilm")], points, ClassifierScore.Of(["x & y", "z"], [("x & y", "z"), ("z", "z")]));
+        var page = TrainingReport.Page("a < b", [("encoder", "minilm")], points, [new("Taken for another", ["class", "taken for", "texts"], [["x & y", "z", "1"]]), new("Nothing", ["class"], [])]);
         Assert.Contains("<h1>a &lt; b</h1>", page, StringComparison.Ordinal);
         Assert.Contains("<td>x &amp; y</td><td>z</td><td>1</td>", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("Nothing", page, StringComparison.Ordinal);
         Assert.Contains("<svg", page, StringComparison.Ordinal);
         Assert.Contains("validation", page[page.IndexOf("<svg", StringComparison.Ordinal)..page.IndexOf("</svg>", StringComparison.Ordinal)], StringComparison.Ordinal);
         Assert.DoesNotContain("<?xml", page, StringComparison.Ordinal);

@@ -118,6 +118,17 @@ public class GraphTextTests
     }
 
     [Fact]
+    public void Weights_may_be_drawn()
+    {
+        static string Text(string of) => $"graph g\n  a: Float32[40,50] = parameter {of}\n  b: Float32[40,50] = parameter {of}\n  output a = a\n  output b = b\nend\n";
+        var drawn = Softmodel.Passes.Parameters.Of(GraphText.Read(Text("normal(0.5)"))).Select(p => p.Value.Values<float>().ToArray()).ToArray();
+        Assert.All(drawn, x => Assert.InRange(Math.Sqrt(x.Average(e => (double)e * e)), 0.47, 0.53));
+        Assert.NotEqual(drawn[0], drawn[1]);
+        Assert.Equal(drawn, Softmodel.Passes.Parameters.Of(GraphText.Read(Text("normal(0.5)"))).Select(p => p.Value.Values<float>().ToArray()));
+        Assert.Contains("line 2 of the text of a graph: a: 'normal(much)' is not understood", Assert.Throws<SoftmodelException>(() => GraphText.Read(Text("normal(much)"))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Deep_nesting_is_refused() =>
         Assert.Contains("deep", Assert.Throws<SoftmodelException>(() => GraphText.Read(string.Concat(Enumerable.Repeat("graph g\nif()\n", 100_000)))).Message);
 

@@ -12,6 +12,7 @@ using Softmodel.Lowering;
 using Softmodel.Passes;
 using Softmodel.Runtime;
 using Softmodel.Tests.Generated;
+using TensorPrimitives = System.Numerics.Tensors.TensorPrimitives;
 
 namespace Softmodel.Tests.Import;
 
@@ -155,6 +156,29 @@ public class BlockFormatTests
         Assert.Equal(23, decoded.Shape[0].Value);
         var graph = builder.Build([decoded.Reshape(new(23, Columns)).Value]);
         Assert.Equal(Decoded(weight), Evaluator.Run(graph, [])[0].Values<float>().ToArray());
+    }
+
+    public static TheoryData<string> Written => [.. BlockFormat.All.Where(f => f.Encode is not null).Select(f => f.Name)];
+
+    [Theory]
+    [MemberData(nameof(Written))]
+    public void A_block_that_is_written_is_read_as_the_nearest_that_it_can_hold(string name)
+    {
+        var (format, random) = (Format(name), new Random(5));
+        var elements = Enumerable.Range(0, 8 * Columns).Select(i => (random.NextSingle() * 2 - 1) * (i / Columns == 7 ? 0 : 1 + i / Columns)).ToArray();
+        var bytes = new byte[elements.Length / format.Elements * format.Size];
+        for (var i = 0; i < elements.Length / format.Elements; i++)
+            format.Encode!(elements.AsSpan(i * format.Elements, format.Elements), bytes.AsSpan(i * format.Size, format.Size));
+        var builder = new GraphBuilder("test", Evaluator.Fold);
+        var read = Evaluator.Run(builder.Build([format.Decode(new(name, format, [8, Columns], bytes), builder).Value]), [])[0];
+        for (var i = 0; i < elements.Length; i++)
+        {
+            var block = elements.AsSpan(i / format.Elements * format.Elements, format.Elements);
+            var most = Math.Max(Math.Abs(TensorPrimitives.Max<float>(block)), Math.Abs(TensorPrimitives.Min<float>(block)));
+            // Half a step, and what the halves of scale and minimum are rounded by. From the middle there is no code for 8.
+            var step = name switch { "F32" => 0, "F16" => most / 1024, "BF16" => most / 128, "Q8_0" => most / 127, "Q4_0" => 2 * most / 8, _ => (TensorPrimitives.Max<float>(block) - TensorPrimitives.Min<float>(block)) / 15 };
+            Assert.Equal(elements[i], (float)read.Float(i), step / 2 + (format.Elements > 1 ? most / 500 : 0) + 1e-9);
+        }
     }
 
     [Fact]
