@@ -16,6 +16,7 @@ public class RoomTests
         ("Softmodel.Speech", ["Softmodel.Runtime"]),
         ("Softmodel.Graphs", ["Softmodel.Runtime"]),
         ("Softmodel.Sources", []),
+        ("Softmodel.Fusion", ["Softmodel.Runtime"]),
         ("Softmodel.Evaluate", ["Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Networks", ["Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Import", ["Softmodel.Networks", "Softmodel.Graphs", "Softmodel.Language", "Softmodel.Runtime"]),
