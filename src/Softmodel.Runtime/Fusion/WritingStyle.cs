@@ -83,7 +83,10 @@ readonly record struct WritingStyle
             }
         }
         if (Grouping is { } grouping)
-            style = style with { Grouping = grouping, DecimalComma = style.DecimalComma || grouping == Numbers.Grouping.Dot };
+            style = style with { Grouping = grouping, DecimalComma = grouping == Numbers.Grouping.Dot || (style.DecimalComma && grouping != Numbers.Grouping.Comma) };
+        // Operands that disagree.
+        if (style is { Grouping: Numbers.Grouping.Comma, DecimalComma: true })
+            style = style with { Grouping = Numbers.Grouping.None };
         if (Plain)
             (style, fractions, scientific) = (style with { Grouping = Numbers.Grouping.None, DecimalComma = false, Sign = SignForm.Hyphen }, 0, 0);
         var hasUnit = rule switch

@@ -276,12 +276,19 @@ readonly record struct Number(Rational Value, NumberStyle Style)
             var start = at;
             while (at < text.Length && !char.IsWhiteSpace(text[at]) && text[at] is not ('-' or '\u2010' or '\u2011' or '\u2013') && !(text[at] == ',' && (at + 1 == text.Length || char.IsWhiteSpace(text[at + 1]))))
                 at++;
-            if (at > start)
-                words.Add(text[start..at].ToString().ToLowerInvariant());
+            var word = text[start..at].ToString().ToLowerInvariant();
+            // "3 1/2 dozen".
+            if (word.Contains('/') && words.Count > 0 && char.IsAsciiDigit(words[^1][0]))
+                words[^1] += $" {word}";
+            else if (word.Length > 0)
+                words.Add(word);
             at++;
             if (words.Count > MaxWords)
                 return null;
         }
+        // Digits alone have been read before.
+        if (!words.Any(w => char.IsAsciiLetter(w[0])))
+            return null;
         var value = NumberWords.Read([.. words], word =>
         {
             var ignored = new NumberStyle();

@@ -204,12 +204,8 @@ public readonly record struct Rational : IComparable<Rational>
     Rational With(BigInteger numerator) => With(numerator, Denominator);
 
     // What has no common factor already.
-    static Rational With(BigInteger numerator, BigInteger denominator) => new(numerator, denominator, reduced: true);
+    static Rational With(BigInteger numerator, BigInteger denominator) => new((numerator, denominator));
 
-    Rational(BigInteger numerator, BigInteger denominator, bool reduced)
-    {
-        _ = reduced;
-        Numerator = numerator;
-        this.denominator = denominator.IsOne ? default : denominator;
-    }
+    Rational((BigInteger Numerator, BigInteger Denominator) lowest) =>
+        (Numerator, denominator) = (lowest.Numerator, lowest.Denominator.IsOne ? default : lowest.Denominator);
 }

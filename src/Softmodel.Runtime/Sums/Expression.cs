@@ -38,6 +38,8 @@ ref struct Expression
 
     static readonly (string Text, int Exponent)[] squares = [("squared", 2), ("cubed", 3)];
 
+    static readonly (string Text, bool Percent)[] percents = [("percent", true), ("per cent", true)];
+
     static readonly (string Text, bool Negative)[] signs = [("-", true), ("\u2212", true), ("\u2013", true), ("minus", true), ("negative", true), ("+", false), ("plus", false), ("positive", false)];
 
     const string Superscripts = "⁰¹²³⁴⁵⁶⁷⁸⁹", Opening = "([{", Closing = ")]}";
@@ -46,7 +48,7 @@ ref struct Expression
     readonly Arithmetic arithmetic;
     readonly List<Number> numbers = [];
     readonly bool decimalComma;
-    int at, depth;
+    int at, depth, fractions;
     long digits;
 
     Expression(string text, Arithmetic arithmetic, bool decimalComma)
@@ -59,28 +61,34 @@ ref struct Expression
     /// <summary>Works an expression out.</summary>
     /// <param name="text">The expression; an equals or question mark at the end doesn't count.</param>
     /// <param name="arithmetic">What it is worked out with.</param>
-    /// <returns>Its value and the numbers in it, and whether they are divided, so that their unit is that of a quotient.</returns>
+    /// <returns>Its value, the numbers in it, and what has become of their unit.</returns>
     /// <exception cref="ProgramException">It is none, or has no value, or is too long.</exception>
     public static (Rational Value, Number[] Numbers, UnitRule Rule) Evaluate(string text, Arithmetic arithmetic)
     {
         if (text.Length > MaxText)
             throw new ProgramException(ProgramFailure.TooLarge, string.Create(CultureInfo.InvariantCulture, $"The expression has more than {MaxText:N0} characters."));
+        // Dollar signs on both sides are those of TeX.
         var plain = Number.Plain(text).Trim(' ', '\t', '\r', '\n', '`', '"', '$', '\u00A0').TrimEnd(' ', '=', '?', '.', ',', ';', ':', '\u00A0');
         if (plain.Length < text.Length && text.TrimStart().StartsWith('$') && !text.TrimEnd().EndsWith('$'))
             plain = "$" + plain;
-        var first = new Expression(plain, arithmetic, decimalComma: false);
-        var value = first.Whole();
-        if (!first.numbers.Any(n => n.Style.DecimalComma))
-            return (value.Value, [.. first.numbers], Rule(value));
-        var second = new Expression(plain, arithmetic, decimalComma: true);
-        value = second.Whole();
-        return (value.Value, [.. second.numbers], Rule(value));
+        var read = new Expression(plain, arithmetic, decimalComma: false);
+        var value = read.Whole();
+        if (read.numbers.Any(n => n.Style.DecimalComma))
+        {
+            read = new(plain, arithmetic, decimalComma: true);
+            value = read.Whole();
+        }
+        // "1/2 + 1/3" is of fractions, and so is "1 + 1/3", whose decimals never end; "1/3" alone is a division.
+        if (read.fractions > 1 || (read.fractions == 1 && read.numbers.Count > 2 && value.Value.Decimals is null))
+        {
+            var at = read.numbers.FindIndex(n => n.Value.IsInteger);
+            read.numbers[at] = read.numbers[at] with { Style = read.numbers[at].Style with { Form = NumberForm.Fraction } };
+        }
+        return (value.Value, [.. read.numbers], value.Percent ? UnitRule.Percent : value.Unit == 1 ? UnitRule.Same : UnitRule.None);
     }
 
     // A value, whether it is a percentage, and how often its unit is in it.
     readonly record struct Term(Rational Value, bool Percent = false, int Unit = 0);
-
-    static UnitRule Rule(Term value) => value.Percent ? UnitRule.Percent : value.Unit == 1 ? UnitRule.Same : UnitRule.None;
 
     Term Whole()
     {
@@ -111,13 +119,21 @@ ref struct Expression
 
     Term Product()
     {
+        Space();
+        var start = at;
         var left = Signed();
         while (true)
         {
+            var end = at;
             var operation = Next(Operation.Multiply, Operation.Divide, Operation.Quotient, Operation.Remainder);
             if (operation == Operation.None && !BeginsFactor())
                 return left;
+            var next = at;
             var right = Signed();
+            // Between digits, without spaces: "1/2".
+            if (operation == Operation.Divide && IsDigits(text.AsSpan(start..end)) && IsDigits(text.AsSpan(next..at).TrimEnd()) && next == end + 1 && text[end] == '/')
+                fractions++;
+            start = next;
             left = operation switch
             {
                 Operation.Divide => new(arithmetic.Divide(left.Value, right.Value), left.Percent && !right.Percent, left.Unit - right.Unit),
@@ -127,6 +143,8 @@ ref struct Expression
             };
         }
     }
+
+    static bool IsDigits(ReadOnlySpan<char> text) => text.Length > 0 && !text.ContainsAnyExceptInRange('0', '9');
 
     // After a factor: a parenthesis or root, and after a parenthesis also a number.
     readonly bool BeginsFactor()
@@ -187,8 +205,6 @@ ref struct Expression
                 return value;
         }
     }
-
-    static readonly (string Text, bool Percent)[] percents = [("percent", true), ("per cent", true)];
 
     // "10 % 3" and "10 % (3)" is a remainder, "10 % + 3" and "10 % of 3" a percentage.
     readonly bool Modulo()

@@ -54,8 +54,8 @@ static class SumPrograms
             < 0 => "less",
             _ => "equal",
         }),
-        Text("maximum", "The greatest of two or more numbers, as it was written.", ["a", "b"], (_, x, around) => Written(x, around, sign: 1)) with { Repeats = true },
-        Text("minimum", "The least of two or more numbers, as it was written.", ["a", "b"], (_, x, around) => Written(x, around, sign: -1)) with { Repeats = true },
+        Choice("maximum", "The greatest of two or more numbers, as it was written.", sign: 1),
+        Choice("minimum", "The least of two or more numbers, as it was written.", sign: -1),
 
         Repeated("greatest_common_divisor", "The greatest common divisor of integers.", UnitRule.None, (c, x) => Integers(c, x, BigInteger.GreatestCommonDivisor)),
         Repeated("least_common_multiple", "The least common multiple of integers.", UnitRule.None, (c, x) => Integers(c, x, (a, b) =>
@@ -120,6 +120,19 @@ static class SumPrograms
             return around.Write(compute(arithmetic, part, whole.Value), [whole], UnitRule.Same);
         });
 
+    static FusedProgram Choice(string name, string description, int sign) => new(name, description, ["a", "b"], (texts, around) =>
+    {
+        var numbers = Number.Read(texts);
+        var best = 0;
+        for (var i = 1; i < numbers.Length; i++)
+        {
+            if (numbers[i].Value.CompareTo(numbers[best].Value) * sign > 0)
+                best = i;
+        }
+        return numbers[best].Style is { Form: NumberForm.Words, Percent: false, Unit: null } ? texts[best].Trim() : NumberWriter.Write(numbers[best].Value, numbers[best].Style, around.Unit);
+    })
+    { Repeats = true };
+
     static FusedProgram Rounding(string name, string description, int step) => Text(name, description, ["x"], (_, numbers, around) =>
         (around with { Decimals = 0 }).Write(numbers[0].Value.RoundTo(step, around.Midpoint), numbers, UnitRule.Same));
 
@@ -176,16 +189,5 @@ static class SumPrograms
         foreach (var digit in BigInteger.Abs(value.Scaled(decimals, MidpointRounding.ToZero)).ToString(CultureInfo.InvariantCulture))
             sum += digit - '0';
         return sum;
-    }
-
-    static string Written(ReadOnlySpan<Number> numbers, WritingStyle around, int sign)
-    {
-        var best = numbers[0];
-        foreach (var number in numbers)
-        {
-            if (number.Value.CompareTo(best.Value) * sign > 0)
-                best = number;
-        }
-        return NumberWriter.Write(best.Value, best.Style, around.Unit);
     }
 }

@@ -11,7 +11,7 @@ static class ThreadClock
     public static TimeSpan Measure(Action action)
     {
         var least = TimeSpan.MaxValue;
-        for (var again = 0; again < 4 && least > TimeSpan.FromMilliseconds(30); again++)
+        for (var again = 0; again < 6 && least > TimeSpan.FromMilliseconds(30); again++)
         {
             var start = Now();
             action();
