@@ -41,6 +41,8 @@ static class CommandLine
             EmbedCommand.Create(),
             TrainCommand.Create(),
             TuneCommand.Create(),
+            FuseCommand.Create(),
+            EvalCommand.Create(),
             ClassifyCommand.Create(),
             RunCommand.Create(),
             BuildCommand.Create(),

@@ -1,6 +1,5 @@
 using System.Text;
 using Softmodel.Runtime.Fusion;
-using Softmodel.Runtime.Numbers;
 using Softmodel.Runtime.Sums;
 
 namespace Softmodel.Fusion;
