@@ -42,6 +42,8 @@ static class CommandLine
             TrainCommand.Create(),
             TuneCommand.Create(),
             DistilCommand.Create(),
+            FuseCommand.Create(),
+            EvalCommand.Create(),
             ClassifyCommand.Create(),
             RunCommand.Create(),
             BuildCommand.Create(),

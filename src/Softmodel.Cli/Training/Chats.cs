@@ -21,7 +21,7 @@ static class Chats
         var messages = Messages(json, Fault);
         if (messages.All(m => m.Role != "assistant"))
             throw Fault("it has no answer: a message whose role is 'assistant'");
-        var rendering = new ChatRendering { Begin = Written(tokenizer, tokenizer.Begin), End = Written(tokenizer, tokenizer.End) };
+        var rendering = RenderingOf(tokenizer);
         int[] TokensOf(IReadOnlyList<ChatMessage> said, bool goesOn) => Prompt(tokenizer, template.Render(said, rendering with { AddsGenerationPrompt = goesOn }));
         var all = TokensOf(messages, false);
         var answers = new List<int>();
@@ -47,6 +47,9 @@ static class Chats
             throw fault("it has neither 'messages' nor 'prompt' and 'completion'");
         return [.. messages.EnumerateArray().Select(m => m.ValueKind == JsonValueKind.Object ? new ChatMessage(Text(m, "role"), Text(m, "content")) : throw fault("a message is no object with 'role' and 'content'"))];
     }
+
+    /// <summary>What chat templates are told of a tokenizer.</summary>
+    public static ChatRendering RenderingOf(Tokenizer tokenizer) => new() { Begin = Written(tokenizer, tokenizer.Begin), End = Written(tokenizer, tokenizer.End) };
 
     static string Written(Tokenizer tokenizer, int? token) => token is { } number ? tokenizer.NameOf(number) : "";
 

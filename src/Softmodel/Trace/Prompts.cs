@@ -64,27 +64,10 @@ static class Prompts
         Term Input(string name, string size) => new(builder, builder.Input(name, new(ElementType.Int64, new(Dim.Symbol(size)))));
         var (tokens, positions, sequences) = (Input(SequenceInputs.Tokens, "n"), Input(SequenceInputs.Positions, "n"), Input(SequenceInputs.Sequences, "n"));
         var (last, right) = (Input(Last, "texts"), Input(Right, "texts"));
-        Term Iota(Dim size) => new(builder, builder.Apply(new Op.Iota(size)));
-        // Every token has a cell of its own, and no sequence has a past.
-        Term Given(Value input) => input.Name switch
-        {
-            SequenceInputs.Tokens => tokens,
-            SequenceInputs.Positions or SequenceInputs.CellPositions => positions,
-            SequenceInputs.Sequences => sequences,
-            SequenceInputs.Cells => Iota(tokens.Shape[0]),
-            SequenceInputs.CellSequences => sequences.Scalar(1).Map(Functions.ShiftLeft, sequences),
-            SequenceInputs.LogitsIndices => last,
-            SequenceInputs.HasInitialState => right.Scalar(0).Broadcast(right.Shape),
-            _ => new Term(builder, builder.Constant(Tensor.Scalar(input.Type.Element, 0.0))).Broadcast(input.Shape.With(0, input.Shape[0].SymbolName == "cells" ? tokens.Shape[0] : right.Shape[0])),
-        };
-        var logits = new Term(builder, Rewriting.Append(builder, model, [.. model.Inputs.Select(v => Given(v).Value)], Scattered)[model.OutputNames.ToList().IndexOf(SequenceInputs.Logits)]);
+        var logits = new Term(builder, UncachedDecoder.Append(builder, model, tokens, positions, sequences, last, right.Shape[0])[model.OutputNames.ToList().IndexOf(SequenceInputs.Logits)]);
         var (score, margin, top) = Answers.Of(logits, right, measure);
         return new(builder.Build([score.Value, margin.Value, top.Value], [Subject.Measure, Subject.Margin, Subject.Top]), new Dictionary<string, long> { ["n"] = MostTokens, ["texts"] = 10 });
     }
-
-    /// <summary>Rows that are put one after the other into as many are those rows.</summary>
-    static Term? Scattered(GraphBuilder builder, Op op, Term[] x) => op is Op.ScatterND { Combine: Combination.Replace } && x[0].Type == x[2].Type
-        && builder.Producer(x[1].Value) is { Op: Op.Reshape, Inputs: [var indices] } && builder.Producer(indices)?.Op is Op.Iota ? x[2] : null;
 
     /// <summary>Prompts as examples.</summary>
     /// <param name="name">What they are called in messages.</param>

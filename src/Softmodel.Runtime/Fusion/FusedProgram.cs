@@ -1,0 +1,101 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+
+namespace Softmodel.Runtime.Fusion;
+
+/// <summary>A program on text. It throws <see cref="ProgramException"/> where there is no result.</summary>
+/// <param name="operands">What the pointers chose, as it stands in the text.</param>
+/// <param name="around">How the text around would write the result.</param>
+/// <returns>The result, without spaces around it.</returns>
+delegate string TextProgram(ReadOnlySpan<string> operands, WritingStyle around);
+
+/// <summary>A program that a model calls where a trigger fires.</summary>
+/// <param name="Name">In lower case, with underscores.</param>
+/// <param name="Description">What it answers, in a line.</param>
+/// <param name="Operands">Names of its operands.</param>
+/// <param name="Body">What it computes.</param>
+sealed record FusedProgram(string Name, string Description, string[] Operands, TextProgram Body)
+{
+    /// <summary>Whether the last operand may come any number of times more.</summary>
+    public bool Repeats { get; init; }
+
+    /// <summary>How long it may take; null where its work is bounded otherwise.</summary>
+    public TimeSpan? Limit { get; init; }
+
+    /// <summary>The most operands of a call.</summary>
+    public const int MaxOperands = 1000;
+
+    /// <summary>The most characters of all operands of a call, and of its result.</summary>
+    public const int MaxText = 40_000;
+
+    readonly TimeLimit timeLimit = new();
+
+    /// <summary>Runs it.</summary>
+    /// <param name="operands">What the pointers chose, as it stands in the text.</param>
+    /// <param name="around">How the text around would write the result.</param>
+    /// <returns>The result, or the reason why there is none. Never throws.</returns>
+    public ProgramResult Run(ReadOnlySpan<string> operands, WritingStyle around = default)
+    {
+        if (operands.Length < Operands.Length || (operands.Length > Operands.Length && !Repeats))
+            return new($"{Name} takes {Operands.Length}{(Repeats ? " or more" : "")} operand{(Operands.Length == 1 ? "" : "s")}, not {operands.Length}.", ProgramFailure.Operand);
+        if (operands.Length > MaxOperands)
+            return new($"{Name} takes at most {MaxOperands} operands.", ProgramFailure.TooLarge);
+        var characters = 0L;
+        foreach (var operand in operands)
+            characters += operand.Length;
+        if (characters > MaxText)
+            return new(string.Create(CultureInfo.InvariantCulture, $"The operands have more than {MaxText:N0} characters."), ProgramFailure.TooLarge);
+        if (Limit is not { } limit)
+            return Try(operands, around);
+        string[] kept = [.. operands];
+        return timeLimit.Run(() => Try(kept, around), limit, Name);
+    }
+
+    ProgramResult Try(ReadOnlySpan<string> operands, WritingStyle around)
+    {
+        try
+        {
+            var text = Body(operands, around);
+            return text.Length is > 0 and <= MaxText ? new(text)
+                : new(text.Length == 0 ? $"{Name} gave no result." : string.Create(CultureInfo.InvariantCulture, $"The result has more than {MaxText:N0} characters."),
+                    text.Length == 0 ? ProgramFailure.Undefined : ProgramFailure.TooLarge);
+        }
+        catch (ProgramException e)
+        {
+            return new(e.Message, e.Failure);
+        }
+        catch (Exception e)
+        {
+            return new($"{Name} failed: {e.Message}", ProgramFailure.Exception);
+        }
+    }
+}
+
+/// <summary>The programs of fusions, by name.</summary>
+sealed class FusedPrograms
+{
+    readonly ConcurrentDictionary<string, FusedProgram> programs = new(StringComparer.Ordinal);
+
+    /// <summary>A table of programs.</summary>
+    public FusedPrograms(params IEnumerable<FusedProgram> programs)
+    {
+        foreach (var program in programs)
+            Add(program);
+    }
+
+    /// <summary>Adds a program.</summary>
+    /// <exception cref="ArgumentException">There is one of that name.</exception>
+    public void Add(FusedProgram program)
+    {
+        if (!programs.TryAdd(program.Name, program))
+            throw new ArgumentException($"there is a program '{program.Name}' already", nameof(program));
+    }
+
+    /// <summary>All, in the order of their names.</summary>
+    public IEnumerable<FusedProgram> All => programs.Values.OrderBy(p => p.Name, StringComparer.Ordinal);
+
+    /// <summary>The program of a name.</summary>
+    /// <exception cref="SoftmodelException">There is none.</exception>
+    public FusedProgram Named(string name) => programs.GetValueOrDefault(name)
+        ?? throw new SoftmodelException($"there is no program '{name}' in this process; add it before the model is loaded");
+}

@@ -1,0 +1,100 @@
+using System.Text;
+using Softmodel.Compile;
+using Softmodel.Emit;
+using Softmodel.Evaluate;
+using Softmodel.Graphs;
+using Softmodel.Language;
+using Softmodel.Lowering;
+using Softmodel.Passes;
+using Softmodel.Runtime;
+using TensorPrimitives = System.Numerics.Tensors.TensorPrimitives;
+
+namespace Softmodel.Fusion;
+
+/// <summary>A trigger, compiled with the layers below it: reads texts, and says where it fires.</summary>
+sealed class TriggerReader : IDisposable
+{
+    const int Texts = 16;
+
+    readonly FusedTrigger trigger;
+    readonly Tokenizer tokenizer;
+    readonly Residuals residuals;
+    readonly CompiledModel compiled;
+
+    /// <summary>Compiles it.</summary>
+    /// <param name="trigger">The trigger.</param>
+    /// <param name="decoder">The model, as imported.</param>
+    /// <param name="tokenizer">Its tokenizer.</param>
+    /// <param name="threads">The number of threads.</param>
+    /// <param name="cancellationToken">Stops compiling.</param>
+    public TriggerReader(FusedTrigger trigger, Graph decoder, Tokenizer tokenizer, int threads, CancellationToken cancellationToken)
+    {
+        (this.trigger, this.tokenizer) = (trigger, tokenizer);
+        residuals = new(decoder, [trigger.Layer], threads, cancellationToken);
+        var reading = trigger.Network.Reading();
+        var graph = Parameters.Replace(reading, Evaluator.Fold, Parameters.Of(reading).Where(p => !p.IsFrozen)
+            .ToDictionary(p => p.Name, p => (Replacement)((builder, parameter) => builder.Apply(parameter with { Value = trigger.Parameters[p.Name], IsFrozen = true })), StringComparer.Ordinal));
+        compiled = InProcess.Compile(Lower.Program(Pipeline.Exact(graph, Evaluator.Fold), new(new Dictionary<string, long> { ["texts"] = Texts, ["positions"] = 40, ["due"] = Texts })), InProcess.Width, cancellationToken);
+        compiled.Threads = threads;
+    }
+
+    /// <summary>Where the trigger fires in each of some texts, from the left.</summary>
+    /// <param name="texts">Their tokens.</param>
+    /// <param name="isAtEnd">Whether only the last position of each counts.</param>
+    /// <param name="cancellationToken">Stops it between runs.</param>
+    public IEnumerable<Fire[]> Fires(IReadOnlyList<int[]> texts, bool isAtEnd, CancellationToken cancellationToken)
+    {
+        foreach (var (some, streams) in texts.Chunk(Texts).Zip(residuals.Of(texts, cancellationToken).Select(r => r[0]).Chunk(Texts)))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var (width, most, count) = (trigger.Network.Width, some.Max(t => t.Length), trigger.Programs.Count + 1);
+            var stream = new float[some.Length * most * width];
+            for (var i = 0; i < some.Length; i++)
+                streams[i].CopyTo(stream.AsSpan(i * most * width));
+            var residual = Tensor.Of<float>(stream, some.Length, most, width);
+            (int Text, int At)[] places = isAtEnd ? [.. some.Select((t, i) => (i, t.Length - 1))] : [(0, 0)];
+            var outputs = Run(residual, places);
+            var fired = new List<(int Text, int At, int Program, double Score)>();
+            for (var i = 0; i < some.Length; i++)
+            {
+                for (var at = isAtEnd ? some[i].Length - 1 : 0; at < some[i].Length; at++)
+                {
+                    var logits = outputs[0].Values<float>().Slice((i * most + at) * count, count);
+                    var program = 1 + TensorPrimitives.IndexOfMax(logits[1..]);
+                    if (logits[program] - logits[0] is var score && score > trigger.Threshold)
+                        fired.Add((i, at, program, score));
+                }
+            }
+            if (!isAtEnd && fired.Count > 0)
+                outputs = Run(residual, [.. fired.Select(f => (f.Text, f.At))]);
+            var found = some.Select(_ => new List<Fire>()).ToArray();
+            foreach (var (number, (text, at, program, score)) in fired.Index())
+            {
+                var slots = trigger.Network.Slots;
+                var pointers = TriggerTraining.Pointers(outputs[1].Values<float>().Slice((isAtEnd ? text : number) * 2 * slots * most, 2 * slots * most), slots, most, at);
+                found[text].Add(new(at, trigger.Programs[program - 1], [.. pointers.Select(p => TextOf(some[text], p, tokenizer))], score));
+            }
+            foreach (var fires in found)
+                yield return [.. fires];
+        }
+    }
+
+    /// <summary>What stands between two tokens.</summary>
+    public static string TextOf(int[] tokens, (int First, int Last) span, Tokenizer tokenizer)
+    {
+        var bytes = new List<byte>();
+        for (var i = span.First; i <= span.Last; i++)
+            bytes.AddRange(tokenizer.BytesOf(tokens[i]));
+        return Encoding.UTF8.GetString([.. bytes]).Trim();
+    }
+
+    IReadOnlyList<Tensor> Run(Tensor residual, (int Text, int At)[] places) =>
+        compiled.Run((IReadOnlyList<Tensor>)[residual, Tensor.Vector<long>([.. places.Select(p => (long)p.Text)]), Tensor.Vector<long>([.. places.Select(p => (long)p.At)])]);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        residuals.Dispose();
+        compiled.Dispose();
+    }
+}

@@ -1,0 +1,76 @@
+using System.Text.Json;
+using Softmodel.Cli;
+using Softmodel.Evaluate;
+using Softmodel.Fusion;
+using Softmodel.Language;
+
+namespace Softmodel.ModelTests.Fusion;
+
+/// <summary>Triggers in SmolLM2, trained on a few passages: the way from a grammar to an answer that a program gave.</summary>
+public sealed class FuseTests : IDisposable
+{
+    readonly string folder = Directory.CreateTempSubdirectory("softmodel-").FullName;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    static string ModelFile => Path.Combine(Shared.Folder("lm"), "SmolLM2-135M-Instruct.Q4_1.gguf");
+
+    static async Task<(int Code, string Output, string Error)> Run(params string[] arguments)
+    {
+        var (output, error) = (new StringWriter(), new StringWriter());
+        return (await CommandLine.Run(arguments, output, error, TestContext.Current.CancellationToken), output.ToString(), error.ToString());
+    }
+
+    [Fact]
+    public async Task A_fused_model_answers_sums_that_it_cannot_do_alone()
+    {
+        var fused = Path.Combine(folder, "fused");
+        var made = await Run("fuse", ModelFile, "--with", "arithmetic", "--passages", "1500", "--held-out", "200", "--epochs", "4", "-o", fused, "--json");
+        Assert.True(made.Code == 0, made.Error);
+        var figures = JsonDocument.Parse(made.Output).RootElement.GetProperty("held_out");
+        Assert.Equal(0, figures.GetProperty("false_fires").GetInt32());
+        Assert.True(figures.GetProperty("programs").GetDouble() > 0.4, made.Output);
+        Assert.True(figures.GetProperty("operands").GetDouble() > 0.4, made.Output);
+
+        var (random, questions) = (new Random(3), Path.Combine(folder, "questions.jsonl"));
+        File.WriteAllLines(questions, Enumerable.Range(0, 20).Select(i => (A: random.Next(1000, 100_000), B: random.Next(1000, 100_000), IsSum: i % 2 == 0))
+            .Select(q => JsonSerializer.Serialize(new { question = $"What is {q.A} {(q.IsSum ? "plus" : "minus")} {q.B}?", answer = $"{(q.IsSum ? q.A + q.B : q.A - q.B)}" })));
+        var asked = await Run("eval", "sums", "--data", questions, "--model", ModelFile, "--fused", fused, "--threshold", "0", "--limit", "3", "--json");
+        Assert.True(asked.Code == 0, asked.Error);
+        var total = JsonDocument.Parse(asked.Output).RootElement.GetProperty("total");
+        Assert.Equal(20, total.GetProperty("fused").GetProperty("n").GetInt32());
+        Assert.Equal(3, total.GetProperty("bare").GetProperty("n").GetInt32());
+        Assert.True(total.GetProperty("fused").GetProperty("exact").GetDouble() > 0.7, asked.Output);
+    }
+
+    [Fact]
+    public async Task A_fusion_of_another_model_is_refused()
+    {
+        var network = new TriggerNetwork(4, 1, 2, Tensor.Vector<float>(0, 0, 0, 0), Tensor.Vector<float>(1, 1, 1, 1), 1);
+        using (var stream = File.Create(Path.Combine(folder, FusedTrigger.FileName)))
+            new FusedTrigger("0123", 1, 0, ["add"], network, new Dictionary<string, Tensor>()).Write(stream);
+        File.WriteAllText(Path.Combine(folder, "questions.jsonl"), """{"question": "What is 1 plus 2?", "answer": "3"}""");
+        var refused = await Run("eval", "sums", "--data", Path.Combine(folder, "questions.jsonl"), "--model", ModelFile, "--fused", folder);
+        Assert.Equal(1, refused.Code);
+        Assert.Contains("it was made of another model", refused.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Operands_are_found_in_the_tokens_of_a_text()
+    {
+        using var model = Model.Load(ModelFile);
+        var tokenizer = Load.LanguageModelLoading.ReadText(model, null).Tokenizer;
+        foreach (var passage in Grammar.Passages(7).Where(p => p.Turns.Count == 0).Take(300))
+        {
+            var names = passage.Dues.Select(d => d.Program).Distinct().Index().ToDictionary(p => p.Item, p => p.Index + 1);
+            var text = TriggerText.Of(passage, tokenizer, names);
+            Assert.NotNull(text);
+            foreach (var due in passage.Dues)
+            {
+                var own = text.Dues.Where(d => d.Program == names[due.Program] && d.Operands.Length == due.Operands.Count
+                    && d.Operands.Zip(due.Operands).All(p => TriggerReader.TextOf(text.Tokens, p.First, tokenizer).Contains(p.Second.Of(passage.Text).Trim(), StringComparison.Ordinal))).ToArray();
+                Assert.NotEmpty(own);
+            }
+        }
+    }
+}
