@@ -13,7 +13,7 @@ sealed class Expansion(RuleSet rules, Random random)
     // Half of the phrases are of the four that are met most.
     static readonly (string Program, int Weight)[] programs =
     [
-        ("add", 60), ("subtract", 60), ("multiply", 60), ("divide", 60), ("evaluate", 34),
+        ("add", 42), ("subtract", 42), ("multiply", 42), ("divide", 42), ("evaluate", 34),
         ("percent_of", 20), ("increase_by_percent", 8), ("decrease_by_percent", 8), ("percent_change", 6), ("what_percent", 8), ("average", 12),
         ("remainder", 8), ("quotient", 5), ("quotient_and_remainder", 5), ("difference", 6), ("power", 10), ("square", 7), ("cube", 5),
         ("square_root", 8), ("cube_root", 5), ("root", 4), ("ratio", 4), ("is_greater", 5), ("is_less", 5), ("is_equal", 4), ("compare", 4),
@@ -315,7 +315,9 @@ sealed class Expansion(RuleSet rules, Random random)
             failed = true;
             return;
         }
-        var unit = found.Run(operands, new WritingStyle { Unit = true }).Text;
+        // Only what has more than digits can have a unit.
+        var unit = Array.TrueForAll(operands, o => !o.AsSpan().ContainsAnyExcept("0123456789-.,")) && program is not ("what_percent" or "percent_change") ? result.Text
+            : found.Run(operands, new WritingStyle { Unit = true }).Text;
         var at = unit.IndexOf(result.Text, StringComparison.Ordinal);
         text.Append(at > 0 ? unit[..at] : "");
         dues.Add(new(End(), program, spans, result.Text));
