@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Globalization;
 using System.Text;
 using Softmodel.Runtime.Fusion;
 using Softmodel.Runtime.Sums;
@@ -12,7 +14,7 @@ sealed class Expansion(RuleSet rules, Random random)
     // Half of the phrases are of the four that are met most.
     static readonly (string Program, int Weight)[] programs =
     [
-        ("add", 60), ("subtract", 60), ("multiply", 60), ("divide", 60), ("evaluate", 34),
+        ("add", 42), ("subtract", 42), ("multiply", 42), ("divide", 42), ("evaluate", 34),
         ("percent_of", 20), ("increase_by_percent", 8), ("decrease_by_percent", 8), ("percent_change", 6), ("what_percent", 8), ("average", 12),
         ("remainder", 8), ("quotient", 5), ("quotient_and_remainder", 5), ("difference", 6), ("power", 10), ("square", 7), ("cube", 5),
         ("square_root", 8), ("cube_root", 5), ("root", 4), ("ratio", 4), ("is_greater", 5), ("is_less", 5), ("is_equal", 4), ("compare", 4),
@@ -20,6 +22,8 @@ sealed class Expansion(RuleSet rules, Random random)
         ("round", 5), ("round_to_ten", 4), ("round_to_hundred", 4), ("round_to_thousand", 4), ("round_to_multiple", 3), ("round_down", 4), ("round_up", 4),
         ("absolute", 4), ("negate", 3), ("double", 7), ("half", 7), ("reciprocal", 3),
     ];
+
+    static readonly SearchValues<char> plain = SearchValues.Create("0123456789-.,");
 
     static readonly int allWeight = programs.Sum(p => p.Weight);
 
@@ -101,6 +105,8 @@ sealed class Expansion(RuleSet rules, Random random)
             Word(rule.Alternatives[random.Next(rule.Alternatives.Count)].Forms[0]);
             return;
         }
+        if (rule.IsCode)
+            quantities.InCode();
         var weight = 0;
         var candidates = rules.Possible(name, scope.Program);
         foreach (var alternative in candidates)
@@ -243,7 +249,7 @@ sealed class Expansion(RuleSet rules, Random random)
 
     void Fill(Piece piece)
     {
-        var (name, form) = piece.Text.Split('.') is [var before, var index] ? (before, int.Parse(index, System.Globalization.CultureInfo.InvariantCulture)) : (piece.Text, 0);
+        var (name, form) = piece.Text.Split('.') is [var before, var index] ? (before, int.Parse(index, CultureInfo.InvariantCulture)) : (piece.Text, 0);
         if (piece.Arguments.Length > 0)
             scope.Slots[name] = New(piece);
         else if (!scope.Slots.ContainsKey(name))
@@ -314,7 +320,9 @@ sealed class Expansion(RuleSet rules, Random random)
             failed = true;
             return;
         }
-        var unit = found.Run(operands, new WritingStyle { Unit = true }).Text;
+        // Only what has more than digits can have a unit.
+        var unit = Array.TrueForAll(operands, o => !o.AsSpan().ContainsAnyExcept(plain)) && program is not ("what_percent" or "percent_change") ? result.Text
+            : found.Run(operands, new WritingStyle { Unit = true }).Text;
         var at = unit.IndexOf(result.Text, StringComparison.Ordinal);
         text.Append(at > 0 ? unit[..at] : "");
         dues.Add(new(End(), program, spans, result.Text));
@@ -322,10 +330,10 @@ sealed class Expansion(RuleSet rules, Random random)
         text.Append(result.Text);
         if (piece.Text.Length > 0)
         {
-            var value = result.Text.Length <= 24 && decimal.TryParse(result.Text, System.Globalization.NumberStyles.Number, System.Globalization.CultureInfo.InvariantCulture, out var read) ? read : default(decimal?);
+            var value = result.Text.Length <= 24 && decimal.TryParse(result.Text, NumberStyles.Number, CultureInfo.InvariantCulture, out var read) ? read : default(decimal?);
             var point = result.Text.IndexOf('.');
             var look = new Look(result.Text.Contains(',', StringComparison.Ordinal) ? ',' : '\0', point < 0 ? 0 : result.Text.Length - point - 1, at > 0 ? unit[..at] : "", at >= 0 ? unit[(at + result.Text.Length)..] : "");
-            scope.Slots[piece.Text] = new([at >= 0 ? unit : result.Text], new(unit, value, look)) { At = new(start, result.Text.Length) };
+            scope.Slots[piece.Text] = new([at >= 0 ? unit : result.Text], new(unit, value, look)) { At = at >= 0 ? new(start - at, unit.Length) : new(start, result.Text.Length) };
         }
         if (at >= 0)
             text.Append(unit.AsSpan(at + result.Text.Length));

@@ -60,6 +60,9 @@ sealed record Rule(string Name, bool IsWords, IReadOnlyList<Alternative> Alterna
     /// <summary>Whether it has the phrases of a program, which say its operands.</summary>
     public bool IsPhrases { get; } = Name.Contains('.', StringComparison.Ordinal) && SumPrograms.All.All.Any(p => Name.StartsWith(p.Name + ".", StringComparison.Ordinal));
 
+    /// <summary>Whether its phrases stand in programs.</summary>
+    public bool IsCode { get; } = Name.EndsWith(".code", StringComparison.Ordinal);
+
     /// <summary>The first alternative, if it begins a chat's answer: the others are for other texts.</summary>
     public Alternative? Answers => Alternatives is [{ Pieces: [{ Kind: PieceKind.Turn, Text: "assistant" }, ..] } first, ..] ? first : null;
 }

@@ -188,6 +188,9 @@ sealed class Quantities
             Style = allowed[random.Next(Math.Min(3, allowed.Length))];
     }
 
+    /// <summary>Leaves the styles that programs can read.</summary>
+    public void InCode() => Restrict("small", "medium", "decimal", "large", "huge", "round", "negative");
+
     /// <summary>The operands of a phrase, as many as phrases have.</summary>
     public Quantity[] Operands(string program)
     {
