@@ -13,6 +13,7 @@ using Softmodel.Bench.Pictures;
 using Softmodel.Bench.Readme;
 using Softmodel.Bench.Schemas;
 using Softmodel.Bench.Sessions;
+using Softmodel.Bench.Sums;
 using Softmodel.Bench.Tokenizers;
 using Softmodel.Bench.Tuning;
 using Softmodel.Bench.Words;
@@ -28,7 +29,7 @@ switch (args)
     default:
         return await new RootCommand("Measurements of Softmodel that are no part of it.")
         {
-            Fuzz(), Answers(), Schemas(), Coverage(), Readme(), Speech(), Layers(), Differential(), Flips(), Words(), Tokenizers(), Sessions(), Tuned(),
+            Fuzz(), Answers(), Schemas(), Coverage(), Readme(), Speech(), Layers(), Differential(), Flips(), Words(), Tokenizers(), Sessions(), Tuned(), Sums(),
         }.Parse(args).InvokeAsync();
 }
 
@@ -318,6 +319,26 @@ static Command Tuned()
             if (temporary is not null)
                 Directory.Delete(temporary, recursive: true);
         }
+    });
+    return command;
+}
+
+static Command Sums()
+{
+    var folder = new Argument<string>("folder") { Description = "The folder to write forms.jsonl, negatives.jsonl and solutions.jsonl to" };
+    var templates = new Option<string>("--templates") { Description = "The folder with the templates", DefaultValueFactory = _ => "tests/data/sums" };
+    var perForm = new Option<int>("--per-form") { Description = "How many texts of each form in which a sum is due", DefaultValueFactory = _ => 5 };
+    var negatives = new Option<int>("--negatives") { Description = "How many different texts in which none is due", DefaultValueFactory = _ => 10_000 };
+    var solutions = new Option<int>("--solutions") { Description = "How many worked solutions", DefaultValueFactory = _ => 500 };
+    var (seed, json) = (Seed("texts"), Json());
+    var command = new Command("sums", "Draw texts with sums that training never sees, for softmodel eval sums") { folder, templates, perForm, negatives, solutions, seed, json };
+    command.SetAction(parsed =>
+    {
+        var report = SumFiles.Write(parsed.GetRequiredValue(templates), parsed.GetRequiredValue(folder), parsed.GetRequiredValue(perForm), parsed.GetRequiredValue(negatives), parsed.GetRequiredValue(solutions), parsed.GetRequiredValue(seed));
+        if (parsed.GetValue(json))
+            Write(report, JsonNamingPolicy.SnakeCaseLower);
+        else
+            Console.Out.WriteLine($"{report.Forms} texts in which a sum is due ({report.Chats} chats), {report.Negatives} in which none is, {report.Solutions} solutions of {report.Steps} steps");
     });
     return command;
 }
