@@ -2,7 +2,6 @@ using System.Diagnostics;
 using Softmodel.Graphs;
 using Softmodel.Language;
 using Softmodel.Learn;
-using Softmodel.Runtime.Fusion;
 
 namespace Softmodel.Fusion;
 

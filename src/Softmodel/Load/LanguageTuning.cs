@@ -105,7 +105,7 @@ static class LanguageTuning
         var (own, ownHeldOut) = (kept.Skip(KeptHeldOut).ToArray(), kept.Take(KeptHeldOut).ToArray());
         progress?.Report("compiling the training step");
         // What is to fit a budget is the longest.
-        double Usual(IReadOnlyCollection<TuningText> all, Func<TuningText, int> length) => all.Count == 0 ? 0 : options.MemoryBudget is null ? all.Average(length) : all.Max(length);
+        double Usual<T>(IReadOnlyCollection<T> all, Func<T, int> length) => all.Count == 0 ? 0 : options.MemoryBudget is null ? all.Average(length) : all.Max(length);
         var usual = new Dictionary<string, long>
         {
             [TunedNetworks.Tokens] = (long)((Usual(texts, t => t.Tokens.Length) + Usual(own, t => t.Tokens.Length)) * options.BatchSize),

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Softmodel.Cli;
-using Softmodel.Evaluate;
+using Softmodel.Graphs;
 using Softmodel.Fusion;
 using Softmodel.Language;
 
@@ -59,7 +59,7 @@ public sealed class FuseTests : IDisposable
     public void Operands_are_found_in_the_tokens_of_a_text()
     {
         using var model = Model.Load(ModelFile);
-        var tokenizer = Load.LanguageModelLoading.ReadText(model, null).Tokenizer;
+        var tokenizer = LanguageModelLoading.ReadText(model, null).Tokenizer;
         foreach (var passage in Grammar.Passages(7).Where(p => p.Turns.Count == 0).Take(300))
         {
             var names = passage.Dues.Select(d => d.Program).Distinct().Index().ToDictionary(p => p.Item, p => p.Index + 1);
