@@ -27,12 +27,26 @@ static class NumberWords
     // How many of something there are in one of these.
     static readonly Dictionary<string, int> collections = new()
     {
-        ["dozen"] = 12, ["dozens"] = 12, ["score"] = 20, ["couple"] = 2, ["pair"] = 2, ["pairs"] = 2, ["gross"] = 144,
+        ["dozen"] = 12,
+        ["dozens"] = 12,
+        ["score"] = 20,
+        ["couple"] = 2,
+        ["pair"] = 2,
+        ["pairs"] = 2,
+        ["gross"] = 144,
     };
 
     static readonly Dictionary<string, int> multiples = new()
     {
-        ["once"] = 1, ["single"] = 1, ["twice"] = 2, ["double"] = 2, ["thrice"] = 3, ["triple"] = 3, ["treble"] = 3, ["quadruple"] = 4, ["quintuple"] = 5,
+        ["once"] = 1,
+        ["single"] = 1,
+        ["twice"] = 2,
+        ["double"] = 2,
+        ["thrice"] = 3,
+        ["triple"] = 3,
+        ["treble"] = 3,
+        ["quadruple"] = 4,
+        ["quintuple"] = 5,
     };
 
     static readonly Dictionary<string, BigInteger> ordinals = Ordinals();

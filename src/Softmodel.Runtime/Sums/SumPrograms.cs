@@ -105,7 +105,7 @@ static class SumPrograms
         return around.Write(compute(arithmetic, numbers), styles, rule);
     });
 
-    static FusedProgram Repeated(string name, string description, UnitRule rule, Computation compute) => 
+    static FusedProgram Repeated(string name, string description, UnitRule rule, Computation compute) =>
         Row(name, description, ["a", "b"], rule, compute) with { Repeats = true };
 
     // The operand with a per cent sign is the percentage, whichever comes first.

@@ -9,7 +9,7 @@ namespace Softmodel.Fusion;
 /// <summary>A trigger as it is kept: what it learned, of which model, and from where on it fires.</summary>
 /// <param name="Base">The hash of the model's file.</param>
 /// <param name="Layer">The layer after which it reads the residual stream.</param>
-/// <param name="Threshold">It fires where the logarithm of what the likeliest program has beside none is larger.</param>
+/// <param name="Threshold">It fires where the logarithm of what the most probable program has beside none is larger.</param>
 /// <param name="Programs">The names of the programs, in the order of their numbers.</param>
 /// <param name="Network">The network.</param>
 /// <param name="Parameters">Its parameters, by name.</param>

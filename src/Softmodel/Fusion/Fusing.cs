@@ -26,7 +26,7 @@ sealed record FusingOptions
 
 /// <summary>What a trigger does on passages of forms that it never saw.</summary>
 /// <param name="Dues">How many results were due.</param>
-/// <param name="Programs">At how many of them the right program was the likeliest.</param>
+/// <param name="Programs">At how many of them the right program was the most probable.</param>
 /// <param name="Operands">At how many all operands were right.</param>
 /// <param name="Right">At how many it fired with the right program and operands.</param>
 /// <param name="Fired">At how many it fired.</param>
@@ -36,7 +36,7 @@ sealed record FusedFigures(int Dues, int Programs, int Operands, int Right, int 
 
 /// <summary>A place where nothing is due.</summary>
 /// <param name="Text">The text up to there.</param>
-/// <param name="Program">The likeliest program.</param>
+/// <param name="Program">The most probable program.</param>
 /// <param name="Score">By how much its logit is above that of none.</param>
 readonly record struct NearFire(string Text, string Program, double Score);
 

@@ -28,7 +28,7 @@ sealed record TriggerOptions
 
 /// <summary>What the trigger says of a text.</summary>
 /// <param name="Programs">For each position the logits of none, and of each program.</param>
-/// <param name="Pointers">For each that is due in the text, the likeliest first and last token of each operand.</param>
+/// <param name="Pointers">For each that is due in the text, the most probable first and last token of each operand.</param>
 readonly record struct TriggerReading(float[][] Programs, (int First, int Last)[][] Pointers);
 
 /// <summary>Trains triggers.</summary>
@@ -135,7 +135,7 @@ static class TriggerTraining
         }
     }
 
-    /// <summary>The likeliest first and last tokens of the operands that there are.</summary>
+    /// <summary>The most probable first and last tokens of the operands that there are.</summary>
     /// <param name="scores">[2 slots, positions].</param>
     /// <param name="slots">How many operands there may be.</param>
     /// <param name="most">How many positions.</param>
