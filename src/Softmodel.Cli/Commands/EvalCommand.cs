@@ -40,7 +40,7 @@ static class EvalCommand
             var rows = new List<(string File, SumScore Bare, SumScore Harness, SumScore Fused)>();
             foreach (var file in files)
             {
-                var all = SumQuestions.Read(file);
+                var all = SumQuestions.Read(file, language);
                 var (bare, harness, own) = await terminal.Working(async progress =>
                 {
                     var (alone, tool) = (new SumScore(), new SumScore());

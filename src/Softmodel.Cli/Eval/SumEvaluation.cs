@@ -61,12 +61,13 @@ sealed class SumEvaluation(LanguageModel model, int layers)
 
         """;
 
-    async Task<(string Text, int Tokens)> Write(string prompt, string stop, CancellationToken cancel)
+    async Task<(string Text, int Tokens)> Write(int[] prompt, string stop, CancellationToken cancel)
     {
         var text = "";
-        await foreach (var piece in model.CompleteAsync(prompt, new() { MaxTokens = MostTokens, Stop = [stop] }, cancel))
+        using var session = model.NewSession();
+        await foreach (var piece in session.WriteAsync(prompt, new() { MaxTokens = MostTokens, Stop = [stop] }, cancel))
             text += piece;
-        return (text, model.Last.Tokens);
+        return (text, session.Last.Tokens);
     }
 
     /// <summary>The model alone.</summary>
@@ -74,7 +75,7 @@ sealed class SumEvaluation(LanguageModel model, int layers)
     {
         var start = Stopwatch.GetTimestamp();
         // The prompt may itself begin with the line ends that would stop it.
-        var (text, tokens) = await Write(question.Prompt, "\n", cancel);
+        var (text, tokens) = await Write(question.Tokens, "\n", cancel);
         return new(1, SumQuestions.IsRight(text, question.Answer) ? 1 : 0, 0, 0, tokens, (long)tokens * layers, Stopwatch.GetElapsedTime(start).TotalMilliseconds);
     }
 
@@ -83,11 +84,11 @@ sealed class SumEvaluation(LanguageModel model, int layers)
     {
         var start = Stopwatch.GetTimestamp();
         var asked = question.Prompt.Trim() is var trimmed && trimmed.EndsWith("A:", StringComparison.Ordinal) ? trimmed[..^2].TrimEnd() : trimmed;
-        var (call, tokens) = await Write($"{Shots}{asked}\nCalculator:", "=", cancel);
+        var (call, tokens) = await Write([.. model.Tokenizer.Before, .. model.Tokenizer.Encode($"{Shots}{asked}\nCalculator:", parsesSpecial: false)], "=", cancel);
         var result = SumPrograms.All.Named("evaluate").Run([call.Trim()]);
         if (result.Failure != ProgramFailure.None)
         {
-            var (text, more) = await Write(question.Prompt, "\n", cancel);
+            var (text, more) = await Write(question.Tokens, "\n", cancel);
             return new(1, SumQuestions.IsRight(text, question.Answer) ? 1 : 0, 0, 0, tokens + more, (long)(tokens + more) * layers, Stopwatch.GetElapsedTime(start).TotalMilliseconds);
         }
         var isRight = SumQuestions.IsRight(result.Text, question.Answer);
@@ -98,7 +99,7 @@ sealed class SumEvaluation(LanguageModel model, int layers)
     public async Task<SumScore> Fused(SumQuestion[] questions, TriggerReader reader, Action<SumQuestion, Fire?, string>? wrong, CancellationToken cancel)
     {
         var (sum, start) = (new SumScore(), Stopwatch.GetTimestamp());
-        foreach (var (question, fires) in questions.Zip(reader.Fires([.. questions.Select(q => (int[])[.. model.Tokenizer.Before, .. model.Tokenizer.Encode(q.Prompt, parsesSpecial: false)])], isAtEnd: true, cancel)))
+        foreach (var (question, fires) in questions.Zip(reader.Fires([.. questions.Select(q => q.Tokens)], isAtEnd: true, cancel)))
         {
             if (fires is [var fire] && SumPrograms.All.Named(fire.Program).Run(fire.Operands) is { Failure: ProgramFailure.None } result)
             {
@@ -109,7 +110,7 @@ sealed class SumEvaluation(LanguageModel model, int layers)
                 continue;
             }
             wrong?.Invoke(question, fires is [var there] ? there : null, "");
-            var (text, tokens) = await Write(question.Prompt, "\n", cancel);
+            var (text, tokens) = await Write(question.Tokens, "\n", cancel);
             sum += new SumScore(1, SumQuestions.IsRight(text, question.Answer) ? 1 : 0, 0, 0, tokens, (long)tokens * layers, 0);
         }
         return sum with { Milliseconds = Stopwatch.GetElapsedTime(start).TotalMilliseconds };

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Softmodel.Cli;
-using Softmodel.Graphs;
 using Softmodel.Fusion;
+using Softmodel.Graphs;
 using Softmodel.Language;
 
 namespace Softmodel.ModelTests.Fusion;
