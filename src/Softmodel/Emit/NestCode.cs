@@ -132,9 +132,19 @@ sealed class NestCode
         string Vectors(string end, string element) => Loop($"<= {end} - V.Count", "V.Count", element);
         if (low.Length == 0)
         {
+            var end = $"{j} = columnEnd - V.Count;\n";
+            if (isInPlace && then is null && nest.Target.Type == ElementType.Float32)
+            {
+                // What the last vector reads is overwritten by the one before it: it is computed first, and stored last.
+                return text.Append($"var isCut = columnEnd - column >= V.Count && (columnEnd - column) % V.Count != 0;\nvar last = VX.Create(0f);\n")
+                    .Append($"if (isCut)\n{{\n{Indent($"{end}{Element(nest.Value, true, into: "last")}{j} = column;\n", 1)}}}\n")
+                    .Append(Vectors("columnEnd", vector))
+                    .Append($"if (isCut)\n{{\n{Indent($"{end}{Store("last", true)}{j} = columnEnd;\n", 1)}}}\n")
+                    .Append(Loop("< columnEnd", "1", scalar)).ToString();
+            }
             // The last vector is moved back to end where the row does: computing elements twice costs less than one by one.
             return text.Append(Vectors("columnEnd", vector))
-                .Append(isInPlace ? "" : $"if ({j} < columnEnd && columnEnd - column >= V.Count)\n{{\n{(then is null ? "" : $"    var left = (int)(columnEnd - {j});\n")}    {j} = columnEnd - V.Count;\n{Indent(then is null ? vector : Element(nest.Value, true, isLast: true), 1)}    {j} = columnEnd;\n}}\n")
+                .Append(isInPlace ? "" : $"if ({j} < columnEnd && columnEnd - column >= V.Count)\n{{\n{(then is null ? "" : $"    var left = (int)(columnEnd - {j});\n")}    {end}{Indent(then is null ? vector : Element(nest.Value, true, isLast: true), 1)}    {j} = columnEnd;\n}}\n")
                 .Append(Loop("< columnEnd", "1", scalar)).ToString();
         }
         text.Append("// Between these no element of a vector lies outside.\n");
@@ -160,7 +170,8 @@ sealed class NestCode
     /// <param name="result">What is computed.</param>
     /// <param name="vector">Whether it is a vector of them.</param>
     /// <param name="isLast">Whether only the last <c>left</c> of the vector have not been computed before.</param>
-    string Element(Expr result, bool vector, bool isLast = false)
+    /// <param name="into">A variable that takes the vector in place of the result; null for none.</param>
+    string Element(Expr result, bool vector, bool isLast = false, string? into = null)
     {
         var scope = new KernelWriter.Scope(2);
         writer.Open.Add(scope);
@@ -171,7 +182,7 @@ sealed class NestCode
             after.Values[(f.Result, vector)] = f.Arg is null ? "sum" : "found";
         writer.Open.Add(after);
         var value = Value(result, vector);
-        var store = Store(value, vector);
+        var store = into is null ? Store(value, vector) : $"{into} = {value};\n";
         writer.Open.RemoveAt(writer.Open.Count - 1);
         writer.Open.RemoveAt(writer.Open.Count - 1);
         text.Append(scope.Text).Append(folding).Append(after.Text).Append(store);
