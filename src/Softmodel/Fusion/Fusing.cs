@@ -90,13 +90,14 @@ static class Fusing
         var network = new TriggerNetwork(residuals.Width, programs.Length, Slots, center, scale, options.Training.Seed);
         TriggerReading[] readings = [];
         var parameters = TriggerTraining.Run(network, learned, streams, options.Training, events, read => readings = [.. read(heldOut, others)], cancellationToken);
-        var nearest = Nearest(heldOut, readings, tokenizer, programs);
+        var scores = readings.Select(r => r.Programs.Select(Score).ToArray()).ToArray();
+        var nearest = Nearest(heldOut, scores, tokenizer, programs);
         // No place of forms that it never saw makes it fire where nothing is due.
         var threshold = Math.Max(0, nearest.Length > 0 ? nearest[0].Score : 0);
         var trigger = new FusedTrigger(baseHash, layer, threshold, programs, network, parameters);
         var numbers = Numbers(programs);
-        var byProgram = programs.ToDictionary(p => p, p => Figures(heldOut, readings, threshold, numbers[p]), StringComparer.Ordinal);
-        return new(trigger, Figures(heldOut, readings, threshold, null), byProgram, nearest, left, collecting, clock.Elapsed.TotalSeconds - from);
+        var byProgram = programs.ToDictionary(p => p, p => Figures(heldOut, readings, scores, threshold, numbers[p]), StringComparer.Ordinal);
+        return new(trigger, Figures(heldOut, readings, scores, threshold, null), byProgram, nearest, left, collecting, clock.Elapsed.TotalSeconds - from);
     }
 
     static Dictionary<string, int> Numbers(IReadOnlyList<string> programs) => programs.Index().ToDictionary(p => p.Item, p => p.Index + 1, StringComparer.Ordinal);
@@ -126,12 +127,12 @@ static class Fusing
     const int Shown = 40;
 
     /// <summary>Where nothing is due, and it is nearest to firing.</summary>
-    static NearFire[] Nearest(TriggerText[] texts, TriggerReading[] readings, Tokenizer tokenizer, IReadOnlyList<string> programs)
+    static NearFire[] Nearest(TriggerText[] texts, (int Program, double Score)[][] scores, Tokenizer tokenizer, IReadOnlyList<string> programs)
     {
-        var places = from pair in texts.Zip(readings)
+        var places = from pair in texts.Zip(scores)
                      from at in Enumerable.Range(0, pair.First.Tokens.Length)
                      where IsIdle(pair.First, at)
-                     let found = Score(pair.Second.Programs[at])
+                     let found = pair.Second[at]
                      orderby found.Score descending
                      select new NearFire(tokenizer.Decode(pair.First.Tokens.AsSpan(0, at + 1)), programs[found.Program - 1], found.Score);
         return [.. places.Take(Shown)];
@@ -145,16 +146,16 @@ static class Fusing
         return (program, logits[program] - logits[0]);
     }
 
-    static FusedFigures Figures(TriggerText[] texts, TriggerReading[] readings, double threshold, int? only)
+    static FusedFigures Figures(TriggerText[] texts, TriggerReading[] readings, (int Program, double Score)[][] scores, double threshold, int? only)
     {
         var (dues, programs, operands, right, fired, negatives, falseFires) = (0, 0, 0, 0, 0, 0, 0);
-        foreach (var (text, reading) in texts.Zip(readings))
+        foreach (var (text, reading, own) in texts.Zip(readings, scores))
         {
             foreach (var (number, due) in text.Dues.Index())
             {
                 if (only is { } program && due.Program != program)
                     continue;
-                var (said, score) = Score(reading.Programs[due.At]);
+                var (said, score) = own[due.At];
                 var (isProgram, isOperands) = (said == due.Program, reading.Pointers[number].SequenceEqual(due.Operands));
                 dues++;
                 programs += isProgram ? 1 : 0;
@@ -167,7 +168,7 @@ static class Fusing
                 if (!IsIdle(text, at))
                     continue;
                 negatives++;
-                var (said, score) = Score(reading.Programs[at]);
+                var (said, score) = own[at];
                 falseFires += score > threshold && (only is null || said == only) ? 1 : 0;
             }
         }

@@ -19,9 +19,6 @@ sealed record TriggerOptions
     /// <summary>What the order and the parameters are drawn from.</summary>
     public ulong Seed { get; init; } = 1;
 
-    /// <summary>The file of the checkpoint; null for none.</summary>
-    public string? Checkpoint { get; init; }
-
     /// <summary>How many threads train.</summary>
     public int Threads { get; init; }
 }
@@ -112,7 +109,7 @@ static class TriggerTraining
         var source = new BatchSource($"{texts.Count} {options.Seed} {options.BatchTokens}", (epoch, from) => Batches.Of(lengths, size, options.Seed, epoch).Skip((int)from)
             .Select(b => BatchOf([.. b.Select(i => texts[i])], [.. b.Select(i => residuals[i])], network)));
         var steps = (long)options.Epochs * ((texts.Count + size - 1) / size);
-        TrainingLoop.Run(trainer, source, new() { Steps = steps, Rate = options.Rate, Schedule = Schedules.Cosine(0.02).WithWarmUp(steps / 20), Checkpoint = options.Checkpoint, Progress = events }, cancellationToken);
+        TrainingLoop.Run(trainer, source, new() { Steps = steps, Rate = options.Rate, Schedule = Schedules.Cosine(0.02).WithWarmUp(steps / 20), Progress = events }, cancellationToken);
         using var current = new CurrentNetwork(network.Reading(), trainer, use, compile, cancellationToken);
         read?.Invoke((others, streams) => Read(current, network, others, streams, size, cancellationToken));
         return trainer.Parameters.ToDictionary(p => p, p => trainer[p], StringComparer.Ordinal);
