@@ -48,7 +48,7 @@ static class FuseCommand
             };
             var hash = FileHashes.Of(loaded.Path, null, cancel);
             var fused = await new TrainingScreen(terminal, parsed.GetValue(log)).Watch((progress, events) => Task.Run(() =>
-                Fusing.Run(loaded.Imported, hash, tokenizer, Grammar.Passages(parsed.GetValue(seed)).Select(p => InTemplate(p, tokenizer, template)).OfType<Passage>(), options, progress, events, cancel), cancel));
+                Fusing.Run(loaded.Imported, hash, File.Exists(name) || Directory.Exists(name) ? Path.GetFullPath(name) : name, tokenizer, Grammar.Passages(parsed.GetValue(seed)).Select(p => InTemplate(p, tokenizer, template)).OfType<Passage>(), options, progress, events, cancel), cancel));
             Directory.CreateDirectory(output);
             WholeFile.Write(Path.Combine(output, FusedTrigger.FileName), fused.Trigger.Write);
             var minutes = clock.Elapsed.TotalMinutes;

@@ -91,6 +91,13 @@ sealed class FusedPrograms
             throw new ArgumentException($"there is a program '{program.Name}' already", nameof(program));
     }
 
+    /// <summary>Programs that a process has beside those for sums.</summary>
+    public static FusedPrograms Added { get; } = new();
+
+    /// <summary>A program of this process.</summary>
+    /// <exception cref="SoftmodelException">There is none of that name.</exception>
+    public static FusedProgram Known(string name) => Sums.SumPrograms.All.programs.GetValueOrDefault(name) ?? Added.Named(name);
+
     /// <summary>All, in the order of their names.</summary>
     public IEnumerable<FusedProgram> All => programs.Values.OrderBy(p => p.Name, StringComparer.Ordinal);
 

@@ -8,7 +8,8 @@ namespace Softmodel.Fusion;
 /// <param name="At">The position of the token after which its result follows.</param>
 /// <param name="Program">Its number, from 1 on.</param>
 /// <param name="Operands">For each operand its first and last token.</param>
-readonly record struct TriggerDue(int At, int Program, (int First, int Last)[] Operands);
+/// <param name="HasSpace">Whether a space stands between the token and the result.</param>
+readonly record struct TriggerDue(int At, int Program, (int First, int Last)[] Operands, bool HasSpace);
 
 /// <summary>A text as the trigger learns it: its tokens, and what is due where.</summary>
 /// <param name="Tokens">The tokens.</param>
@@ -39,7 +40,7 @@ sealed record TriggerText(int[] Tokens, TriggerDue[] Dues, int[] Undecided, Pass
         var dues = from due in passage.Dues
                    let operands = due.Operands.Select(o => (First: places.At(o.Start), Last: places.At(o.Start + o.Length - 1))).ToArray()
                    from at in At(due.At)
-                   select new TriggerDue(at, numbers[due.Program], operands);
+                   select new TriggerDue(at, numbers[due.Program], operands, places.End(at) < passage.Text.Length && passage.Text[places.End(at)] == ' ');
         return new(tokens, [.. dues], [.. passage.Undecided.SelectMany(At)], passage);
     }
 }
@@ -86,4 +87,7 @@ sealed class Places
 
     /// <summary>The token that holds a character.</summary>
     public int At(int character) => tokenOf[character];
+
+    /// <summary>The character after a token.</summary>
+    public int End(int token) => Array.FindIndex(tokenOf, t => t > token) is >= 0 and var end ? end : tokenOf.Length - 1;
 }
