@@ -175,25 +175,26 @@ readonly ref struct FusedContext
 
     ReadOnlySpan<byte> Bytes(long token) => bytes[begins[(int)token]..begins[(int)token + 1]];
 
-    /// <summary>What stands in the text between positions; null where some of it has been shifted out of the context.</summary>
+    /// <summary>What stands in the text between positions; null where some of it, or what stands beside it, has been shifted out of the context.</summary>
     public string[]? Texts(ReadOnlySpan<(long First, long Last)> spans)
     {
         var texts = new string[spans.Length];
         for (var i = 0; i < spans.Length; i++)
         {
-            var (first, last) = spans[i];
-            var own = new long[last - first + 1];
+            // With its neighbours: a number that the context's edge cuts is another one.
+            var (from, end) = (Math.Max(0, spans[i].First - 1), Math.Min(Position, spans[i].Last + 1));
+            var own = new long[end - from + 1];
             Array.Fill(own, -1);
             for (var cell = 0; cell < positions.Length; cell++)
             {
-                if (Holds(cell) && positions[cell] >= first && positions[cell] <= last)
-                    own[positions[cell] - first] = tokens[cell];
+                if (Holds(cell) && positions[cell] >= from && positions[cell] <= end)
+                    own[positions[cell] - from] = tokens[cell];
             }
             if (own.Contains(-1))
                 return null;
             var text = new List<byte>();
-            foreach (var token in own)
-                text.AddRange(Bytes(token));
+            for (var position = spans[i].First; position <= spans[i].Last; position++)
+                text.AddRange(Bytes(own[position - from]));
             texts[i] = Encoding.UTF8.GetString([.. text]).Trim();
         }
         return texts;

@@ -21,8 +21,9 @@ static class FusedDecoder
     /// <param name="trigger">The trigger.</param>
     /// <param name="tokenizer">The decoder's tokenizer.</param>
     /// <param name="folding">Folds constants.</param>
+    /// <param name="isOnly">Whether the layers above the trigger are left out: what programs write is all that comes out.</param>
     /// <exception cref="SoftmodelException">The decoder keeps something else than keys and values, or has no such layer.</exception>
-    public static Graph Apply(Graph decoder, FusedTrigger trigger, Tokenizer tokenizer, ConstantFolding folding)
+    public static Graph Apply(Graph decoder, FusedTrigger trigger, Tokenizer tokenizer, ConstantFolding folding, bool isOnly = false)
     {
         if (decoder.Inputs.FirstOrDefault(v => v.Name == SequenceInputs.HasInitialState) is not null || decoder.Inputs.All(v => v.Name != SequenceInputs.Cells))
             throw new SoftmodelException($"{decoder.Name} can't be fused: of what it has read it keeps something else than keys and values in a KV cache");
@@ -36,7 +37,8 @@ static class FusedDecoder
         Term Given(string name) => given[decoder.Inputs.ToList().FindIndex(v => v.Name == name)];
         var (tokens, positions, sequences, cells) = (Given(SequenceInputs.Tokens), Given(SequenceInputs.Positions), Given(SequenceInputs.Sequences), Given(SequenceInputs.Cells));
         var (asked, cellPositions, cellSequences) = (Given(SequenceInputs.LogitsIndices), Given(SequenceInputs.CellPositions), Given(SequenceInputs.CellSequences));
-        var (pendingCells, pendingPositions, pendingSequences) = (Integers(SequenceInputs.PendingCells, "pending"), Integers(SequenceInputs.PendingPositions, "pending"), Integers(SequenceInputs.PendingSequences, "pending"));
+        Term Pending(string name) => isOnly ? new(builder, builder.Constant(Tensor.Vector<long>())) : Integers(name, "pending");
+        var (pendingCells, pendingPositions, pendingSequences) = (Pending(SequenceInputs.PendingCells), Pending(SequenceInputs.PendingPositions), Pending(SequenceInputs.PendingSequences));
         var mayFire = Integers(SequenceInputs.MayFire, asked.Shape[0].SymbolName!);
         var states = new List<(Term Before, string Name, Term After)>();
         Term Kept(string name, Term x)
@@ -51,8 +53,8 @@ static class FusedDecoder
         var lower = Rewriting.Append(builder, decoder, [.. given.Select(t => t.Value)], [], (value, now) => value == stream ? (residual = now).Value : now);
         var kept = Kept("residual", residual!.Value);
 
-        builder.Origin = new(Name) { Layer = trigger.Layer };
         var (programs, lead, pointers) = Trigger(trigger.Network, new(builder, Name, trigger.Parameters), residual.Value, asked, positions, sequences, cellPositions, cellSequences, Kept);
+        builder.Origin = new(Name) { Layer = trigger.Layer };
         var text = Kept("tokens", tokens);
         var (bytes, begins, sorted) = Vocabulary(tokenizer);
         Term Constant(Tensor tensor) => new(builder, builder.Constant(tensor));
@@ -74,23 +76,27 @@ static class FusedDecoder
             SequenceInputs.LogitsIndices => Result(4),
             _ => own,
         };
-        var upper = Rewriting.Append(builder, decoder, [.. decoder.Inputs.Zip(given, (v, own) => GivenAbove(v, own).Value)], [], (value, now) => value == stream ? kept.Gather(upperCells, 0) : now);
+        var upper = isOnly ? [] : Rewriting.Append(builder, decoder, [.. decoder.Inputs.Zip(given, (v, own) => GivenAbove(v, own).Value)], [], (value, now) => value == stream ? kept.Gather(upperCells, 0) : now);
 
         var below = Below(decoder, stream);
         var (inputs, outputs) = (decoder.Inputs.Select((_, i) => given[i].Value).ToList(), new List<(string Name, Value Value)>());
         foreach (var (i, name) in decoder.OutputNames.Index())
         {
             var isLower = decoder.States.Any(s => s.Output == i && below.Contains(decoder.Inputs[s.Input]));
-            outputs.Add((name, isLower ? lower[i] : upper[i]));
+            if (isLower || !isOnly)
+                outputs.Add((name, isLower ? lower[i] : upper[i]));
         }
         var first = outputs.Count;
         outputs.AddRange([(SequenceInputs.Fired, step[0]), (SequenceInputs.FiredOperands, step[1]), (SequenceInputs.FiredTokens, step[2])]);
         outputs.AddRange(states.Select(s => (s.Name, s.After.Value)));
         var graph = builder.Build(outputs.Select(o => o.Value), outputs.Select(o => o.Name));
+        // What only the layers above read is no input any more.
+        var used = graph.Nodes.SelectMany(n => n.Inputs).ToHashSet();
+        graph = graph with { Inputs = graph.Inputs.Where(v => !isOnly || used.Contains(v)).ToEquatable() };
         int At(Term input) => graph.Inputs.ToList().IndexOf(input.Value);
         graph = graph with
         {
-            States = [.. decoder.States.Select(s => new State(At(given[s.Input]), s.Output)), .. states.Select((s, i) => new State(At(s.Before), first + 3 + i))],
+            States = [.. decoder.States.Select(s => new State(At(given[s.Input]), outputs.FindIndex(o => o.Name == decoder.OutputNames[s.Output]))).Where(s => s.Output >= 0), .. states.Select((s, i) => new State(At(s.Before), first + 3 + i))],
         };
         graph.Validate();
         return graph;
@@ -138,7 +144,7 @@ static class FusedDecoder
     }
 
     /// <summary>The bytes of all tokens, where each begins, and those that are text in the order of their bytes.</summary>
-    static (Tensor Bytes, Tensor Begins, Tensor Sorted) Vocabulary(Tokenizer tokenizer)
+    public static (Tensor Bytes, Tensor Begins, Tensor Sorted) Vocabulary(Tokenizer tokenizer)
     {
         var (bytes, begins) = (new List<byte>(), new int[tokenizer.Count + 1]);
         for (var token = 0; token < tokenizer.Count; token++)

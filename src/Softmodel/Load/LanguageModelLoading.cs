@@ -50,7 +50,7 @@ public static class LanguageModelLoading
                     : throw new SoftmodelException($"{source} has been built with a tokenizer of its own; leave {options.Tokenizer} out");
             }
             var resolved = await Source.Resolve(FusedModels.SourceOf(source), Fetching.To(progress), cancellationToken).ConfigureAwait(false);
-            using var model = await FusedModels.Of(source, resolved, options.Use with { KvCache = !Checkpoint.Is(resolved.MainFile) }, cancellationToken).ConfigureAwait(false);
+            using var model = await FusedModels.Of(source, resolved, options.Use with { KvCache = !Checkpoint.Is(resolved.MainFile) }, false, cancellationToken).ConfigureAwait(false);
             // What is read of the text's side does not wait for the network.
             var reading = Task.Run(() => ReadText(model, options.Tokenizer), cancellationToken);
             var compiled = await model.CompileAsync(options.Compile, progress, cancellationToken).ConfigureAwait(false);
