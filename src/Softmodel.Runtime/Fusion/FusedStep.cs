@@ -11,7 +11,7 @@ namespace Softmodel.Runtime.Fusion;
 /// <list type="number">
 /// <item>logits of none and of each program, [k, 1 + programs];</item>
 /// <item>logits of the spaces before a result, none or one, [k, 2];</item>
-/// <item>logits of the first and last tokens of operands, [k, 2 slots, c];</item>
+/// <item>queries for the first and last tokens of operands, [k, 2 slots, keys], and keys of cells for both, [c, 2, keys]: what fires is rare, so that products are computed here;</item>
 /// <item>thresholds, [1 + programs];</item>
 /// <item>whether each may fire, [k]: 0 for no, 1 for yes, 2 for yes with numbers as in JSON;</item>
 /// <item>which tokens they are, [k];</item>
@@ -61,9 +61,9 @@ public static class FusedStep
 
     static Step Find(ExactCall call)
     {
-        ReadOnlySpan<float> programs = call.Input<float>(0), lead = call.Input<float>(1), pointers = call.Input<float>(2), thresholds = call.Input<float>(3);
-        ReadOnlySpan<long> mayFire = call.Input<long>(4), asked = call.Input<long>(5), positions = call.Input<long>(6), sequences = call.Input<long>(7), pending = call.Input<long>(8);
-        var (count, slots, cells) = (thresholds.Length, (int)call.Arguments[0], call.Input<long>(9).Length);
+        ReadOnlySpan<float> programs = call.Input<float>(0), lead = call.Input<float>(1), queries = call.Input<float>(2), thresholds = call.Input<float>(4);
+        ReadOnlySpan<long> mayFire = call.Input<long>(5), asked = call.Input<long>(6), positions = call.Input<long>(7), sequences = call.Input<long>(8), pending = call.Input<long>(9);
+        var (count, slots, size) = (thresholds.Length, (int)call.Arguments[0], (int)call.InputSizes(2)[2]);
         var (fired, operands, written) = (new long[asked.Length], new long[asked.Length * 2 * slots], new int[asked.Length][]);
         Array.Fill(operands, -1);
         Array.Fill(written, []);
@@ -78,9 +78,9 @@ public static class FusedStep
                 continue;
             var (position, sequence) = (positions[(int)asked[i]], sequences[(int)asked[i]]);
             var context = new FusedContext(call, sequence, position);
-            if (Pointers(pointers.Slice(i * 2 * slots * cells, 2 * slots * cells), slots, context) is not { } spans || context.Texts(spans) is not { } texts)
+            if (Pointers(queries.Slice(i * 2 * slots * size, 2 * slots * size), slots, context) is not { } spans || context.Texts(spans) is not { } texts)
                 continue;
-            var result = FusedPrograms.Known(Name(call.Input<byte>(15), program - 1)).Run(texts, mayFire[i] == 2 ? new() { Plain = true } : default);
+            var result = FusedPrograms.Known(Name(call.Input<byte>(16), program - 1)).Run(texts, mayFire[i] == 2 ? new() { Plain = true } : default);
             // What there is no result of is said in words, where there are words.
             if (!(result.Failure == ProgramFailure.None || (result.Failure == ProgramFailure.Undefined && mayFire[i] == 1)))
                 continue;
@@ -113,17 +113,17 @@ public static class FusedStep
     }
 
     /// <summary>The most probable first and last tokens of the operands that there are, as positions; null where one lies after the other's end.</summary>
-    static (long First, long Last)[]? Pointers(ReadOnlySpan<float> scores, int slots, FusedContext context)
+    static (long First, long Last)[]? Pointers(ReadOnlySpan<float> queries, int slots, FusedContext context)
     {
         var spans = new List<(long, long)>();
-        var cells = scores.Length / (2 * slots);
+        var size = queries.Length / (2 * slots);
         for (var slot = 0; slot < slots; slot++)
         {
-            var first = context.Most(scores.Slice(2 * slot * cells, cells));
+            var first = context.Nearest(queries.Slice(2 * slot * size, size), 0);
             // One that points to where the result is due is none.
             if (first == context.Position)
                 break;
-            var last = context.Most(scores.Slice((2 * slot + 1) * cells, cells));
+            var last = context.Nearest(queries.Slice((2 * slot + 1) * size, size), 1);
             spans.Add((first, Math.Max(first, last)));
         }
         return spans.Count == 0 ? null : [.. spans];
@@ -141,18 +141,20 @@ public static class FusedStep
 readonly ref struct FusedContext
 {
     readonly ReadOnlySpan<long> positions, sequences, tokens;
+    readonly ReadOnlySpan<float> keys;
     readonly ReadOnlySpan<byte> bytes;
     readonly ReadOnlySpan<int> begins, sorted;
     readonly int sequence;
 
     public FusedContext(ExactCall call, long sequence, long position)
     {
-        positions = call.Input<long>(9);
-        sequences = call.Input<long>(10);
-        tokens = call.Input<long>(11);
-        bytes = call.Input<byte>(12);
-        begins = call.Input<int>(13);
-        sorted = call.Input<int>(14);
+        keys = call.Input<float>(3);
+        positions = call.Input<long>(10);
+        sequences = call.Input<long>(11);
+        tokens = call.Input<long>(12);
+        bytes = call.Input<byte>(13);
+        begins = call.Input<int>(14);
+        sorted = call.Input<int>(15);
         (this.sequence, Position) = ((int)sequence, position);
     }
 
@@ -161,16 +163,25 @@ readonly ref struct FusedContext
 
     bool Holds(int cell) => (sequences[cell] >> sequence & 1) != 0 && positions[cell] <= Position;
 
-    /// <summary>The position of the cell with the highest score.</summary>
-    public long Most(ReadOnlySpan<float> scores)
+    /// <summary>The position of the cell whose key has the largest product with a query.</summary>
+    /// <param name="query">The query.</param>
+    /// <param name="end">Which of a cell's two keys.</param>
+    public long Nearest(ReadOnlySpan<float> query, int end)
     {
-        var most = -1;
-        for (var cell = 0; cell < scores.Length; cell++)
+        var (nearest, largest) = (long.MaxValue, float.NegativeInfinity);
+        for (var cell = 0; cell < positions.Length; cell++)
         {
-            if (Holds(cell) && (most < 0 || scores[cell] > scores[most] || (scores[cell] == scores[most] && positions[cell] < positions[most])))
-                most = cell;
+            if (!Holds(cell))
+                continue;
+            var key = keys.Slice((2 * cell + end) * query.Length, query.Length);
+            var product = 0f;
+            for (var i = 0; i < query.Length; i++)
+                product += query[i] * key[i];
+            // The earlier of two alike, wherever their cells are.
+            if (product > largest || (product == largest && positions[cell] < nearest))
+                (nearest, largest) = (positions[cell], product);
         }
-        return positions[most];
+        return nearest;
     }
 
     ReadOnlySpan<byte> Bytes(long token) => bytes[begins[(int)token]..begins[(int)token + 1]];

@@ -53,14 +53,14 @@ static class FusedDecoder
         var lower = Rewriting.Append(builder, decoder, [.. given.Select(t => t.Value)], [], (value, now) => value == stream ? (residual = now).Value : now);
         var kept = Kept("residual", residual!.Value);
 
-        var (programs, lead, pointers) = Trigger(trigger.Network, new(builder, Name, trigger.Parameters), residual.Value, asked, positions, sequences, cellPositions, cellSequences, Kept);
+        var (programs, lead, queries, keys) = Trigger(trigger.Network, new(builder, Name, trigger.Parameters.ToDictionary(p => p.Key, p => Stored(p.Value), StringComparer.Ordinal)), residual.Value, asked, positions, sequences, cellPositions, cellSequences, Kept);
         builder.Origin = new(Name) { Layer = trigger.Layer };
         var text = Kept("tokens", tokens);
         var (bytes, begins, sorted) = Vocabulary(tokenizer);
         Term Constant(Tensor tensor) => new(builder, builder.Constant(tensor));
         var (longest, rows, logits) = (builder.FreshSymbol("longest"), builder.FreshSymbol("upper"), builder.FreshSymbol("n_logits"));
         var step = builder.ApplyAll(new Op.Call(FusedCall.Program.Name, [trigger.Network.Slots], [longest.SymbolName!, rows.SymbolName!, logits.SymbolName!]),
-            [.. ((Term[])[programs, lead, pointers, Constant(trigger.Thresholds), mayFire, asked, positions, sequences, pendingSequences, cellPositions, cellSequences, text,
+            [.. ((Term[])[programs, lead, queries, keys, Constant(trigger.Thresholds), mayFire, asked, positions, sequences, pendingSequences, cellPositions, cellSequences, text,
                 Constant(bytes), Constant(begins), Constant(sorted), Constant(Tensor.Vector<byte>(Encoding.UTF8.GetBytes(string.Join('\n', trigger.Programs))))]).Select(t => t.Value)]);
         Term Result(int i) => new(builder, step[i]);
 
@@ -102,8 +102,18 @@ static class FusedDecoder
         return graph;
     }
 
-    /// <summary>The trigger on the tokens of a run, with what it keeps of those before: logits of programs, of the space before a result, and of operands' ends in cells.</summary>
-    static (Term Programs, Term Lead, Term Pointers) Trigger(TriggerNetwork network, Network net, Term residual, Term asked, Term positions, Term sequences, Term cellPositions, Term cellSequences, Func<string, Term, Term> kept)
+    /// <summary>A weight as it ships: matrices in half precision, since a token's time is that of reading them.</summary>
+    static Tensor Stored(Tensor weight)
+    {
+        if (weight.Rank < 2)
+            return weight;
+        var halves = new Half[weight.Count];
+        System.Numerics.Tensors.TensorPrimitives.ConvertToHalf(weight.Values<float>(), halves);
+        return new(ElementType.Float16, weight.Dims, System.Runtime.InteropServices.MemoryMarshal.AsBytes<Half>(halves).ToArray());
+    }
+
+    /// <summary>The trigger on the tokens of a run, with what it keeps of those before: logits of programs and of the space before a result, and queries and keys of operands' ends.</summary>
+    static (Term Programs, Term Lead, Term Queries, Term Keys) Trigger(TriggerNetwork network, Network net, Term residual, Term asked, Term positions, Term sequences, Term cellPositions, Term cellSequences, Func<string, Term, Term> kept)
     {
         Term Visible(Term sequence, Term position) =>
             cellSequences.Unsqueeze(0).Map(Functions.ShiftRight, sequence.Unsqueeze(1)).Map(Functions.BitAnd, sequence.Scalar(1)).EqualTo(1) & (cellPositions.Unsqueeze(0) <= position.Unsqueeze(1));
@@ -119,7 +129,7 @@ static class FusedDecoder
         var read = network.Read(net, residual, Attend);
         var keys = kept("operands", TriggerNetwork.Keys(net, read));
         var at = read.Gather(asked, 0);
-        return (network.Programs(net, at), TriggerNetwork.Lead(net, at), network.PointerScores(net, at, keys, "tek"));
+        return (network.Programs(net, at), TriggerNetwork.Lead(net, at), network.Queries(net, at).Reshape(new(at.Shape[0], 2 * network.Slots, keys.Shape[2])), keys);
     }
 
     /// <summary>The programs that a decoder is fused with; null where it isn't.</summary>

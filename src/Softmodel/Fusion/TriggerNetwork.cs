@@ -59,7 +59,7 @@ sealed record TriggerNetwork(int Width, int ProgramCount, int Slots, Tensor Cent
         var (texts, positions) = (net.Input("due_texts", ElementType.Int64, m), net.Input("due_positions", ElementType.Int64, m));
         var read = Read(net, residual, (name, x) => net.Attention(name, x, Heads, isCausal: true));
         var at = read.Reshape(new(b * t, Hidden)).Gather(texts * new Term(net.Builder, net.Builder.Sizes((Dim[])[t], Shape.Scalar)) + positions, 0);
-        var scores = PointerScores(net, at, Keys(net, read).Gather(texts, 0), "mtek");
+        var scores = (Queries(net, at).Contract("msek,mtek->mset", Keys(net, read).Gather(texts, 0)) * (1 / Math.Sqrt(KeySize))).Reshape(new(m, 2 * Slots, t));
         var place = new Term(net.Builder, net.Builder.Apply(new Op.Iota(t)));
         return (net, Programs(net, read), Lead(net, at), (place <= positions.Unsqueeze(1)).Unsqueeze(1).Select(scores, scores.Scalar(-1e9)));
     }
@@ -88,15 +88,8 @@ sealed record TriggerNetwork(int Width, int ProgramCount, int Slots, Tensor Cent
     /// <remarks>An operand's first token does not see what follows it, and is known by what it is.</remarks>
     public static Term Keys(Network net, Term read) => net.Linear("keys", read, 2 * KeySize).Reshape(new([.. read.Shape.Dims.SkipLast(1), 2, KeySize]));
 
-    /// <summary>The logits of operands' first and last tokens, in turn: [m, 2 slots, t].</summary>
+    /// <summary>What operands' first and last tokens are found by: [m, slots, 2, keys].</summary>
     /// <param name="net">Its weights.</param>
     /// <param name="at">What was read where results are due, [m, hidden].</param>
-    /// <param name="keys">The keys.</param>
-    /// <param name="axes">The axes of the keys: <c>m</c>, <c>t</c>, and <c>ek</c>.</param>
-    public Term PointerScores(Network net, Term at, Term keys, string axes)
-    {
-        var queries = net.Linear("queries", at, 2 * Slots * KeySize).Reshape(new(at.Shape[0], Slots, 2, KeySize));
-        var scores = queries.Contract($"msek,{axes}->mset", keys) * (1 / Math.Sqrt(KeySize));
-        return scores.Reshape(new(at.Shape[0], 2 * Slots, scores.Shape[3]));
-    }
+    public Term Queries(Network net, Term at) => net.Linear("queries", at, 2 * Slots * KeySize).Reshape(new(at.Shape[0], Slots, 2, KeySize));
 }

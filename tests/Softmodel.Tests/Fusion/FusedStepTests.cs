@@ -65,7 +65,10 @@ public sealed class FusedStepTests : IDisposable
     {
         var texts = all.Select(s => tokenizer.Encode(s.Text, parsesSpecial: false)).ToArray();
         var (positions, sequences, tokens) = (texts.SelectMany(t => t.Select((_, p) => (long)p)).ToArray(), texts.SelectMany((t, i) => t.Select(_ => (long)i)).ToArray(), texts.SelectMany(t => t).Select(t => (long)t).ToArray());
-        var (logits, lead, pointers) = (new float[all.Length * (1 + programs.Length)], new float[2 * all.Length], new float[all.Length * 2 * Slots * tokens.Length]);
+        // A query is the number of a cell, one of as many axes.
+        var (logits, lead, queries, keys) = (new float[all.Length * (1 + programs.Length)], new float[2 * all.Length], new float[all.Length * 2 * Slots * tokens.Length], new float[tokens.Length * 2 * tokens.Length]);
+        for (var i = 0; i < tokens.Length; i++)
+            keys[2 * i * tokens.Length + i] = keys[(2 * i + 1) * tokens.Length + i] = 1;
         var (asked, from) = (new List<long>(), 0);
         foreach (var (i, said) in all.Index())
         {
@@ -84,8 +87,8 @@ public sealed class FusedStepTests : IDisposable
                     int TokenAt(int character) => from + Enumerable.Range(1, texts[i].Length).First(n => tokenizer.Decode(texts[i].AsSpan(0, n)).Length > character) - 1;
                     (first, end) = (TokenAt(begin), TokenAt(at - 1));
                 }
-                pointers[(i * 2 * Slots + 2 * slot) * tokens.Length + first] = 1;
-                pointers[(i * 2 * Slots + 2 * slot + 1) * tokens.Length + end] = 1;
+                queries[(i * 2 * Slots + 2 * slot) * tokens.Length + first] = 1;
+                queries[(i * 2 * Slots + 2 * slot + 1) * tokens.Length + end] = 1;
             }
             from += texts[i].Length;
         }
@@ -93,7 +96,7 @@ public sealed class FusedStepTests : IDisposable
         var (bytes, begins, sorted) = FusedDecoder.Vocabulary(tokenizer);
         var outputs = FusedCall.Program.Reference(
         [
-            Tensor.Of<float>(logits, all.Length, 1 + programs.Length), Tensor.Of<float>(lead, all.Length, 2), Tensor.Of<float>(pointers, all.Length, 2 * Slots, tokens.Length), Tensor.Vector<float>([0, .. programs.Select(_ => 0.5f)]),
+            Tensor.Of<float>(logits, all.Length, 1 + programs.Length), Tensor.Of<float>(lead, all.Length, 2), Tensor.Of<float>(queries, all.Length, 2 * Slots, tokens.Length), Tensor.Of<float>(keys, tokens.Length, 2, tokens.Length), Tensor.Vector<float>([0, .. programs.Select(_ => 0.5f)]),
             Tensor.Vector<long>([.. all.Select(s => (long)s.MayFire)]), Tensor.Vector<long>([.. asked]), Tensor.Vector<long>(positions), Tensor.Vector<long>(sequences), Tensor.Vector<long>(pending ?? []),
             Tensor.Vector<long>(positions), Tensor.Vector<long>(cellSequences), Tensor.Vector<long>(tokens), bytes, begins, sorted, Tensor.Vector<byte>(Encoding.UTF8.GetBytes(string.Join('\n', programs))),
         ], [Slots]);
