@@ -9,7 +9,7 @@ namespace Softmodel.Fusion;
 /// <summary>A trigger as it is kept: what it learned, of which model, and from where on it fires.</summary>
 /// <param name="Base">The hash of the model's file.</param>
 /// <param name="Layer">The layer after which it reads the residual stream.</param>
-/// <param name="Threshold">It fires where the logarithm of what the most probable program has beside none is larger.</param>
+/// <param name="Threshold">It fires where the logarithm of the odds of the most probable program, with the operands that it points to, is larger.</param>
 /// <param name="Programs">The names of the programs, in the order of their numbers.</param>
 /// <param name="Network">The network.</param>
 /// <param name="Parameters">Its parameters, by name.</param>
@@ -54,5 +54,5 @@ sealed record FusedTrigger(string Base, int Layer, double Threshold, IReadOnlyLi
 /// <param name="At">The position of the token after which the result follows.</param>
 /// <param name="Program">The name of the program.</param>
 /// <param name="Operands">What it is given.</param>
-/// <param name="Score">By how much the program's logit is above that of none.</param>
+/// <param name="Score">The logarithm of the odds of program and operands.</param>
 readonly record struct Fire(int At, string Program, string[] Operands, double Score);

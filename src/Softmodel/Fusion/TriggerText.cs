@@ -23,7 +23,7 @@ sealed record TriggerText(int[] Tokens, TriggerDue[] Dues, int[] Undecided, Pass
     /// <param name="numbers">The numbers of programs.</param>
     public static TriggerText? Of(Passage passage, Tokenizer tokenizer, IReadOnlyDictionary<string, int> numbers)
     {
-        int[] tokens = [.. tokenizer.Before, .. tokenizer.Encode(passage.Text, parsesSpecial: false)];
+        int[] tokens = [.. tokenizer.Before, .. tokenizer.Encode(passage.Text, parsesSpecial: passage.Turns.Count > 0)];
         if (Places.Of(tokens, tokenizer.Before.Count, passage.Text, tokenizer) is not { } places)
             return null;
         // After spaces, and after a unit that stands before the result, the same is due as before them.
