@@ -103,7 +103,15 @@ sealed class Fusing(Graph decoder, string baseHash, Tokenizer tokenizer, FusedPr
         TriggerText[] some = layers.Length > 1 ? [.. heldOut.Take(options.SearchPassages / 2), .. learned.Take(options.SearchPassages)] : [];
         try
         {
-            if (layers.Length > 1)
+            if (Environment.GetEnvironmentVariable("SM_READALL") is not null)
+            {
+                Read(Kept("all.residuals"), layers, [.. heldOut, .. learned], null, some).Dispose();
+                return null!;
+            }
+            var hack = Environment.GetEnvironmentVariable("SM_LAYER");
+            if (hack is not null)
+                layer = int.Parse(hack);
+            if (layers.Length > 1 && hack is null)
             {
                 search = Read(Kept("search.residuals"), layers, some, null, some);
                 foreach (var candidate in layers)
@@ -117,13 +125,20 @@ sealed class Fusing(Graph decoder, string baseHash, Tokenizer tokenizer, FusedPr
                 }
                 layer = tried.MaxBy(t => t.Right).Layer;
             }
-            using var all = Read(Kept("all.residuals"), [layer], [.. heldOut, .. learned], search, some);
+            using var all = hack is null ? Read(Kept("all.residuals"), [layer], [.. heldOut, .. learned], search, some) : new StoredResiduals(Path.Combine(options.Folder, "all.residuals"), baseHash, layers, 576, [.. ((TriggerText[])[.. heldOut, .. learned]).Select(t => t.Tokens)]);
+            if (hack is not null && all.Count - heldOut.Length < learned.Length)
+            {
+                learned = [.. learned.Take(all.Count - heldOut.Length)];
+                Console.Error.WriteLine($"{learned.Length} passages");
+            }
             var (whole, said, parameters) = Train(all, layer, learned, heldOut, names, Kept("training.checkpoint"));
             var places = Placed(heldOut, said, names);
             var threshold = Threshold(places);
             var trigger = new FusedTrigger(baseHash, layer, threshold, names, whole, parameters);
             NearFire[] Nearest(bool isDue) => [.. places.Where(p => p.IsDue == isDue && !p.IsRight && p.Written is not null).OrderByDescending(p => p.Score).Take(Shown).Select(p =>
                 new NearFire(tokenizer.Decode(p.Text.Tokens.AsSpan(0, p.At + 1)), names[p.Program - 1], p.Operands, p.Written!, p.Score))];
+            if (Environment.GetEnvironmentVariable("SM_DUMP") is { } dump)
+                File.WriteAllLines(dump, places.Where(p => p.IsDue && !p.HasOperands).Select(p => $"{p.Score:0.0} {names[p.Due - 1]} as {names[p.Program - 1]}({string.Join("; ", p.Operands)}) not {string.Join("; ", Array.Find(p.Text.Dues, d => d.At == p.At).Operands.Select(s => TriggerReader.TextOf(p.Text.Tokens, s, tokenizer)))} | {tokenizer.Decode(p.Text.Tokens.AsSpan(0, p.At + 1)).Replace("\n", "⏎")}"));
             var idle = heldOut.Sum(t => Enumerable.Range(0, t.Tokens.Length).Count(at => IsIdle(t, at)));
             FusedFigures Figures(int? only)
             {
@@ -222,7 +237,7 @@ sealed class Fusing(Graph decoder, string baseHash, Tokenizer tokenizer, FusedPr
         return (network, readings, parameters);
 
         IEnumerable<int> Asked(int text, float[][] logits) => Enumerable.Range(0, logits.Length).Where(at => heldOut[text].Dues.Any(d => d.At == at)
-            || (IsIdle(heldOut[text], at) && TriggerTraining.Score(TriggerTraining.ProgramOf(logits[at]).LogProbability) > LeastScore));
+            || (IsIdle(heldOut[text], at) && TriggerScores.Score(TriggerScores.ProgramOf(logits[at]).LogProbability) > LeastScore));
     }
 
     // What is less certain can't set the threshold.
@@ -244,13 +259,13 @@ sealed class Fusing(Graph decoder, string baseHash, Tokenizer tokenizer, FusedPr
             foreach (var (at, pointing) in reading.Pointings)
             {
                 var due = Array.Find(text.Dues, d => d.At == at);
-                var (program, probability) = TriggerTraining.ProgramOf(reading.Programs[at]);
+                var (program, probability) = TriggerScores.ProgramOf(reading.Programs[at]);
                 string[] operands = [.. pointing.Spans.Select(s => TriggerReader.TextOf(text.Tokens, s, tokenizer))];
                 var result = programs.Named(names[program - 1]).Run(operands);
                 // A program that refuses its operands writes nothing.
                 var written = result.Failure == ProgramFailure.Operand ? null : result.Text;
                 var follows = tokenizer.Decode(text.Tokens.AsSpan(at + 1));
-                places.Add(new(text, at, due.Program, program, operands, TriggerTraining.Score(probability + pointing.LogProbability), written,
+                places.Add(new(text, at, due.Program, program, operands, TriggerScores.Score(probability + pointing.LogProbability), written,
                     written is not null && Answers.Begins(follows, written), due.Program > 0 && pointing.Spans.SequenceEqual(due.Operands)));
             }
         }

@@ -7,6 +7,7 @@ using Softmodel.Language;
 using Softmodel.Lowering;
 using Softmodel.Passes;
 using Softmodel.Runtime;
+using Softmodel.Runtime.Fusion;
 
 namespace Softmodel.Fusion;
 
@@ -59,8 +60,8 @@ sealed class TriggerReader : IDisposable
                 for (var at = isAtEnd ? some[i].Length - 1 : 0; at < some[i].Length; at++)
                 {
                     // No operands make it surer than the program is.
-                    var (program, probability) = TriggerTraining.ProgramOf(outputs[0].Values<float>().Slice((i * most + at) * count, count));
-                    if (TriggerTraining.Score(probability) > trigger.Threshold)
+                    var (program, probability) = TriggerScores.ProgramOf(outputs[0].Values<float>().Slice((i * most + at) * count, count));
+                    if (TriggerScores.Score(probability) > trigger.Threshold)
                         sure.Add((i, at, program, probability));
                 }
             }
@@ -70,8 +71,8 @@ sealed class TriggerReader : IDisposable
             foreach (var (number, (text, at, program, probability)) in sure.Index())
             {
                 var slots = trigger.Network.Slots;
-                var pointing = TriggerTraining.PointingOf(outputs[1].Values<float>().Slice((isAtEnd ? text : number) * 2 * slots * most, 2 * slots * most), slots, most, at);
-                if (TriggerTraining.Score(probability + pointing.LogProbability) is var score && score > trigger.Threshold)
+                var pointing = TriggerScores.PointingOf(outputs[1].Values<float>().Slice((isAtEnd ? text : number) * 2 * slots * most, 2 * slots * most), slots, most, at);
+                if (TriggerScores.Score(probability + pointing.LogProbability) is var score && score > trigger.Threshold)
                     found[text].Add(new(at, trigger.Programs[program - 1], [.. pointing.Spans.Select(p => TextOf(some[text], p, tokenizer))], score));
             }
             foreach (var fires in found)

@@ -1,7 +1,7 @@
 using Softmodel.Compile;
 using Softmodel.Graphs;
 using Softmodel.Learn;
-using TensorPrimitives = System.Numerics.Tensors.TensorPrimitives;
+using Softmodel.Runtime.Fusion;
 
 namespace Softmodel.Fusion;
 
@@ -18,7 +18,10 @@ sealed record TriggerOptions
     public double Rate { get; init; } = 1e-3;
 
     /// <summary>How much of them parameters lose in a step, in parts of the rate.</summary>
-    public double WeightDecay { get; init; } = 0.01;
+    public double WeightDecay { get; init; } = double.Parse(Environment.GetEnvironmentVariable("SM_DECAY") ?? "0.01", System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>Which share of the stream's channels is, at each position, what it is on average: what is learned does not hang on a few.</summary>
+    public double Dropout { get; init; } = double.Parse(Environment.GetEnvironmentVariable("SM_DROP") ?? "0.1", System.Globalization.CultureInfo.InvariantCulture);
 
     /// <summary>What the order and the parameters are drawn from.</summary>
     public ulong Seed { get; init; } = 1;
@@ -26,11 +29,6 @@ sealed record TriggerOptions
     /// <summary>How many threads train.</summary>
     public int Threads { get; init; }
 }
-
-/// <summary>Operands that a trigger points to.</summary>
-/// <param name="Spans">Their first and last tokens.</param>
-/// <param name="LogProbability">The logarithm of the probability that it gives to all of them.</param>
-readonly record struct Pointing((int First, int Last)[] Spans, double LogProbability);
 
 /// <summary>What the trigger says of a text.</summary>
 /// <param name="Programs">For each position the logits of none, and of each program.</param>
@@ -69,7 +67,9 @@ static class TriggerTraining
     /// <param name="chosen">The numbers of those of the batch.</param>
     /// <param name="network">The trigger.</param>
     /// <param name="asked">Where operands are asked for: the number in the batch, and the position; null where something is due.</param>
-    public static Batch BatchOf(IReadOnlyList<TriggerText> texts, Streams streams, ReadOnlySpan<int> chosen, TriggerNetwork network, IReadOnlyList<(int Text, int At)>? asked = null)
+    /// <param name="dropout">Which share of the stream's channels is, at each position, what it is on average.</param>
+    /// <param name="seed">What those are drawn from.</param>
+    public static Batch BatchOf(IReadOnlyList<TriggerText> texts, Streams streams, ReadOnlySpan<int> chosen, TriggerNetwork network, IReadOnlyList<(int Text, int At)>? asked = null, double dropout = 0, ulong seed = 0)
     {
         var (width, most) = (network.Width, 0);
         foreach (var i in chosen)
@@ -77,15 +77,18 @@ static class TriggerTraining
         var stream = new float[chosen.Length * most * width];
         var (programs, counts) = (new long[chosen.Length * most], new float[chosen.Length * most]);
         var (ofText, ofPosition, ends, hasEnds) = (new List<long>(), new List<long>(), new List<long>(), new List<float>());
+        var (leads, hasLeads) = (new List<long>(), new List<float>());
         void Ask(int text, int at, TriggerDue? due)
         {
             ofText.Add(text);
             ofPosition.Add(at);
+            leads.Add(due is { HasSpace: true } ? 1 : 0);
+            hasLeads.Add(due is null ? 0 : 1);
             for (var slot = 0; slot < network.Slots; slot++)
             {
                 // What is not there is where the result is due.
-                var (first, last) = due is { } known && slot < known.Operands.Length ? known.Operands[slot] : (at, at);
-                ends.AddRange([first, last]);
+                var (first, end) = due is { } known && slot < known.Operands.Length ? (known.Operands[slot].First, known.Operands[slot].Last + 1) : (at, at);
+                ends.AddRange([first, end]);
                 // Behind the first that is not there nothing is read.
                 var counts = due is { } one && slot <= one.Operands.Length ? 1 : 0;
                 hasEnds.AddRange([counts, counts]);
@@ -95,6 +98,8 @@ static class TriggerTraining
         {
             var text = texts[chosen[i]];
             streams.Read(chosen[i], stream.AsSpan(i * most * width, text.Tokens.Length * width));
+            if (dropout > 0)
+                Drop(stream.AsSpan(i * most * width, text.Tokens.Length * width), network.Center.Values<float>(), dropout, new Random((int)(seed + (ulong)i)));
             counts.AsSpan(i * most, text.Tokens.Length).Fill(TriggerNetwork.WeightOfNone);
             foreach (var at in text.Undecided)
                 counts[i * most + at] = 0;
@@ -116,7 +121,21 @@ static class TriggerTraining
             [
                 Tensor.Of<float>(stream, chosen.Length, most, width), Tensor.Vector<long>([.. ofText]), Tensor.Vector<long>([.. ofPosition]), Tensor.Of<long>(programs, chosen.Length, most), Tensor.Of<float>(counts, chosen.Length, most),
                 Tensor.Of<long>([.. ends], ofText.Count, 2 * network.Slots), Tensor.Of<float>([.. hasEnds], ofText.Count, 2 * network.Slots),
+                Tensor.Vector<long>([.. leads]), Tensor.Vector<float>([.. hasLeads]),
             ], names);
+    }
+
+    static ulong HashCode(ulong seed, long epoch, long batch) => (seed * 1_000_003 + (ulong)epoch) * 1_000_003 + (ulong)batch;
+
+    static void Drop(Span<float> stream, ReadOnlySpan<float> center, double share, Random random)
+    {
+        var (drawn, least) = (new byte[stream.Length], (byte)Math.Round(share * 256));
+        random.NextBytes(drawn);
+        for (var i = 0; i < stream.Length; i++)
+        {
+            if (drawn[i] < least)
+                stream[i] = center[i % center.Length];
+        }
     }
 
     /// <summary>Trains a trigger.</summary>
@@ -137,7 +156,7 @@ static class TriggerTraining
         var compile = new CompileOptions { Threads = options.Threads };
         using var trainer = new Trainer(TrainingStep.Of(network.Training(), options: new() { Optimiser = Optimiser.AdamW(beta2: 0.99, weightDecay: options.WeightDecay) }), use, compile, cancellationToken);
         var source = new BatchSource($"{streams.Stored.Identity} {streams.Layer} {texts.Count} {options.Seed} {options.BatchTokens}", (epoch, from) => Batches.Of(lengths, size, options.Seed, epoch).Skip((int)from)
-            .Select(b => BatchOf(texts, streams, b, network)));
+            .Select((b, i) => BatchOf(texts, streams, b, network, dropout: options.Dropout, seed: HashCode(options.Seed, epoch, from + i))));
         var steps = (long)options.Epochs * ((texts.Count + size - 1) / size);
         TrainingLoop.Run(trainer, source, new() { Steps = steps, Rate = options.Rate, Schedule = Schedules.Cosine(0.02).WithWarmUp(steps / 20), Progress = events, Checkpoint = checkpoint }, cancellationToken);
         using var current = new CurrentNetwork(network.Reading(), trainer, use, compile, cancellationToken);
@@ -152,7 +171,7 @@ static class TriggerTraining
             int[] chosen = [.. Enumerable.Range(from, Math.Min(size, texts.Count - from))];
             IReadOnlyList<Tensor> Run((int Text, int At)[] places) => current.Run([BatchOf(texts, streams, chosen, network, places)], cancellationToken).Single().Outputs;
             var programs = Run([])[0];
-            var (most, count) = ((int)programs.Dims[1], network.Programs + 1);
+            var (most, count) = ((int)programs.Dims[1], network.ProgramCount + 1);
             float[][][] logits = [.. chosen.Select((c, i) => Enumerable.Range(0, texts[c].Tokens.Length).Select(p => programs.Values<float>().Slice((i * most + p) * count, count).ToArray()).ToArray())];
             (int Text, int At)[] places = [.. chosen.SelectMany((c, i) => asked(c, logits[i]).Select(at => (i, at)))];
             var pointings = chosen.Select(_ => new Dictionary<int, Pointing>()).ToArray();
@@ -160,54 +179,10 @@ static class TriggerTraining
             {
                 var pointers = Run(places)[1];
                 foreach (var (number, (text, at)) in places.Index())
-                    pointings[text][at] = PointingOf(pointers.Values<float>().Slice(number * 2 * network.Slots * most, 2 * network.Slots * most), network.Slots, most, at);
+                    pointings[text][at] = TriggerScores.PointingOf(pointers.Values<float>().Slice(number * 2 * network.Slots * most, 2 * network.Slots * most), network.Slots, most, at);
             }
             for (var i = 0; i < chosen.Length; i++)
                 yield return new(logits[i], pointings[i]);
         }
-    }
-
-    /// <summary>The most probable program, and the logarithm of its probability.</summary>
-    /// <param name="logits">Of none, and of each program.</param>
-    /// <returns>The program's number, from 1 on.</returns>
-    public static (int Program, double LogProbability) ProgramOf(ReadOnlySpan<float> logits)
-    {
-        var program = 1 + TensorPrimitives.IndexOfMax(logits[1..]);
-        return (program, LogSoftmax(logits, program));
-    }
-
-    /// <summary>To what a trigger points.</summary>
-    /// <param name="scores">[2 slots, positions].</param>
-    /// <param name="slots">How many operands there may be.</param>
-    /// <param name="most">How many positions.</param>
-    /// <param name="at">Where the result is due.</param>
-    public static Pointing PointingOf(ReadOnlySpan<float> scores, int slots, int most, int at)
-    {
-        var (found, probability) = (new List<(int, int)>(), 0.0);
-        for (var slot = 0; slot < slots; slot++)
-        {
-            var firsts = scores.Slice(2 * slot * most, most);
-            var lasts = scores.Slice((2 * slot + 1) * most, most);
-            var first = TensorPrimitives.IndexOfMax(firsts);
-            probability += LogSoftmax(firsts, first);
-            if (first == at)
-                break;
-            var last = first + TensorPrimitives.IndexOfMax(lasts[first..]);
-            probability += LogSoftmax(lasts, last);
-            found.Add((first, last));
-        }
-        return new([.. found], probability);
-    }
-
-    /// <summary>By how much the probability that all is right is larger than that it is not, as a logarithm: 0 where both are one half.</summary>
-    /// <param name="logProbability">The logarithm of that probability.</param>
-    public static double Score(double logProbability) => logProbability - Math.Log(Math.Max(1e-12, -double.ExpM1(logProbability)));
-
-    static double LogSoftmax(ReadOnlySpan<float> logits, int chosen)
-    {
-        var (largest, sum) = (TensorPrimitives.Max(logits), 0.0);
-        foreach (var logit in logits)
-            sum += Math.Exp(logit - largest);
-        return logits[chosen] - largest - Math.Log(sum);
     }
 }
