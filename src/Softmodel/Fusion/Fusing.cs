@@ -92,53 +92,33 @@ sealed class Fusing(Graph decoder, string baseHash, Tokenizer tokenizer, FusedPr
         Directory.CreateDirectory(options.Folder);
         var last = decoder.Nodes.Max(n => n.Origin.Layer ?? 0);
         int[] layers = options.Layers is { } chosen ? [.. chosen] : [last * 3 / 10, last * 2 / 5, last / 2, last * 3 / 5];
-        List<string> kept = [];
-        string Kept(string name)
-        {
-            kept.Add(Path.Combine(options.Folder, name));
-            return kept[^1];
-        }
+        string Kept(string name) => Path.Combine(options.Folder, name);
         var (tried, layer) = (new List<TriedLayer>(), layers[0]);
         StoredResiduals? search = null;
         TriggerText[] some = layers.Length > 1 ? [.. heldOut.Take(options.SearchPassages / 2), .. learned.Take(options.SearchPassages)] : [];
         try
         {
-            if (Environment.GetEnvironmentVariable("SM_READALL") is not null)
+            if (layers.Length > 1)
             {
-                Read(Kept("all.residuals"), layers, [.. heldOut, .. learned], null, some).Dispose();
-                return null!;
-            }
-            var hack = Environment.GetEnvironmentVariable("SM_LAYER");
-            if (hack is not null)
-                layer = int.Parse(hack);
-            if (layers.Length > 1 && hack is null)
-            {
-                search = Read(Kept("search.residuals"), layers, some, null, some);
+                search = Read(Kept(SearchStreams), layers, some, null, some);
                 foreach (var candidate in layers)
                 {
-                    var (network, readings, _) = Train(search, candidate, [.. learned.Take(options.SearchPassages)], [.. heldOut.Take(options.SearchPassages / 2)], names, Kept($"search-{candidate}.checkpoint"));
+                    var (_, readings, _) = Train(search, candidate, [.. learned.Take(options.SearchPassages)], [.. heldOut.Take(options.SearchPassages / 2)], names, Kept(SearchCheckpoint($"{candidate}")));
                     var placed = Placed([.. heldOut.Take(options.SearchPassages / 2)], readings, names);
-                    var (right, sure) = (placed.Where(p => p.IsRight), Threshold(placed));
+                    var sure = Threshold(placed);
                     double Share(int count) => (double)count / Math.Max(1, placed.Count(p => p.IsDue));
                     tried.Add(new(candidate, Share(placed.Count(p => p.IsDue && p.IsRight)), Share(placed.Count(p => p.IsDue && p.IsRight && p.Score > sure))));
                     progress?.Report($"layer {candidate}: {tried[^1].Right:0.0%} of what is due");
                 }
                 layer = tried.MaxBy(t => t.Right).Layer;
             }
-            using var all = hack is null ? Read(Kept("all.residuals"), [layer], [.. heldOut, .. learned], search, some) : new StoredResiduals(Path.Combine(options.Folder, "all.residuals"), baseHash, layers, 576, [.. ((TriggerText[])[.. heldOut, .. learned]).Select(t => t.Tokens)]);
-            if (hack is not null && all.Count - heldOut.Length < learned.Length)
-            {
-                learned = [.. learned.Take(all.Count - heldOut.Length)];
-                Console.Error.WriteLine($"{learned.Length} passages");
-            }
-            var (whole, said, parameters) = Train(all, layer, learned, heldOut, names, Kept("training.checkpoint"));
+            using var all = Read(Kept(AllStreams), [layer], [.. heldOut, .. learned], search, some);
+            var (whole, said, parameters) = Train(all, layer, learned, heldOut, names, Kept(TrainingCheckpoint));
             var places = Placed(heldOut, said, names);
             var threshold = Threshold(places);
             var trigger = new FusedTrigger(baseHash, layer, threshold, names, whole, parameters);
             NearFire[] Nearest(bool isDue) => [.. places.Where(p => p.IsDue == isDue && !p.IsRight && p.Written is not null).OrderByDescending(p => p.Score).Take(Shown).Select(p =>
                 new NearFire(tokenizer.Decode(p.Text.Tokens.AsSpan(0, p.At + 1)), names[p.Program - 1], p.Operands, p.Written!, p.Score))];
-            if (Environment.GetEnvironmentVariable("SM_DUMP") is { } dump)
-                File.WriteAllLines(dump, places.Where(p => p.IsDue && !p.HasOperands).Select(p => $"{p.Score:0.0} {names[p.Due - 1]} as {names[p.Program - 1]}({string.Join("; ", p.Operands)}) not {string.Join("; ", Array.Find(p.Text.Dues, d => d.At == p.At).Operands.Select(s => TriggerReader.TextOf(p.Text.Tokens, s, tokenizer)))} | {tokenizer.Decode(p.Text.Tokens.AsSpan(0, p.At + 1)).Replace("\n", "⏎")}"));
             var idle = heldOut.Sum(t => Enumerable.Range(0, t.Tokens.Length).Count(at => IsIdle(t, at)));
             FusedFigures Figures(int? only)
             {
@@ -146,8 +126,7 @@ sealed class Fusing(Graph decoder, string baseHash, Tokenizer tokenizer, FusedPr
                 return new(due.Length, due.Count(p => p.Program == p.Due), due.Count(p => p.HasOperands), due.Count(p => p.IsRight && p.Score > threshold), due.Count(p => p.Written is not null && p.Score > threshold),
                     idle, places.Count(p => !p.IsDue && !p.IsRight && p.Written is not null && p.Score > threshold && (only is null || p.Program == only)));
             }
-            var fused = new Fused(trigger, Figures(null), names.Index().ToDictionary(p => p.Item, p => Figures(p.Index + 1), StringComparer.Ordinal), Nearest(false), Nearest(true), tried, left, collecting, training);
-            return fused;
+            return new(trigger, Figures(null), names.Index().ToDictionary(p => p.Item, p => Figures(p.Index + 1), StringComparer.Ordinal), Nearest(false), Nearest(true), tried, left, collecting, training);
         }
         finally
         {
@@ -158,9 +137,13 @@ sealed class Fusing(Graph decoder, string baseHash, Tokenizer tokenizer, FusedPr
     /// <summary>Removes what was kept in order to go on from it.</summary>
     public static void Tidy(string folder)
     {
-        foreach (var file in (string[])[.. Directory.GetFiles(folder, "*.residuals"), .. Directory.GetFiles(folder, "*.checkpoint")])
-            File.Delete(file);
+        foreach (var file in (string[])[SearchStreams, AllStreams, TrainingCheckpoint, .. Directory.GetFiles(folder, SearchCheckpoint("*")).Select(Path.GetFileName)!])
+            File.Delete(Path.Combine(folder, file));
     }
+
+    const string SearchStreams = "search.residuals", AllStreams = "all.residuals", TrainingCheckpoint = "training.checkpoint";
+
+    static string SearchCheckpoint(string layer) => $"search-{layer}.checkpoint";
 
     (TriggerText[] Learned, TriggerText[] HeldOut, int Left) Drawn(IEnumerable<Passage> passages, out string[] names)
     {
@@ -200,24 +183,33 @@ sealed class Fusing(Graph decoder, string baseHash, Tokenizer tokenizer, FusedPr
             known!.Read(numbers[text], l, stream);
             return stream;
         })];
-        var (from, tokens, total) = (stored.Count, 0L, texts.Sum(t => (long)t.Tokens.Length));
-        TriggerText[] todo = [.. texts.Skip(from)];
-        tokens = total - todo.Sum(t => (long)t.Tokens.Length);
-        if (known is not null)
-            todo = [.. todo.Where(t => !numbers.ContainsKey(t))];
-        using var read = residuals.Of([.. todo.Select(t => t.Tokens)], cancellationToken).GetEnumerator();
-        for (var i = from; i < texts.Length; i++)
+        try
         {
-            if (known is not null && numbers.ContainsKey(texts[i]))
-                stored.Append(Known(texts[i]));
-            else
+            var (from, tokens, total) = (stored.Count, 0L, texts.Sum(t => (long)t.Tokens.Length));
+            TriggerText[] todo = [.. texts.Skip(from)];
+            tokens = total - todo.Sum(t => (long)t.Tokens.Length);
+            if (known is not null)
+                todo = [.. todo.Where(t => !numbers.ContainsKey(t))];
+            using var read = residuals.Of([.. todo.Select(t => t.Tokens)], cancellationToken).GetEnumerator();
+            for (var i = from; i < texts.Length; i++)
             {
-                read.MoveNext();
-                stored.Append(read.Current);
+                if (known is not null && numbers.ContainsKey(texts[i]))
+                    stored.Append(Known(texts[i]));
+                else
+                {
+                    read.MoveNext();
+                    stored.Append(read.Current);
+                }
+                tokens += texts[i].Tokens.Length;
+                if (i % 50 == 0)
+                    progress?.Report($"reading passages: {tokens:N0} of {total:N0} tokens");
             }
-            tokens += texts[i].Tokens.Length;
-            if (i % 50 == 0)
-                progress?.Report($"reading passages: {tokens:N0} of {total:N0} tokens");
+        }
+        catch
+        {
+            // It may go on in this process.
+            stored.Dispose();
+            throw;
         }
         collecting += clock.Elapsed.TotalSeconds;
         return stored;
@@ -227,6 +219,8 @@ sealed class Fusing(Graph decoder, string baseHash, Tokenizer tokenizer, FusedPr
     (TriggerNetwork Network, TriggerReading[] Readings, IReadOnlyDictionary<string, Tensor> Parameters) Train(StoredResiduals stored, int layer, TriggerText[] learned, TriggerText[] heldOut, string[] names, string checkpoint)
     {
         var clock = Stopwatch.StartNew();
+        if (stored.IsNew)
+            File.Delete(checkpoint);
         progress?.Report($"compiling the training step for layer {layer}");
         var (others, streams) = (new Streams(stored, stored.Layers.ToList().IndexOf(layer), 0), new Streams(stored, stored.Layers.ToList().IndexOf(layer), heldOut.Length));
         var (center, scale) = TriggerTraining.Statistics(learned, streams, stored.Width);

@@ -50,7 +50,7 @@ sealed class StoredResiduals : IDisposable
             {
                 RandomAccess.SetLength(file, 0);
                 RandomAccess.Write(file, Encoding.ASCII.GetBytes(Identity), 0);
-                length = 0;
+                (length, IsNew) = (0, true);
             }
             while (Count < texts.Count && begins[Count + 1] <= length)
                 Count++;
@@ -69,6 +69,9 @@ sealed class StoredResiduals : IDisposable
 
     /// <summary>A hash of what it is of.</summary>
     public string Identity { get; }
+
+    /// <summary>Whether there was nothing to go on from.</summary>
+    public bool IsNew { get; }
 
     /// <summary>How many texts are there.</summary>
     public int Count { get; private set; }

@@ -17,8 +17,7 @@ namespace Softmodel.Fusion;
 /// <param name="Seed">What parameters are drawn from.</param>
 sealed record TriggerNetwork(int Width, int ProgramCount, int Slots, Tensor Center, Tensor Scale, ulong Seed)
 {
-    static readonly int Hidden = int.Parse(Environment.GetEnvironmentVariable("SM_HIDDEN") ?? "192");
-    const int KeySize = 48;
+    const int Hidden = 192, KeySize = 48;
 
     /// <summary>The heads of its attention.</summary>
     public const int Heads = 6;
@@ -67,7 +66,7 @@ sealed record TriggerNetwork(int Width, int ProgramCount, int Slots, Tensor Cent
 
     /// <summary>By how much the scores of each head fall with each position further back, [heads]: some look near, some anywhere.</summary>
     /// <remarks>Press, Smith, Lewis: Train short, test long (2021).</remarks>
-    public static Tensor Slopes => Environment.GetEnvironmentVariable("SM_SLOPES") == "0" ? Tensor.Vector<float>(0,0,0,0,0,0) : Tensor.Vector<float>(1, 0.5f, 0.125f, 0.03125f, 0, 0);
+    public static Tensor Slopes => Tensor.Vector<float>(1, 0.5f, 0.125f, 0.03125f, 0, 0);
 
     // [b, t, hidden].
     static Term Attend(Network part, Term x)

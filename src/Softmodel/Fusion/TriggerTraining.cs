@@ -18,10 +18,10 @@ sealed record TriggerOptions
     public double Rate { get; init; } = 1e-3;
 
     /// <summary>How much of them parameters lose in a step, in parts of the rate.</summary>
-    public double WeightDecay { get; init; } = double.Parse(Environment.GetEnvironmentVariable("SM_DECAY") ?? "0.01", System.Globalization.CultureInfo.InvariantCulture);
+    public double WeightDecay { get; init; } = 0.01;
 
     /// <summary>Which share of the stream's channels is, at each position, what it is on average: what is learned does not hang on a few.</summary>
-    public double Dropout { get; init; } = double.Parse(Environment.GetEnvironmentVariable("SM_DROP") ?? "0.1", System.Globalization.CultureInfo.InvariantCulture);
+    public double Dropout { get; init; } = 0.1;
 
     /// <summary>What the order and the parameters are drawn from.</summary>
     public ulong Seed { get; init; } = 1;
