@@ -121,8 +121,8 @@ sealed class Expansion(RuleSet rules, Random random)
         {
             if (!Fits(rule, alternative) || (at -= alternative.Weight) >= 0)
                 continue;
-            // What only chooses among rules is no part of what is said.
-            if (alternative.Pieces is not [{ Kind: PieceKind.Rule }] and not [])
+            // What only chooses among rules is no part of what is said: held out, it would hold out all that they can say.
+            if (alternative.Pieces.Any(p => p.Kind != PieceKind.Rule))
                 parts.Add(alternative.Id);
             Expand(alternative.Pieces);
             return;
