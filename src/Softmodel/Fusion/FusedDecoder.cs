@@ -53,14 +53,15 @@ static class FusedDecoder
         var lower = Rewriting.Append(builder, decoder, [.. given.Select(t => t.Value)], [], (value, now) => value == stream ? (residual = now).Value : now);
         var kept = Kept("residual", residual!.Value);
 
-        var (programs, lead, queries, keys) = Trigger(trigger.Network, new(builder, Name, trigger.Parameters.ToDictionary(p => p.Key, p => Stored(p.Value), StringComparer.Ordinal)), residual.Value, asked, positions, sequences, cellPositions, cellSequences, Kept);
+        var (programs, read, keys) = Trigger(trigger.Network, new(builder, Name, trigger.Parameters.ToDictionary(p => p.Key, p => Stored(p.Value), StringComparer.Ordinal)), residual.Value, asked, positions, sequences, cellPositions, cellSequences, Kept);
         builder.Origin = new(Name) { Layer = trigger.Layer };
         var text = Kept("tokens", tokens);
         var (bytes, begins, sorted) = Vocabulary(tokenizer);
+        Term[] Part(string name) => [.. ((string[])["weight", "bias"]).Select(w => new Term(builder, builder.Parameter($"{Name}.{name}.{w}", trigger.Parameters[$"{name}.{w}"])))];
         Term Constant(Tensor tensor) => new(builder, builder.Constant(tensor));
         var (longest, rows, logits) = (builder.FreshSymbol("longest"), builder.FreshSymbol("upper"), builder.FreshSymbol("n_logits"));
         var step = builder.ApplyAll(new Op.Call(FusedCall.Program.Name, [trigger.Network.Slots], [longest.SymbolName!, rows.SymbolName!, logits.SymbolName!]),
-            [.. ((Term[])[programs, lead, queries, keys, Constant(trigger.Thresholds), mayFire, asked, positions, sequences, pendingSequences, cellPositions, cellSequences, text,
+            [.. ((Term[])[programs, read, .. Part(TriggerNetwork.Lead), .. Part(TriggerNetwork.Queries), keys, Constant(Tensor.Vector<double>(trigger.Threshold)), mayFire, asked, positions, sequences, pendingSequences, cellPositions, cellSequences, text,
                 Constant(bytes), Constant(begins), Constant(sorted), Constant(Tensor.Vector<byte>(Encoding.UTF8.GetBytes(string.Join('\n', trigger.Programs))))]).Select(t => t.Value)]);
         Term Result(int i) => new(builder, step[i]);
 
@@ -112,8 +113,8 @@ static class FusedDecoder
         return new(ElementType.Float16, weight.Dims, System.Runtime.InteropServices.MemoryMarshal.AsBytes<Half>(halves).ToArray());
     }
 
-    /// <summary>The trigger on the tokens of a run, with what it keeps of those before: logits of programs and of the space before a result, and queries and keys of operands' ends.</summary>
-    static (Term Programs, Term Lead, Term Queries, Term Keys) Trigger(TriggerNetwork network, Network net, Term residual, Term asked, Term positions, Term sequences, Term cellPositions, Term cellSequences, Func<string, Term, Term> kept)
+    /// <summary>The trigger on the tokens of a run, with what it keeps of those before: logits of programs and what it read where they are asked for, and keys of operands.</summary>
+    static (Term Programs, Term Read, Term Keys) Trigger(TriggerNetwork network, Network net, Term residual, Term asked, Term positions, Term sequences, Term cellPositions, Term cellSequences, Func<string, Term, Term> kept)
     {
         Term Visible(Term sequence, Term position) =>
             cellSequences.Unsqueeze(0).Map(Functions.ShiftRight, sequence.Unsqueeze(1)).Map(Functions.BitAnd, sequence.Scalar(1)).EqualTo(1) & (cellPositions.Unsqueeze(0) <= position.Unsqueeze(1));
@@ -122,14 +123,15 @@ static class FusedDecoder
             var part = net.Block(name);
             var width = x.Shape[1].Value!.Value;
             Term Of(string which) => part.Linear(which, x, width).Reshape(new(x.Shape[0], TriggerNetwork.Heads, width / TriggerNetwork.Heads));
-            var scores = Of("query").Contract("nhd,chd->hnc", kept($"{name}.keys", Of("key"))) * (1 / Math.Sqrt(width / TriggerNetwork.Heads));
+            var back = (positions.Unsqueeze(1) - cellPositions.Unsqueeze(0)).Cast(ElementType.Float32);
+            var scores = Of("query").Contract("nhd,chd->hnc", kept($"{name}.keys", Of("key"))) * (1 / Math.Sqrt(width / TriggerNetwork.Heads)) - back * x.Constant(TriggerNetwork.Slopes).Unsqueeze(1).Unsqueeze(2);
             var weights = Visible(sequences, positions).Select(scores, scores.Scalar(float.NegativeInfinity)).Softmax(2);
             return part.Linear("output", weights.Contract("hnc,chd->nhd", kept($"{name}.values", Of("value"))).Reshape(x.Shape), width);
         }
         var read = network.Read(net, residual, Attend);
         var keys = kept("operands", TriggerNetwork.Keys(net, read));
         var at = read.Gather(asked, 0);
-        return (network.Programs(net, at), TriggerNetwork.Lead(net, at), network.Queries(net, at).Reshape(new(at.Shape[0], 2 * network.Slots, keys.Shape[2])), keys);
+        return (network.Programs(net, at), at, keys);
     }
 
     /// <summary>The programs that a decoder is fused with; null where it isn't.</summary>

@@ -56,7 +56,7 @@ public sealed class FusedStepTests : IDisposable
     }
 
     /// <summary>What the trigger says of a sequence: a text, which program is due at its end, and of which operands.</summary>
-    sealed record Said(string Text, int Program, string[] Operands, double Score = 1, bool HasSpace = false, int MayFire = 1);
+    sealed record Said(string Text, int Program, string[] Operands, double Score = 20, bool HasSpace = false, int MayFire = 1);
 
     sealed record Step(long[] Fired, string[] Written, int[][] Tokens, long[] Rows, long[] Logits);
 
@@ -65,17 +65,19 @@ public sealed class FusedStepTests : IDisposable
     {
         var texts = all.Select(s => tokenizer.Encode(s.Text, parsesSpecial: false)).ToArray();
         var (positions, sequences, tokens) = (texts.SelectMany(t => t.Select((_, p) => (long)p)).ToArray(), texts.SelectMany((t, i) => t.Select(_ => (long)i)).ToArray(), texts.SelectMany(t => t).Select(t => (long)t).ToArray());
-        // A query is the number of a cell, one of as many axes.
-        var (logits, lead, queries, keys) = (new float[all.Length * (1 + programs.Length)], new float[2 * all.Length], new float[all.Length * 2 * Slots * tokens.Length], new float[tokens.Length * 2 * tokens.Length]);
-        for (var i = 0; i < tokens.Length; i++)
-            keys[2 * i * tokens.Length + i] = keys[(2 * i + 1) * tokens.Length + i] = 1;
+        // What is read is the number of a sequence, one of as many axes; a query is the number of a cell.
+        var count = tokens.Length;
+        var (logits, read, lead, queries, keys) = (new float[all.Length * (1 + programs.Length)], new float[all.Length * all.Length], new float[2 * all.Length], new float[2 * Slots * count * all.Length], new float[count * 2 * count]);
+        for (var i = 0; i < count; i++)
+            keys[2 * i * count + i] = keys[(2 * i + 1) * count + i] = 100 * MathF.Sqrt(count);
         var (asked, from) = (new List<long>(), 0);
         foreach (var (i, said) in all.Index())
         {
             var last = from + texts[i].Length - 1;
             asked.Add(last);
             logits[i * (1 + programs.Length) + said.Program] = (float)said.Score;
-            lead[2 * i + 1] = said.HasSpace ? 1 : -1;
+            read[i * all.Length + i] = 1;
+            lead[all.Length + i] = said.HasSpace ? 1 : -1;
             var at = 0;
             for (var slot = 0; slot < Slots; slot++)
             {
@@ -85,10 +87,10 @@ public sealed class FusedStepTests : IDisposable
                     var begin = said.Text.IndexOf(said.Operands[slot], at, StringComparison.Ordinal);
                     at = begin + said.Operands[slot].Length;
                     int TokenAt(int character) => from + Enumerable.Range(1, texts[i].Length).First(n => tokenizer.Decode(texts[i].AsSpan(0, n)).Length > character) - 1;
-                    (first, end) = (TokenAt(begin), TokenAt(at - 1));
+                    (first, end) = (TokenAt(begin), TokenAt(at - 1) + 1);
                 }
-                queries[(i * 2 * Slots + 2 * slot) * tokens.Length + first] = 1;
-                queries[(i * 2 * Slots + 2 * slot + 1) * tokens.Length + end] = 1;
+                queries[(2 * slot * count + first) * all.Length + i] = 1;
+                queries[((2 * slot + 1) * count + end) * all.Length + i] = 1;
             }
             from += texts[i].Length;
         }
@@ -96,7 +98,8 @@ public sealed class FusedStepTests : IDisposable
         var (bytes, begins, sorted) = FusedDecoder.Vocabulary(tokenizer);
         var outputs = FusedCall.Program.Reference(
         [
-            Tensor.Of<float>(logits, all.Length, 1 + programs.Length), Tensor.Of<float>(lead, all.Length, 2), Tensor.Of<float>(queries, all.Length, 2 * Slots, tokens.Length), Tensor.Of<float>(keys, tokens.Length, 2, tokens.Length), Tensor.Vector<float>([0, .. programs.Select(_ => 0.5f)]),
+            Tensor.Of<float>(logits, all.Length, 1 + programs.Length), Tensor.Of<float>(read, all.Length, all.Length), Tensor.Of<float>(lead, 2, all.Length), Tensor.Vector<float>(0, 0),
+            Tensor.Of<float>(queries, 2 * Slots * count, all.Length), Tensor.Vector<float>(new float[2 * Slots * count]), Tensor.Of<float>(keys, count, 2, count), Tensor.Vector<double>(0.0),
             Tensor.Vector<long>([.. all.Select(s => (long)s.MayFire)]), Tensor.Vector<long>([.. asked]), Tensor.Vector<long>(positions), Tensor.Vector<long>(sequences), Tensor.Vector<long>(pending ?? []),
             Tensor.Vector<long>(positions), Tensor.Vector<long>(cellSequences), Tensor.Vector<long>(tokens), bytes, begins, sorted, Tensor.Vector<byte>(Encoding.UTF8.GetBytes(string.Join('\n', programs))),
         ], [Slots]);
@@ -127,7 +130,7 @@ public sealed class FusedStepTests : IDisposable
     public void Nothing_is_written_where_the_score_is_low_or_nothing_may_fire()
     {
         var tokenizer = Digits(3);
-        foreach (var said in (Said[])[new("48+2=", 1, ["48", "2"], Score: 0.5), new("48+2=", 1, ["48", "2"], MayFire: 0), new("48+2=", 1, []), new("48+2=", 1, ["48", "+"]), new("48+2=", 0, ["48", "2"])])
+        foreach (var said in (Said[])[new("48+2=", 1, ["48", "2"], Score: 1), new("48+2=", 1, ["48", "2"], MayFire: 0), new("48+2=", 1, []), new("48+2=", 1, ["48", "+"]), new("48+2=", 0, ["48", "2"])])
         {
             var step = Run(tokenizer, [said]);
             Assert.Equal([0], step.Fired);
