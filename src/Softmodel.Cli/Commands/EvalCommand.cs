@@ -14,7 +14,7 @@ static class EvalCommand
     static Command Sums()
     {
         var data = new Option<string>("--data") { Description = "A .jsonl file of {\"question\": ..., \"answer\": ...} or of texts with marks where results are due, a .txt file of ordinary text, or a folder of such files.", Required = true, HelpName = "FILE|DIR" };
-        var model = new Option<string>("--model") { Description = "The model that was fused.", DefaultValueFactory = _ => "smollm2" };
+        var model = new Option<string?>("--model") { Description = "The model that was fused; by default what it was loaded from then." };
         var fused = new Option<string>("--fused") { Description = "The folder that softmodel fuse wrote.", HelpName = "DIR", Required = true };
         var limit = new Option<int>("--limit") { Description = "How many questions of each file the bare model and the harness are asked; the fused one is asked all.", DefaultValueFactory = _ => 20 };
         var seed = new Option<int>("--seed") { Description = "What those are drawn by.", DefaultValueFactory = _ => 1 };
@@ -24,16 +24,18 @@ static class EvalCommand
         var verb = new Verb("sums", "Ask a model sums: alone, with a calculator as a tool, and fused with programs.", "eval sums --data questions.jsonl --fused fused", "eval sums --data folder --fused fused --limit 100 --json", "eval sums --data book.txt --fused fused") { data, model, fused, limit, seed, threads, threshold, shown };
         return verb.Does(async (parsed, terminal, cancel) =>
         {
-            var (path, name) = (parsed.GetRequiredValue(data), parsed.GetRequiredValue(model));
-            var files = SumQuestions.FilesOf(path);
-            await terminal.Fetch(name, cancel);
-            using var loaded = await Model.LoadAsync(name, cancellationToken: cancel);
+            var files = SumQuestions.FilesOf(parsed.GetRequiredValue(data));
             var place = Path.Combine(parsed.GetRequiredValue(fused), FusedTrigger.FileName);
             var trigger = FusedTrigger.Read(place);
+            var name = parsed.GetValue(model) ?? trigger.Source;
+            await terminal.Fetch(name, cancel);
+            using var loaded = await Model.LoadAsync(name, cancellationToken: cancel);
             if (trigger.Base != FileHashes.Of(loaded.Path, null, cancel))
                 throw new SoftmodelException($"{place}: it was made of another model than {name}; fuse that, or name the one that it was made of");
-            trigger = trigger with { Threshold = parsed.GetValue(threshold) ?? trigger.Threshold };
-            using var language = await terminal.Working(progress => LanguageModel.LoadAsync(name, new LanguageOptions { Compile = new() { Threads = parsed.GetValue(threads) } }, progress, cancel));
+            trigger = trigger with { Source = File.Exists(name) || Directory.Exists(name) ? Path.GetFullPath(name) : name, Threshold = parsed.GetValue(threshold) ?? trigger.Threshold };
+            Task<LanguageModel> Opened(string source) => terminal.Working(progress => LanguageModel.LoadAsync(source, new LanguageOptions { Compile = new() { Threads = parsed.GetValue(threads) } }, progress, cancel));
+            using var language = await Opened(name);
+            using var own = await Changed(trigger, Opened);
             var layers = loaded.Imported.Nodes.Max(n => n.Origin.Layer ?? 0) + 1;
             var evaluation = new SumEvaluation(language, layers);
             using var reader = new TriggerReader(trigger, loaded.Imported, language.Tokenizer, parsed.GetValue(threads), cancel);
@@ -59,7 +61,7 @@ static class EvalCommand
                         tool += await evaluation.Harness(question, cancel);
                     }
                     progress.Report($"{Path.GetFileName(file)}: {all.Questions.Length + all.Texts.Length} read by the fused model");
-                    var own = await evaluation.Fused(all.Questions, reader, (question, fire, result, score) =>
+                    var answers = await evaluation.Fused(all.Questions, own, (question, text, call, score) =>
                     {
                         foreach (var (by, name) in ((string, string?)[])[("program", question.Program), ("kind", question.Kind), ("form", question.Form)])
                         {
@@ -67,7 +69,7 @@ static class EvalCommand
                                 groups[(by, name)] = groups.GetValueOrDefault((by, name)) + score;
                         }
                         if (score.Exact == 0 || score.Fired == 0)
-                            Say($"{question.Prompt.Trim()} {question.Answer} | {(fire is { } f ? $"{f.Program}({string.Join("; ", f.Operands)}) = {result}, {f.Score:0.0}" : "by itself")}");
+                            Say($"{question.Prompt.Trim()} {question.Answer} | {call?.Program ?? "by itself"}: {text.Trim()}");
                     }, cancel);
                     var texts = new TextScore();
                     foreach (var some in all.Texts.GroupBy(t => t.Why))
@@ -77,7 +79,7 @@ static class EvalCommand
                             why[reason] = why.GetValueOrDefault(reason) + score;
                         texts += score;
                     }
-                    return (Path.GetFileNameWithoutExtension(file), alone, tool, own, texts);
+                    return (Path.GetFileNameWithoutExtension(file), alone, tool, answers, texts);
                 }));
             }
             var total = rows.Aggregate((a, r) => ("all", a.Bare + r.Bare, a.Harness + r.Harness, a.Fused + r.Fused, a.Texts + r.Texts));
@@ -107,5 +109,20 @@ static class EvalCommand
             });
             return CommandLine.Done;
         }, Verb.Json());
+    }
+
+    /// <summary>A fused model with a trigger that is kept nowhere.</summary>
+    static async Task<LanguageModel> Changed(FusedTrigger trigger, Func<string, Task<LanguageModel>> open)
+    {
+        var folder = Directory.CreateTempSubdirectory("softmodel-").FullName;
+        try
+        {
+            WholeFile.Write(Path.Combine(folder, FusedTrigger.FileName), trigger.Write);
+            return await open(folder);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 }

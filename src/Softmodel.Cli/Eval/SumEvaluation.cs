@@ -65,7 +65,7 @@ readonly record struct TextScore(int Texts, long Positions, int Fired, int False
 /// <param name="layers">How many layers it has.</param>
 sealed class SumEvaluation(LanguageModel model, int layers)
 {
-    const int MostTokens = 24;
+    const int MostTokens = 24, Together = 32, MostBefore = 2;
 
     // The best that was found for a model that writes no tool calls by itself.
     const string Shots = """
@@ -89,13 +89,15 @@ sealed class SumEvaluation(LanguageModel model, int layers)
 
         """;
 
-    async Task<(string Text, int Tokens)> Write(int[] prompt, string stop, CancellationToken cancel)
+    async Task<(string Text, int Tokens)> Write(int[] prompt, string stop, CancellationToken cancel) => await Write(model, prompt, stop, cancel) is var (text, report) ? (text, report.Tokens) : default;
+
+    static async Task<(string Text, TextReport Report)> Write(LanguageModel model, int[] prompt, string stop, CancellationToken cancel)
     {
         var text = "";
         using var session = model.NewSession();
         await foreach (var piece in session.WriteAsync(prompt, new() { MaxTokens = MostTokens, Stop = [stop] }, cancel))
             text += piece;
-        return (text, session.Last.Tokens);
+        return (text, session.Last);
     }
 
     /// <summary>The model alone.</summary>
@@ -123,28 +125,25 @@ sealed class SumEvaluation(LanguageModel model, int layers)
         return new(1, isRight ? 1 : 0, 1, isRight ? 0 : 1, tokens, (long)tokens * layers, Stopwatch.GetElapsedTime(start).TotalMilliseconds);
     }
 
-    /// <summary>The fused model: where its trigger fires at the end of the prompt, the program's result; else what the model writes.</summary>
+    /// <summary>The fused model, several questions at a time: the answer is what it writes.</summary>
     /// <param name="questions">What it is asked.</param>
-    /// <param name="reader">The trigger.</param>
-    /// <param name="answered">Is told of each question where it fired, what was written, and how it was answered.</param>
+    /// <param name="fused">The fused model.</param>
+    /// <param name="answered">Is told of each question, what was written, by which program if any, and how that counts.</param>
     /// <param name="cancel">Stops it.</param>
-    public async Task<SumScore> Fused(SumQuestion[] questions, TriggerReader reader, Action<SumQuestion, Fire?, string, SumScore>? answered, CancellationToken cancel)
+    public async Task<SumScore> Fused(SumQuestion[] questions, LanguageModel fused, Action<SumQuestion, string, ProgramCall?, SumScore>? answered, CancellationToken cancel)
     {
         var (sum, start) = (new SumScore(), Stopwatch.GetTimestamp());
-        foreach (var (question, fires) in questions.Zip(reader.Fires([.. questions.Select(q => q.Tokens)], isAtEnd: true, cancel)))
+        foreach (var some in questions.Chunk(Together))
         {
-            if (fires is [var fire] && SumPrograms.All.Named(fire.Program).Run(fire.Operands) is { Failure: ProgramFailure.None } result)
+            foreach (var (question, (text, report)) in some.Zip(await Task.WhenAll(some.Select(q => Write(fused, q.Tokens, "\n", cancel)))))
             {
-                var isRight = Answers.Begins(result.Text, question.Answer);
-                var program = new SumScore(1, isRight ? 1 : 0, 1, isRight ? 0 : 1, 0, 0, 0);
-                answered?.Invoke(question, fire, result.Text, program);
-                sum += program;
-                continue;
+                // A program wrote the answer where it wrote first, perhaps behind a space or a sign.
+                var call = report.Programs is [var first, ..] && first.At <= report.PromptTokens + MostBefore ? first : null;
+                var (isRight, inferred) = (Answers.Begins(text, question.Answer), report.Tokens - (report.Programs ?? []).Sum(c => c.Tokens));
+                var score = new SumScore(1, isRight ? 1 : 0, call is null ? 0 : 1, call is null || isRight ? 0 : 1, inferred, (long)inferred * layers, 0);
+                answered?.Invoke(question, text, call, score);
+                sum += score;
             }
-            var (text, tokens) = await Write(question.Tokens, "\n", cancel);
-            var own = new SumScore(1, Answers.Begins(text, question.Answer) ? 1 : 0, 0, 0, tokens, (long)tokens * layers, 0);
-            answered?.Invoke(question, fires is [var there] ? there : null, "", own);
-            sum += own;
         }
         return sum with { Milliseconds = Stopwatch.GetElapsedTime(start).TotalMilliseconds };
     }
