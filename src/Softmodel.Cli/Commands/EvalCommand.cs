@@ -28,14 +28,14 @@ static class EvalCommand
             var files = SumQuestions.FilesOf(path);
             await terminal.Fetch(name, cancel);
             using var loaded = await Model.LoadAsync(name, cancellationToken: cancel);
-            var place = Path.Combine(parsed.GetRequiredValue(fused), FusedTrigger.FileName);
-            var trigger = FusedTrigger.Read(place);
+            var folder = parsed.GetRequiredValue(fused);
+            var (trigger, programs) = FusedFolder.Open(folder);
             if (trigger.Base != FileHashes.Of(loaded.Path, null, cancel))
-                throw new SoftmodelException($"{place}: it was made of another model than {name}; fuse that, or name the one that it was made of");
+                throw new SoftmodelException($"{Path.Combine(folder, FusedTrigger.FileName)}: it was made of another model than {name}; fuse that, or name the one that it was made of");
             trigger = trigger with { Threshold = parsed.GetValue(threshold) ?? trigger.Threshold };
             using var language = await terminal.Working(progress => LanguageModel.LoadAsync(name, new LanguageOptions { Compile = new() { Threads = parsed.GetValue(threads) } }, progress, cancel));
             var layers = loaded.Imported.Nodes.Max(n => n.Origin.Layer ?? 0) + 1;
-            var evaluation = new SumEvaluation(language, layers);
+            var evaluation = new SumEvaluation(language, layers, programs);
             using var reader = new TriggerReader(trigger, loaded.Imported, language.Tokenizer, parsed.GetValue(threads), cancel);
             var rows = new List<(string File, SumScore Bare, SumScore Harness, SumScore Fused)>();
             foreach (var file in files)

@@ -35,7 +35,8 @@ readonly record struct SumScore(int Count, int Exact, int Fired, int Wrong, long
 /// <summary>Answers questions by a model alone, by one with a calculator as a tool, and by one that is fused with programs.</summary>
 /// <param name="model">The model.</param>
 /// <param name="layers">How many layers it has.</param>
-sealed class SumEvaluation(LanguageModel model, int layers)
+/// <param name="programs">The programs of the fused one.</param>
+sealed class SumEvaluation(LanguageModel model, int layers, FusedPrograms programs)
 {
     const int MostTokens = 24;
 
@@ -101,7 +102,7 @@ sealed class SumEvaluation(LanguageModel model, int layers)
         var (sum, start) = (new SumScore(), Stopwatch.GetTimestamp());
         foreach (var (question, fires) in questions.Zip(reader.Fires([.. questions.Select(q => q.Tokens)], isAtEnd: true, cancel)))
         {
-            if (fires is [var fire] && SumPrograms.All.Named(fire.Program).Run(fire.Operands) is { Failure: ProgramFailure.None } result)
+            if (fires is [var fire] && programs.Named(fire.Program).Run(fire.Operands) is { Failure: ProgramFailure.None } result)
             {
                 var isRight = SumQuestions.IsRight(result.Text, question.Answer);
                 if (!isRight)

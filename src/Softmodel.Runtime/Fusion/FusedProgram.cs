@@ -94,6 +94,9 @@ sealed class FusedPrograms
     /// <summary>All, in the order of their names.</summary>
     public IEnumerable<FusedProgram> All => programs.Values.OrderBy(p => p.Name, StringComparer.Ordinal);
 
+    /// <summary>Whether there is a program of a name.</summary>
+    public bool Has(string name) => programs.ContainsKey(name);
+
     /// <summary>The program of a name.</summary>
     /// <exception cref="SoftmodelException">There is none.</exception>
     public FusedProgram Named(string name) => programs.GetValueOrDefault(name)

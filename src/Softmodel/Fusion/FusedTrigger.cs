@@ -15,6 +15,9 @@ namespace Softmodel.Fusion;
 /// <param name="Parameters">Its parameters, by name.</param>
 sealed record FusedTrigger(string Base, int Layer, double Threshold, IReadOnlyList<string> Programs, TriggerNetwork Network, IReadOnlyDictionary<string, Tensor> Parameters)
 {
+    /// <summary>Where its programs are from: sums, and for each assembly its hash and its file's name.</summary>
+    public IReadOnlyList<string> Sources { get; init; } = [FusedSources.Sums];
+
     const string Format = "softmodel-fusion-1", CenterName = "center", ScaleName = "scale";
 
     /// <summary>The file's name in a folder.</summary>
@@ -29,6 +32,7 @@ sealed record FusedTrigger(string Base, int Layer, double Threshold, IReadOnlyLi
         ["threshold"] = Threshold.ToString("R", CultureInfo.InvariantCulture),
         ["slots"] = Network.Slots.ToString(CultureInfo.InvariantCulture),
         ["programs"] = string.Join(' ', Programs),
+        ["sources"] = string.Join('\n', Sources),
     });
 
     /// <summary>Reads it.</summary>
@@ -46,7 +50,7 @@ sealed record FusedTrigger(string Base, int Layer, double Threshold, IReadOnlyLi
         var (center, scale, programs) = (Taken(CenterName), Taken(ScaleName), Entry("programs").Split(' '));
         if (!double.TryParse(Entry("threshold"), NumberStyles.Float, CultureInfo.InvariantCulture, out var threshold))
             throw new SoftmodelException($"{path}: its threshold is '{Entry("threshold")}', and no number");
-        return new(Entry("base"), Integer("layer"), threshold, programs, new((int)center.Count, programs.Length, Integer("slots"), center, scale, 0), tensors);
+        return new(Entry("base"), Integer("layer"), threshold, programs, new((int)center.Count, programs.Length, Integer("slots"), center, scale, 0), tensors) { Sources = file.Metadata.TryGetValue("sources", out var sources) ? sources.Split('\n') : [FusedSources.Sums] };
     }
 }
 

@@ -8,8 +8,14 @@ namespace Softmodel.Fusion;
 /// <summary>How a model is fused with programs.</summary>
 sealed record FusingOptions
 {
+    /// <summary>How many passages the trigger learns sums from, and how many each program of one's own.</summary>
+    public const int OfSums = 12_000, OfOwn = 4000;
+
     /// <summary>How many passages the trigger learns from.</summary>
-    public int Passages { get; init; } = 12_000;
+    public int Passages { get; init; } = OfSums;
+
+    /// <summary>How many passages there are by default; without sums some, in which they aren't due.</summary>
+    public static int PassagesOf(FusedSources sources) => (sources.HasSums ? OfSums : OfSums / 6) + OfOwn * sources.Libraries.Sum(l => l.Programs.Count);
 
     /// <summary>After how many passages of forms that it never saw its threshold is chosen, and its figures are measured.</summary>
     public int HeldOut { get; init; } = 2000;
@@ -53,7 +59,8 @@ sealed record Fused(FusedTrigger Trigger, FusedFigures Figures, IReadOnlyDiction
 /// <summary>Finds where a language model is about to do what programs do, and trains a trigger there.</summary>
 static class Fusing
 {
-    const int Slots = 4;
+    /// <summary>How many operands a trigger points at.</summary>
+    public const int Slots = 4;
 
     /// <summary>Trains a trigger for a model.</summary>
     /// <param name="decoder">The model, as imported.</param>
