@@ -11,6 +11,10 @@ static class Dates
         "{to:31 December 1999} is how many days after {from:1 July 1998}?",
         "What is the number of days between {from:July 4, 1776} and {to:April 30, 1789}?",
         "What is the time from {from:2020-02-28} to {to:2020-03-01} in days?",
+        "{from:9 March 1945} to {to:2 September 1945} makes how many days?",
+        "Starting on {from:2027-05-01}, for how many days must one wait until {to:2027-07-15}?",
+        "What is {to:September 3, 2011} minus {from:June 21, 2011} in days?",
+        "Our trip goes from {from:18 July 2022} to {to:3 August 2022}: for how many days are we away?",
         "Count the days from {from:12/24/2025} to {to:01/06/2026}.",
         "the days between {from:3 May 2023} and {to:30 May 2023}",
         Negatives =

@@ -11,7 +11,11 @@ static class Letters
         "The word {word:apple} contains how many {letter:p}?",
         "If you spell {word:committee}, how many times do you need the letter {letter:m}?",
         "What is the number of {letter:o}'s in {word:tooth}?",
+        "Spell {word:sheriff}. How many times did you say {letter:f}?",
+        "{letter:u} is in {word:autumn} how often?",
+        "What is the frequency of {letter:h} in {word:hitchhike}?",
         "Count the letter {letter:n} in {word:dinner}.",
+        "Take the word {word:level} and count {letter:e}.",
         "the count of {letter:l} in {word:yellow}",
         Negatives =
         [

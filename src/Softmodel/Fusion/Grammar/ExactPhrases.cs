@@ -20,7 +20,11 @@ static partial class ExactPhrases
     [GeneratedRegex(@"[A-Za-z]{4,}")]
     private static partial Regex Word();
 
-    // Words without which a sentence is of nothing, and those that say nothing of what it is about.
+    // What is left out in haste: "how many e in cheese".
+    [GeneratedRegex(@"\b(?:is|are|there|the|it|does|do|did|will|have) ")]
+    private static partial Regex Small();
+
+    // Words that say nothing of what a sentence is about.
     static readonly HashSet<string> common = new(StringComparer.OrdinalIgnoreCase)
     {
         "about", "after", "again", "been", "before", "between", "could", "does", "each", "find", "from", "give", "have", "here", "into", "many", "more", "most", "much", "need", "number", "often",
@@ -40,13 +44,21 @@ static partial class ExactPhrases
             var all = made.TryGetValue(rule, out var there) ? there : made[rule] = [];
             all.Add(new($"{descriptor.Name}.{rule}-{example}", weight, Merged(pieces), []) { IsHeldOut = isHeldOut });
         }
-        // The last ones, since users begin with what matters.
-        var firstHeldOut = descriptor.Examples.Count - descriptor.Examples.Count / OneExampleIn;
+        // The last ones, since users begin with what matters; questions, if there are more of them than orders and names.
+        var kinds = descriptor.Examples.Select(e => Parsed(e).End).ToArray();
+        HashSet<int> heldOut = [.. Enumerable.Range(0, kinds.Length).Where(i => kinds.Count(k => k == kinds[i]) > 2).TakeLast(kinds.Length / OneExampleIn)];
+        // What a sentence is about is in most of them.
+        var topics = descriptor.Examples.SelectMany(e => e.Where(p => p.Parameter is null).SelectMany(p => Word().Matches(p.Text).Select(w => w.Value)).Distinct(StringComparer.OrdinalIgnoreCase))
+            .Where(w => !common.Contains(w)).CountBy(w => w, StringComparer.OrdinalIgnoreCase).Where(w => 2 * w.Value > kinds.Length).Select(w => w.Key).ToHashSet(StringComparer.OrdinalIgnoreCase);
         foreach (var (number, example) in descriptor.Examples.Index())
         {
-            var isHeldOut = number >= firstHeldOut;
+            var isHeldOut = heldOut.Contains(number);
             Piece[] Said(IEnumerable<Piece> pieces) => [.. pieces.SelectMany(p => p.Kind == PieceKind.Text ? Worded(p.Text, wordings) : [p])];
-            void AddPhrase(string rule, int weight, List<Piece> pieces) => Add(rule, weight, Named(Said(pieces), descriptor), number, isHeldOut);
+            void AddPhrase(string rule, int weight, List<Piece> pieces)
+            {
+                Add(rule, 2 * weight, Named(Said(pieces), descriptor), number, isHeldOut);
+                Add(rule, 1, [.. pieces.Select(p => p.Kind == PieceKind.Text ? Text(Small().Replace(p.Text, "")) : p)], number, isHeldOut);
+            }
             var (pieces, end) = Parsed(example);
             switch (end)
             {
@@ -56,9 +68,7 @@ static partial class ExactPhrases
                     if (isClause)
                         AddPhrase("wh", 1, pieces);
                     if (isClause && Turned(pieces) is { } turned)
-                    {
                         AddPhrase("q", 1, [.. turned, Text("?")]);
-                    }
                     break;
                 case '.' or '!':
                     AddPhrase("order", 1, pieces);
@@ -72,13 +82,12 @@ static partial class ExactPhrases
             // What lacks an operand, and what is about something else, isn't due.
             string mark = end == '?' ? "?" : end is '.' or '!' ? "." : "";
             for (var missing = 0; missing < descriptor.Parameters.Count; missing++)
-                Add("lacking", 1, [.. pieces.Select(p => p.Kind == PieceKind.Slot && p.Text == Slot(missing) ? new(PieceKind.Rule, "exact.missing") : p), Text(mark)], number, isHeldOut);
+                Add("lacking", 1, [.. pieces.Select(p => p.Kind == PieceKind.Slot && p.Text == Slot(missing) ? new(PieceKind.Rule, descriptor.Parameters[missing].Type.Type == typeof(string) ? "exact.missing.text" : "exact.missing") : p), Text(mark)], number, isHeldOut);
             foreach (var (at, piece) in pieces.Index().Where(p => p.Item.Kind == PieceKind.Text))
             {
                 foreach (Match word in Word().Matches(piece.Text))
                 {
-                    var isLast = word.Index + word.Length >= piece.Text.TrimEnd().Length && at + 1 < pieces.Count;
-                    if (common.Contains(word.Value) || isLast)
+                    if (!topics.Contains(word.Value))
                         continue;
                     var other = word.Value[^1] == 's' ? "things" : "noun";
                     Add("twisted", 1, [.. pieces[..at], Text(piece.Text[..word.Index]), new(PieceKind.Rule, other), Text(piece.Text[(word.Index + word.Length)..]), .. pieces[(at + 1)..], Text(mark)], number, isHeldOut);
