@@ -21,7 +21,7 @@ sealed class Batcher(Decoder decoder) : IDisposable
     static readonly TimeSpan turn = TimeSpan.FromMilliseconds(5);
 
     /// <summary>What a session asks for.</summary>
-    sealed record Request(Context Context, ReadOnlyMemory<int> Tokens, bool AllLogits)
+    sealed record Request(Context Context, ReadOnlyMemory<int> Tokens, bool AllLogits, Firing Firing)
     {
         public readonly TaskCompletionSource Done = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
@@ -41,9 +41,10 @@ sealed class Batcher(Decoder decoder) : IDisposable
     /// <param name="context">What has been read before; it asks for one thing at a time.</param>
     /// <param name="tokens">The tokens, 1 to <see cref="MostAtOnce"/>.</param>
     /// <param name="allLogits">Whether the logits after every one are computed, rather than after the last.</param>
-    public Task Read(Context context, ReadOnlyMemory<int> tokens, bool allLogits = false)
+    /// <param name="firing">Whether a program may write what comes next: it is then in <see cref="Context.Fired"/>, and there are no logits.</param>
+    public Task Read(Context context, ReadOnlyMemory<int> tokens, bool allLogits = false, Firing firing = Firing.No)
     {
-        var request = new Request(context, tokens, allLogits);
+        var request = new Request(context, tokens, allLogits, firing);
         lock (gate)
         {
             ObjectDisposedException.ThrowIf(disposed, typeof(LanguageModel));
@@ -127,11 +128,12 @@ sealed class Batcher(Decoder decoder) : IDisposable
             try
             {
                 var since = Stopwatch.GetTimestamp();
-                var logits = decoder.Run([.. batch.Select(r => new SequenceTokens(r.Context.Sequence, r.Tokens, r.AllLogits))]);
-                foreach (var (context, tokens, all) in batch)
+                var logits = decoder.Run([.. batch.Select(r => new SequenceTokens(r.Context.Sequence, r.Tokens, r.AllLogits, r.Firing))]);
+                foreach (var (i, (context, tokens, all, _)) in batch.Index())
                 {
-                    var count = (all ? tokens.Length : 1) * decoder.Vocabulary;
-                    context.Accept(tokens.Span, logits[..count]);
+                    var fired = decoder.IsFused ? decoder.Fires[i] : null;
+                    var count = fired is null ? (all ? tokens.Length : 1) * decoder.Vocabulary : 0;
+                    context.Accept(tokens.Span, logits[..count], fired);
                     logits = logits[count..];
                 }
                 took = Stopwatch.GetElapsedTime(since);
@@ -252,9 +254,13 @@ sealed class Context
     /// <summary>The logits of the latest run.</summary>
     public ReadOnlySpan<float> Logits => logits.AsSpan(0, count);
 
+    /// <summary>What a program has written after the latest run; null for nothing.</summary>
+    public Fired? Fired { get; private set; }
+
     /// <summary>Notes what a run has read and given.</summary>
-    public void Accept(ReadOnlySpan<int> read, ReadOnlySpan<float> given)
+    public void Accept(ReadOnlySpan<int> read, ReadOnlySpan<float> given, Fired? fired)
     {
+        Fired = fired;
         tokens.AddRange(read);
         runs.Add(read.Length);
         if (logits.Length < given.Length)

@@ -11,7 +11,8 @@ namespace Softmodel.Language;
 /// <param name="QuantisesPerRun">See <see cref="Decoder.QuantisesPerRun"/>.</param>
 /// <param name="Pooling">Of an embedding model.</param>
 /// <param name="Labels">The classes of a classifier.</param>
-sealed record BuiltText(string Tokenizer, int ContextLength, string? ChatTemplate = null, bool QuantisesPerRun = false, Pooling? Pooling = null, IReadOnlyList<string>? Labels = null)
+/// <param name="Fused">The programs that a language model is fused with.</param>
+sealed record BuiltText(string Tokenizer, int ContextLength, string? ChatTemplate = null, bool QuantisesPerRun = false, Pooling? Pooling = null, IReadOnlyList<string>? Labels = null, FusedWith? Fused = null)
 {
     /// <summary>The name of the file.</summary>
     public const string FileName = "text.json";
@@ -36,7 +37,7 @@ sealed record BuiltText(string Tokenizer, int ContextLength, string? ChatTemplat
                 throw new SoftmodelException($"{folder} is no language model: it takes {string.Join(", ", model.Inputs.Select(i => i.Name))}; EmbeddingModel.Open opens encoders");
             if (contextShift && ExportDecoder.Takes(model.Inputs))
                 throw new SoftmodelException($"{folder} is an ONNX export, whose context can't shift; make it larger");
-            return new(model.Name, Licence(folder), Decoder.Of(model, contextLength > 0 ? contextLength : text.ContextLength, contextShift, text.QuantisesPerRun), tokenizer, template);
+            return new(model.Name, Licence(folder), Decoder.Of(model, contextLength > 0 ? contextLength : text.ContextLength, contextShift, text.QuantisesPerRun), tokenizer, template, text.Fused);
         }
         catch
         {

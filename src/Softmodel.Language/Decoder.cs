@@ -6,7 +6,25 @@ namespace Softmodel.Language;
 /// <param name="Sequence">The sequence that they go on.</param>
 /// <param name="Tokens">The tokens, at least one.</param>
 /// <param name="AllLogits">Whether the logits after every one of them are computed, rather than after the last.</param>
-readonly record struct SequenceTokens(int Sequence, ReadOnlyMemory<int> Tokens, bool AllLogits = false);
+/// <param name="Firing">Whether a program may write what comes after the last.</param>
+readonly record struct SequenceTokens(int Sequence, ReadOnlyMemory<int> Tokens, bool AllLogits = false, Firing Firing = Firing.No);
+
+/// <summary>Whether a program may write what comes next: the values of <see cref="SequenceInputs.MayFire"/>.</summary>
+enum Firing
+{
+    /// <summary>No.</summary>
+    No,
+    /// <summary>Yes.</summary>
+    Yes,
+    /// <summary>Yes, with numbers as in JSON.</summary>
+    Plain,
+}
+
+/// <summary>What a program has written after a token.</summary>
+/// <param name="Program">Its number, from 0 on.</param>
+/// <param name="Operands">The positions of the first and last tokens of its operands.</param>
+/// <param name="Tokens">The tokens that it wrote, which have not been read.</param>
+sealed record Fired(int Program, (int First, int Last)[] Operands, int[] Tokens);
 
 /// <summary>A compiled decoder and what it has read.</summary>
 abstract class Decoder : IDisposable
@@ -57,9 +75,15 @@ abstract class Decoder : IDisposable
     /// <exception cref="SoftmodelException">There is no room.</exception>
     public abstract void Reserve(int sequence, int count);
 
+    /// <summary>Whether there are programs that may write what comes next.</summary>
+    public virtual bool IsFused => false;
+
+    /// <summary>What a program has written after the tokens of each part of the last run, which then has no logits; null elsewhere.</summary>
+    public virtual IReadOnlyList<Fired?> Fires => [];
+
     /// <summary>Reads tokens, and gives logits, in the order of the tokens.</summary>
     /// <param name="batch">What is read; a sequence at most once.</param>
-    /// <returns>[n_outputs, vocabulary]; valid until the next run.</returns>
+    /// <returns>[n_outputs, vocabulary], without those that <see cref="Fires"/>; valid until the next run.</returns>
     /// <exception cref="SoftmodelException">There is no room, or a token is none of the vocabulary: nothing has been read.</exception>
     public ReadOnlySpan<float> Run(params scoped ReadOnlySpan<SequenceTokens> batch)
     {

@@ -40,7 +40,21 @@ public enum FinishReason
 /// <param name="Tokens">How many tokens were generated.</param>
 /// <param name="FastForwardTokens">How many of these a constraint left no choice of: they were not sampled.</param>
 /// <param name="Runs">How many tokens were sampled.</param>
-public readonly record struct TextReport(FinishReason FinishReason, int PromptTokens, int CachedTokens, int Tokens, int FastForwardTokens, int Runs);
+public readonly record struct TextReport(FinishReason FinishReason, int PromptTokens, int CachedTokens, int Tokens, int FastForwardTokens, int Runs)
+{
+    /// <summary>Where programs of a fused model wrote what came next, in order; null for nowhere.</summary>
+    public IReadOnlyList<ProgramCall>? Programs { get; init; }
+
+    /// <summary>The tokens of prompt and text, of a fused model; null of another.</summary>
+    public IReadOnlyList<int>? Sequence { get; init; }
+}
+
+/// <summary>Where a program of a fused model wrote a part of a text.</summary>
+/// <param name="Program">Its name.</param>
+/// <param name="At">The number of tokens, of prompt and text, before what it wrote.</param>
+/// <param name="Tokens">How many tokens it wrote.</param>
+/// <param name="Operands">The first and last tokens of its operands.</param>
+public sealed record ProgramCall(string Program, int At, int Tokens, IReadOnlyList<(int First, int Last)> Operands);
 
 /// <summary>The generation loop.</summary>
 static class Generation
@@ -62,13 +76,17 @@ static class Generation
                 sampler.Read(token);
             var constrained = options.Constraint is { } constraint ? new ConstrainedText(constraint, session.Model.Tree, options.MaxTokens) : null;
             var (stream, text) = (tokenizer.Stream(), new StopText(options.Stop));
+            List<int>? sequence = null;
             report = report with { CachedTokens = session.Keep(prompt) };
             List<int> unread = [.. prompt.AsSpan(report.CachedTokens)];
+            if (session.Model.Fused is not null)
+                report = report with { Sequence = sequence = [.. prompt] };
             while (report.Tokens < options.MaxTokens && report.FinishReason is FinishReason.Length)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var fastForward = constrained?.FastForward() ?? [];
-                int[] coming = fastForward;
+                var coming = fastForward;
+                var isForced = fastForward.Length > 0;
                 if (fastForward.Length == 0)
                 {
                     if (constrained is { IsDone: true })
@@ -76,10 +94,25 @@ static class Generation
                         report = report with { FinishReason = FinishReason.Stop };
                         break;
                     }
-                    await session.Read(unread.ToArray(), false, cancellationToken).ConfigureAwait(false);
-                    coming = [sampler.Next(session.Context.Logits, constrained)];
-                    report = report with { Runs = report.Runs + 1 };
+                    await session.Read(unread.ToArray(), false, cancellationToken, constrained is null ? Firing.Yes : Firing.Plain).ConfigureAwait(false);
                     unread.Clear();
+                    var fired = session.Context.Fired;
+                    if (fired is not null && !(constrained?.Allows(fired.Tokens) ?? true))
+                    {
+                        await session.Unfire().ConfigureAwait(false);
+                        fired = null;
+                    }
+                    isForced = fired is not null;
+                    if (fired is not null)
+                    {
+                        coming = fired.Tokens[..Math.Min(fired.Tokens.Length, options.MaxTokens - report.Tokens)];
+                        report = report with { Programs = [.. report.Programs ?? [], new(session.Model.Fused!.Programs[fired.Program], session.Tokens.Count, coming.Length, fired.Operands)] };
+                    }
+                    else
+                    {
+                        coming = [sampler.Next(session.Context.Logits, constrained)];
+                        report = report with { Runs = report.Runs + 1 };
+                    }
                 }
                 foreach (var token in coming)
                 {
@@ -90,12 +123,12 @@ static class Generation
                     }
                     report = report with { Tokens = report.Tokens + 1 };
                     unread.Add(token);
+                    sequence?.Add(token);
                     constrained?.Accept(token);
-                    if (fastForward.Length > 0)
-                    {
+                    if (isForced)
                         sampler.Accept(token);
+                    if (fastForward.Length > 0)
                         report = report with { FastForwardTokens = report.FastForwardTokens + 1 };
-                    }
                     if (text.Add(stream.Next(token)) is { Length: > 0 } part)
                         yield return part;
                     if (text.IsStopped)

@@ -7,8 +7,14 @@ static class SequenceInputs
     public const string Tokens = "tokens", Positions = "positions", Sequences = "sequences", Cells = "cells",
         CellPositions = "cell_positions", CellSequences = "cell_sequences", LogitsIndices = "logits_indices", HasInitialState = "has_initial_state";
 
+    /// <summary>More inputs of a fused decoder: cells, positions and sequences of tokens that its upper layers have not read yet, and whether each token whose logits are asked for may fire (0 for no, 1 for yes, 2 for yes with numbers as in JSON).</summary>
+    public const string PendingCells = "pending_cells", PendingPositions = "pending_positions", PendingSequences = "pending_sequences", MayFire = "may_fire";
+
     /// <summary>The outputs: of a decoder, and of an encoder.</summary>
     public const string Logits = "logits", Hidden = "hidden";
+
+    /// <summary>More outputs of a fused decoder: which program fired at each token whose logits are asked for, 0 for none, which then has logits; the positions of its operands' first and last tokens; and the tokens that it wrote. -1 stands where there are no more.</summary>
+    public const string Fired = "fired", FiredOperands = "fired_operands", FiredTokens = "fired_tokens";
 
     /// <summary>The most sequences that a decoder tells apart.</summary>
     public const int MostSequences = 63;

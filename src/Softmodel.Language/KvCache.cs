@@ -11,6 +11,8 @@ sealed class KvCache(int contextLength)
 {
     readonly int[] lengths = new int[SequenceInputs.MostSequences], live = new int[SequenceInputs.MostSequences];
     long[] positions = [], sequences = [];
+    bool[] pending = [];
+    int pendingCount;
     ulong taken;
 
     /// <summary>How many tokens of one sequence may be in it.</summary>
@@ -109,6 +111,16 @@ sealed class KvCache(int contextLength)
         return Free(sequence) >= needed;
     }
 
+    /// <summary>The cells of a sequence that the upper layers of a fused decoder have not read, in the order of their positions.</summary>
+    public int[] Pending(int sequence) => pendingCount == 0 ? [] : [.. Enumerable.Range(0, Used).Where(i => pending[i] && (sequences[i] >> sequence & 1) != 0).OrderBy(i => positions[i])];
+
+    /// <summary>Notes whether upper layers are still to read what lies in a cell.</summary>
+    public void SetPending(int cell, bool isPending)
+    {
+        pendingCount += (isPending ? 1 : 0) - (pending[cell] ? 1 : 0);
+        pending[cell] = isPending;
+    }
+
     /// <summary>Gives cells to the next tokens of a sequence.</summary>
     /// <param name="sequence">The sequence.</param>
     /// <param name="cells">Is filled with the cells, one for each token.</param>
@@ -123,9 +135,11 @@ sealed class KvCache(int contextLength)
             {
                 Array.Resize(ref positions, Math.Max(256, 2 * at));
                 Array.Resize(ref sequences, positions.Length);
+                Array.Resize(ref pending, positions.Length);
             }
             cells[i] = at;
             (positions[at], sequences[at]) = (lengths[sequence]++, 1L << sequence);
+            SetPending(at, false);
         }
         live[sequence] += cells.Length;
         Used = Math.Max(Used, at);

@@ -6,6 +6,12 @@ using Softmodel.Runtime;
 
 namespace Softmodel.Language;
 
+/// <summary>The programs that a language model is fused with.</summary>
+/// <param name="Programs">Their names.</param>
+/// <param name="LowerLayers">How many layers run before they are called: the others don't, for what a program writes.</param>
+/// <param name="Layers">How many layers there are.</param>
+public sealed record FusedWith(IReadOnlyList<string> Programs, int LowerLayers, int Layers);
+
 /// <summary>
 /// A compiled language model: its weights and its tokenizer. It completes texts and answers in chats, any number at once, from any
 /// threads; a <see cref="Session"/> keeps its context. What runs at the same time is batched.
@@ -27,9 +33,9 @@ public sealed class LanguageModel : IDisposable
     readonly List<Session> idle = [];
     readonly Lazy<TokenTree> tree;
 
-    internal LanguageModel(string name, string licence, Decoder decoder, Tokenizer tokenizer, ChatTemplate? template)
+    internal LanguageModel(string name, string licence, Decoder decoder, Tokenizer tokenizer, ChatTemplate? template, FusedWith? fused = null)
     {
-        (Name, Licence, Tokenizer, this.template) = (name, licence, tokenizer, template);
+        (Name, Licence, Tokenizer, this.template, Fused) = (name, licence, tokenizer, template, fused);
         batcher = new(decoder);
         tree = new(() => new(tokenizer));
     }
@@ -48,6 +54,9 @@ public sealed class LanguageModel : IDisposable
 
     /// <summary>The tokenizer.</summary>
     public Tokenizer Tokenizer { get; }
+
+    /// <summary>The programs that it is fused with; null where it isn't.</summary>
+    public FusedWith? Fused { get; }
 
     /// <summary>The compiled network. It must not be run while texts are generated.</summary>
     public CompiledModel Network => batcher.Decoder.Model;

@@ -132,13 +132,22 @@ public sealed class Session : IDisposable
     }
 
     /// <summary>Reads tokens, in pieces where they are many.</summary>
-    internal async Task Read(ReadOnlyMemory<int> tokens, bool allLogits, CancellationToken cancellationToken)
+    internal async Task Read(ReadOnlyMemory<int> tokens, bool allLogits, CancellationToken cancellationToken, Firing firing = Firing.No)
     {
         for (var at = 0; at < tokens.Length; at += Batcher.MostAtOnce)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            await batcher.Read(Context, tokens[at..Math.Min(tokens.Length, at + Batcher.MostAtOnce)], allLogits).ConfigureAwait(false);
+            var end = Math.Min(tokens.Length, at + Batcher.MostAtOnce);
+            await batcher.Read(Context, tokens[at..end], allLogits, end == tokens.Length ? firing : Firing.No).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>The logits after the last token, where a program wrote what comes next and that is not wanted.</summary>
+    internal async Task Unfire()
+    {
+        int[] last = [Context.Tokens[^1]];
+        batcher.Truncate(Context, Context.Tokens.Count - 1);
+        await batcher.Read(Context, last).ConfigureAwait(false);
     }
 
     Busy Enter()

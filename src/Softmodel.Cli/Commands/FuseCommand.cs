@@ -49,7 +49,7 @@ static class FuseCommand
             };
             var hash = FileHashes.Of(loaded.Path, null, cancel);
             var fused = await new TrainingScreen(terminal, parsed.GetValue(log)).Watch((progress, events) => Task.Run(() =>
-                Fusing.Run(loaded.Imported, hash, tokenizer, Grammar.Passages(parsed.GetValue(seed), sources.HasSums, [.. sources.Libraries.SelectMany(l => l.Programs)]).Select(p => InTemplate(p, tokenizer, template)).OfType<Passage>(), options, progress, events, cancel), cancel));
+                Fusing.Run(loaded.Imported, hash, File.Exists(name) || Directory.Exists(name) ? Path.GetFullPath(name) : name, tokenizer, Grammar.Passages(parsed.GetValue(seed), sources.HasSums, [.. sources.Libraries.SelectMany(l => l.Programs)]).Select(p => InTemplate(p, tokenizer, template)).OfType<Passage>(), options, progress, events, cancel), cancel));
             Directory.CreateDirectory(output);
             foreach (var (file, write) in FusedFolder.Files(fused.Trigger, sources))
                 WholeFile.Write(Path.Combine(output, file), write);

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Softmodel.Load;
 using Softmodel.Sources;
 
 namespace Softmodel.Cli.Commands;
@@ -106,8 +107,8 @@ sealed class ModelChoice(bool several = false, Option<bool>? otherwise = null)
             Values = Pairs(parsed.GetValue(values), "--fix", text => text.Split(',').Select(Real).ToArray()),
             KvCache = parsed.GetValue(kvCache),
         });
-        await terminal.Fetch(name, cancel);
-        return await Model.LoadAsync(name, said, cancellationToken: cancel);
+        await terminal.Fetch(FusedModels.SourceOf(name), cancel);
+        return await FusedModels.LoadAsync(name, said, cancellationToken: cancel);
     }
 
     /// <summary>Names with what is written after an equals sign.</summary>

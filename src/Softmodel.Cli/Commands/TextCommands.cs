@@ -59,7 +59,7 @@ static class TextCommands
         public async Task<LanguageModel> Load(string name, ParseResult parsed, Terminal terminal, CancellationToken cancel)
         {
             if (!TextFiles.IsBuilt(name))
-                await terminal.Fetch(name, cancel);
+                await terminal.Fetch(FusedModels.SourceOf(name), cancel);
             var options = new LanguageOptions { Tokenizer = parsed.GetValue(tokenizer), ContextLength = parsed.GetValue(context), ContextShift = parsed.GetValue(shift), Use = use.Of(parsed, new()), Compile = new() { Threads = parsed.GetValue(threads) } };
             return await terminal.Working(progress => LanguageModel.LoadAsync(name, options, progress, cancel));
         }
@@ -67,6 +67,9 @@ static class TextCommands
 
     /// <summary>Where the tokens of a prompt are written in place of an answer.</summary>
     static Option<string> PromptTokens() => new("--prompt-tokens") { Description = "Instead of generating, write the tokens of the prompt to a file, one id a line, as input for a native library.", HelpName = "FILE" };
+
+    /// <summary>How an answer came about.</summary>
+    static Option<bool> Explain() => new("--explain") { Description = "Of a fused model: show where programs wrote, of which operands, and which layers ran." };
 
     static int WriteTokens(string path, int[] tokens, Terminal terminal)
     {
@@ -87,13 +90,13 @@ static class TextCommands
         }
     }
 
-    static Argument<string> Model() => new("model") { Description = "A language model: a name of the catalogue, a GGUF file, a folder with config.json and safetensors, a source, or a folder that softmodel build or tune has made." };
+    static Argument<string> Model() => new("model") { Description = "A language model: a name of the catalogue, a GGUF file, a folder with config.json and safetensors, a source, or a folder that softmodel build, tune or fuse has made." };
 
     public static Command Complete()
     {
-        var (model, writing, into) = (Model(), new Writing(), PromptTokens());
+        var (model, writing, into, explain) = (Model(), new Writing(), PromptTokens(), Explain());
         var prompt = new Argument<string>("text") { Description = "The prompt; - reads standard input." };
-        var verb = new Verb("complete", "Complete a prompt.", "complete stories15m \"Once upon a time\"", "complete smollm2 \"The capital of France is\" --max-tokens 8", "complete model.gguf - --temperature 0.8 --seed 7") { model, prompt, into };
+        var verb = new Verb("complete", "Complete a prompt.", "complete stories15m \"Once upon a time\"", "complete smollm2 \"The capital of France is\" --max-tokens 8", "complete model.gguf - --temperature 0.8 --seed 7") { model, prompt, into, explain };
         writing.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
@@ -101,16 +104,16 @@ static class TextCommands
             using var loaded = await writing.Load(parsed.GetRequiredValue(model), parsed, terminal, cancel);
             if (parsed.GetValue(into) is { } path)
                 return WriteTokens(path, loaded.TokensOf(text), terminal);
-            return await Write(loaded, loaded.CompleteAsync(text, writing.Generation(parsed), cancel), terminal);
+            return await Write(loaded, loaded.CompleteAsync(text, writing.Generation(parsed), cancel), terminal, parsed.GetValue(explain));
         }, Verb.Json());
     }
 
     public static Command Ask()
     {
-        var (model, writing, into) = (Model(), new Writing(), PromptTokens());
+        var (model, writing, into, explain) = (Model(), new Writing(), PromptTokens(), Explain());
         var question = new Argument<string>("question") { Description = "The question; - reads standard input." };
         var system = new Option<string>("--system") { Description = "The system prompt." };
-        var verb = new Verb("ask", "Ask a chat model one question.", "ask smollm2 \"Name three rivers in Europe.\"", "ask smollm2 \"What is 12 times 7?\" --json", "ask smollm2 \"Name a city.\" --json-schema city.json", "ask smollm2 \"Is ice cold?\" --regex \"(yes|no)\"", "ask model.gguf - --system \"Answer in French.\"") { model, question, system, into };
+        var verb = new Verb("ask", "Ask a chat model one question.", "ask smollm2 \"Name three rivers in Europe.\"", "ask smollm2 \"What is 12 times 7?\" --json", "ask fused \"What is 12 times 7?\" --explain", "ask smollm2 \"Name a city.\" --json-schema city.json", "ask smollm2 \"Is ice cold?\" --regex \"(yes|no)\"", "ask model.gguf - --system \"Answer in French.\"") { model, question, system, into, explain };
         writing.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
@@ -119,7 +122,7 @@ static class TextCommands
             ChatTurn[] turns = [.. Beforehand(parsed.GetValue(system)), new("user", text)];
             if (parsed.GetValue(into) is { } path)
                 return WriteTokens(path, loaded.TokensOf(turns), terminal);
-            return await Write(loaded, loaded.ChatAsync(turns, writing.Generation(parsed), cancel), terminal);
+            return await Write(loaded, loaded.ChatAsync(turns, writing.Generation(parsed), cancel), terminal, parsed.GetValue(explain));
         }, Verb.Json());
     }
 
@@ -154,8 +157,10 @@ static class TextCommands
     static IEnumerable<ChatTurn> Beforehand(string? system) => system is null ? [] : [new("system", system)];
 
     /// <summary>Writes a text as it comes, or all of it in JSON.</summary>
-    static async Task<int> Write(LanguageModel model, IAsyncEnumerable<string> parts, Terminal terminal)
+    static async Task<int> Write(LanguageModel model, IAsyncEnumerable<string> parts, Terminal terminal, bool explains)
     {
+        if (explains && model.Fused is null)
+            throw new UsageException($"--explain is for fused models, and {model.Name} is none; softmodel fuse makes one");
         var (text, clock, first) = (new System.Text.StringBuilder(), Stopwatch.StartNew(), (double?)null);
         await foreach (var part in parts)
         {
@@ -167,9 +172,12 @@ static class TextCommands
         if (!terminal.Json)
         {
             terminal.Write("\n");
+            if (explains)
+                terminal.Write(Explanation.Of(model).ToText());
             return CommandLine.Done;
         }
-        terminal.Result(new { model = model.Name, text = text.ToString(), finish_reason = model.Last.FinishReason == FinishReason.Length ? "length" : "stop", prompt_tokens = model.Last.PromptTokens, tokens = model.Last.Tokens, fast_forward_tokens = model.Last.FastForwardTokens, runs = model.Last.Runs, first_text_ms = first, total_ms = clock.Elapsed.TotalMilliseconds }, () => throw new InvalidOperationException());
+        var programs = model.Fused is null ? null : Explanation.Of(model).Calls;
+        terminal.Result(new { model = model.Name, text = text.ToString(), finish_reason = model.Last.FinishReason == FinishReason.Length ? "length" : "stop", prompt_tokens = model.Last.PromptTokens, tokens = model.Last.Tokens, fast_forward_tokens = model.Last.FastForwardTokens, runs = model.Last.Runs, programs, first_text_ms = first, total_ms = clock.Elapsed.TotalMilliseconds }, () => throw new InvalidOperationException());
         return CommandLine.Done;
     }
 }

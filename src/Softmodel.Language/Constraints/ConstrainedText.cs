@@ -106,6 +106,26 @@ sealed class ConstrainedText(Constraint constraint, TokenTree tree, int most)
         return new(allowed, farthest);
     }
 
+    /// <summary>Whether tokens may come one after the other.</summary>
+    public bool Allows(ReadOnlySpan<int> tokens)
+    {
+        var before = (state, keys, left);
+        try
+        {
+            foreach (var token in tokens)
+            {
+                if (!Allows(token))
+                    return false;
+                Accept(token);
+            }
+            return true;
+        }
+        finally
+        {
+            (state, keys, left) = before;
+        }
+    }
+
     /// <summary>Tells of a token that has come.</summary>
     public void Accept(int token)
     {

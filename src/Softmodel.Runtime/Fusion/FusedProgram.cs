@@ -58,7 +58,7 @@ sealed record FusedProgram(string Name, string Description, string[] Operands, T
             var text = Body(operands, around);
             return text.Length is > 0 and <= MaxText ? new(text)
                 : new(text.Length == 0 ? $"{Name} gave no result." : string.Create(CultureInfo.InvariantCulture, $"The result has more than {MaxText:N0} characters."),
-                    text.Length == 0 ? ProgramFailure.Undefined : ProgramFailure.TooLarge);
+                    text.Length == 0 ? ProgramFailure.Exception : ProgramFailure.TooLarge);
         }
         catch (ProgramException e)
         {
@@ -90,6 +90,21 @@ sealed class FusedPrograms
         if (!programs.TryAdd(program.Name, program))
             throw new ArgumentException($"there is a program '{program.Name}' already", nameof(program));
     }
+
+    /// <summary>Adds a program if it isn't there.</summary>
+    /// <exception cref="SoftmodelException">There is another one of that name.</exception>
+    public void Share(FusedProgram program)
+    {
+        if (!ReferenceEquals(programs.GetOrAdd(program.Name, program), program))
+            throw new SoftmodelException($"this process has another program '{program.Name}' of a fused model; open the two in processes of their own, or give one another Name in its [Exact] and fuse it again");
+    }
+
+    /// <summary>Programs that a process has beside those for sums.</summary>
+    public static FusedPrograms Added { get; } = new();
+
+    /// <summary>A program of this process.</summary>
+    /// <exception cref="SoftmodelException">There is none of that name.</exception>
+    public static FusedProgram Known(string name) => Sums.SumPrograms.All.programs.GetValueOrDefault(name) ?? Added.Named(name);
 
     /// <summary>All, in the order of their names.</summary>
     public IEnumerable<FusedProgram> All => programs.Values.OrderBy(p => p.Name, StringComparer.Ordinal);

@@ -50,13 +50,14 @@ static class Pipeline
     /// <exception cref="SoftmodelException">It names one that does not exist.</exception>
     public static IReadOnlyList<Pass> Chosen(UseCase use)
     {
+        Pass[] all = [.. use.Added.Select(a => a.Pass), .. Passes];
         foreach (var name in use.Without.Append(use.StopAfter).OfType<string>())
         {
-            if (Passes.All(p => p.Name != name))
-                throw new SoftmodelException($"there is no pass '{name}'; the passes are {string.Join(", ", Passes.Select(p => p.Name))}");
+            if (all.All(p => p.Name != name))
+                throw new SoftmodelException($"there is no pass '{name}'; the passes are {string.Join(", ", all.Select(p => p.Name))}");
         }
-        var last = use.StopAfter is { } stop ? Passes.TakeWhile(p => p.Name != stop).Count() : Passes.Count - 1;
-        return [.. Passes.Take(last + 1).Where(p => !use.Without.Contains(p.Name))];
+        var last = use.StopAfter is { } stop ? all.TakeWhile(p => p.Name != stop).Count() : all.Length - 1;
+        return [.. all.Take(last + 1).Where(p => !use.Without.Contains(p.Name))];
     }
 
     /// <summary>The compilation after all passes that its use case leaves, and what each did.</summary>

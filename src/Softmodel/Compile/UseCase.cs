@@ -94,6 +94,9 @@ public sealed record UseCase
     /// <summary>The last pass that is run; null for all.</summary>
     public string? StopAfter { get; init; }
 
+    /// <summary>Passes of this use alone, before all others, and what tells them from others of the same name.</summary>
+    internal IReadOnlyList<(Pass Pass, string Key)> Added { get; init; } = [];
+
     /// <summary>Whether the graph is validated after every pass, and the schedule that it becomes.</summary>
     [JsonIgnore]
     public bool IsChecked { get; init; }
@@ -155,6 +158,7 @@ public sealed record UseCase
         .Concat(MeasureOn.Count > 0 ? [$"outputs {LeastOutputSnrDb.ToString("R", CultureInfo.InvariantCulture)}"] : [])
         .Concat(KvCache ? ["kv-cache"] : [])
         .Concat(Taps.Select(t => $"tap {t}"))
+        .Concat(Added.Select(a => a.Key))
         .Append($"passes {string.Join(",", Pipeline.Chosen(this).Select(p => p.Name))}"));
 
     /// <summary>This use case, with what lies below it where this one does not say otherwise.</summary>
@@ -174,6 +178,7 @@ public sealed record UseCase
         MaxMs = MaxMs ?? below.MaxMs,
         KvCache = KvCache || below.KvCache,
         Taps = [.. below.Taps.Union(Taps)],
+        Added = [.. below.Added, .. Added],
         Without = [.. below.Without.Union(Without)],
         StopAfter = StopAfter ?? below.StopAfter,
         IsChecked = IsChecked || below.IsChecked,

@@ -47,13 +47,16 @@ static class RoutineCode
             $"ExactMethods.Run({given}, {Native(outputs)}, {arguments});");
     }
 
-    static string Method(Op.Call call) => $"program_{call.Program}";
+    static string Method(Op.Call call) => ExactPrograms.Named(call.Program).Callee is Callee.Static method ? method.Name : $"program_{call.Program}";
+
+    /// <summary>Whether the method that is called is only in this process.</summary>
+    static bool IsOfProcess(Callee callee) => callee is Callee.Method or Callee.Function;
 
     static IEnumerable<(string Source, Op.Call Call, Callee Callee)> Calls(LoweredProgram program) =>
         program.AllSteps().OfType<Step.Routine>().Select(r => r.Op is Op.Call call ? (r.Source, call, ExactPrograms.Named(call.Program).Callee) : default).Where(c => c.call is not null);
 
     /// <summary>The fields of a model with the methods that it calls: they are looked up when it is made.</summary>
-    public static string Fields(LoweredProgram program) => string.Concat(Calls(program).Where(c => c.Callee is not Callee.Code).Select(c => c.Call).DistinctBy(c => c.Program)
+    public static string Fields(LoweredProgram program) => string.Concat(Calls(program).Where(c => IsOfProcess(c.Callee)).Select(c => c.Call).DistinctBy(c => c.Program)
         .Select(c => $"    readonly ExactMethod {Method(c)} = ExactMethods.Named({KernelWriter.Literal(c.Program)});\n"));
 
     /// <summary>The types that exact programs bring with them.</summary>
@@ -63,7 +66,7 @@ static class RoutineCode
     /// <exception cref="SoftmodelException">There is one.</exception>
     public static void RefuseMethods(LoweredProgram program)
     {
-        foreach (var (source, call, callee) in Calls(program).Where(c => c.Callee is not Callee.Code))
+        foreach (var (source, call, callee) in Calls(program).Where(c => IsOfProcess(c.Callee)))
             throw new SoftmodelException($"{ExactPrograms.NameOf(call, source)} is a {callee.GetType().Name.ToLowerInvariant()} of this process, which a native library cannot call: register it as C# that is written into the library ({nameof(Callee)}.{nameof(Callee.Code)}), or compile the model in this process");
     }
 

@@ -80,7 +80,7 @@ sealed record ExactDescriptor(MethodInfo Method, string Name, string Description
             throw Wrong(method, "has no example sentence that it answers");
         ExamplePart[][] examples = [.. attribute.Examples.Select(e => Parts(method, e, readable, isWhole: true))], negatives = [.. attribute.Negatives.Select(e => Parts(method, e, readable, isWhole: false))];
         var program = new FusedProgram(name, attribute.Description, [.. readable.Select(p => p.Name)], (texts, around) =>
-            result.Write(Invoke(method, readable, repeats, texts) ?? throw new ProgramException(ProgramFailure.Undefined, $"{name} gave no result."), [.. texts], around))
+            result.Write(Invoke(method, readable, repeats, texts) ?? throw new ProgramException(ProgramFailure.Exception, $"{name} gave no result."), [.. texts], around))
         {
             Repeats = repeats,
             Limit = TimeSpan.FromMilliseconds(attribute.Milliseconds),

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Softmodel.Runtime.Fusion;
 using Softmodel.Runtime.Sums;
 
@@ -12,12 +13,12 @@ sealed record FusedSources(bool HasSums, IReadOnlyList<ExactLibrary> Libraries)
     public const string Sums = "arithmetic";
 
     /// <summary>The programs of all of them, by name.</summary>
-    /// <exception cref="SoftmodelException">Two have one name.</exception>
+    /// <exception cref="SoftmodelException">Two have one name, or one has the name of a sum.</exception>
     public FusedPrograms Programs()
     {
-        var (table, owners) = (new FusedPrograms(), new Dictionary<string, string>(StringComparer.Ordinal));
-        var sums = HasSums ? SumPrograms.All.All.Select(p => (Program: p, Owner: Sums)) : [];
-        foreach (var (program, owner) in sums.Concat(Libraries.SelectMany(l => l.Programs.Select(d => (d.Program, Owner: l.Name)))))
+        var table = new FusedPrograms(HasSums ? SumPrograms.All.All : []);
+        var owners = SumPrograms.All.All.ToDictionary(p => p.Name, _ => Sums, StringComparer.Ordinal);
+        foreach (var (program, owner) in Libraries.SelectMany(l => l.Programs.Select(d => (d.Program, l.Name))))
         {
             if (!owners.TryAdd(program.Name, owner))
                 throw new SoftmodelException($"{owners[program.Name]} and {owner} both have a program '{program.Name}'; give one of them another Name in its [Exact]");
@@ -53,18 +54,20 @@ sealed record FusedSources(bool HasSums, IReadOnlyList<ExactLibrary> Libraries)
 /// <param name="Programs">The programs, by name.</param>
 sealed record FusedFolder(FusedTrigger Trigger, FusedPrograms Programs)
 {
+    static readonly ConcurrentDictionary<string, ExactLibrary> loaded = new(StringComparer.Ordinal);
+
     /// <summary>What has to be written into a folder: files by their names, the trigger the last.</summary>
     public static IEnumerable<(string Name, Action<Stream> Write)> Files(FusedTrigger trigger, FusedSources sources)
     {
         foreach (var library in sources.Libraries)
             yield return (library.Name, to => to.Write(library.Bytes));
         string[] own = [.. sources.Libraries.Select(l => $"{l.Hash} {l.Name}")];
-        yield return (FusedTrigger.FileName, (trigger with { Sources = [.. sources.HasSums ? [FusedSources.Sums] : (string[])[], .. own] }).Write);
+        yield return (FusedTrigger.FileName, (trigger with { With = [.. sources.HasSums ? [FusedSources.Sums] : (string[])[], .. own] }).Write);
     }
 
-    /// <summary>Opens a folder. The assemblies of its programs are loaded: only those whose hashes the trigger's file has.</summary>
+    /// <summary>Opens a folder. The assemblies of its programs are loaded, those whose hashes the trigger's file has, and its process can call them.</summary>
     /// <param name="folder">The folder.</param>
-    /// <exception cref="SoftmodelException">There is no fused model, it is damaged, or an assembly is missing or another one.</exception>
+    /// <exception cref="SoftmodelException">There is no fused model, it is damaged, an assembly is missing or another one, or the process has another program of the same name.</exception>
     public static FusedFolder Open(string folder)
     {
         var place = Path.Combine(folder, FusedTrigger.FileName);
@@ -72,7 +75,7 @@ sealed record FusedFolder(FusedTrigger Trigger, FusedPrograms Programs)
             throw new SoftmodelException($"'{folder}' has no {FusedTrigger.FileName}: it is no folder that softmodel fuse wrote");
         var trigger = FusedTrigger.Read(place);
         var libraries = new List<ExactLibrary>();
-        foreach (var source in trigger.Sources.Where(s => s != FusedSources.Sums))
+        foreach (var source in trigger.With.Where(s => s != FusedSources.Sums))
         {
             if (source.Split(' ', 2) is not [var hash, var name] || name != Path.GetFileName(name))
                 throw new SoftmodelException($"{place}: it names the programs '{source}', which this version of softmodel doesn't know");
@@ -82,11 +85,14 @@ sealed record FusedFolder(FusedTrigger Trigger, FusedPrograms Programs)
             var bytes = File.ReadAllBytes(path);
             if (ExactLibrary.HashOf(bytes) != hash)
                 throw new SoftmodelException($"{path}: it is not the file that the model was fused with, and is not loaded; fuse the model again");
-            libraries.Add(ExactLibrary.Of(path, name, bytes));
+            // Two folders with the same assembly call the same methods.
+            libraries.Add(loaded.GetOrAdd(hash, _ => ExactLibrary.Of(path, name, bytes)));
         }
-        var programs = new FusedSources(trigger.Sources.Contains(FusedSources.Sums), libraries).Programs();
+        var programs = new FusedSources(trigger.With.Contains(FusedSources.Sums), libraries).Programs();
         foreach (var missing in trigger.Programs.Where(p => !programs.Has(p)))
-            throw new SoftmodelException($"{place}: there is no program '{missing}' in {string.Join(", ", trigger.Sources)}");
+            throw new SoftmodelException($"{place}: there is no program '{missing}' in {string.Join(", ", trigger.With)}");
+        foreach (var program in libraries.SelectMany(l => l.Programs))
+            FusedPrograms.Added.Share(program.Program);
         return new(trigger, programs);
     }
 }

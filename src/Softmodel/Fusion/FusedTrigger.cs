@@ -2,23 +2,32 @@ using System.Globalization;
 using Softmodel.Export.Safetensors;
 using Softmodel.Graphs;
 using Softmodel.Import.Safetensors;
+using Softmodel.Language;
 using Softmodel.Runtime;
 
 namespace Softmodel.Fusion;
 
 /// <summary>A trigger as it is kept: what it learned, of which model, and from where on it fires.</summary>
-/// <param name="Base">The hash of the model's file.</param>
+/// <param name="Base">The hash of the model's files.</param>
+/// <param name="Source">What the model was loaded from.</param>
 /// <param name="Layer">The layer after which it reads the residual stream.</param>
+/// <param name="Layers">How many layers the model has.</param>
 /// <param name="Threshold">It fires where the logarithm of what the most probable program has beside none is larger.</param>
 /// <param name="Programs">The names of the programs, in the order of their numbers.</param>
 /// <param name="Network">The network.</param>
 /// <param name="Parameters">Its parameters, by name.</param>
-sealed record FusedTrigger(string Base, int Layer, double Threshold, IReadOnlyList<string> Programs, TriggerNetwork Network, IReadOnlyDictionary<string, Tensor> Parameters)
+sealed record FusedTrigger(string Base, string Source, int Layer, int Layers, double Threshold, IReadOnlyList<string> Programs, TriggerNetwork Network, IReadOnlyDictionary<string, Tensor> Parameters)
 {
-    /// <summary>Where its programs are from: sums, and for each assembly its hash and its file's name.</summary>
-    public IReadOnlyList<string> Sources { get; init; } = [FusedSources.Sums];
+    /// <summary>What it was fused with: sums, and for each assembly its hash and its file's name.</summary>
+    public IReadOnlyList<string> With { get; init; } = [FusedSources.Sums];
 
     const string Format = "softmodel-fusion-1", CenterName = "center", ScaleName = "scale";
+
+    /// <summary>What it calls, from where.</summary>
+    public FusedWith Fused => new(Programs, Layer + 1, Layers);
+
+    /// <summary>What the score of each program must be above, none first.</summary>
+    public Tensor Thresholds => Tensor.Vector<float>([0, .. Enumerable.Repeat((float)Threshold, Programs.Count)]);
 
     /// <summary>The file's name in a folder.</summary>
     public const string FileName = "fusion.safetensors";
@@ -28,11 +37,13 @@ sealed record FusedTrigger(string Base, int Layer, double Threshold, IReadOnlyLi
     {
         ["format"] = Format,
         ["base"] = Base,
+        ["source"] = Source,
         ["layer"] = Layer.ToString(CultureInfo.InvariantCulture),
+        ["layers"] = Layers.ToString(CultureInfo.InvariantCulture),
         ["threshold"] = Threshold.ToString("R", CultureInfo.InvariantCulture),
         ["slots"] = Network.Slots.ToString(CultureInfo.InvariantCulture),
         ["programs"] = string.Join(' ', Programs),
-        ["sources"] = string.Join('\n', Sources),
+        ["with"] = string.Join('\n', With),
     });
 
     /// <summary>Reads it.</summary>
@@ -50,7 +61,7 @@ sealed record FusedTrigger(string Base, int Layer, double Threshold, IReadOnlyLi
         var (center, scale, programs) = (Taken(CenterName), Taken(ScaleName), Entry("programs").Split(' '));
         if (!double.TryParse(Entry("threshold"), NumberStyles.Float, CultureInfo.InvariantCulture, out var threshold))
             throw new SoftmodelException($"{path}: its threshold is '{Entry("threshold")}', and no number");
-        return new(Entry("base"), Integer("layer"), threshold, programs, new((int)center.Count, programs.Length, Integer("slots"), center, scale, 0), tensors) { Sources = file.Metadata.TryGetValue("sources", out var sources) ? sources.Split('\n') : [FusedSources.Sums] };
+        return new(Entry("base"), Entry("source"), Integer("layer"), Integer("layers"), threshold, programs, new((int)center.Count, programs.Length, Integer("slots"), center, scale, 0), tensors) { With = file.Metadata.TryGetValue("with", out var with) ? with.Split('\n') : [FusedSources.Sums] };
     }
 }
 

@@ -64,14 +64,15 @@ static class Fusing
 
     /// <summary>Trains a trigger for a model.</summary>
     /// <param name="decoder">The model, as imported.</param>
-    /// <param name="baseHash">The hash of its file.</param>
+    /// <param name="baseHash">The hash of its files.</param>
+    /// <param name="source">What it was loaded from.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="passages">An endless stream of passages.</param>
     /// <param name="options">How.</param>
     /// <param name="progress">Is told what is being done.</param>
     /// <param name="events">Is told of each step of training.</param>
     /// <param name="cancellationToken">Stops it.</param>
-    public static Fused Run(Graph decoder, string baseHash, Tokenizer tokenizer, IEnumerable<Passage> passages, FusingOptions options, IProgress<string>? progress, Action<TrainingEvent>? events, CancellationToken cancellationToken)
+    public static Fused Run(Graph decoder, string baseHash, string source, Tokenizer tokenizer, IEnumerable<Passage> passages, FusingOptions options, IProgress<string>? progress, Action<TrainingEvent>? events, CancellationToken cancellationToken)
     {
         var (learned, heldOut, left) = Drawn(passages, tokenizer, options, out var programs);
         progress?.Report("compiling the lower layers");
@@ -101,7 +102,7 @@ static class Fusing
         var nearest = Nearest(heldOut, scores, tokenizer, programs);
         // No place of forms that it never saw makes it fire where nothing is due.
         var threshold = Math.Max(0, nearest.Length > 0 ? nearest[0].Score : 0);
-        var trigger = new FusedTrigger(baseHash, layer, threshold, programs, network, parameters);
+        var trigger = new FusedTrigger(baseHash, source, layer, decoder.Nodes.Max(n => n.Origin.Layer ?? 0) + 1, threshold, programs, network, parameters);
         var numbers = Numbers(programs);
         var byProgram = programs.ToDictionary(p => p, p => Figures(heldOut, readings, scores, threshold, numbers[p]), StringComparer.Ordinal);
         return new(trigger, Figures(heldOut, readings, scores, threshold, null), byProgram, nearest, left, collecting, clock.Elapsed.TotalSeconds - from);

@@ -8,7 +8,8 @@ namespace Softmodel.Fusion;
 /// <param name="At">The position of the token after which its result follows.</param>
 /// <param name="Program">Its number, from 1 on.</param>
 /// <param name="Operands">For each operand its first and last token.</param>
-readonly record struct TriggerDue(int At, int Program, (int First, int Last)[] Operands);
+/// <param name="HasSpace">Whether a space stands between the token and the result.</param>
+readonly record struct TriggerDue(int At, int Program, (int First, int Last)[] Operands, bool HasSpace);
 
 /// <summary>A text as the trigger learns it: its tokens, and what is due where.</summary>
 /// <param name="Tokens">The tokens.</param>
@@ -23,7 +24,7 @@ sealed record TriggerText(int[] Tokens, TriggerDue[] Dues, int[] Undecided, Pass
     /// <param name="numbers">The numbers of programs.</param>
     public static TriggerText? Of(Passage passage, Tokenizer tokenizer, IReadOnlyDictionary<string, int> numbers)
     {
-        int[] tokens = [.. tokenizer.Before, .. tokenizer.Encode(passage.Text, parsesSpecial: false)];
+        int[] tokens = [.. tokenizer.Before, .. tokenizer.Encode(passage.Text, parsesSpecial: passage.Turns.Count > 0)];
         if (Places.Of(tokens, tokenizer.Before.Count, passage.Text, tokenizer) is not { } places)
             return null;
         // After spaces, and after a unit that stands before the result, the same is due as before them.
@@ -39,7 +40,7 @@ sealed record TriggerText(int[] Tokens, TriggerDue[] Dues, int[] Undecided, Pass
         var dues = from due in passage.Dues
                    let operands = due.Operands.Select(o => (First: places.At(o.Start), Last: places.At(o.Start + o.Length - 1))).ToArray()
                    from at in At(due.At)
-                   select new TriggerDue(at, numbers[due.Program], operands);
+                   select new TriggerDue(at, numbers[due.Program], operands, places.End(at) < passage.Text.Length && passage.Text[places.End(at)] == ' ');
         // A token that begins before an operand, or ends after it, may hold quotes or signs, but no letters or digits of something else.
         bool IsWhole(Span operand) => Enumerable.Range(1, MostBeside).All(i => operand.Start < i || !Beside(operand.Start - i, operand.Start))
             && Enumerable.Range(0, MostBeside).All(i => operand.End + i >= passage.Text.Length || !Beside(operand.End + i, operand.End - 1));
@@ -93,4 +94,7 @@ sealed class Places
 
     /// <summary>The token that holds a character.</summary>
     public int At(int character) => tokenOf[character];
+
+    /// <summary>The character after a token.</summary>
+    public int End(int token) => Array.FindIndex(tokenOf, t => t > token) is >= 0 and var end ? end : tokenOf.Length - 1;
 }

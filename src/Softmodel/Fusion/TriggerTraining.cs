@@ -56,6 +56,7 @@ static class TriggerTraining
         var stream = new float[texts.Count * most * width];
         var (programs, counts) = (new long[texts.Count * most], new float[texts.Count * most]);
         var (ofText, ofPosition, ends, hasEnds) = (new List<long>(), new List<long>(), new List<long>(), new List<float>());
+        var (leads, hasLeads) = (new List<long>(), new List<float>());
         for (var i = 0; i < texts.Count; i++)
         {
             residuals[i].CopyTo(stream.AsSpan(i * most * width));
@@ -67,6 +68,8 @@ static class TriggerTraining
                 (programs[i * most + due.At], counts[i * most + due.At]) = (due.Program, 1);
                 ofText.Add(i);
                 ofPosition.Add(due.At);
+                leads.Add(due.HasSpace ? 1 : 0);
+                hasLeads.Add(1);
                 for (var slot = 0; slot < network.Slots; slot++)
                 {
                     // What is not there is where the result is due.
@@ -80,6 +83,8 @@ static class TriggerTraining
         {
             ofText.Add(0);
             ofPosition.Add(0);
+            leads.Add(0);
+            hasLeads.Add(0);
             ends.AddRange(new long[2 * network.Slots]);
             hasEnds.AddRange(new float[2 * network.Slots]);
         }
@@ -87,6 +92,7 @@ static class TriggerTraining
             [
                 Tensor.Of<float>(stream, texts.Count, most, width), Tensor.Vector<long>([.. ofText]), Tensor.Vector<long>([.. ofPosition]), Tensor.Of<long>(programs, texts.Count, most), Tensor.Of<float>(counts, texts.Count, most),
                 Tensor.Of<long>([.. ends], ofText.Count, 2 * network.Slots), Tensor.Of<float>([.. hasEnds], ofText.Count, 2 * network.Slots),
+                Tensor.Vector<long>([.. leads]), Tensor.Vector<float>([.. hasLeads]),
             ], [.. texts.Select(t => t.Passage.Text)]);
     }
 
@@ -122,7 +128,7 @@ static class TriggerTraining
             var some = texts.Skip(at).Take(size).ToArray();
             var batch = BatchOf(some, [.. residuals.Skip(at).Take(size)], network);
             var (_, outputs) = current.Run([batch], cancellationToken).Single();
-            var (most, count, due) = ((int)outputs[0].Dims[1], network.Programs + 1, 0);
+            var (most, count, due) = ((int)outputs[0].Dims[1], network.ProgramCount + 1, 0);
             for (var i = 0; i < some.Length; i++)
             {
                 var logits = Enumerable.Range(0, some[i].Tokens.Length).Select(p => outputs[0].Values<float>().Slice((i * most + p) * count, count).ToArray()).ToArray();

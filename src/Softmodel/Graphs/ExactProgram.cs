@@ -47,6 +47,11 @@ public abstract record Callee
     /// <param name="Declarations">Types with what the statements call, at the level of a namespace.</param>
     public sealed record Code(Func<CallCode, (string? Sizes, string Statement)> Write, string Declarations = "") : Callee;
 
+    /// <summary>A static method of the runtime, which every compiled model has with it: also a native library.</summary>
+    /// <param name="Name">Its full name.</param>
+    /// <param name="Run">The method.</param>
+    public sealed record Static(string Name, ExactMethod Run) : Callee;
+
     /// <summary>A method of this process.</summary>
     /// <param name="Run">What is called on the thread that runs the model.</param>
     public sealed record Method(ExactMethod Run) : Callee;

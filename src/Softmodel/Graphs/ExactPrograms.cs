@@ -7,7 +7,7 @@ namespace Softmodel.Graphs;
 /// <summary>The exact programs that graphs can call, by name.</summary>
 public static class ExactPrograms
 {
-    static readonly ExactProgram[] ours = [NonZero.Program];
+    static readonly ExactProgram[] ours = [NonZero.Program, FusedCall.Program];
 
     static readonly ConcurrentDictionary<string, ExactProgram> programs = new(ours.ToDictionary(p => p.Name), StringComparer.Ordinal);
 

@@ -35,7 +35,7 @@ public static class LanguageModelLoading
 
     extension(LanguageModel)
     {
-        /// <summary>Loads a model by its name in the catalogue, a source, or a file, and compiles it or takes it from the cache; or opens a folder that <c>softmodel build</c> or <c>softmodel tune</c> has made.</summary>
+        /// <summary>Loads a model by its name in the catalogue, a source, or a file, and compiles it or takes it from the cache; or opens a folder that <c>softmodel build</c>, <c>tune</c> or <c>fuse</c> has made.</summary>
         /// <param name="source">What <see cref="Source.Parse"/> reads.</param>
         /// <param name="options">How.</param>
         /// <param name="progress">Is told what is being done; may be called from any thread.</param>
@@ -49,8 +49,8 @@ public static class LanguageModelLoading
                 return options.Tokenizer is null ? await Task.Run(() => LanguageModel.Open(source, options.ContextLength, options.ContextShift, options.Compile.Threads), cancellationToken).ConfigureAwait(false)
                     : throw new SoftmodelException($"{source} has been built with a tokenizer of its own; leave {options.Tokenizer} out");
             }
-            var resolved = await Source.Resolve(source, Fetching.To(progress), cancellationToken).ConfigureAwait(false);
-            using var model = await Model.Of(resolved, source, options.Use with { KvCache = !Checkpoint.Is(resolved.MainFile) }, cancellationToken).ConfigureAwait(false);
+            var resolved = await Source.Resolve(FusedModels.SourceOf(source), Fetching.To(progress), cancellationToken).ConfigureAwait(false);
+            using var model = await FusedModels.Of(source, resolved, options.Use with { KvCache = !Checkpoint.Is(resolved.MainFile) }, cancellationToken).ConfigureAwait(false);
             // What is read of the text's side does not wait for the network.
             var reading = Task.Run(() => ReadText(model, options.Tokenizer), cancellationToken);
             var compiled = await model.CompileAsync(options.Compile, progress, cancellationToken).ConfigureAwait(false);
@@ -64,7 +64,7 @@ public static class LanguageModelLoading
                 if (model.Use.KvCache && options.ContextShift)
                     throw new SoftmodelException($"{source} is an ONNX export, whose context can't shift; make it larger, or take the model's weights as GGUF or safetensors");
                 var length = options.ContextLength > 0 ? options.ContextLength : Math.Min(DefaultContext, longest);
-                return new(model.Name, model.Licence, Decoder.Of(compiled, length, options.ContextShift, model.RoundsByRun), tokenizer, template);
+                return new(model.Name, model.Licence, Decoder.Of(compiled, length, options.ContextShift, model.RoundsByRun), tokenizer, template, FusedModels.Is(source) ? FusedModels.TriggerOf(source).Fused : null);
             }
             catch
             {
@@ -96,7 +96,7 @@ public static class LanguageModelLoading
             return native;
         var (tokenizer, template, longest) = ReadText(model, null);
         var (name, files) = TextFiles.TokenizerToShip(model.Vocabulary ?? TextFiles.TokenizerOf(model.Path));
-        var text = new BuiltText(name, Math.Min(DefaultContext, longest), template?.Source, model.RoundsByRun);
+        var text = new BuiltText(name, Math.Min(DefaultContext, longest), template?.Source, model.RoundsByRun, Fused: Fusion.FusedDecoder.FusedOf(model.Graph));
         return native with { Beside = [.. native.Beside, ($"{native.Prefix}.tokens", tokenizer.WriteTable), (BuiltText.FileName, text.Write), .. files] };
     }
 

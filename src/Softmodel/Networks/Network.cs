@@ -25,6 +25,7 @@ public sealed class Network
     readonly string scope;
     readonly Origin origin;
     readonly Draws draws;
+    readonly IReadOnlyDictionary<string, Tensor>? weights;
 
     sealed class Draws(ulong seed)
     {
@@ -49,7 +50,14 @@ public sealed class Network
     /// <param name="seed">What its weights are drawn from.</param>
     public Network(string name, ulong seed = 0) => (Builder, scope, origin, draws) = (new(name, Evaluator.Fold), "", Origin.None, new(seed));
 
-    Network(Network whole, string scope, Origin origin) => (Builder, this.scope, this.origin, draws) = (whole.Builder, scope, origin, whole.draws);
+    /// <summary>A network that has been trained, as a part of a graph.</summary>
+    /// <param name="builder">The graph.</param>
+    /// <param name="name">Its name there: those of its weights begin with it.</param>
+    /// <param name="weights">Its weights, by their names in the network.</param>
+    internal Network(GraphBuilder builder, string name, IReadOnlyDictionary<string, Tensor> weights) =>
+        (Builder, scope, origin, draws, this.weights) = (builder, $"{name}.", new(name), new(0), weights.ToDictionary(w => $"{name}.{w.Key}", w => w.Value, StringComparer.Ordinal));
+
+    Network(Network whole, string scope, Origin origin) => (Builder, this.scope, this.origin, draws, weights) = (whole.Builder, scope, origin, whole.draws, whole.weights);
 
     /// <summary>The graph that grows.</summary>
     public GraphBuilder Builder { get; }
@@ -77,7 +85,10 @@ public sealed class Network
     public Term Parameter(string name, Tensor initial)
     {
         Builder.Origin = origin with { Node = scope + name };
-        return new(Builder, Builder.Parameter(scope + name, initial, isFrozen: false));
+        if (weights is null)
+            return new(Builder, Builder.Parameter(scope + name, initial, isFrozen: false));
+        return weights.TryGetValue(scope + name, out var trained) && trained.TensorType == initial.TensorType ? new(Builder, Builder.Parameter(scope + name, trained))
+            : throw new SoftmodelException($"the weight '{scope}{name}' is {trained?.TensorType.ToString() ?? "missing"}, and {initial.TensorType} is needed");
     }
 
     /// <summary>A weight of normally distributed numbers.</summary>

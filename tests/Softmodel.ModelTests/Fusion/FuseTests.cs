@@ -93,7 +93,7 @@ public sealed class FuseTests : IDisposable
     {
         var network = new TriggerNetwork(4, 1, 2, Tensor.Vector<float>(0, 0, 0, 0), Tensor.Vector<float>(1, 1, 1, 1), 1);
         using (var stream = File.Create(Path.Combine(folder, FusedTrigger.FileName)))
-            new FusedTrigger("0123", 1, 0, ["add"], network, new Dictionary<string, Tensor>()).Write(stream);
+            new FusedTrigger("0123", ModelFile, 1, 30, 0, ["add"], network, new Dictionary<string, Tensor>()).Write(stream);
         File.WriteAllText(Path.Combine(folder, "questions.jsonl"), """{"question": "What is 1 plus 2?", "answer": "3"}""");
         var refused = await Run("eval", "sums", "--data", Path.Combine(folder, "questions.jsonl"), "--model", ModelFile, "--fused", folder);
         Assert.Equal(1, refused.Code);

@@ -91,6 +91,8 @@ public sealed class OwnProgramTests : IDisposable
         Assert.Contains("it is no assembly of .NET, or damaged", Refused(File("Text.dll", "text")), StringComparison.Ordinal);
         var add = File("Own.cs", "static class Own { [Exact(\"a\", \"{x}\")] static int Add(int x) => x; }");
         Assert.Contains("arithmetic and Own.dll both have a program 'add'; give one of them another Name", Refused("arithmetic", add), StringComparison.Ordinal);
+        Assert.Contains("both have a program 'add'", Refused(add), StringComparison.Ordinal);
+        add = File("Own.cs", "static class Own { [Exact(\"a\", \"{x}\")] static int Sum(int x) => x; }");
         Assert.Single(Sources(add).Programs().All);
         Directory.CreateDirectory(Path.Combine(folder, "b"));
         Assert.Contains("would be kept as Own.dll, as another file already is", Refused(add, File("b/Own.cs", "static class Own { [Exact(\"a\", \"{x}\")] static int Sub(int x) => x; }")), StringComparison.Ordinal);
@@ -99,7 +101,7 @@ public sealed class OwnProgramTests : IDisposable
     void Write(FusedSources sources, params string[] programs)
     {
         var network = new TriggerNetwork(4, programs.Length, 2, Tensor.Vector<float>(0, 0, 0, 0), Tensor.Vector<float>(1, 1, 1, 1), 1);
-        foreach (var (name, write) in FusedFolder.Files(new("0123", 1, 0, programs, network, new Dictionary<string, Tensor>()), sources))
+        foreach (var (name, write) in FusedFolder.Files(new("0123", "model", 1, 2, 0, programs, network, new Dictionary<string, Tensor>()), sources))
         {
             using var stream = System.IO.File.Create(Path.Combine(folder, name));
             write(stream);
@@ -122,6 +124,17 @@ public sealed class OwnProgramTests : IDisposable
     {
         Write(examples.Value with { HasSums = false }, "letters_in");
         Assert.Equal(["days_between", "letters_in"], FusedFolder.Open(folder).Programs.All.Select(p => p.Name));
+    }
+
+    [Fact]
+    public void Two_programs_of_one_name_are_not_called_by_one_process()
+    {
+        Write(examples.Value, "letters_in");
+        Assert.Same(FusedFolder.Open(folder).Programs.Named("letters_in"), FusedPrograms.Known("letters_in"));
+        // The same assembly in another folder is the same.
+        Assert.Same(FusedFolder.Open(folder).Programs.Named("letters_in"), FusedPrograms.Known("letters_in"));
+        Write(Sources(File("Other.cs", "static class Other { [Exact(\"a\", \"{x}\")] static int LettersIn(string x) => x.Length; }")), "letters_in");
+        Assert.StartsWith("this process has another program 'letters_in' of a fused model", Assert.Throws<SoftmodelException>(() => FusedFolder.Open(folder)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
