@@ -2,6 +2,7 @@ using System.Text.RegularExpressions;
 using Softmodel.Language;
 using Softmodel.Runtime;
 using Softmodel.Speech;
+using Softmodel.Tests.Common;
 
 namespace Softmodel.Tests;
 

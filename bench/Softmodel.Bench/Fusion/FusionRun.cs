@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text.Json;
-using Softmodel.Cli.Eval;
 using Softmodel.Language;
 using Softmodel.Load;
 
@@ -34,7 +33,7 @@ sealed record SolutionReport(int Count, int Steps, int Fired, int Exact, double 
 /// <summary>Measures a fused model beside the model that it was made of.</summary>
 static class FusionRun
 {
-    const int Answers = 20, Shown = 20, MostTokens = 24, Piece = 50;
+    const int Questions = 20, Shown = 20, MostTokens = 24, Piece = 50;
 
     /// <summary>Measures.</summary>
     /// <param name="fused">The folder that softmodel fuse has made.</param>
@@ -69,7 +68,7 @@ static class FusionRun
         progress("asking for sums of seven digits");
         var random = new Random(seed);
         var (answers, lines, exact, exactAlone, written, inferred) = (new List<double>(), new List<double>(), 0, 0, 0, 0);
-        for (var i = -1; i < Answers; i++)
+        for (var i = -1; i < Questions; i++)
         {
             var (x, y) = (random.Next(1_000_000, 10_000_000), random.Next(1_000_000, 10_000_000));
             var prompt = $"Q: What is {x} plus {y}?\nA:";
@@ -78,12 +77,12 @@ static class FusionRun
                 continue;
             answers.Add(bare.Answer / own.Answer);
             lines.Add(bare.Line / own.Line);
-            exact += SumQuestions.IsRight(own.Text, $"{x + y}") ? 1 : 0;
-            exactAlone += SumQuestions.IsRight(bare.Text, $"{x + y}") ? 1 : 0;
+            exact += Softmodel.Fusion.Answers.Begins(own.Text, $"{x + y}") ? 1 : 0;
+            exactAlone += Softmodel.Fusion.Answers.Begins(bare.Text, $"{x + y}") ? 1 : 0;
             written += own.Tokens;
             inferred += own.Inferred;
         }
-        return new(threads, tokens.Length, differing, fires, Median(ratios), Median(answers), Median(lines), Answers, exactAlone, exact, Math.Round((double)inferred * model.Fused!.Layers / Math.Max(1, written), 2),
+        return new(threads, tokens.Length, differing, fires, Median(ratios), Median(answers), Median(lines), Questions, exactAlone, exact, Math.Round((double)inferred * model.Fused!.Layers / Math.Max(1, written), 2),
             solutions is null ? null : await Solved(model, solutions, progress, cancellationToken));
     }
 
@@ -172,7 +171,7 @@ static class FusionRun
         return new(lines.Length, steps, fired, exact, Math.Round(Math.Exp(ours / count), 4), Math.Round(Math.Exp(forced / count), 4), [.. wrong.Take(Shown)]);
     }
 
-    static bool IsSame(string written, string answer) => SumQuestions.IsRight(written, answer) || SumQuestions.IsRight(written.TrimStart().TrimStart('$', '€', '£'), answer.TrimStart('$', '€', '£'));
+    static bool IsSame(string written, string answer) => Softmodel.Fusion.Answers.Begins(written, answer) || Softmodel.Fusion.Answers.Begins(written.TrimStart().TrimStart('$', '€', '£'), answer.TrimStart('$', '€', '£'));
 
     /// <summary>The surprise of tokens after others, in nats.</summary>
     static async Task<double> Surprise(Session session, int[] before, int[] tokens, CancellationToken cancellationToken)

@@ -25,17 +25,17 @@ static class EvalCommand
         return verb.Does(async (parsed, terminal, cancel) =>
         {
             var files = SumQuestions.FilesOf(parsed.GetRequiredValue(data));
-            var place = Path.Combine(parsed.GetRequiredValue(fused), FusedTrigger.FileName);
-            var trigger = FusedTrigger.Read(place);
+            var folder = parsed.GetRequiredValue(fused);
+            var (trigger, _) = FusedFolder.Open(folder);
             var name = parsed.GetValue(model) ?? trigger.Source;
             await terminal.Fetch(name, cancel);
             using var loaded = await Model.LoadAsync(name, cancellationToken: cancel);
             if (trigger.Base != FileHashes.Of(loaded.Path, null, cancel))
-                throw new SoftmodelException($"{place}: it was made of another model than {name}; fuse that, or name the one that it was made of");
+                throw new SoftmodelException($"{Path.Combine(folder, FusedTrigger.FileName)}: it was made of another model than {name}; fuse that, or name the one that it was made of");
             trigger = trigger with { Source = File.Exists(name) || Directory.Exists(name) ? Path.GetFullPath(name) : name, Threshold = parsed.GetValue(threshold) ?? trigger.Threshold };
             Task<LanguageModel> Opened(string source) => terminal.Working(progress => LanguageModel.LoadAsync(source, new LanguageOptions { Compile = new() { Threads = parsed.GetValue(threads) } }, progress, cancel));
             using var language = await Opened(name);
-            using var own = await Changed(trigger, Opened);
+            using var own = await Changed(folder, trigger, Opened);
             var layers = loaded.Imported.Nodes.Max(n => n.Origin.Layer ?? 0) + 1;
             var evaluation = new SumEvaluation(language, layers);
             using var reader = new TriggerReader(trigger, loaded.Imported, language.Tokenizer, parsed.GetValue(threads), cancel);
@@ -112,11 +112,13 @@ static class EvalCommand
     }
 
     /// <summary>A fused model with a trigger that is kept nowhere.</summary>
-    static async Task<LanguageModel> Changed(FusedTrigger trigger, Func<string, Task<LanguageModel>> open)
+    static async Task<LanguageModel> Changed(string fused, FusedTrigger trigger, Func<string, Task<LanguageModel>> open)
     {
         var folder = Directory.CreateTempSubdirectory("softmodel-").FullName;
         try
         {
+            foreach (var beside in Directory.EnumerateFiles(fused))
+                File.Copy(beside, Path.Combine(folder, Path.GetFileName(beside)));
             WholeFile.Write(Path.Combine(folder, FusedTrigger.FileName), trigger.Write);
             return await open(folder);
         }

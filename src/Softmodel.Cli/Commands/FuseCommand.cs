@@ -15,10 +15,9 @@ static class FuseCommand
     {
         var defaults = new FusingOptions { Folder = "" };
         var model = new Argument<string>("model") { Description = "A language model: a name of the catalogue, a GGUF file, a folder with config.json and safetensors, or a source." };
-        var with = new Option<string>("--with") { Description = "What it is fused with: arithmetic.", HelpName = "PROGRAMS", Required = true };
-        with.AcceptOnlyFromAmong("arithmetic");
-        var folder = new Option<string>("--output", "-o") { Description = $"The folder for {FusedTrigger.FileName}.", Required = true, HelpName = "DIR" };
-        var passages = new Option<int>("--passages") { Description = "How many passages the trigger learns from.", DefaultValueFactory = _ => defaults.Passages };
+        var with = new Option<string[]>("--with") { Description = $"What it is fused with: {FusedSources.Sums}, or a .cs or .dll file with methods that are marked [Exact]; several by giving it several times.", HelpName = "PROGRAMS", Required = true, Arity = ArgumentArity.OneOrMore };
+        var folder = new Option<string>("--output", "-o") { Description = $"The folder for {FusedTrigger.FileName} and the assemblies of programs of one's own.", Required = true, HelpName = "DIR" };
+        var passages = new Option<int?>("--passages") { Description = $"How many passages the trigger learns from; by default {FusingOptions.OfSums:N0} for {FusedSources.Sums} and {FusingOptions.OfOwn:N0} for each program of one's own." };
         var heldOut = new Option<int>("--held-out") { Description = "How many passages of forms that it never sees choose when it fires, and measure it.", DefaultValueFactory = _ => defaults.HeldOut };
         var layer = new Option<int[]>("--layer") { Description = "The layer after which the trigger reads the residual stream, from 0 on; of several, or of some in the middle by default, the best is found.", AllowMultipleArgumentsPerToken = true };
         var epochs = new Option<int>("--epochs") { Description = "How often each passage is seen.", DefaultValueFactory = _ => defaults.Training.Epochs };
@@ -26,15 +25,17 @@ static class FuseCommand
         var seed = new Option<int>("--seed") { Description = "What the passages, their order and the parameters are drawn from.", DefaultValueFactory = _ => 1 };
         var threads = new Option<int>("--threads") { Description = "The number of threads; what is learned does not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
         var log = new Option<string>("--log") { Description = "A file that gets a JSON object for each step, one a line.", HelpName = "FILE" };
-        foreach (var positive in (Option<int>[])[passages, heldOut, epochs, threads])
+        passages.Validators.Add(r => { if (r.GetValueOrDefault<int?>() < 1) r.AddError($"{passages.Name} is an integer from 1 up"); });
+        foreach (var positive in (Option<int>[])[heldOut, epochs, threads])
             positive.Validators.Add(r => { if (r.GetValueOrDefault<int>() < 1) r.AddError($"{positive.Name} is an integer from 1 up"); });
-        var verb = new Verb("fuse", "Find where a language model is about to do sums, and train a trigger there, from which programs do them.", "fuse smollm2 --with arithmetic -o fused", "fuse smollm2 --with arithmetic --layer 14 -o fused --json")
+        var verb = new Verb("fuse", "Find where a language model is about to do what programs do, and train a trigger there, from which they do it: sums, or methods of one's own.", "fuse smollm2 --with arithmetic -o fused", "fuse smollm2 --with arithmetic --with Dates.cs -o fused", "fuse smollm2 --with arithmetic --layer 14 -o fused --json")
         { model, with, folder, passages, heldOut, layer, epochs, rate, seed, threads, log };
         return verb.Does(async (parsed, terminal, cancel) =>
         {
             var clock = Stopwatch.StartNew();
             var (name, output) = (parsed.GetRequiredValue(model), parsed.GetRequiredValue(folder));
             WholeFile.CheckFolder(output);
+            var sources = FusedSources.Open(parsed.GetRequiredValue(with), cancel);
             await terminal.Fetch(name, cancel);
             using var loaded = await Model.LoadAsync(name, cancellationToken: cancel);
             if (!loaded.IsLanguageModel)
@@ -43,17 +44,21 @@ static class FuseCommand
             var options = defaults with
             {
                 Folder = output,
-                Passages = parsed.GetValue(passages),
+                Passages = parsed.GetValue(passages) ?? FusingOptions.PassagesOf(sources),
                 HeldOut = parsed.GetValue(heldOut),
                 Layers = parsed.GetValue(layer) is { Length: > 0 } chosen ? chosen : null,
                 Training = defaults.Training with { Epochs = parsed.GetValue(epochs), Rate = parsed.GetValue(rate), Seed = (ulong)parsed.GetValue(seed), Threads = parsed.GetValue(threads) },
             };
             var hash = FileHashes.Of(loaded.Path, null, cancel);
             var fused = await new TrainingScreen(terminal, parsed.GetValue(log)).Watch((progress, events) => Task.Run(() =>
-                new Fusing(loaded.Imported, hash, File.Exists(name) || Directory.Exists(name) ? Path.GetFullPath(name) : name, tokenizer, SumPrograms.All, options, progress, events, cancel).Run(Grammar.Passages(parsed.GetValue(seed)).Select(p => InTemplate(p, tokenizer, template)).OfType<Passage>()), cancel));
-            WholeFile.Write(Path.Combine(output, FusedTrigger.FileName), fused.Trigger.Write);
+                new Fusing(loaded.Imported, hash, File.Exists(name) || Directory.Exists(name) ? Path.GetFullPath(name) : name, tokenizer, sources.Programs(), options, progress, events, cancel)
+                    .Run(Grammar.Passages(parsed.GetValue(seed), sources.HasSums, [.. sources.Libraries.SelectMany(l => l.Programs)]).Select(p => InTemplate(p, tokenizer, template)).OfType<Passage>()), cancel));
+            foreach (var (file, write) in FusedFolder.Files(fused.Trigger, sources))
+                WholeFile.Write(Path.Combine(output, file), write);
             Fusing.Tidy(output);
             var minutes = clock.Elapsed.TotalMinutes;
+            if (fused.Left > 0)
+                terminal.Say($"{fused.Left:N0} passages were left out: their tokens are not those of their text, or an operand ends within one");
             static object Shown(FusedFigures f) => new { dues = f.Dues, programs = Share(f.Programs, f.Dues), operands = Share(f.Operands, f.Dues), fired = Share(f.Fired, f.Dues), right = Share(f.Right, f.Dues), idle = f.Idle, false_fires = f.FalseFires };
             static object Near(NearFire n) => new { text = n.Text, program = n.Program, operands = n.Operands, written = n.Written, score = Math.Round(n.Score, 2) };
             terminal.Result(new

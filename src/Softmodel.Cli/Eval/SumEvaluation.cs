@@ -159,7 +159,7 @@ sealed class SumEvaluation(LanguageModel model, int layers)
         foreach (var (text, fires) in texts.Zip(reader.Fires([.. texts.Select(t => t.Tokens)], isAtEnd: false, cancel)))
         {
             // A program that refuses its operands leaves the text to the model.
-            (Fire Fire, string Result)[] written = [.. fires.Select(f => (f, Result: SumPrograms.All.Named(f.Program).Run(f.Operands))).Where(f => f.Result.Failure == ProgramFailure.None).Select(f => (f.f, f.Result.Text))];
+            (Fire Fire, string Result)[] written = [.. fires.Select(f => (f, Result: FusedPrograms.Known(f.Program).Run(f.Operands))).Where(f => f.Result.Failure == ProgramFailure.None).Select(f => (f.f, f.Result.Text))];
             var (exact, wrongPlaces, falseFires) = (0, 0, 0);
             foreach (var place in text.Why is null ? text.Places : [])
             {

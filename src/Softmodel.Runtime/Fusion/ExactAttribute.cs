@@ -13,7 +13,9 @@ namespace Softmodel.Runtime.Fusion;
 /// <param name="description">What the method answers, in a line.</param>
 /// <param name="examples">
 /// Sentences to which the result is the answer, with each parameter in braces: <c>How many {letter:r} are in {word:strawberry}?</c>,
-/// its name and an example of it, or the name alone. At least one.
+/// its name and an example of it, or several (<c>{word:apple|pear}</c>), or the name alone. At least one; the more of them differ in
+/// wording, the better it is known when the result is due. A question ends with a question mark, an order with a full stop, and what
+/// ends with neither is what the result is called: <c>the number of {letter} in {word}</c>.
 /// </param>
 [AttributeUsage(AttributeTargets.Method, Inherited = false)]
 public sealed class ExactAttribute(string description, params string[] examples) : Attribute
@@ -23,6 +25,12 @@ public sealed class ExactAttribute(string description, params string[] examples)
 
     /// <summary>Sentences to which the result is the answer.</summary>
     public IReadOnlyList<string> Examples => examples;
+
+    /// <summary>
+    /// Sentences that are like the examples and that the result is no answer to, as <c>How many letters does {word} have?</c>, with
+    /// parameters in braces or without. Many others are made of the examples.
+    /// </summary>
+    public string[] Negatives { get; init; } = [];
 
     /// <summary>The program's name; by default the method's, in lower case with underscores.</summary>
     public string? Name { get; init; }

@@ -58,7 +58,7 @@ sealed record FusedProgram(string Name, string Description, string[] Operands, T
             var text = Body(operands, around);
             return text.Length is > 0 and <= MaxText ? new(text)
                 : new(text.Length == 0 ? $"{Name} gave no result." : string.Create(CultureInfo.InvariantCulture, $"The result has more than {MaxText:N0} characters."),
-                    text.Length == 0 ? ProgramFailure.Undefined : ProgramFailure.TooLarge);
+                    text.Length == 0 ? ProgramFailure.Exception : ProgramFailure.TooLarge);
         }
         catch (ProgramException e)
         {
@@ -91,6 +91,14 @@ sealed class FusedPrograms
             throw new ArgumentException($"there is a program '{program.Name}' already", nameof(program));
     }
 
+    /// <summary>Adds a program if it isn't there.</summary>
+    /// <exception cref="SoftmodelException">There is another one of that name.</exception>
+    public void Share(FusedProgram program)
+    {
+        if (!ReferenceEquals(programs.GetOrAdd(program.Name, program), program))
+            throw new SoftmodelException($"this process has another program '{program.Name}' of a fused model; open the two in processes of their own, or give one another Name in its [Exact] and fuse it again");
+    }
+
     /// <summary>Programs that a process has beside those for sums.</summary>
     public static FusedPrograms Added { get; } = new();
 
@@ -100,6 +108,9 @@ sealed class FusedPrograms
 
     /// <summary>All, in the order of their names.</summary>
     public IEnumerable<FusedProgram> All => programs.Values.OrderBy(p => p.Name, StringComparer.Ordinal);
+
+    /// <summary>Whether there is a program of a name.</summary>
+    public bool Has(string name) => programs.ContainsKey(name);
 
     /// <summary>The program of a name.</summary>
     /// <exception cref="SoftmodelException">There is none.</exception>

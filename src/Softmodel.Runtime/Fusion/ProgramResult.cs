@@ -13,7 +13,7 @@ enum ProgramFailure
     TooLarge,
     /// <summary>It took longer than its limit.</summary>
     TimeLimit,
-    /// <summary>It threw an exception.</summary>
+    /// <summary>It threw an exception, or gave nothing.</summary>
     Exception,
 }
 

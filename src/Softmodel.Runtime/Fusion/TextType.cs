@@ -15,7 +15,7 @@ sealed record TextType(Type Type, string Name, string Kind, Func<string, object>
     /// <summary>All of them.</summary>
     public static IReadOnlyList<TextType> All { get; } =
     [
-        new(typeof(string), "string", "text", text => text.Trim(), (value, _, _) => (string)value),
+        new(typeof(string), "string", "text", Unquoted, (value, _, _) => (string)value),
         new(typeof(bool), "bool", "yes or no", Truth, (value, _, _) => (bool)value ? "yes" : "no"),
         Number("int", value => (int)Integer(value, int.MinValue, int.MaxValue), value => value, UnitRule.None),
         Number("long", value => (long)Integer(value, long.MinValue, long.MaxValue), value => value, UnitRule.None),
@@ -48,6 +48,13 @@ sealed record TextType(Type Type, string Name, string Kind, Func<string, object>
             }
         }
         return [.. numbers];
+    }
+
+    // What stands in a text stands in quotes there, perhaps.
+    static string Unquoted(string text)
+    {
+        var inside = text.Trim();
+        return inside.Trim('"', '\'', '`', '*', '\u2018', '\u2019', '\u201C', '\u201D', '«', '»').Trim() is { Length: > 0 } plain ? plain : inside;
     }
 
     static object Truth(string text) => text.Trim().ToLowerInvariant() switch

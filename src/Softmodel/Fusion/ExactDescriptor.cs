@@ -11,9 +11,13 @@ namespace Softmodel.Fusion;
 sealed record ExactParameter(string Name, TextType Type);
 
 /// <summary>A part of an example sentence.</summary>
-/// <param name="Text">The text; of a parameter an example of it, empty where none is given.</param>
+/// <param name="Text">The text; of a parameter examples of it, apart by |, empty where none is given.</param>
 /// <param name="Parameter">Which parameter it is; null where it is the sentence's own.</param>
-readonly record struct ExamplePart(string Text, int? Parameter = null);
+readonly record struct ExamplePart(string Text, int? Parameter = null)
+{
+    /// <summary>The examples of a parameter.</summary>
+    public string[] Values => Text.Split('|', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+}
 
 /// <summary>All that is known of a method that is marked <see cref="ExactAttribute"/>.</summary>
 /// <param name="Method">The method.</param>
@@ -22,8 +26,9 @@ readonly record struct ExamplePart(string Text, int? Parameter = null);
 /// <param name="Parameters">Its parameters; the last one may come more than once where <see cref="FusedProgram.Repeats"/>.</param>
 /// <param name="Result">How its result is written.</param>
 /// <param name="Examples">Sentences that it answers.</param>
+/// <param name="Negatives">Sentences that are like them, and that it doesn't answer.</param>
 /// <param name="Program">What a model calls.</param>
-sealed record ExactDescriptor(MethodInfo Method, string Name, string Description, IReadOnlyList<ExactParameter> Parameters, TextType Result, IReadOnlyList<IReadOnlyList<ExamplePart>> Examples, FusedProgram Program)
+sealed record ExactDescriptor(MethodInfo Method, string Name, string Description, IReadOnlyList<ExactParameter> Parameters, TextType Result, IReadOnlyList<IReadOnlyList<ExamplePart>> Examples, IReadOnlyList<IReadOnlyList<ExamplePart>> Negatives, FusedProgram Program)
 {
     /// <summary>The marked methods of an assembly, in the order of their names.</summary>
     /// <exception cref="SoftmodelException">One of them can't be a program, or two have one name: the message says which.</exception>
@@ -73,14 +78,14 @@ sealed record ExactDescriptor(MethodInfo Method, string Name, string Description
         var result = TextType.Of(method.ReturnType) ?? throw Wrong(method, $"gives {(method.ReturnType == typeof(void) ? "nothing" : $"a {method.ReturnType.Name}, which can't be written as text")}; {Types}");
         if (attribute.Examples.Count == 0)
             throw Wrong(method, "has no example sentence that it answers");
-        ExamplePart[][] examples = [.. attribute.Examples.Select(e => Parts(method, e, readable))];
+        ExamplePart[][] examples = [.. attribute.Examples.Select(e => Parts(method, e, readable, isWhole: true))], negatives = [.. attribute.Negatives.Select(e => Parts(method, e, readable, isWhole: false))];
         var program = new FusedProgram(name, attribute.Description, [.. readable.Select(p => p.Name)], (texts, around) =>
-            result.Write(Invoke(method, readable, repeats, texts) ?? throw new ProgramException(ProgramFailure.Undefined, $"{name} gave no result."), [.. texts], around))
+            result.Write(Invoke(method, readable, repeats, texts) ?? throw new ProgramException(ProgramFailure.Exception, $"{name} gave no result."), [.. texts], around))
         {
             Repeats = repeats,
             Limit = TimeSpan.FromMilliseconds(attribute.Milliseconds),
         };
-        return new(method, name, attribute.Description, readable, result, examples, program);
+        return new(method, name, attribute.Description, readable, result, examples, negatives, program);
     }
 
     static string Types => $"the types are {string.Join(", ", TextType.All.Select(t => t.Name))}";
@@ -104,7 +109,7 @@ sealed record ExactDescriptor(MethodInfo Method, string Name, string Description
     }
 
     // "How many {letter:r} are in {word}?"
-    static ExamplePart[] Parts(MethodInfo method, string sentence, ExactParameter[] parameters)
+    static ExamplePart[] Parts(MethodInfo method, string sentence, ExactParameter[] parameters, bool isWhole)
     {
         var parts = new List<ExamplePart>();
         for (var at = 0; at < sentence.Length;)
@@ -123,14 +128,15 @@ sealed record ExactDescriptor(MethodInfo Method, string Name, string Description
             var index = Array.FindIndex(parameters, p => p.Name == name);
             if (index < 0)
                 throw Wrong(method, $"has the example '{sentence}', but no parameter '{name}'");
-            if (example.Length > 0)
-                Check(method, parameters[index], example);
-            parts.Add(new(example, index));
+            var part = new ExamplePart(example, index);
+            foreach (var value in part.Values)
+                Check(method, parameters[index], value);
+            parts.Add(part);
             at = close + 1;
         }
         foreach (var (index, parameter) in parameters.Index())
         {
-            if (!parts.Any(p => p.Parameter == index))
+            if (isWhole && !parts.Any(p => p.Parameter == index))
                 throw Wrong(method, $"has the example '{sentence}', where {{{parameter.Name}}} is missing");
         }
         return [.. parts];

@@ -18,6 +18,9 @@ namespace Softmodel.Fusion;
 /// <param name="Parameters">Its parameters, by name.</param>
 sealed record FusedTrigger(string Base, string Source, int Layer, int Layers, double Threshold, IReadOnlyList<string> Programs, TriggerNetwork Network, IReadOnlyDictionary<string, Tensor> Parameters)
 {
+    /// <summary>What it was fused with: sums, and for each assembly its hash and its file's name.</summary>
+    public IReadOnlyList<string> With { get; init; } = [FusedSources.Sums];
+
     const string Format = "softmodel-fusion-1", CenterName = "center", ScaleName = "scale";
 
     /// <summary>What it calls, from where.</summary>
@@ -37,6 +40,7 @@ sealed record FusedTrigger(string Base, string Source, int Layer, int Layers, do
         ["threshold"] = Threshold.ToString("R", CultureInfo.InvariantCulture),
         ["slots"] = Network.Slots.ToString(CultureInfo.InvariantCulture),
         ["programs"] = string.Join(' ', Programs),
+        ["with"] = string.Join('\n', With),
     });
 
     /// <summary>Reads it.</summary>
@@ -54,7 +58,7 @@ sealed record FusedTrigger(string Base, string Source, int Layer, int Layers, do
         var (center, scale, programs) = (Taken(CenterName), Taken(ScaleName), Entry("programs").Split(' '));
         if (!double.TryParse(Entry("threshold"), NumberStyles.Float, CultureInfo.InvariantCulture, out var threshold))
             throw new SoftmodelException($"{path}: its threshold is '{Entry("threshold")}', and no number");
-        return new(Entry("base"), Entry("source"), Integer("layer"), Integer("layers"), threshold, programs, new((int)center.Count, programs.Length, Integer("slots"), center, scale, 0), tensors);
+        return new(Entry("base"), Entry("source"), Integer("layer"), Integer("layers"), threshold, programs, new((int)center.Count, programs.Length, Integer("slots"), center, scale, 0), tensors) { With = file.Metadata.TryGetValue("with", out var with) ? with.Split('\n') : [FusedSources.Sums] };
     }
 }
 

@@ -9,8 +9,14 @@ namespace Softmodel.Fusion;
 /// <summary>How a model is fused with programs.</summary>
 sealed record FusingOptions
 {
+    /// <summary>How many passages the trigger learns sums from, and how many each program of one's own.</summary>
+    public const int OfSums = 24_000, OfOwn = 4000;
+
     /// <summary>How many passages the trigger learns from.</summary>
-    public int Passages { get; init; } = 24_000;
+    public int Passages { get; init; } = OfSums;
+
+    /// <summary>How many passages there are by default; without sums some, in which they aren't due.</summary>
+    public static int PassagesOf(FusedSources sources) => (sources.HasSums ? OfSums : OfSums / 6) + OfOwn * sources.Libraries.Sum(l => l.Programs.Count);
 
     /// <summary>After how many passages of forms that it never saw its threshold is chosen, and its figures are measured.</summary>
     public int HeldOut { get; init; } = 4000;
@@ -81,7 +87,10 @@ sealed record Fused(
 /// <param name="cancellationToken">Stops it; what was done is kept.</param>
 sealed class Fusing(Graph decoder, string baseHash, string source, Tokenizer tokenizer, FusedPrograms programs, FusingOptions options, IProgress<string>? progress, Action<TrainingEvent>? events, CancellationToken cancellationToken)
 {
-    const int Slots = 8, Shown = 40;
+    /// <summary>How many operands a trigger points at.</summary>
+    public const int Slots = 8;
+
+    const int Shown = 40;
 
     double collecting, training;
 

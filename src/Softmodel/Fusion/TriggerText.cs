@@ -18,7 +18,7 @@ readonly record struct TriggerDue(int At, int Program, (int First, int Last)[] O
 /// <param name="Passage">What it is of.</param>
 sealed record TriggerText(int[] Tokens, TriggerDue[] Dues, int[] Undecided, Passage Passage)
 {
-    /// <summary>A passage in tokens; null where they can't be told apart in its text, or an operand is none of them.</summary>
+    /// <summary>A passage in tokens; null where they can't be told apart in its text, or an operand's end is in the middle of one.</summary>
     /// <param name="passage">The passage.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="numbers">The numbers of programs.</param>
@@ -75,8 +75,15 @@ sealed record TriggerText(int[] Tokens, TriggerDue[] Dues, int[] Undecided, Pass
                     dues.Add(new(at, numbers[due.Program], operands, places.End(at) < text.Length && text[places.End(at)] == ' '));
             }
         }
-        return new(tokens, [.. dues], [.. undecided], passage);
+        // A token that begins before an operand, or ends after it, may hold quotes or signs, but no letters or digits of something else.
+        bool IsWhole(Span operand) => Enumerable.Range(1, MostBeside).All(i => operand.Start < i || !Beside(operand.Start - i, operand.Start))
+            && Enumerable.Range(0, MostBeside).All(i => operand.End + i >= text.Length || !Beside(operand.End + i, operand.End - 1));
+        bool Beside(int character, int of) => places.At(character) == places.At(of) && char.IsLetterOrDigit(text[character]);
+        return passage.Dues.All(d => d.Operands.All(IsWhole)) ? new(tokens, [.. dues], [.. undecided], passage) : null;
     }
+
+    // How far a token reaches beyond an operand.
+    const int MostBeside = 24;
 }
 
 /// <summary>Where the tokens of a text stand in it.</summary>

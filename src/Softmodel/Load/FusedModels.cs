@@ -45,7 +45,7 @@ static class FusedModels
     {
         if (!Is(source))
             return await Model.Of(resolved, source, use, cancellationToken).ConfigureAwait(false);
-        var (trigger, file) = (TriggerOf(source), Path.Combine(source, FusedTrigger.FileName));
+        var (trigger, file) = (FusedFolder.Open(source).Trigger, Path.Combine(source, FusedTrigger.FileName));
         var cache = StoreSettings.FromEnvironment().Cache;
         if (FileHashes.Of(resolved.MainFile, cache, cancellationToken) != trigger.Base)
             throw new SoftmodelException($"{file}: it was made for another model than what '{trigger.Source}' is now; fuse that again, or bring back the one that it was made for");

@@ -95,8 +95,11 @@ public static class LanguageModelLoading
         if (!model.IsLanguageModel && !model.Use.KvCache)
             return native;
         var (tokenizer, template, longest) = ReadText(model, null);
+        var fused = Fusion.FusedDecoder.FusedOf(model.Graph);
+        if (fused?.Programs.Except(Runtime.Sums.SumPrograms.All.All.Select(p => p.Name)).ToArray() is { Length: > 0 } own)
+            throw new SoftmodelException($"{model.Name} is fused with programs of one's own ({string.Join(", ", own)}), which a native library can't call: it has those for arithmetic alone");
         var (name, files) = TextFiles.TokenizerToShip(model.Vocabulary ?? TextFiles.TokenizerOf(model.Path));
-        var text = new BuiltText(name, Math.Min(DefaultContext, longest), template?.Source, model.RoundsByRun, Fused: Fusion.FusedDecoder.FusedOf(model.Graph));
+        var text = new BuiltText(name, Math.Min(DefaultContext, longest), template?.Source, model.RoundsByRun, Fused: fused);
         return native with { Beside = [.. native.Beside, ($"{native.Prefix}.tokens", tokenizer.WriteTable), (BuiltText.FileName, text.Write), .. files] };
     }
 

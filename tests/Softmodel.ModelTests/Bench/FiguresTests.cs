@@ -1,5 +1,6 @@
 using Softmodel.Bench.Coverage;
 using Softmodel.Bench.Readme;
+using Softmodel.Tests.Common;
 
 namespace Softmodel.ModelTests.Bench;
 
@@ -18,14 +19,6 @@ public class FiguresTests
           "machine": { "processor": "Z80", "cores": 2, "vector_bits": 8, "dotnet": "10.0.1", "onnxruntime": "1.31.1" }
         }
         """;
-
-    static string InRepository(string path)
-    {
-        var folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Softmodel.slnx")))
-            folder = Path.GetDirectoryName(folder)!;
-        return Path.Combine(folder, path);
-    }
 
     [Fact]
     public void Reports_become_rows_in_an_order_of_their_own()
@@ -95,7 +88,7 @@ public class FiguresTests
     [Fact]
     public void The_README_shows_figures_of_the_page()
     {
-        var (readme, page) = (File.ReadAllText(InRepository("README.md")), File.ReadAllText(InRepository("docs/figures.md")));
+        var (readme, page) = (File.ReadAllText(Repository.File("README.md")), File.ReadAllText(Repository.File("docs/figures.md")));
         Assert.Equal(readme, Figures.Summarise(readme, page));
         var row = page.Split('\n').Single(l => l.StartsWith("| tts-en: speedup over ONNX Runtime |", StringComparison.Ordinal));
         Assert.Contains(row, readme, StringComparison.Ordinal);

@@ -3,6 +3,7 @@ using Softmodel.Cli;
 using Softmodel.Fusion;
 using Softmodel.Graphs;
 using Softmodel.Language;
+using Softmodel.Tests.Common;
 
 namespace Softmodel.ModelTests.Fusion;
 
@@ -82,6 +83,49 @@ public sealed class FuseTests : IDisposable
         var layers = JsonDocument.Parse(made.Output).RootElement.GetProperty("layers");
         Assert.Equal([2, 4], layers.EnumerateArray().Select(l => l.GetProperty("layer").GetInt32()));
         Assert.Equal([Path.Combine(fused, FusedTrigger.FileName)], Directory.GetFiles(fused));
+    }
+
+    [Fact]
+    public async Task Methods_of_ones_own_answer_beside_sums()
+    {
+        var fused = Path.Combine(folder, "fused");
+        var made = await Run("fuse", ModelFile, "--with", "arithmetic", "--with", Repository.File("examples/dates/Dates.cs"), "--with", Repository.File("examples/letters/Letters.cs"),
+            "--passages", "1500", "--held-out", "100", "--epochs", "4", "-o", fused, "--json");
+        Assert.True(made.Code == 0, made.Error);
+        Assert.Contains("letters_in", JsonDocument.Parse(made.Output).RootElement.GetProperty("programs").EnumerateArray().Select(p => p.GetProperty("program").GetString()));
+
+        // In the words of the examples, of others than were drawn.
+        string[] words = ["rhinoceros", "barracuda", "wheelbarrow", "cappuccino", "millipede", "aardvark", "bassoon", "sassafras", "tattoo", "muddle"];
+        var questions = Path.Combine(folder, "questions.jsonl");
+        File.WriteAllLines(questions, words.Select(w => JsonSerializer.Serialize(new { question = $"How many {w[^2]}'s are there in the word {w}?", answer = $"{w.Count(c => c == w[^2])}" }))
+            .Concat(Enumerable.Range(1, 10).Select(i => JsonSerializer.Serialize(new { question = $"How many days are there between {i} May 2019 and {2 * i + 3} July 2019?", answer = $"{61 + i + 3}" }))));
+        async Task<(int Code, string Output, string Error)> Asked() => await Run("eval", "sums", "--data", questions, "--model", ModelFile, "--fused", fused, "--threshold", "0", "--limit", "3", "--json");
+        var asked = await Asked();
+        Assert.True(asked.Code == 0, asked.Error);
+        var exact = JsonDocument.Parse(asked.Output).RootElement.GetProperty("total").GetProperty("fused").GetProperty("exact").GetDouble();
+        Assert.True(exact >= 0.5, asked.Output);
+
+        await using (var library = File.OpenWrite(Path.Combine(fused, "Letters.dll")))
+        {
+            library.Seek(-1, SeekOrigin.End);
+            library.WriteByte(0x5A);
+        }
+        var refused = await Asked();
+        Assert.Equal(1, refused.Code);
+        Assert.Contains("Letters.dll: it is not the file that the model was fused with", refused.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_passage_whose_operand_ends_within_a_token_is_left_out()
+    {
+        using var model = Model.Load(ModelFile);
+        var tokenizer = LanguageModelLoading.ReadText(model, null).Tokenizer;
+        TriggerText? Of(string text, params string[] operands) => TriggerText.Of(new(text + " 2", [new(text.Length, "letters", [.. operands.Select(o => new Span(text.IndexOf(o, StringComparison.Ordinal), o.Length))], "2")], [], [], ["part"], ""), tokenizer,
+            new Dictionary<string, int> { ["letters"] = 1 });
+        var text = Of("How many p's are in \"strawberry\"? A:", "p", "strawberry")!;
+        Assert.Equal(["p", "strawberry"], text.Dues[0].Operands.Select(o => TriggerReader.TextOf(text.Tokens, o, tokenizer)));
+        Assert.True(text.Dues[0].Operands[1].Last > text.Dues[0].Operands[1].First);
+        Assert.Null(Of("How many ing are in strawberrying? A:", "ing", "strawb"));
     }
 
     [Fact]

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Softmodel.Cli;
 using Softmodel.Language;
 using Softmodel.ModelTests.Speech;
+using Softmodel.Tests.Common;
 
 namespace Softmodel.ModelTests.Learn;
 
@@ -13,18 +14,7 @@ public sealed class ClassifierTests : IDisposable
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
-    static string Example(string name) => Path.Combine(Repository, "examples", "intents", name);
-
-    static string Repository
-    {
-        get
-        {
-            var at = AppContext.BaseDirectory;
-            while (!File.Exists(Path.Combine(at, "Softmodel.slnx")))
-                at = Path.GetDirectoryName(at)!;
-            return at;
-        }
-    }
+    static string Example(string name) => Repository.File($"examples/intents/{name}");
 
     [Theory]
     [InlineData("minilm")]

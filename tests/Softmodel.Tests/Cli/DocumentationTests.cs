@@ -4,6 +4,7 @@ using Microsoft.CodeAnalysis.CSharp;
 using Softmodel.Cli;
 using Softmodel.Compile;
 using Softmodel.Graphs;
+using Softmodel.Tests.Common;
 using CommandLineParser = System.CommandLine.Parsing.CommandLineParser;
 
 namespace Softmodel.Tests.Cli;

@@ -5,6 +5,7 @@ using Softmodel.Cli.Arrays;
 using Softmodel.Cli.Baselines;
 using Softmodel.Graphs;
 using Softmodel.Import.Onnx.Wire;
+using Softmodel.Tests.Common;
 
 namespace Softmodel.Tests.Cli;
 

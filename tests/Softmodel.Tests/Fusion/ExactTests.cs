@@ -145,8 +145,8 @@ public class ExactTests
     [InlineData("Twice", "1e308", nameof(ProgramFailure.Undefined), "There is no such number.")]
     [InlineData("Twice", "1e309", nameof(ProgramFailure.Operand), "is too large.")]
     [InlineData("Price", "pear", nameof(ProgramFailure.Exception), "price failed: there is no pear in the shop")]
-    [InlineData("Price", "nothing", nameof(ProgramFailure.Undefined), "price gave no result.")]
-    [InlineData("Price", "unknown", nameof(ProgramFailure.Undefined), "price gave no result.")]
+    [InlineData("Price", "nothing", nameof(ProgramFailure.Exception), "price gave no result.")]
+    [InlineData("Price", "unknown", nameof(ProgramFailure.Exception), "price gave no result.")]
     [InlineData("Much", "1000000", nameof(ProgramFailure.TooLarge), "The result has more than 40,000 characters.")]
     public void Failures_have_names(string method, string operands, string failure, string sentence)
     {

@@ -1,5 +1,6 @@
 using CsCheck;
 using Softmodel.Speech;
+using Softmodel.Tests.Common;
 
 namespace Softmodel.Tests.Speech;
 

@@ -2,17 +2,16 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 using Softmodel.Runtime.Fusion;
-using Softmodel.Runtime.Sums;
 
 namespace Softmodel.Fusion;
 
 /// <summary>Composes one passage from the rules.</summary>
-/// <param name="rules">The rules, by name.</param>
+/// <param name="subjects">The rules, and what programs passages are about.</param>
 /// <param name="random">What chooses.</param>
-sealed class Expansion(RuleSet rules, Random random)
+sealed class Expansion(Subjects subjects, Random random)
 {
-    // Half of the phrases are of the four that are met most.
-    static readonly (string Program, int Weight)[] programs =
+    /// <summary>How often each program of sums is met: half of the phrases are of the four that are met most.</summary>
+    public static readonly (string Program, int Weight)[] Sums =
     [
         ("add", 42), ("subtract", 42), ("multiply", 42), ("divide", 42), ("evaluate", 60),
         ("percent_of", 20), ("increase_by_percent", 8), ("decrease_by_percent", 8), ("percent_change", 6), ("what_percent", 8), ("average", 12),
@@ -24,8 +23,6 @@ sealed class Expansion(RuleSet rules, Random random)
     ];
 
     static readonly SearchValues<char> plain = SearchValues.Create("0123456789-.,");
-
-    static readonly int allWeight = programs.Sum(p => p.Weight);
 
     sealed record Filled(string[] Forms, Quantity Quantity)
     {
@@ -45,11 +42,13 @@ sealed class Expansion(RuleSet rules, Random random)
         public Quantity[]? Operands { get; set; }
     }
 
+    readonly RuleSet rules = subjects.Rules;
     readonly StringBuilder text = new();
     readonly List<Due> dues = [];
     readonly List<int> undecided = [];
     readonly List<(string Role, int Start)> turns = [];
     readonly List<string> parts = [];
+    bool isHeldOut;
     readonly Quantities quantities = new(random);
     readonly bool lower = random.Next(100) < 4, upper = random.Next(150) == 0, typos = random.Next(100) < 5;
     Scope scope = null!;
@@ -57,24 +56,26 @@ sealed class Expansion(RuleSet rules, Random random)
 
     /// <summary>Composes a passage.</summary>
     /// <param name="rule">What to begin with.</param>
+    /// <param name="program">What it is about; null for any.</param>
     /// <returns>Null where a program has no result for the numbers that were drawn.</returns>
-    public Passage? Compose(string rule)
+    public Passage? Compose(string rule, string? program = null)
     {
-        Own(rule, capital: false);
+        Own(rule, capital: false, program);
         if (failed)
             return null;
         var whole = text.ToString();
         Turn[] messages = [.. turns.Select((t, i) => new Turn(t.Role, new(t.Start, (i + 1 < turns.Count ? turns[i + 1].Start - 2 : whole.Length) - t.Start)))];
-        return new(whole, dues, undecided, messages, parts, quantities.Style);
+        return new(whole, dues, undecided, messages, parts, quantities.Style) { IsOfHeldOutExample = isHeldOut };
     }
 
-    void Own(string rule, bool capital)
+    /// <summary>Why a program of one's own gave no result; null where each did.</summary>
+    public string? Failure { get; private set; }
+
+    void Own(string rule, bool capital, string? program = null)
     {
         var outer = scope;
-        string program;
-        do
+        while (program is null || !rules.IsPossible(rule, program))
             program = Program();
-        while (!rules.IsPossible(rule, program));
         scope = new() { Program = program };
         Expand(rule, capital);
         scope = outer;
@@ -82,13 +83,13 @@ sealed class Expansion(RuleSet rules, Random random)
 
     string Program()
     {
-        var at = random.Next(allWeight);
-        foreach (var (program, weight) in programs)
+        var at = random.Next(subjects.AllWeight);
+        foreach (var (program, weight) in subjects.Programs)
         {
             if ((at -= weight) < 0)
                 return program;
         }
-        return programs[0].Program;
+        return subjects.Programs[0].Program;
     }
 
     void Expand(string name, bool capital)
@@ -123,7 +124,10 @@ sealed class Expansion(RuleSet rules, Random random)
                 continue;
             // What only chooses among rules is no part of what is said: held out, it would hold out all that they can say.
             if (alternative.Pieces.Any(p => p.Kind != PieceKind.Rule))
+            {
                 parts.Add(alternative.Id);
+                isHeldOut |= alternative.IsHeldOut is true;
+            }
             Expand(alternative.Pieces);
             return;
         }
@@ -254,7 +258,7 @@ sealed class Expansion(RuleSet rules, Random random)
             scope.Slots[name] = New(piece);
         else if (!scope.Slots.ContainsKey(name))
         {
-            scope.Operands ??= quantities.Operands(scope.Program);
+            scope.Operands ??= subjects.Own.TryGetValue(scope.Program, out var own) ? own.Draw(random) : quantities.Operands(scope.Program);
             var at = name[0] - 'a';
             if (name.Length > 1 || at < 0 || at >= scope.Operands.Length)
                 throw new SoftmodelException($"the grammar has no number '{name}' for {scope.Program}");
@@ -279,7 +283,9 @@ sealed class Expansion(RuleSet rules, Random random)
             Word(what);
         else
             Append(what);
-        slot.At = new(start, text.Length - start);
+        // The word before may have become an "an".
+        start = text.Length - what.Length;
+        slot.At = new(start, what.Length);
         if (wrapped)
             text.Append(')');
     }
@@ -289,6 +295,8 @@ sealed class Expansion(RuleSet rules, Random random)
         var kind = piece.Arguments[0];
         if (kind[0] == '\'')
             return new([kind.Trim('\'')], default);
+        if (kind == "value" && subjects.Own.TryGetValue(scope.Program, out var own))
+            return new([own.Any(random)], default);
         if (rules.Find(kind, scope.Program) is { IsWords: true } words)
         {
             // Two people have two names.
@@ -311,12 +319,13 @@ sealed class Expansion(RuleSet rules, Random random)
         var program = piece.Arguments.Length > 0 ? piece.Arguments[0] : scope.Program;
         string[] names = piece.Arguments.Length > 1 ? piece.Arguments[1..]
             : [.. scope.Slots.Where(s => IsOperand(s.Key) && s.Value.At is not null).Select(s => s.Key).Order(StringComparer.Ordinal)];
-        Span[] spans = [.. names.Select(n => scope.Slots[n].At ?? throw new SoftmodelException($"the grammar has a result of '{n}', which stands nowhere before it"))];
+        Span[] spans = [.. names.SelectMany(n => Spans(scope.Slots[n]) ?? throw new SoftmodelException($"the grammar has a result of '{n}', which stands nowhere before it"))];
         string[] operands = [.. spans.Select(s => text.ToString(s.Start, s.Length))];
-        var found = SumPrograms.All.Named(program);
+        var found = subjects.Named(program);
         var result = found.Run(operands);
         if (result.Failure != ProgramFailure.None || IsAwkward(result.Text))
         {
+            Failure = subjects.Own.ContainsKey(program) && result.Failure != ProgramFailure.None ? $"{program}({string.Join("; ", operands)}): {result.Text}" : null;
             failed = true;
             return;
         }
@@ -338,6 +347,8 @@ sealed class Expansion(RuleSet rules, Random random)
         if (at >= 0)
             text.Append(unit.AsSpan(at + result.Text.Length));
     }
+
+    static IEnumerable<Span>? Spans(Filled slot) => slot.At is not { } at ? null : slot.Quantity.Parts?.Select(p => p with { Start = p.Start + at.Start }) ?? [at];
 
     // Decimals that were cut off: seldom, since people choose their numbers so that there are none.
     bool IsAwkward(string result) => result.IndexOf('.') is >= 0 and var point && result.Length - point - 1 >= 6 && random.Next(5) > 0;

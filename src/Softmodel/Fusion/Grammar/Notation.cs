@@ -49,7 +49,11 @@ sealed record Piece(PieceKind Kind, string Text)
 /// <param name="Weight">How often it is chosen beside the others.</param>
 /// <param name="Pieces">What it consists of.</param>
 /// <param name="Forms">Of a word its forms, as singular and plural; one of others.</param>
-sealed record Alternative(string Id, int Weight, Piece[] Pieces, string[] Forms);
+sealed record Alternative(string Id, int Weight, Piece[] Pieces, string[] Forms)
+{
+    /// <summary>Whether it is held out, however many are; null where a hash of the name decides.</summary>
+    public bool? IsHeldOut { get; init; }
+}
 
 /// <summary>All ways to say something.</summary>
 /// <param name="Name">The name.</param>
@@ -58,7 +62,7 @@ sealed record Alternative(string Id, int Weight, Piece[] Pieces, string[] Forms)
 sealed record Rule(string Name, bool IsWords, IReadOnlyList<Alternative> Alternatives)
 {
     /// <summary>Whether it has the phrases of a program, which say its operands.</summary>
-    public bool IsPhrases { get; } = Name.Contains('.', StringComparison.Ordinal) && SumPrograms.All.All.Any(p => Name.StartsWith(p.Name + ".", StringComparison.Ordinal));
+    public bool IsPhrases { get; init; } = Name.Contains('.', StringComparison.Ordinal) && SumPrograms.All.All.Any(p => Name.StartsWith(p.Name + ".", StringComparison.Ordinal));
 
     /// <summary>Whether its phrases stand in programs.</summary>
     public bool IsCode { get; } = Name.EndsWith(".code", StringComparison.Ordinal);
@@ -69,12 +73,13 @@ sealed record Rule(string Name, bool IsWords, IReadOnlyList<Alternative> Alterna
 
 /// <summary>The rules, and which of them can be said of which program.</summary>
 /// <param name="rules">The rules, by name.</param>
-sealed class RuleSet(Dictionary<string, Rule> rules)
+/// <param name="own">The rules of programs of one's own, by their names.</param>
+sealed class RuleSet(IReadOnlyDictionary<string, Rule> rules, IReadOnlyDictionary<(string Program, string Name), Rule>? own = null)
 {
     readonly ConcurrentDictionary<(string Name, string Program), Alternative[]> possible = [];
 
     /// <summary>A rule for all, or one with phrases of a program; null where there is none.</summary>
-    public Rule? Find(string name, string program) => rules.GetValueOrDefault(name) ?? rules.GetValueOrDefault($"{program}.{name}");
+    public Rule? Find(string name, string program) => own?.GetValueOrDefault((program, name)) ?? rules.GetValueOrDefault(name) ?? rules.GetValueOrDefault($"{program}.{name}");
 
     /// <summary>Whether something can be said of a program.</summary>
     public bool IsPossible(string name, string program) => Find(name, program) is { } rule && (rule.IsWords || Possible(name, program).Length > 0);

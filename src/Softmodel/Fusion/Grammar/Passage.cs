@@ -38,6 +38,9 @@ readonly record struct Turn(string Role, Span Text);
 /// <param name="Style">How its numbers are written.</param>
 sealed record Passage(string Text, IReadOnlyList<Due> Dues, IReadOnlyList<int> Undecided, IReadOnlyList<Turn> Turns, IReadOnlyList<string> Parts, string Style)
 {
+    /// <summary>Whether one of its phrases is of an example sentence that is held out.</summary>
+    public bool IsOfHeldOutExample { get; init; }
+
     /// <summary>The name of the frame: what it is composed in.</summary>
     public string Family => Parts[0];
 
@@ -46,7 +49,7 @@ sealed record Passage(string Text, IReadOnlyList<Due> Dues, IReadOnlyList<int> U
 
     /// <summary>Whether one of its parts is among those that are held out: whole frames, and whole phrases of an operation.</summary>
     /// <param name="oneIn">One part in so many is held out, always the same ones.</param>
-    public bool IsHeldOut(int oneIn) => Parts.Any(p => Grammar.Hash(p) % (uint)oneIn == 0);
+    public bool IsHeldOut(int oneIn) => IsOfHeldOutExample || Parts.Any(p => Grammar.Hash(p) % (uint)oneIn == 0);
 
     /// <summary>The same passage in a text that has the messages in their order, with something around each.</summary>
     /// <param name="text">What a chat template made of the messages.</param>

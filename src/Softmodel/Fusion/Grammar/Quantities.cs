@@ -50,7 +50,11 @@ readonly record struct Look(char Separator = '\0', int Decimals = 0, string Befo
 /// <param name="Text">As it stands in the text.</param>
 /// <param name="Value">Its value, where that is needed for others.</param>
 /// <param name="Look">How it is written.</param>
-readonly record struct Quantity(string Text, decimal? Value = null, Look Look = default);
+readonly record struct Quantity(string Text, decimal? Value = null, Look Look = default)
+{
+    /// <summary>The operands in it; null where the whole is one.</summary>
+    public Span[]? Parts { get; init; }
+}
 
 /// <summary>Draws the numbers of a passage, in a style that they have in common.</summary>
 sealed class Quantities

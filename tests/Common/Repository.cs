@@ -1,4 +1,4 @@
-namespace Softmodel.Tests;
+namespace Softmodel.Tests.Common;
 
 /// <summary>The files of the repository that the tests were built from.</summary>
 static class Repository
