@@ -53,12 +53,6 @@ sealed record TriggerText(int[] Tokens, TriggerDue[] Dues, int[] Undecided, Pass
                     undecided.Add(token);
             }
         }
-        // An equals sign before a question mark or a blank to be filled.
-        for (var equals = text.IndexOf('='); equals >= 0; equals = text.IndexOf('=', equals + 1))
-        {
-            if (text.AsSpan(equals + 1).TrimStart(' ') is ['?' or '_' or 'w', ..])
-                undecided.Add(places.At(equals));
-        }
         var dues = new List<TriggerDue>();
         foreach (var due in passage.Dues)
         {
