@@ -14,7 +14,7 @@ static class FuseCommand
     {
         var defaults = new FusingOptions();
         var model = new Argument<string>("model") { Description = "A language model: a name of the catalogue, a GGUF file, a folder with config.json and safetensors, or a source." };
-        var with = new Option<string>("--with") { Description = "What it is fused with: arithmetic.", HelpName = "PROGRAMS", Required = true };
+        var with = new Option<string>("--with") { Description = "What it is fused with: arithmetic.", HelpName = "PROGRAMS" };
         with.AcceptOnlyFromAmong("arithmetic");
         var folder = new Option<string>("--output", "-o") { Description = $"The folder for {FusedTrigger.FileName}.", Required = true, HelpName = "DIR" };
         var passages = new Option<int>("--passages") { Description = "How many passages the trigger learns from.", DefaultValueFactory = _ => defaults.Passages };
@@ -25,10 +25,14 @@ static class FuseCommand
         var seed = new Option<int>("--seed") { Description = "What the passages, their order and the parameters are drawn from.", DefaultValueFactory = _ => 1 };
         var threads = new Option<int>("--threads") { Description = "The number of threads; what is learned does not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
         var log = new Option<string>("--log") { Description = "A file that gets a JSON object for each step, one a line.", HelpName = "FILE" };
+        var cut = new CutChoice();
         foreach (var positive in (Option<int>[])[passages, heldOut, epochs, threads])
             positive.Validators.Add(r => { if (r.GetValueOrDefault<int>() < 1) r.AddError($"{positive.Name} is an integer from 1 up"); });
-        var verb = new Verb("fuse", "Find where a language model is about to do sums, and train a trigger there, from which programs do them.", "fuse smollm2 --with arithmetic -o fused", "fuse smollm2 --with arithmetic --layer 14 -o fused --json")
+        var verb = new Verb("fuse", "Find where a language model is about to do sums, and train a trigger there, from which programs do them.", "fuse smollm2 --with arithmetic -o fused", "fuse smollm2 --with arithmetic --layer 14 -o fused --json", "fuse smollm2 --fused fused --cut --text texts.txt -o smaller")
         { model, with, folder, passages, heldOut, layer, epochs, rate, seed, threads, log };
+        foreach (var option in cut.All)
+            verb.Add(option);
+        verb.Validators.Add(r => cut.Check(r, with));
         return verb.Does(async (parsed, terminal, cancel) =>
         {
             var clock = Stopwatch.StartNew();
@@ -47,10 +51,17 @@ static class FuseCommand
                 Training = defaults.Training with { Epochs = parsed.GetValue(epochs), Rate = parsed.GetValue(rate), Seed = (ulong)parsed.GetValue(seed), Threads = parsed.GetValue(threads) },
             };
             var hash = FileHashes.Of(loaded.Path, null, cancel);
+            if (parsed.GetValue(cut.Fused) is { } folderOfTrigger)
+            {
+                var less = await cut.Run(parsed, terminal, loaded, CutChoice.TriggerOf(folderOfTrigger, hash, name), tokenizer, output, cancel);
+                terminal.Result(new { model = name, cut = CutChoice.Shown(less), machine = Machine.Here }, () => CutChoice.Table(less));
+                return CommandLine.Done;
+            }
             var fused = await new TrainingScreen(terminal, parsed.GetValue(log)).Watch((progress, events) => Task.Run(() =>
                 Fusing.Run(loaded.Imported, hash, tokenizer, Grammar.Passages(parsed.GetValue(seed)).Select(p => InTemplate(p, tokenizer, template)).OfType<Passage>(), options, progress, events, cancel), cancel));
             Directory.CreateDirectory(output);
             WholeFile.Write(Path.Combine(output, FusedTrigger.FileName), fused.Trigger.Write);
+            var report = parsed.GetValue(cut.Cut) ? await cut.Run(parsed, terminal, loaded, fused.Trigger, tokenizer, output, cancel) : null;
             var minutes = clock.Elapsed.TotalMinutes;
             static object Shown(FusedFigures f) => new { dues = f.Dues, programs = Share(f.Programs, f.Dues), operands = Share(f.Operands, f.Dues), fired = Share(f.Fired, f.Dues), right = Share(f.Right, f.Dues), negatives = f.Negatives, false_fires = f.FalseFires };
             terminal.Result(new
@@ -65,6 +76,7 @@ static class FuseCommand
                 reading_seconds = Math.Round(fused.Collecting, 1),
                 training_seconds = Math.Round(fused.Training, 1),
                 minutes = Math.Round(minutes, 2),
+                cut = report is null ? null : CutChoice.Shown(report),
                 machine = Machine.Here,
             }, () =>
             {
@@ -75,6 +87,8 @@ static class FuseCommand
                 Row("all", fused.Figures);
                 return table;
             });
+            if (report is not null && !terminal.Json)
+                terminal.Result(report, () => CutChoice.Table(report));
             return CommandLine.Done;
         }, Verb.Json());
     }
