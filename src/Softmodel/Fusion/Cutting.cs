@@ -15,19 +15,19 @@ sealed record CuttingOptions
     public double Budget { get; init; } = 0.01;
 
     /// <summary>How many tokens of text parts are scored by, at most.</summary>
-    public int ScoredTokens { get; init; } = 24_000;
+    public int ScoredTokens { get; init; } = 12_000;
 
     /// <summary>How many the budget is held to.</summary>
-    public int BudgetTokens { get; init; } = 24_000;
+    public int BudgetTokens { get; init; } = 16_000;
 
     /// <summary>How many the perplexity that is reported is of.</summary>
-    public int ReportedTokens { get; init; } = 48_000;
+    public int ReportedTokens { get; init; } = 32_000;
 
     /// <summary>How many small sums of each kind parts are scored by.</summary>
-    public int ScoredSums { get; init; } = 60;
+    public int ScoredSums { get; init; } = 30;
 
     /// <summary>How many of each kind are asked before and after.</summary>
-    public int AskedSums { get; init; } = 200;
+    public int AskedSums { get; init; } = 100;
 
     /// <summary>How many random cuts of the same size are measured beside.</summary>
     public int Draws { get; init; } = 2;
@@ -36,7 +36,7 @@ sealed record CuttingOptions
     public bool Everywhere { get; init; }
 
     /// <summary>How many cuts are tried on the way to the largest.</summary>
-    public int Trials { get; init; } = 7;
+    public int Trials { get; init; } = 6;
 
     /// <summary>What sums and random parts are drawn by.</summary>
     public int Seed { get; init; } = 1;
@@ -48,7 +48,7 @@ sealed record CuttingOptions
 /// <summary>What a model with a cut comes to.</summary>
 /// <param name="Perplexity">The perplexity of ordinary text.</param>
 /// <param name="Sums">By the kind of small sums the share that the model itself does right, and the mean logarithm of the probability of the right digits.</param>
-/// <param name="Fused">The share that the program does right where the trigger fires; null where there is no trigger.</param>
+/// <param name="Fused">The share that the program does right where the trigger fires; null where it was not asked: what is cut above the trigger's layer changes nothing of it.</param>
 sealed record CutFigures(double Perplexity, IReadOnlyDictionary<string, (double Right, double LogProbability)> Sums, double? Fused);
 
 /// <summary>What cutting came to.</summary>
@@ -104,7 +104,7 @@ sealed class Cutting(Graph decoder, FusedTrigger? trigger, string baseHash, Toke
         for (var trial = 0; trial < options.Trials && least + 1 < most; trial++)
         {
             var count = next;
-            var cut = Cut(ranked.AsSpan(0, count), parts);
+            var cut = Cut(ranked.Take(count));
             progress?.Report($"cutting {cut.Sum(c => c.Neurons.Count):N0} neurons and {cut.Sum(c => c.Groups.Count)} groups of heads");
             var grew = Math.Exp(Surprise(Applied(cut), budget) - whole) - 1;
             tried.Add((cut.Sum(c => c.Neurons.Count + c.Groups.Count), grew));
@@ -119,8 +119,8 @@ sealed class Cutting(Graph decoder, FusedTrigger? trigger, string baseHash, Toke
         int Count(Graph graph, Role role) => Pruning.Parts(graph).Where(p => p.Role == role).Sum(p => p.Count);
         var heads = decoder.Nodes.LastOrDefault(n => n.Origin.Role == Role.Heads)?.Output.Shape[2].Value ?? 1;
         return new(new(baseHash, best), (Bytes(decoder), Bytes(pruned)), (Count(decoder, Role.MlpHidden), Count(pruned, Role.MlpHidden)), (Count(decoder, Role.Heads), Count(pruned, Role.Heads)), (int)heads,
-            Figures(decoder, reported, asked, "the whole model"), Figures(pruned, reported, asked, "the cut model"),
-            [.. Enumerable.Range(0, options.Draws).Select(i => Figures(Applied(Drawn(best, parts, random)), reported, asked, $"random cut {i + 1}"))],
+            Figures(decoder, reported, asked, "the whole model", isFused: true), Figures(pruned, reported, asked, "the cut model", isFused: true),
+            [.. Enumerable.Range(0, options.Draws).Select(i => Figures(Applied(Drawn(best, parts, random)), reported, asked, $"random cut {i + 1}", isFused: options.Everywhere))],
             Milliseconds(pruned), tried, (scored.Sum(t => t.Count), budget.Sum(t => t.Count), reported.Sum(t => t.Count)));
     }
 
@@ -158,7 +158,7 @@ sealed class Cutting(Graph decoder, FusedTrigger? trigger, string baseHash, Toke
 
     static int[] All(int count) => [.. Enumerable.Range(0, count)];
 
-    CutFigures Figures(Graph graph, MeasuredText[] reported, IReadOnlyDictionary<string, (MeasuredText Text, string Question, string Answer)[]> asked, string what)
+    CutFigures Figures(Graph graph, MeasuredText[] reported, IReadOnlyDictionary<string, (MeasuredText Text, string Question, string Answer)[]> asked, string what, bool isFused)
     {
         progress?.Report($"measuring {what}");
         using var tracer = new Tracer(MeasuredText.Subject(graph), [], options.Threads, null, cancellationToken);
@@ -167,7 +167,7 @@ sealed class Cutting(Graph decoder, FusedTrigger? trigger, string baseHash, Toke
             var outcome = tracer.Run(MeasuredText.Set("the sums", [.. a.Value.Select(s => s.Text)]), All(a.Value.Length));
             return (outcome.Accuracy, outcome.Measures.Sum(m => (double)m) / a.Value.Sum(s => s.Text.Count));
         }, StringComparer.Ordinal);
-        return new(Math.Exp(Surprise(tracer, reported)), sums, Fused(graph, [.. asked.Values.SelectMany(a => a)]));
+        return new(Math.Exp(Surprise(tracer, reported)), sums, isFused ? Fused(graph, [.. asked.Values.SelectMany(a => a)]) : null);
     }
 
     /// <summary>How long a token takes, the median of runs in turns.</summary>
@@ -211,8 +211,8 @@ sealed class Cutting(Graph decoder, FusedTrigger? trigger, string baseHash, Toke
     }
 
     /// <summary>
-    /// All parts, in the order in which they go: those that cost ordinary text least for the bytes that they save, where what sums need more
-    /// than text does counts as cheaper by as much.
+    /// All parts, as many together as fill a block of weights, in the order in which they go: those that cost ordinary text least for the
+    /// bytes that they save, where what sums need more than text does counts as cheaper by as much.
     /// </summary>
     ScoredCut[] Ranked(PrunableParts[] parts, MeasuredText[] scored, MeasuredText[] sums)
     {
@@ -221,12 +221,15 @@ sealed class Cutting(Graph decoder, FusedTrigger? trigger, string baseHash, Toke
         Site[] sites = [.. parts.Select(p => Site.Of(subject.Graph, p.Role).Single(s => s.Layer == p.Layer))];
         using var tracer = new Tracer(subject, sites, options.Threads, progress, cancellationToken);
         var (text, ofSums) = (Costs(tracer, parts, scored, "ordinary text"), Costs(tracer, parts, sums, "sums"));
-        ScoredCut[] all = [.. from i in Enumerable.Range(0, parts.Length)
-                              let part = parts[i]
-                              from together in Enumerable.Range(0, part.Count).Chunk(part.IsWhole ? part.Block : 1)
-                              select new ScoredCut(part.Layer, part.Role, together, together.Length * part.Bytes, together.Sum(p => text[i][p]), together.Sum(p => ofSums[i][p]))];
-        var scale = all.Sum(c => c.Text) / all.Sum(c => c.Sums);
-        return [.. all.OrderBy(c => c.Text / c.Bytes * c.Text / (c.Text + c.Sums * scale))];
+        var scale = text.Sum(t => t.Sum()) / ofSums.Sum(t => t.Sum());
+        double Key(double ofText, double ofSums) => ofText * ofText / (ofText + ofSums * scale);
+        ScoredCut Together(int i, int[] numbers) => new(parts[i].Layer, parts[i].Role, numbers, numbers.Length * parts[i].Bytes, numbers.Sum(n => text[i][n]), numbers.Sum(n => ofSums[i][n]));
+        return [.. from i in Enumerable.Range(0, parts.Length)
+                   let numbers = Enumerable.Range(0, parts[i].Count)
+                   // The last ones are kept: a layer without any would be another layer.
+                   from together in (parts[i].IsWhole ? numbers : numbers.OrderBy(n => Key(text[i][n], ofSums[i][n]))).Chunk(parts[i].Block).Select(c => Together(i, c)).OrderBy(c => Key(c.Text, c.Sums)).SkipLast(1)
+                   orderby Key(together.Text, together.Sums) / together.Bytes
+                   select together];
     }
 
     /// <summary>
@@ -258,17 +261,15 @@ sealed class Cutting(Graph decoder, FusedTrigger? trigger, string baseHash, Toke
         return costs;
     }
 
-    /// <summary>The first of ranked parts, as many of each layer as fill blocks.</summary>
-    static LayerCut[] Cut(ReadOnlySpan<ScoredCut> first, PrunableParts[] parts)
-    {
-        var cut = first.ToArray().ToLookup(c => (c.Layer, c.Role));
-        int[] Of(int layer, Role role) => parts.FirstOrDefault(p => p.Layer == layer && p.Role == role) is not { } there ? []
-            : cut[(layer, role)].SelectMany(c => c.Parts).ToArray() is var all && Math.Min(all.Length, there.Count - there.Block) / there.Block * there.Block is var count ? [.. all.Take(count).Order()] : [];
-        return [.. from layer in parts.Select(p => p.Layer).Distinct()
-                   let found = new LayerCut(layer, Of(layer, Role.MlpHidden), Of(layer, Role.Heads))
-                   where found.Neurons.Count + found.Groups.Count > 0
-                   select found];
-    }
+    static LayerCut[] Cut(IEnumerable<ScoredCut> first) =>
+    [
+        .. from cut in first
+           group cut by cut.Layer into layer
+           orderby layer.Key
+           let ofRole = layer.ToLookup(c => c.Role)
+           let numbers = (Func<Role, int[]>)(role => [.. ofRole[role].SelectMany(c => c.Parts).Order()])
+           select new LayerCut(layer.Key, numbers(Role.MlpHidden), numbers(Role.Heads)),
+    ];
 
     static LayerCut[] Drawn(LayerCut[] cut, PrunableParts[] parts, Random random)
     {

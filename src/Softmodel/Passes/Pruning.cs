@@ -248,7 +248,7 @@ static class Pruning
         return new(tensor.Type, dims, bytes);
     }
 
-    /// <summary>Columns of a matrix in blocks: a block that has the columns that it had stays as it is, and others are encoded anew.</summary>
+    /// <summary>Columns of a matrix in blocks: a block that has the columns that it had stays as it is, and others are encoded anew, by the factors that they had where less is rounded off so.</summary>
     static Tensor Columns(Op.Parameter parameter, BlockFormat format, int count, int[] kept, Func<Op.Parameter, float[]> decode)
     {
         var (rows, blocks, elements) = ((int)parameter.Value.Dims[0], (int)parameter.Value.Dims[1], format.Elements);
@@ -258,22 +258,31 @@ static class Pruning
         var isWhole = own.Select(c => c[0] % elements == 0 && c.Index().All(p => p.Item == c[0] + p.Index)).ToArray();
         if (format.Encode is null && !isWhole.All(w => w))
             throw new SoftmodelException($"columns of the weight {parameter.Name} can't be moved, as {format} is only read here: cut whole blocks of {elements}");
+        // The block that most columns of one are from, where they were.
+        var places = own.Select(c => c.Index().Where(p => p.Item % elements == p.Index).GroupBy(p => p.Item / elements).MaxBy(g => g.Count())?.Key).ToArray();
+        ReadOnlySpan<byte> Block(int row, int block) => parameter.Value.Bytes.Span.Slice((row * blocks + block) * format.Size, format.Size);
         var decoded = isWhole.All(w => w) ? [] : decode(parameter);
         var bytes = new byte[(long)rows * own.Length * format.Size];
         Parallel.For(0, rows, row =>
         {
             Span<float> block = stackalloc float[elements];
+            Span<byte> held = stackalloc byte[format.Size];
             for (var b = 0; b < own.Length; b++)
             {
                 var to = bytes.AsSpan((row * own.Length + b) * format.Size, format.Size);
                 if (isWhole[b])
                 {
-                    parameter.Value.Bytes.Span.Slice((row * blocks + own[b][0] / elements) * format.Size, format.Size).CopyTo(to);
+                    Block(row, own[b][0] / elements).CopyTo(to);
                     continue;
                 }
                 for (var i = 0; i < elements; i++)
                     block[i] = decoded[row * blocks * elements + own[b][i]];
-                format.Encode!(block, to);
+                var error = format.Encode!(block, to);
+                if (places[b] is not { } place)
+                    continue;
+                Block(row, place).CopyTo(held);
+                if (format.Encode(block, held, keepsFactors: true) <= error)
+                    held.CopyTo(to);
             }
         });
         return new(parameter.Value.Type, [rows, own.Length, format.Size], bytes);
