@@ -1,8 +1,9 @@
 using System.CommandLine;
-using System.Globalization;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using Softmodel.Fusion;
 using Softmodel.Language;
+using Softmodel.Load;
 
 namespace Softmodel.Cli.Commands;
 
@@ -10,10 +11,13 @@ namespace Softmodel.Cli.Commands;
 sealed class CutChoice
 {
     public readonly Option<bool> Cut = new("--cut") { Description = "Cut the neurons and heads above the trigger out of the weights that sums need and ordinary text does not." };
-    public readonly Option<string[]> Text = new("--text") { Description = "Ordinary text, by which --cut chooses, and whose perplexity it keeps; 100,000 tokens are plenty.", HelpName = "FILE", AllowMultipleArgumentsPerToken = true };
+    public readonly Option<string[]> Text = new("--text") { Description = "Ordinary text, by which --cut chooses, and whose perplexity it keeps: 60,000 tokens are read. By default what the model itself writes.", HelpName = "FILE", AllowMultipleArgumentsPerToken = true };
     public readonly Option<string> Fused = new("--fused") { Description = "A folder of softmodel fuse, whose trigger is taken rather than trained.", HelpName = "DIR" };
     public readonly Option<string> Budget = new("--budget") { Description = "By how much the perplexity of ordinary text may grow with --cut.", DefaultValueFactory = _ => "1%", HelpName = "PERCENT" };
     public readonly Option<bool> Everywhere = new("--cut-everywhere") { Description = "With --cut, cut below the trigger, too, so that what it reads changes." };
+
+    // What the model writes where no text is given.
+    const int OwnTexts = 256, OwnTokens = 256;
 
     public IReadOnlyList<Option> All => [Cut, Text, Fused, Budget, Everywhere];
 
@@ -33,8 +37,8 @@ sealed class CutChoice
             given.AddError("name what the model is fused with (--with arithmetic), or a folder with a trigger (--fused DIR), and not both");
         else if (Has(Fused) && !Has(Cut))
             given.AddError("--fused takes a trigger that is trained: say --cut, too");
-        else if (Has(Cut) != Has(Text))
-            given.AddError("--cut chooses by ordinary text: name files with --text, with --cut alone");
+        else if (!Has(Cut) && (Has(Text) || Has(Budget) || Has(Everywhere)))
+            given.AddError("--text, --budget and --cut-everywhere belong to --cut");
     }
 
     /// <summary>The trigger of a folder.</summary>
@@ -49,10 +53,15 @@ sealed class CutChoice
     /// <summary>Cuts a fused model, and writes what was cut beside its trigger.</summary>
     public async Task<CutReport> Run(ParseResult parsed, Terminal terminal, Model model, FusedTrigger trigger, Tokenizer tokenizer, string folder, CancellationToken cancel)
     {
-        var text = string.Join("\n\n", parsed.GetRequiredValue(Text).Select(Read));
-        var defaults = new CuttingOptions();
-        var options = defaults with { Budget = PercentOf(parsed.GetRequiredValue(Budget))!.Value, Everywhere = parsed.GetValue(Everywhere) };
-        var report = await terminal.Working(progress => Task.Run(() => new Cutting(model.Imported, trigger, trigger.Base, tokenizer, options, progress, cancel).Run(text), cancel));
+        var files = parsed.GetValue(Text) ?? [];
+        var given = files.Select(Read).ToArray();
+        var options = new CuttingOptions { Budget = PercentOf(parsed.GetRequiredValue(Budget))!.Value, Everywhere = parsed.GetValue(Everywhere) };
+        var report = await terminal.Working(progress => Task.Run(() =>
+        {
+            IEnumerable<string> texts = given.Length > 0 ? given
+                : KeptTexts.Write(model, tokenizer, OwnTexts, OwnTokens, seed: 1, options.Threads, progress, cancel).Select(t => tokenizer.Decode(t.Tokens));
+            return new Cutting(model.Imported, trigger, trigger.Base, tokenizer, options, progress, cancel).Run(string.Join("\n\n", texts));
+        }, cancel));
         Directory.CreateDirectory(folder);
         WholeFile.Write(Path.Combine(folder, FusedTrigger.FileName), trigger.Write);
         WholeFile.Write(Path.Combine(folder, CutList.FileName), report.List.Write);

@@ -36,7 +36,7 @@ static class EvalCommand
             using var language = await terminal.Working(progress => LanguageModel.LoadAsync(name, new LanguageOptions { Compile = new() { Threads = parsed.GetValue(threads) } }, progress, cancel));
             var layers = loaded.Imported.Nodes.Max(n => n.Origin.Layer ?? 0) + 1;
             var evaluation = new SumEvaluation(language, layers);
-            using var reader = new TriggerReader(trigger, loaded.Imported, language.Tokenizer, parsed.GetValue(threads), cancel);
+            using var reader = new TriggerReader(trigger, CutList.Fused(parsed.GetRequiredValue(fused), loaded.Imported, trigger.Base), language.Tokenizer, parsed.GetValue(threads), cancel);
             var rows = new List<(string File, SumScore Bare, SumScore Harness, SumScore Fused)>();
             foreach (var file in files)
             {

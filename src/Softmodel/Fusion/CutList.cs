@@ -44,6 +44,14 @@ sealed record CutList(string Base, IReadOnlyList<LayerCut> Layers)
         }
     }
 
+    /// <summary>The model of a fused folder: without what is cut, where something is.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="decoder">The model that was fused, as imported.</param>
+    /// <param name="baseHash">The hash of its file.</param>
+    /// <exception cref="SoftmodelException">The list is of another model, of a newer version, or damaged.</exception>
+    public static Graph Fused(string folder, Graph decoder, string baseHash) => In(folder) is not { } list ? decoder
+        : list.Base == baseHash ? list.Applied(decoder) : throw new SoftmodelException($"{Path.Combine(folder, FileName)}: it says what is cut out of another model; fuse this one");
+
     /// <summary>A model without what is cut: what is compiled and built of it is smaller.</summary>
     /// <param name="decoder">The model, as imported.</param>
     /// <exception cref="SoftmodelException">It has no such parts.</exception>
