@@ -11,13 +11,13 @@ namespace Softmodel.Cli.Commands;
 sealed class CutChoice
 {
     public readonly Option<bool> Cut = new("--cut") { Description = "Cut the neurons and heads above the trigger out of the weights that sums need and ordinary text does not." };
-    public readonly Option<string[]> Text = new("--text") { Description = "Ordinary text, by which --cut chooses, and whose perplexity it keeps: 60,000 tokens are read. By default what the model itself writes.", HelpName = "FILE", AllowMultipleArgumentsPerToken = true };
+    public readonly Option<string[]> Text = new("--text") { Description = "Ordinary text, by which --cut chooses, and whose perplexity it keeps: 48,000 tokens are read. By default what the model itself writes.", HelpName = "FILE", AllowMultipleArgumentsPerToken = true };
     public readonly Option<string> Fused = new("--fused") { Description = "A folder of softmodel fuse, whose trigger is taken rather than trained.", HelpName = "DIR" };
     public readonly Option<string> Budget = new("--budget") { Description = "By how much the perplexity of ordinary text may grow with --cut.", DefaultValueFactory = _ => "1%", HelpName = "PERCENT" };
     public readonly Option<bool> Everywhere = new("--cut-everywhere") { Description = "With --cut, cut below the trigger, too, so that what it reads changes." };
 
     // What the model writes where no text is given.
-    const int OwnTexts = 256, OwnTokens = 256;
+    const int OwnTexts = 224, OwnTokens = 256;
 
     public IReadOnlyList<Option> All => [Cut, Text, Fused, Budget, Everywhere];
 
@@ -60,7 +60,7 @@ sealed class CutChoice
         {
             IEnumerable<string> texts = given.Length > 0 ? given
                 : KeptTexts.Write(model, tokenizer, OwnTexts, OwnTokens, seed: 1, options.Threads, progress, cancel).Select(t => tokenizer.Decode(t.Tokens));
-            return new Cutting(model.Imported, trigger, trigger.Base, tokenizer, options, progress, cancel).Run(string.Join("\n\n", texts));
+            return new Cutting(model.Imported, trigger, tokenizer, options, progress, cancel).Run(string.Join("\n\n", texts));
         }, cancel));
         Directory.CreateDirectory(folder);
         WholeFile.Write(Path.Combine(folder, FusedTrigger.FileName), trigger.Write);

@@ -18,16 +18,16 @@ sealed record CuttingOptions
     public int ScoredTokens { get; init; } = 12_000;
 
     /// <summary>How many the budget is held to.</summary>
-    public int BudgetTokens { get; init; } = 16_000;
+    public int BudgetTokens { get; init; } = 12_000;
 
     /// <summary>How many the perplexity that is reported is of.</summary>
-    public int ReportedTokens { get; init; } = 32_000;
+    public int ReportedTokens { get; init; } = 24_000;
 
     /// <summary>How many small sums of each kind parts are scored by.</summary>
     public int ScoredSums { get; init; } = 30;
 
     /// <summary>How many of each kind are asked before and after.</summary>
-    public int AskedSums { get; init; } = 100;
+    public int AskedSums { get; init; } = 60;
 
     /// <summary>How many random cuts of the same size are measured beside.</summary>
     public int Draws { get; init; } = 2;
@@ -36,7 +36,7 @@ sealed record CuttingOptions
     public bool Everywhere { get; init; }
 
     /// <summary>How many cuts are tried on the way to the largest.</summary>
-    public int Trials { get; init; } = 6;
+    public int Trials { get; init; } = 4;
 
     /// <summary>What sums and random parts are drawn by.</summary>
     public int Seed { get; init; } = 1;
@@ -48,7 +48,7 @@ sealed record CuttingOptions
 /// <summary>What a model with a cut comes to.</summary>
 /// <param name="Perplexity">The perplexity of ordinary text.</param>
 /// <param name="Sums">By the kind of small sums the share that the model itself does right, and the mean logarithm of the probability of the right digits.</param>
-/// <param name="Fused">The share that the program does right where the trigger fires; null where it was not asked: what is cut above the trigger's layer changes nothing of it.</param>
+/// <param name="Fused">The share that the program does right where the trigger fires; null where it was not asked, as what is cut above the trigger's layer changes nothing of it.</param>
 sealed record CutFigures(double Perplexity, IReadOnlyDictionary<string, (double Right, double LogProbability)> Sums, double? Fused);
 
 /// <summary>What cutting came to.</summary>
@@ -77,14 +77,16 @@ readonly record struct ScoredCut(int Layer, Role Role, int[] Parts, double Bytes
 
 /// <summary>Finds what a fused model no longer needs, and cuts it out of its weights.</summary>
 /// <param name="decoder">The model, as imported.</param>
-/// <param name="trigger">Its trigger; null for none, and then all layers are cut.</param>
-/// <param name="baseHash">The hash of the model's file.</param>
+/// <param name="trigger">Its trigger.</param>
 /// <param name="tokenizer">Its tokenizer.</param>
 /// <param name="options">How much.</param>
 /// <param name="progress">Is told what is being done.</param>
 /// <param name="cancellationToken">Stops it.</param>
-sealed class Cutting(Graph decoder, FusedTrigger? trigger, string baseHash, Tokenizer tokenizer, CuttingOptions options, IProgress<string>? progress, CancellationToken cancellationToken)
+sealed class Cutting(Graph decoder, FusedTrigger trigger, Tokenizer tokenizer, CuttingOptions options, IProgress<string>? progress, CancellationToken cancellationToken)
 {
+    // A trial aims a little below the budget, and is so many times larger than the last at most.
+    const double Margin = 0.05, MostGrowth = 4;
+
     /// <summary>Cuts as much as the budget allows.</summary>
     /// <param name="text">Ordinary text: parts of it are scored by, held to, and reported.</param>
     /// <exception cref="SoftmodelException">The text is too short, or nothing can be cut.</exception>
@@ -93,35 +95,40 @@ sealed class Cutting(Graph decoder, FusedTrigger? trigger, string baseHash, Toke
         var (scored, budget, reported) = Parted(MeasuredText.Windows(text, tokenizer));
         var random = new Random(options.Seed);
         var (sums, asked) = (SmallSums.All.SelectMany(s => s.Drawn(options.ScoredSums, tokenizer, random)).Select(s => s.Text).ToArray(), SmallSums.All.ToDictionary(s => s.Name, s => s.Drawn(options.AskedSums, tokenizer, random)));
-        var parts = Pruning.Parts(decoder).Where(p => options.Everywhere || trigger is null || p.Layer > trigger.Layer).ToArray();
+        var parts = Pruning.Parts(decoder).Where(p => options.Everywhere || p.Layer > trigger.Layer).ToArray();
         if (parts.Length == 0)
             throw new SoftmodelException($"{decoder.Name} has no neurons or heads that can be cut above the trigger's layer");
         var ranked = Ranked(parts, scored, sums);
+        var (best, tried) = Largest(ranked, budget);
+        var pruned = Applied(best);
+        int Count(Graph graph, Role role) => Pruning.Parts(graph).Where(p => p.Role == role).Sum(p => p.Count);
+        var heads = decoder.Nodes.LastOrDefault(n => n.Origin.Role == Role.Heads)?.Output.Shape[2].Value ?? 1;
+        return new(new(trigger.Base, best), (Bytes(decoder), Bytes(pruned)), (Count(decoder, Role.MlpHidden), Count(pruned, Role.MlpHidden)), (Count(decoder, Role.Heads), Count(pruned, Role.Heads)), (int)heads,
+            Figures(decoder, reported, asked, "the whole model", isFused: true), Figures(pruned, reported, asked, "the cut model", isFused: true),
+            [.. Enumerable.Range(0, options.Draws).Select(i => Figures(Applied(Drawn(best, parts, random)), reported, asked, $"random cut {i + 1}", isFused: options.Everywhere))],
+            Milliseconds(pruned), tried, (scored.Sum(t => t.Count), budget.Sum(t => t.Count), reported.Sum(t => t.Count)));
+    }
+
+    /// <summary>The largest of some cuts that the budget allows, and all that were tried.</summary>
+    (LayerCut[] Best, List<(int Parts, double Grew)> Tried) Largest(ScoredCut[] ranked, MeasuredText[] budget)
+    {
         progress?.Report("measuring the whole model");
         var whole = Surprise(decoder, budget);
-        var (tried, best) = (new List<(int, double)>(), Array.Empty<LayerCut>());
-        var (least, most, next) = (0, ranked.Length, AsScored(ranked));
+        var (best, tried, least, most, next) = (Array.Empty<LayerCut>(), new List<(int, double)>(), 0, ranked.Length, AsScored(ranked));
         for (var trial = 0; trial < options.Trials && least + 1 < most; trial++)
         {
-            var count = next;
-            var cut = Cut(ranked.Take(count));
+            var cut = Cut(ranked.Take(next));
             progress?.Report($"cutting {cut.Sum(c => c.Neurons.Count):N0} neurons and {cut.Sum(c => c.Groups.Count)} groups of heads");
             var grew = Math.Exp(Surprise(Applied(cut), budget) - whole) - 1;
             tried.Add((cut.Sum(c => c.Neurons.Count + c.Groups.Count), grew));
             if (grew <= options.Budget)
-                (least, best) = (count, cut);
+                (least, best) = (next, cut);
             else
-                most = count;
-            // Until one is too large, it is doubled.
-            next = most == ranked.Length ? Math.Min(2 * count, (least + most) / 2) : (least + most) / 2;
+                most = next;
+            // What it costs grows about as the cut does.
+            next = (int)Math.Clamp(next * (1 - Margin) * options.Budget / Math.Max(grew, options.Budget / MostGrowth), least + 1, Math.Max(least + 1, most - 1));
         }
-        var pruned = Applied(best);
-        int Count(Graph graph, Role role) => Pruning.Parts(graph).Where(p => p.Role == role).Sum(p => p.Count);
-        var heads = decoder.Nodes.LastOrDefault(n => n.Origin.Role == Role.Heads)?.Output.Shape[2].Value ?? 1;
-        return new(new(baseHash, best), (Bytes(decoder), Bytes(pruned)), (Count(decoder, Role.MlpHidden), Count(pruned, Role.MlpHidden)), (Count(decoder, Role.Heads), Count(pruned, Role.Heads)), (int)heads,
-            Figures(decoder, reported, asked, "the whole model", isFused: true), Figures(pruned, reported, asked, "the cut model", isFused: true),
-            [.. Enumerable.Range(0, options.Draws).Select(i => Figures(Applied(Drawn(best, parts, random)), reported, asked, $"random cut {i + 1}", isFused: options.Everywhere))],
-            Milliseconds(pruned), tried, (scored.Sum(t => t.Count), budget.Sum(t => t.Count), reported.Sum(t => t.Count)));
+        return (best, tried);
     }
 
     /// <summary>How many of the first parts cost what the budget allows, if their scores add up: they do where little is cut.</summary>
@@ -145,7 +152,7 @@ sealed class Cutting(Graph decoder, FusedTrigger? trigger, string baseHash, Toke
         return (windows[..scored], windows[scored..(scored + budget)], windows[(scored + budget)..(scored + budget + reported)]);
     }
 
-    Graph Applied(LayerCut[] cut) => cut.Length == 0 ? decoder : new CutList(baseHash, cut).Applied(decoder);
+    Graph Applied(LayerCut[] cut) => cut.Length == 0 ? decoder : new CutList(trigger.Base, cut).Applied(decoder);
 
     /// <summary>The mean surprise of a token, in nats.</summary>
     double Surprise(Graph graph, MeasuredText[] texts)
@@ -201,10 +208,8 @@ sealed class Cutting(Graph decoder, FusedTrigger? trigger, string baseHash, Toke
     }
 
     /// <summary>The share of sums that the program does right where the trigger fires.</summary>
-    double? Fused(Graph graph, (MeasuredText Text, string Question, string Answer)[] sums)
+    double Fused(Graph graph, (MeasuredText Text, string Question, string Answer)[] sums)
     {
-        if (trigger is null)
-            return null;
         using var reader = new TriggerReader(trigger, graph, tokenizer, options.Threads, cancellationToken);
         var fires = reader.Fires([.. sums.Select(s => s.Text.Tokens[..s.Text.First])], isAtEnd: true, cancellationToken);
         return fires.Zip(sums).Count(p => p.First is [var fire] && SumPrograms.All.Named(fire.Program).Run(fire.Operands) is { Failure: ProgramFailure.None } result && result.Text == p.Second.Answer) / (double)sums.Length;

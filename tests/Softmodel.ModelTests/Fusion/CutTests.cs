@@ -76,9 +76,9 @@ public sealed class CutTests : IDisposable
         var width = 576;
         var network = new TriggerNetwork(width, 1, 2, Tensor.Vector<float>(new float[width]), Tensor.Vector<float>([.. Enumerable.Repeat(1f, width)]), 1);
         var untrained = Parameters.Of(network.Reading()).Where(p => !p.IsFrozen).ToDictionary(p => p.Name, p => p.Value);
-        var options = new CuttingOptions { Budget = 0.05, ScoredTokens = 1000, BudgetTokens = 1000, ReportedTokens = 1000, ScoredSums = 3, AskedSums = 5, Draws = 1, Trials = 3 };
+        var options = new CuttingOptions { Budget = 0.05, ScoredTokens = 1000, BudgetTokens = 1000, ReportedTokens = 1000, ScoredSums = 3, AskedSums = 5, Draws = 1, Trials = 2 };
         var text = string.Join('\n', Directory.GetFiles(Path.Combine(Repository, "docs", "decisions"), "*.md").Order(StringComparer.Ordinal).Take(12).Select(File.ReadAllText));
-        var report = new Cutting(model.Imported, new("0123", 26, 0, ["add"], network, untrained), "0123", tokenizer, options, null, TestContext.Current.CancellationToken).Run(text);
+        var report = new Cutting(model.Imported, new("0123", 26, 0, ["add"], network, untrained), tokenizer, options, null, TestContext.Current.CancellationToken).Run(text);
 
         Assert.NotEmpty(report.List.Layers);
         Assert.All(report.List.Layers, l => Assert.InRange(l.Layer, 27, 29));

@@ -3,7 +3,6 @@ using System.Text.Json.Nodes;
 using Softmodel.Evaluate;
 using Softmodel.Fusion;
 using Softmodel.Graphs;
-using Softmodel.Import;
 using Softmodel.Import.Architectures;
 using Softmodel.Passes;
 using Softmodel.Trace;
