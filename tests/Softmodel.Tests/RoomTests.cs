@@ -30,10 +30,10 @@ public class RoomTests
         ("Softmodel.Report", ["Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel", ["Softmodel.Arrays", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Graphs", "Softmodel.Runtime"]),
         ("Softmodel.Learn", ["Softmodel", "Softmodel.Export", "Softmodel.Import", "Softmodel.Networks", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Runtime"]),
-        ("Softmodel.Fusion", ["Softmodel", "Softmodel.Learn", "Softmodel.Networks", "Softmodel.Export", "Softmodel.Import", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Language", "Softmodel.Runtime"]),
+        ("Softmodel.Trace", ["Softmodel.Learn", "Softmodel.Networks", "Softmodel.Arrays", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Language", "Softmodel.Runtime"]),
+        ("Softmodel.Fusion", ["Softmodel", "Softmodel.Trace", "Softmodel.Learn", "Softmodel.Networks", "Softmodel.Export", "Softmodel.Import", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Language", "Softmodel.Runtime"]),
         // How what is in files becomes a model, a voice, a language model.
         ("Softmodel.Load", ["Softmodel", "Softmodel.Fusion", "Softmodel.Learn", "Softmodel.Arrays", "Softmodel.Export", "Softmodel.Networks", "Softmodel.Passes", "Softmodel.Graphs", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Import", "Softmodel.Evaluate", "Softmodel.Sources", "Softmodel.Language", "Softmodel.Speech", "Softmodel.Runtime"]),
-        ("Softmodel.Trace", ["Softmodel.Learn", "Softmodel.Networks", "Softmodel.Arrays", "Softmodel.Emit", "Softmodel.Lowering", "Softmodel.Compile", "Softmodel.Passes", "Softmodel.Evaluate", "Softmodel.Graphs", "Softmodel.Language", "Softmodel.Runtime"]),
         ("Softmodel.Cli.Arrays", [.. Library, "Softmodel.Cli"]),
         ("Softmodel.Cli.Baselines", [.. Library, "Softmodel.Cli"]),
         ("Softmodel.Cli.Workloads", [.. Library, "Softmodel.Cli", "Softmodel.Cli.Arrays"]),

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Softmodel.Fusion;
 using Softmodel.Language;
 using Softmodel.Load;
 
@@ -77,8 +78,8 @@ static class FusionRun
                 continue;
             answers.Add(bare.Answer / own.Answer);
             lines.Add(bare.Line / own.Line);
-            exact += Softmodel.Fusion.Answers.Begins(own.Text, $"{x + y}") ? 1 : 0;
-            exactAlone += Softmodel.Fusion.Answers.Begins(bare.Text, $"{x + y}") ? 1 : 0;
+            exact += WrittenAnswers.Begins(own.Text, $"{x + y}") ? 1 : 0;
+            exactAlone += WrittenAnswers.Begins(bare.Text, $"{x + y}") ? 1 : 0;
             written += own.Tokens;
             inferred += own.Inferred;
         }
@@ -171,7 +172,7 @@ static class FusionRun
         return new(lines.Length, steps, fired, exact, Math.Round(Math.Exp(ours / count), 4), Math.Round(Math.Exp(forced / count), 4), [.. wrong.Take(Shown)]);
     }
 
-    static bool IsSame(string written, string answer) => Softmodel.Fusion.Answers.Begins(written, answer) || Softmodel.Fusion.Answers.Begins(written.TrimStart().TrimStart('$', '€', '£'), answer.TrimStart('$', '€', '£'));
+    static bool IsSame(string written, string answer) => WrittenAnswers.Begins(written, answer) || WrittenAnswers.Begins(written.TrimStart().TrimStart('$', '€', '£'), answer.TrimStart('$', '€', '£'));
 
     /// <summary>The surprise of tokens after others, in nats.</summary>
     static async Task<double> Surprise(Session session, int[] before, int[] tokens, CancellationToken cancellationToken)

@@ -38,7 +38,7 @@ static class EvalCommand
             using var own = await Changed(folder, trigger, Opened);
             var layers = loaded.Imported.Nodes.Max(n => n.Origin.Layer ?? 0) + 1;
             var evaluation = new SumEvaluation(language, layers);
-            using var reader = new TriggerReader(trigger, loaded.Imported, language.Tokenizer, parsed.GetValue(threads), cancel);
+            using var reader = new TriggerReader(trigger, CutList.Fused(folder, loaded.Imported, trigger.Base), language.Tokenizer, parsed.GetValue(threads), cancel);
             var rows = new List<(string File, SumScore Bare, SumScore Harness, SumScore Fused, TextScore Texts)>();
             var groups = new Dictionary<(string By, string Name), SumScore>();
             var why = new Dictionary<string, TextScore>(StringComparer.Ordinal);

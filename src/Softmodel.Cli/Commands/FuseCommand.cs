@@ -15,7 +15,7 @@ static class FuseCommand
     {
         var defaults = new FusingOptions { Folder = "" };
         var model = new Argument<string>("model") { Description = "A language model: a name of the catalogue, a GGUF file, a folder with config.json and safetensors, or a source." };
-        var with = new Option<string[]>("--with") { Description = $"What it is fused with: {FusedSources.Sums}, or a .cs or .dll file with methods that are marked [Exact]; several by giving it several times.", HelpName = "PROGRAMS", Required = true, Arity = ArgumentArity.OneOrMore };
+        var with = new Option<string[]>("--with") { Description = $"What it is fused with: {FusedSources.Sums}, or a .cs or .dll file with methods that are marked [Exact]; several by giving it several times.", HelpName = "PROGRAMS", Arity = ArgumentArity.OneOrMore };
         var folder = new Option<string>("--output", "-o") { Description = $"The folder for {FusedTrigger.FileName} and the assemblies of programs of one's own.", Required = true, HelpName = "DIR" };
         var passages = new Option<int?>("--passages") { Description = $"How many passages the trigger learns from; by default {FusingOptions.OfSums:N0} for {FusedSources.Sums} and {FusingOptions.OfOwn:N0} for each program of one's own." };
         var heldOut = new Option<int>("--held-out") { Description = "How many passages of forms that it never sees choose when it fires, and measure it.", DefaultValueFactory = _ => defaults.HeldOut };
@@ -25,17 +25,21 @@ static class FuseCommand
         var seed = new Option<int>("--seed") { Description = "What the passages, their order and the parameters are drawn from.", DefaultValueFactory = _ => 1 };
         var threads = new Option<int>("--threads") { Description = "The number of threads; what is learned does not depend on it.", DefaultValueFactory = _ => Environment.ProcessorCount };
         var log = new Option<string>("--log") { Description = "A file that gets a JSON object for each step, one a line.", HelpName = "FILE" };
+        var cut = new CutChoice();
         passages.Validators.Add(r => { if (r.GetValueOrDefault<int?>() < 1) r.AddError($"{passages.Name} is an integer from 1 up"); });
         foreach (var positive in (Option<int>[])[heldOut, epochs, threads])
             positive.Validators.Add(r => { if (r.GetValueOrDefault<int>() < 1) r.AddError($"{positive.Name} is an integer from 1 up"); });
-        var verb = new Verb("fuse", "Find where a language model is about to do what programs do, and train a trigger there, from which they do it: sums, or methods of one's own.", "fuse smollm2 --with arithmetic -o fused", "fuse smollm2 --with arithmetic --with Dates.cs -o fused", "fuse smollm2 --with arithmetic --layer 14 -o fused --json")
+        var verb = new Verb("fuse", "Find where a language model is about to do what programs do, and train a trigger there, from which they do it: sums, or methods of one's own.", "fuse smollm2 --with arithmetic -o fused", "fuse smollm2 --with arithmetic --with Dates.cs -o fused", "fuse smollm2 --with arithmetic --layer 14 -o fused --json", "fuse smollm2 --fused fused --cut --text texts.txt -o smaller")
         { model, with, folder, passages, heldOut, layer, epochs, rate, seed, threads, log };
+        foreach (var option in cut.All)
+            verb.Add(option);
+        verb.Validators.Add(r => cut.Check(r, with));
         return verb.Does(async (parsed, terminal, cancel) =>
         {
             var clock = Stopwatch.StartNew();
             var (name, output) = (parsed.GetRequiredValue(model), parsed.GetRequiredValue(folder));
             WholeFile.CheckFolder(output);
-            var sources = FusedSources.Open(parsed.GetRequiredValue(with), cancel);
+            var sources = FusedSources.Open(parsed.GetValue(with) ?? [], cancel);
             await terminal.Fetch(name, cancel);
             using var loaded = await Model.LoadAsync(name, cancellationToken: cancel);
             if (!loaded.IsLanguageModel)
@@ -50,12 +54,22 @@ static class FuseCommand
                 Training = defaults.Training with { Epochs = parsed.GetValue(epochs), Rate = parsed.GetValue(rate), Seed = (ulong)parsed.GetValue(seed), Threads = parsed.GetValue(threads) },
             };
             var hash = FileHashes.Of(loaded.Path, null, cancel);
+            if (parsed.GetValue(cut.Fused) is { } folderOfTrigger)
+            {
+                Directory.CreateDirectory(output);
+                foreach (var file in Directory.EnumerateFiles(folderOfTrigger).Where(f => Path.GetFullPath(folderOfTrigger) != Path.GetFullPath(output) && Path.GetFileName(f) != CutList.FileName))
+                    WholeFile.Write(Path.Combine(output, Path.GetFileName(file)), to => to.Write(File.ReadAllBytes(file)));
+                var less = await cut.Run(parsed, terminal, loaded, CutChoice.TriggerOf(folderOfTrigger, hash, name), tokenizer, output, cancel);
+                terminal.Result(new { model = name, cut = CutChoice.Shown(less), machine = Machine.Here }, () => CutChoice.Table(less));
+                return CommandLine.Done;
+            }
             var fused = await new TrainingScreen(terminal, parsed.GetValue(log)).Watch((progress, events) => Task.Run(() =>
                 new Fusing(loaded.Imported, hash, File.Exists(name) || Directory.Exists(name) ? Path.GetFullPath(name) : name, tokenizer, sources.Programs(), options, progress, events, cancel)
                     .Run(Grammar.Passages(parsed.GetValue(seed), sources.HasSums, [.. sources.Libraries.SelectMany(l => l.Programs)]).Select(p => InTemplate(p, tokenizer, template)).OfType<Passage>()), cancel));
             foreach (var (file, write) in FusedFolder.Files(fused.Trigger, sources))
                 WholeFile.Write(Path.Combine(output, file), write);
             Fusing.Tidy(output);
+            var report = parsed.GetValue(cut.Cut) ? await cut.Run(parsed, terminal, loaded, fused.Trigger, tokenizer, output, cancel) : null;
             var minutes = clock.Elapsed.TotalMinutes;
             if (fused.Left > 0)
                 terminal.Say($"{fused.Left:N0} passages were left out: their tokens are not those of their text, or an operand ends within one");
@@ -75,6 +89,7 @@ static class FuseCommand
                 reading_seconds = Math.Round(fused.Collecting, 1),
                 training_seconds = Math.Round(fused.Training, 1),
                 minutes = Math.Round(minutes, 2),
+                cut = report is null ? null : CutChoice.Shown(report),
                 machine = Machine.Here,
             }, () =>
             {
@@ -85,6 +100,8 @@ static class FuseCommand
                 Row("all", fused.Figures);
                 return table;
             });
+            if (report is not null && !terminal.Json)
+                terminal.Result(report, () => CutChoice.Table(report));
             return CommandLine.Done;
         }, Verb.Json());
     }

@@ -106,7 +106,7 @@ sealed class SumEvaluation(LanguageModel model, int layers)
         var start = Stopwatch.GetTimestamp();
         // The prompt may itself begin with the line ends that would stop it.
         var (text, tokens) = await Write(question.Tokens, "\n", cancel);
-        return new(1, Answers.Begins(text, question.Answer) ? 1 : 0, 0, 0, tokens, (long)tokens * layers, Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+        return new(1, WrittenAnswers.Begins(text, question.Answer) ? 1 : 0, 0, 0, tokens, (long)tokens * layers, Stopwatch.GetElapsedTime(start).TotalMilliseconds);
     }
 
     /// <summary>The model with a calculator: it writes an expression, a parser takes it, and its value is the answer.</summary>
@@ -119,9 +119,9 @@ sealed class SumEvaluation(LanguageModel model, int layers)
         if (result.Failure != ProgramFailure.None)
         {
             var (text, more) = await Write(question.Tokens, "\n", cancel);
-            return new(1, Answers.Begins(text, question.Answer) ? 1 : 0, 0, 0, tokens + more, (long)(tokens + more) * layers, Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            return new(1, WrittenAnswers.Begins(text, question.Answer) ? 1 : 0, 0, 0, tokens + more, (long)(tokens + more) * layers, Stopwatch.GetElapsedTime(start).TotalMilliseconds);
         }
-        var isRight = Answers.Begins(result.Text, question.Answer);
+        var isRight = WrittenAnswers.Begins(result.Text, question.Answer);
         return new(1, isRight ? 1 : 0, 1, isRight ? 0 : 1, tokens, (long)tokens * layers, Stopwatch.GetElapsedTime(start).TotalMilliseconds);
     }
 
@@ -139,7 +139,7 @@ sealed class SumEvaluation(LanguageModel model, int layers)
             {
                 // A program wrote the answer where it wrote first, perhaps behind a space or a sign.
                 var call = report.Programs is [var first, ..] && first.At <= report.PromptTokens + MostBefore ? first : null;
-                var (isRight, inferred) = (Answers.Begins(text, question.Answer), report.Tokens - (report.Programs ?? []).Sum(c => c.Tokens));
+                var (isRight, inferred) = (WrittenAnswers.Begins(text, question.Answer), report.Tokens - (report.Programs ?? []).Sum(c => c.Tokens));
                 var score = new SumScore(1, isRight ? 1 : 0, call is null ? 0 : 1, call is null || isRight ? 0 : 1, inferred, (long)inferred * layers, 0);
                 answered?.Invoke(question, text, call, score);
                 sum += score;
@@ -165,14 +165,14 @@ sealed class SumEvaluation(LanguageModel model, int layers)
             {
                 // The first fire is the one that counts: then the text goes on behind the result.
                 var first = written.FirstOrDefault(w => place.Tokens.Contains(w.Fire.At));
-                exact += first.Result is { } result && Answers.Begins(result, place.Answer) ? 1 : 0;
-                wrongPlaces += first.Result is { } other && !Answers.Begins(other, place.Answer) ? 1 : 0;
+                exact += first.Result is { } result && WrittenAnswers.Begins(result, place.Answer) ? 1 : 0;
+                wrongPlaces += first.Result is { } other && !WrittenAnswers.Begins(other, place.Answer) ? 1 : 0;
             }
             foreach (var (fire, result) in written)
             {
-                var isTrue = text.Places.Any(p => p.Tokens.Contains(fire.At) && (text.Why is null || Answers.Begins(result, p.Answer)))
+                var isTrue = text.Places.Any(p => p.Tokens.Contains(fire.At) && (text.Why is null || WrittenAnswers.Begins(result, p.Answer)))
                     // Where nothing is due, as in what is quoted, it is false even if it is what follows.
-                    || (text.Why is null && Answers.Begins(model.Tokenizer.Decode(text.Tokens.AsSpan(fire.At + 1)), result));
+                    || (text.Why is null && WrittenAnswers.Begins(model.Tokenizer.Decode(text.Tokens.AsSpan(fire.At + 1)), result));
                 if (isTrue)
                     continue;
                 falseFires++;

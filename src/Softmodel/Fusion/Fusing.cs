@@ -270,7 +270,7 @@ sealed class Fusing(Graph decoder, string baseHash, string source, Tokenizer tok
                 var written = result.Failure == ProgramFailure.Operand ? null : result.Text;
                 var follows = tokenizer.Decode(text.Tokens.AsSpan(at + 1));
                 places.Add(new(text, at, due.Program, program, operands, TriggerScores.Score(probability + pointing.LogProbability), written,
-                    written is not null && Answers.Begins(follows, written), due.Program > 0 && pointing.Spans.SequenceEqual(due.Operands)));
+                    written is not null && WrittenAnswers.Begins(follows, written), due.Program > 0 && pointing.Spans.SequenceEqual(due.Operands)));
             }
         }
         return places;

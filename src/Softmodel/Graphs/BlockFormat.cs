@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Softmodel.Runtime;
 
 namespace Softmodel.Graphs;
@@ -58,7 +59,11 @@ internal sealed record Weight(string Name, BlockFormat Format, long[] Dims, Read
 internal delegate Term Decoding(Weight tensor, GraphBuilder builder);
 
 /// <summary>Writes a block of elements.</summary>
-internal delegate void BlockEncoding(ReadOnlySpan<float> elements, Span<byte> block);
+/// <param name="elements">The elements.</param>
+/// <param name="block">Where to.</param>
+/// <param name="keepsFactors">Whether the factors that the block holds already stay, so that elements which it held come out as they were.</param>
+/// <returns>The sum of the squares of what is rounded off.</returns>
+internal delegate double BlockEncoding(ReadOnlySpan<float> elements, Span<byte> block, bool keepsFactors = false);
 
 /// <summary>
 /// How elements are stored: in blocks of so many elements, each of so many bytes. What a block means is arithmetic on its parts,
@@ -98,9 +103,9 @@ public sealed record BlockFormat
 
     /// <summary>The formats that are read.</summary>
     public static readonly BlockFormat
-        F32 = new("F32", 0, 1, 4, [], (t, b) => Plain(t, b, ElementType.Float32)) { Encode = (x, to) => Tensor.Store(ElementType.Float32, to, 0, (double)x[0]) },
-        F16 = new("F16", 1, 1, 2, [], (t, b) => Plain(t, b, ElementType.Float16)) { Encode = (x, to) => Tensor.Store(ElementType.Float16, to, 0, (double)x[0]) },
-        BF16 = new("BF16", 30, 1, 2, [], (t, b) => Plain(t, b, ElementType.BFloat16)) { Encode = (x, to) => Tensor.Store(ElementType.BFloat16, to, 0, (double)x[0]) },
+        F32 = new("F32", 0, 1, 4, [], (t, b) => Plain(t, b, ElementType.Float32)) { Encode = (x, to, _) => EncodeAlone(ElementType.Float32, x, to) },
+        F16 = new("F16", 1, 1, 2, [], (t, b) => Plain(t, b, ElementType.Float16)) { Encode = (x, to, _) => EncodeAlone(ElementType.Float16, x, to) },
+        BF16 = new("BF16", 30, 1, 2, [], (t, b) => Plain(t, b, ElementType.BFloat16)) { Encode = (x, to, _) => EncodeAlone(ElementType.BFloat16, x, to) },
         F64 = new("F64", 28, 1, 8, [], (t, b) => Plain(t, b, ElementType.Float64)),
         Q4_0 = new("Q4_0", 2, 32, 18, [2, 16], (t, b) => (Nibbles(t, b, 2) - 8) * Scale(t, b, 0)) { IsScaled = true, Encode = EncodeFromMiddle },
         Q4_1 = new("Q4_1", 3, 32, 20, [2, 16], (t, b) => Nibbles(t, b, 4) * Scale(t, b, 0) + Scale(t, b, 2, name: "minimum")) { IsScaled = true, Encode = EncodeFromLeast },
@@ -117,45 +122,63 @@ public sealed record BlockFormat
     /// <summary>All of them.</summary>
     public static readonly BlockFormat[] All = [F32, F16, BF16, F64, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ2_XXS];
 
-    static float Half(Span<byte> to, double value)
+    static float Half(Span<byte> to, double value, bool isKept)
     {
+        if (isKept)
+            return (float)BinaryPrimitives.ReadHalfLittleEndian(to);
         Tensor.Store(ElementType.Float16, to, 0, value);
         return (float)(System.Half)value;
     }
 
-    static int Code(float x, float scale, int least, int most) => scale == 0 ? 0 : (int)Math.Clamp(MathF.Round(x / scale), least, most);
+    static int Code(float x, float scale, float least, int from, int to, ref double error)
+    {
+        var code = scale == 0 ? 0 : (int)Math.Clamp(MathF.Round((x - least) / scale), from, to);
+        var rounded = least + code * scale - x;
+        error += rounded * rounded;
+        return code;
+    }
+
+    static double EncodeAlone(ElementType type, ReadOnlySpan<float> x, Span<byte> block)
+    {
+        Tensor.Store(type, block, 0, (double)x[0]);
+        var rounded = new Tensor(type, [], block.ToArray()).Float(0) - x[0];
+        return rounded * rounded;
+    }
 
     /// <summary>Four bits, of which 8 stands for 0: the element of the largest magnitude is -8.</summary>
-    static void EncodeFromMiddle(ReadOnlySpan<float> x, Span<byte> block)
+    static double EncodeFromMiddle(ReadOnlySpan<float> x, Span<byte> block, bool keepsFactors)
     {
-        var most = 0f;
+        var (most, error) = (0f, 0.0);
         foreach (var element in x)
             most = Math.Abs(element) > Math.Abs(most) ? element : most;
-        var scale = Half(block, most / -8);
+        var scale = Half(block, most / -8, keepsFactors);
         for (var i = 0; i < 16; i++)
-            block[2 + i] = (byte)(Code(x[i], scale, -8, 7) + 8 | Code(x[16 + i], scale, -8, 7) + 8 << 4);
+            block[2 + i] = (byte)(Code(x[i], scale, 0, -8, 7, ref error) + 8 | Code(x[16 + i], scale, 0, -8, 7, ref error) + 8 << 4);
+        return error;
     }
 
     /// <summary>Four bits, counted from the least element.</summary>
-    static void EncodeFromLeast(ReadOnlySpan<float> x, Span<byte> block)
+    static double EncodeFromLeast(ReadOnlySpan<float> x, Span<byte> block, bool keepsFactors)
     {
-        var (low, high) = (float.PositiveInfinity, float.NegativeInfinity);
+        var (low, high, error) = (float.PositiveInfinity, float.NegativeInfinity, 0.0);
         foreach (var element in x)
             (low, high) = (Math.Min(low, element), Math.Max(high, element));
-        var (scale, least) = (Half(block, (high - low) / 15), Half(block[2..], low));
+        var (scale, least) = (Half(block, (high - low) / 15, keepsFactors), Half(block[2..], low, keepsFactors));
         for (var i = 0; i < 16; i++)
-            block[4 + i] = (byte)(Code(x[i] - least, scale, 0, 15) | Code(x[16 + i] - least, scale, 0, 15) << 4);
+            block[4 + i] = (byte)(Code(x[i], scale, least, 0, 15, ref error) | Code(x[16 + i], scale, least, 0, 15, ref error) << 4);
+        return error;
     }
 
     /// <summary>Eight bits with a sign.</summary>
-    static void EncodeBytes(ReadOnlySpan<float> x, Span<byte> block)
+    static double EncodeBytes(ReadOnlySpan<float> x, Span<byte> block, bool keepsFactors)
     {
-        var most = 0f;
+        var (most, error) = (0f, 0.0);
         foreach (var element in x)
             most = Math.Max(most, Math.Abs(element));
-        var scale = Half(block, most / 127);
+        var scale = Half(block, most / 127, keepsFactors);
         for (var i = 0; i < 32; i++)
-            block[2 + i] = (byte)(sbyte)Code(x[i], scale, -127, 127);
+            block[2 + i] = (byte)(sbyte)Code(x[i], scale, 0, -127, 127, ref error);
+        return error;
     }
 
     /// <summary>The format of a number in GGUF files; null where it is not read.</summary>

@@ -49,9 +49,11 @@ static class FusedModels
         var cache = StoreSettings.FromEnvironment().Cache;
         if (FileHashes.Of(resolved.MainFile, cache, cancellationToken) != trigger.Base)
             throw new SoftmodelException($"{file}: it was made for another model than what '{trigger.Source}' is now; fuse that again, or bring back the one that it was made for");
+        var cut = Path.Combine(source, CutList.FileName);
+        var key = string.Join(' ', ((string[])[file, cut]).Where(File.Exists).Select(f => FileHashes.Of(f, cache, cancellationToken)));
         Model? model = null;
         var pass = new Pass("fuse", Fidelity.Exact, "puts a trigger into the residual stream of a decoder, from which programs write what comes next", compilation =>
-            compilation with { Graph = FusedDecoder.Apply(compilation.Graph, trigger, Language.LanguageModelLoading.ReadText(model!, null).Tokenizer, Evaluator.FoldKeepingStored, isOnly) });
-        return model = await Model.Of(resolved, trigger.Source, (use ?? new()) with { Added = [(pass, $"fuse{(isOnly ? " only" : "")} {FileHashes.Of(file, cache, cancellationToken)}")] }, cancellationToken).ConfigureAwait(false);
+            compilation with { Graph = FusedDecoder.Apply(CutList.Fused(source, compilation.Graph, trigger.Base), trigger, Language.LanguageModelLoading.ReadText(model!, null).Tokenizer, Evaluator.FoldKeepingStored, isOnly) });
+        return model = await Model.Of(resolved, trigger.Source, (use ?? new()) with { Added = [(pass, $"fuse{(isOnly ? " only" : "")} {key}")] }, cancellationToken).ConfigureAwait(false);
     }
 }

@@ -2,7 +2,7 @@ using Softmodel.Fusion;
 
 namespace Softmodel.Tests.Fusion;
 
-public class AnswersTests
+public class WrittenAnswersTests
 {
     [Theory]
     [InlineData(" 143", "143")]
@@ -18,7 +18,7 @@ public class AnswersTests
     [InlineData(" Yes, it is.", "yes")]
     [InlineData(" 3 remainder 2.", "3 remainder 2")]
     [InlineData(" 12km", "12")]
-    public void What_begins_with_the_answer_is_right(string text, string answer) => Assert.True(Answers.Begins(text, answer));
+    public void What_begins_with_the_answer_is_right(string text, string answer) => Assert.True(WrittenAnswers.Begins(text, answer));
 
     [Theory]
     [InlineData(" 1430", "143")]
@@ -30,5 +30,5 @@ public class AnswersTests
     [InlineData(" yesterday", "yes")]
     [InlineData("", "143")]
     [InlineData(" 3", "3 remainder 2")]
-    public void Anything_else_is_not(string text, string answer) => Assert.False(Answers.Begins(text, answer));
+    public void Anything_else_is_not(string text, string answer) => Assert.False(WrittenAnswers.Begins(text, answer));
 }

@@ -4,7 +4,7 @@ using Softmodel.Runtime.Numbers;
 namespace Softmodel.Fusion;
 
 /// <summary>Whether texts say what a program would write.</summary>
-static class Answers
+static class WrittenAnswers
 {
     /// <summary>Whether the first thing that a text says, after blanks and signs, is an answer: the same text, or the same number.</summary>
     public static bool Begins(string text, string answer)
