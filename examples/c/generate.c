@@ -85,14 +85,25 @@ static smollm2_tensor output(smollm2 *model, const char *name)
     return tensor;
 }
 
+/* What a token begins and ends with. */
+static int is_digit(const char *hexadecimal)
+{
+    return strlen(hexadecimal) >= 2 && hexadecimal[0] == '3' && hexadecimal[1] <= '9';
+}
+
+static int ends_with_digit(const char *hexadecimal)
+{
+    return strlen(hexadecimal) >= 2 && is_digit(hexadecimal + strlen(hexadecimal) - 2);
+}
+
 /* Reads the tokens from one on to another, and puts what comes next behind them: the likeliest token or, in a fused model, all that
  * a program writes. What a program wrote, the layers above its trigger read when the text goes on: *above is how much they have read.
- * Gives the number of tokens. */
-static int64_t next_tokens(smollm2 *model, int64_t *tokens, int64_t from, int64_t to, int64_t *above)
+ * What follows a number that a program wrote does not go on with it: *behind says that no digit can come next. Gives the number of tokens. */
+static int64_t next_tokens(smollm2 *model, char **table, int64_t *tokens, int64_t from, int64_t to, int64_t *above, int *behind)
 {
     static int64_t positions[CONTEXT], zeros[CONTEXT], all[CONTEXT];
     static const char *const names[] = { "tokens", "positions", "sequences", "cells", "cell_positions", "cell_sequences", "logits_indices", "pending_cells", "pending_positions", "pending_sequences", "may_fire" };
-    int64_t last = to - from - 1, best = 0, read = to - from, pending = from - *above, may_fire = 1, count = 0;
+    int64_t last = to - from - 1, best = -1, read = to - from, pending = from - *above, may_fire = 1, count = 0;
     for (int64_t i = 0; i < to; i++) {
         positions[i] = i;
         all[i] = 1; /* a bit for each text that a cell is of: there is only the first */
@@ -115,15 +126,17 @@ static int64_t next_tokens(smollm2 *model, int64_t *tokens, int64_t from, int64_
         smollm2_tensor written = output(model, "fired_tokens");
         for (const int64_t *token = written.data; count < written.size[1] && to + count < CONTEXT && token[count] >= 0; count++)
             tokens[to + count] = token[count];
+        *behind = count > 0 && ends_with_digit(table[tokens[to + count - 1]]);
         return count;
     }
     *above = to;
     smollm2_tensor logits = output(model, "logits");
     const float *logit = logits.data;
-    for (int64_t i = 1; i < logits.size[1]; i++)
-        if (logit[i] > logit[best])
+    for (int64_t i = 0; i < logits.size[1]; i++)
+        if ((best < 0 || logit[i] > logit[best]) && !(*behind && is_digit(table[i])))
             best = i;
     tokens[to] = best;
+    *behind = *behind && (strcmp(table[best], "2e") == 0 || strcmp(table[best], "2c") == 0);
     return 1;
 }
 
@@ -144,9 +157,10 @@ int main(int count, char **arguments)
     smollm2 *model;
     check(smollm2_create(NULL, &model));
     check(smollm2_set_threads(model, count > 4 ? atoi(arguments[4]) : 1));
-    int64_t from = 0, above = 0, end = 0;
+    int64_t from = 0, above = 0;
+    int behind = 0, end = 0;
     for (int64_t written = 0; !end && written < most && length > 0 && length < CONTEXT;) {
-        int64_t count = next_tokens(model, tokens, from, length, &above);
+        int64_t count = next_tokens(model, table, tokens, from, length, &above, &behind);
         from = length;
         for (int64_t i = 0; !end && i < count && written < most; i++, written++, length++) {
             end = tokens[length] >= known || strcmp(table[tokens[length]], "end") == 0;

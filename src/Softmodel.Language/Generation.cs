@@ -77,6 +77,7 @@ static class Generation
             var constrained = options.Constraint is { } constraint ? new ConstrainedText(constraint, session.Model.Tree, options.MaxTokens) : null;
             var (stream, text) = (tokenizer.Stream(), new StopText(options.Stop));
             List<int>? sequence = null;
+            var isBehindNumber = false;
             report = report with { CachedTokens = session.Keep(prompt) };
             List<int> unread = [.. prompt.AsSpan(report.CachedTokens)];
             if (session.Model.Fused is not null)
@@ -110,7 +111,7 @@ static class Generation
                     }
                     else
                     {
-                        coming = [sampler.Next(session.Context.Logits, constrained)];
+                        coming = [sampler.Next(isBehindNumber ? session.Model.WrittenNumber.Apply(session.Context.Logits) : session.Context.Logits, constrained)];
                         report = report with { Runs = report.Runs + 1 };
                     }
                 }
@@ -124,6 +125,8 @@ static class Generation
                     report = report with { Tokens = report.Tokens + 1 };
                     unread.Add(token);
                     sequence?.Add(token);
+                    if (sequence is not null)
+                        isBehindNumber = session.Model.WrittenNumber.IsBehind(isBehindNumber, token, isForced && fastForward.Length == 0);
                     constrained?.Accept(token);
                     if (isForced)
                         sampler.Accept(token);

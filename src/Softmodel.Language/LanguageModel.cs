@@ -32,12 +32,14 @@ public sealed class LanguageModel : IDisposable
     readonly ChatTemplate? template;
     readonly List<Session> idle = [];
     readonly Lazy<TokenTree> tree;
+    readonly Lazy<WrittenNumber> writtenNumber;
 
     internal LanguageModel(string name, string licence, Decoder decoder, Tokenizer tokenizer, ChatTemplate? template, FusedWith? fused = null)
     {
         (Name, Licence, Tokenizer, this.template, Fused) = (name, licence, tokenizer, template, fused);
         batcher = new(decoder);
         tree = new(() => new(tokenizer));
+        writtenNumber = new(() => new(tokenizer));
     }
 
     /// <summary>A name for messages.</summary>
@@ -66,6 +68,9 @@ public sealed class LanguageModel : IDisposable
 
     /// <summary>The tokens that are text, for constraints.</summary>
     internal TokenTree Tree => tree.Value;
+
+    /// <summary>What follows numbers that programs wrote.</summary>
+    internal WrittenNumber WrittenNumber => writtenNumber.Value;
 
     /// <summary>The compiled model and what it has read.</summary>
     internal Decoder Decoder => batcher.Decoder;
