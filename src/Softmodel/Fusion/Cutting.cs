@@ -146,7 +146,7 @@ sealed class Cutting(Graph decoder, FusedTrigger trigger, Tokenizer tokenizer, C
     (MeasuredText[] Scored, MeasuredText[] Budget, MeasuredText[] Reported) Parted(MeasuredText[] windows)
     {
         if (windows.Length < 8)
-            throw new SoftmodelException($"the text has {windows.Sum(w => w.Count)} tokens in whole windows of {(windows.Length > 0 ? windows[0].Tokens.Length : 0)}: give at least 8 of these, and for figures that hold 100,000 tokens");
+            throw new SoftmodelException($"the text has {windows.Sum(w => w.Count)} tokens in whole windows of {(windows.Length > 0 ? windows[0].Tokens.Length : 0)}: at least 8 of these are needed, and 48,000 tokens are read");
         var share = Math.Min(1, windows.Sum(w => w.Count) / (double)(options.ScoredTokens + options.BudgetTokens + options.ReportedTokens)) / windows[0].Count;
         var (scored, budget, reported) = ((int)(options.ScoredTokens * share), (int)(options.BudgetTokens * share), (int)(options.ReportedTokens * share));
         return (windows[..scored], windows[scored..(scored + budget)], windows[(scored + budget)..(scored + budget + reported)]);
