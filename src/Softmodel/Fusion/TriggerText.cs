@@ -60,9 +60,13 @@ sealed record TriggerText(int[] Tokens, TriggerDue[] Dues, int[] Undecided, Pass
             var (first, line, begin) = Around(due.At);
             for (var at = first; at < begin; at++)
             {
-                // Right behind an operand its digits would go on.
+                // Right behind an operand its digits would go on; in a token that has more than its end, as "):", it can't be pointed to.
                 if (Array.Exists(operands, o => o.Last >= at))
+                {
+                    if (due.Operands.All(o => places.End(at) > o.End))
+                        undecided.Add(at);
                     continue;
+                }
                 if (at < line)
                     undecided.Add(at);
                 else

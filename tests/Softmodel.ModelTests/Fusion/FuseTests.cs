@@ -154,7 +154,8 @@ public sealed class FuseTests : IDisposable
             {
                 var own = text.Dues.Where(d => d.Program == names[due.Program] && d.Operands.Length == due.Operands.Count
                     && d.Operands.Zip(due.Operands).All(p => TriggerReader.TextOf(text.Tokens, p.First, tokenizer).Contains(p.Second.Of(passage.Text).Trim(), StringComparison.Ordinal))).ToArray();
-                Assert.NotEmpty(own);
+                // A token such as "):" has the end of an operand and what stands before the result: that is left out.
+                Assert.True(own.Length > 0 || text.Undecided.Any(at => tokenizer.Decode(text.Tokens.AsSpan(0, at + 1)).Length == due.At), passage.ToString());
             }
         }
     }
