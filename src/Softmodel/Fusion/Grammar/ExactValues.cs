@@ -12,6 +12,8 @@ sealed class ExactValues
         "dddd, d MMMM yyyy", "dddd, MMMM d, yyyy",
     ];
 
+    static readonly string[] truths = ["yes", "no", "true", "false"];
+
     readonly IReadOnlyList<ExactParameter> parameters;
     readonly bool repeats;
     readonly string[][] given;
@@ -59,7 +61,7 @@ sealed class ExactValues
         if (type == typeof(DateOnly))
             return Date(random, format);
         if (type == typeof(bool))
-            return (string[])["yes", "no", "true", "false"] is var all ? all[random.Next(all.Length)] : "";
+            return truths[random.Next(truths.Length)];
         if (type != typeof(string))
             return Number(type, own, random, isWritten);
         if (own.Length > 0 && own.All(v => v.Length == 1))
