@@ -7,6 +7,7 @@ using Softmodel.Bench.Answers;
 using Softmodel.Bench.Coverage;
 using Softmodel.Bench.Differential;
 using Softmodel.Bench.Flips;
+using Softmodel.Bench.Fusion;
 using Softmodel.Bench.Fuzz;
 using Softmodel.Bench.Layers;
 using Softmodel.Bench.Pictures;
@@ -29,7 +30,7 @@ switch (args)
     default:
         return await new RootCommand("Measurements of Softmodel that are no part of it.")
         {
-            Fuzz(), Answers(), Schemas(), Coverage(), Readme(), Speech(), Layers(), Differential(), Flips(), Words(), Tokenizers(), Sessions(), Tuned(), Sums(),
+            Fuzz(), Answers(), Schemas(), Coverage(), Readme(), Speech(), Layers(), Differential(), Flips(), Words(), Tokenizers(), Sessions(), Tuned(), Sums(), Fused(),
         }.Parse(args).InvokeAsync();
 }
 
@@ -319,6 +320,25 @@ static Command Tuned()
             if (temporary is not null)
                 Directory.Delete(temporary, recursive: true);
         }
+    });
+    return command;
+}
+
+static Command Fused()
+{
+    var folder = new Argument<string>("fused") { Description = "The folder that softmodel fuse has made" };
+    var texts = new Option<string[]>("--text") { Description = "Files with a text without sums", DefaultValueFactory = _ => ["examples/dialogue/night-ferry.txt", "docs/architecture.md"], AllowMultipleArgumentsPerToken = true };
+    var solutions = new Option<string?>("--solutions") { Description = "Worked solutions: solutions.jsonl of bench/sums" };
+    var tokens = new Option<int>("--tokens") { Description = "The most tokens of the text", DefaultValueFactory = _ => 2000 };
+    var threads = new Option<int>("--threads") { Description = "How many threads a run has", DefaultValueFactory = _ => Environment.ProcessorCount };
+    var seed = Seed("questions");
+    var command = new Command("fusion", "Measure a fused model beside the model alone") { folder, texts, solutions, tokens, threads, seed };
+    command.SetAction(async (parsed, cancel) =>
+    {
+        var text = string.Concat(await Task.WhenAll(parsed.GetRequiredValue(texts).Select(f => File.ReadAllTextAsync(f, cancel))));
+        var report = await FusionRun.Run(parsed.GetRequiredValue(folder), text, parsed.GetValue(solutions), parsed.GetValue(tokens), parsed.GetValue(threads), parsed.GetValue(seed), Console.Error.WriteLine, cancel);
+        Write(report, JsonNamingPolicy.SnakeCaseLower);
+        return report.Differing == 0 ? 0 : 1;
     });
     return command;
 }

@@ -12,13 +12,13 @@ static class FuseCommand
 {
     public static Command Create()
     {
-        var defaults = new FusingOptions();
+        var defaults = new FusingOptions { Folder = "" };
         var model = new Argument<string>("model") { Description = "A language model: a name of the catalogue, a GGUF file, a folder with config.json and safetensors, or a source." };
         var with = new Option<string[]>("--with") { Description = $"What it is fused with: {FusedSources.Sums}, or a .cs or .dll file with methods that are marked [Exact]; several by giving it several times.", HelpName = "PROGRAMS", Required = true, Arity = ArgumentArity.OneOrMore };
         var folder = new Option<string>("--output", "-o") { Description = $"The folder for {FusedTrigger.FileName} and the assemblies of programs of one's own.", Required = true, HelpName = "DIR" };
         var passages = new Option<int?>("--passages") { Description = $"How many passages the trigger learns from; by default {FusingOptions.OfSums:N0} for {FusedSources.Sums} and {FusingOptions.OfOwn:N0} for each program of one's own." };
         var heldOut = new Option<int>("--held-out") { Description = "How many passages of forms that it never sees choose when it fires, and measure it.", DefaultValueFactory = _ => defaults.HeldOut };
-        var layer = new Option<int?>("--layer") { Description = "The layer after which the trigger reads the residual stream, from 0 on; one in the middle by default." };
+        var layer = new Option<int[]>("--layer") { Description = "The layer after which the trigger reads the residual stream, from 0 on; of several, or of some in the middle by default, the best is found.", AllowMultipleArgumentsPerToken = true };
         var epochs = new Option<int>("--epochs") { Description = "How often each passage is seen.", DefaultValueFactory = _ => defaults.Training.Epochs };
         var rate = new Option<double>("--rate") { Description = "The learning rate.", DefaultValueFactory = _ => defaults.Training.Rate };
         var seed = new Option<int>("--seed") { Description = "What the passages, their order and the parameters are drawn from.", DefaultValueFactory = _ => 1 };
@@ -42,21 +42,23 @@ static class FuseCommand
             var (tokenizer, template, _) = LanguageModelLoading.ReadText(loaded, null);
             var options = defaults with
             {
+                Folder = output,
                 Passages = parsed.GetValue(passages) ?? FusingOptions.PassagesOf(sources),
                 HeldOut = parsed.GetValue(heldOut),
-                Layers = parsed.GetValue(layer) is { } chosen ? [chosen] : null,
+                Layers = parsed.GetValue(layer) is { Length: > 0 } chosen ? chosen : null,
                 Training = defaults.Training with { Epochs = parsed.GetValue(epochs), Rate = parsed.GetValue(rate), Seed = (ulong)parsed.GetValue(seed), Threads = parsed.GetValue(threads) },
             };
             var hash = FileHashes.Of(loaded.Path, null, cancel);
             var fused = await new TrainingScreen(terminal, parsed.GetValue(log)).Watch((progress, events) => Task.Run(() =>
-                Fusing.Run(loaded.Imported, hash, File.Exists(name) || Directory.Exists(name) ? Path.GetFullPath(name) : name, tokenizer, Grammar.Passages(parsed.GetValue(seed), sources.HasSums, [.. sources.Libraries.SelectMany(l => l.Programs)]).Select(p => InTemplate(p, tokenizer, template)).OfType<Passage>(), options, progress, events, cancel), cancel));
-            Directory.CreateDirectory(output);
+                new Fusing(loaded.Imported, hash, File.Exists(name) || Directory.Exists(name) ? Path.GetFullPath(name) : name, tokenizer, sources.Programs(), options, progress, events, cancel).Run(Grammar.Passages(parsed.GetValue(seed), sources.HasSums, [.. sources.Libraries.SelectMany(l => l.Programs)]).Select(p => InTemplate(p, tokenizer, template)).OfType<Passage>()), cancel));
             foreach (var (file, write) in FusedFolder.Files(fused.Trigger, sources))
                 WholeFile.Write(Path.Combine(output, file), write);
+            Fusing.Tidy(output);
             var minutes = clock.Elapsed.TotalMinutes;
             if (fused.Left > 0)
                 terminal.Say($"{fused.Left:N0} passages were left out: their tokens are not those of their text, or an operand ends within one");
-            static object Shown(FusedFigures f) => new { dues = f.Dues, programs = Share(f.Programs, f.Dues), operands = Share(f.Operands, f.Dues), fired = Share(f.Fired, f.Dues), right = Share(f.Right, f.Dues), negatives = f.Negatives, false_fires = f.FalseFires };
+            static object Shown(FusedFigures f) => new { dues = f.Dues, programs = Share(f.Programs, f.Dues), operands = Share(f.Operands, f.Dues), fired = Share(f.Fired, f.Dues), right = Share(f.Right, f.Dues), idle = f.Idle, false_fires = f.FalseFires };
+            static object Near(NearFire n) => new { text = n.Text, program = n.Program, operands = n.Operands, written = n.Written, score = Math.Round(n.Score, 2) };
             terminal.Result(new
             {
                 model = name,
@@ -64,7 +66,9 @@ static class FuseCommand
                 threshold = fused.Trigger.Threshold,
                 held_out = Shown(fused.Figures),
                 programs = fused.ByProgram.Select(p => new { program = p.Key, held_out = Shown(p.Value) }),
-                nearest = fused.Nearest.Select(n => new { text = n.Text, program = n.Program, score = Math.Round(n.Score, 2) }),
+                layers = fused.Tried.Select(t => new { layer = t.Layer, right = Math.Round(t.Right, 4), fired = Math.Round(t.Fired, 4) }),
+                nearest = fused.Nearest.Select(Near),
+                wrong = fused.Wrong.Select(Near),
                 left_out = fused.Left,
                 reading_seconds = Math.Round(fused.Collecting, 1),
                 training_seconds = Math.Round(fused.Training, 1),
@@ -73,7 +77,7 @@ static class FuseCommand
             }, () =>
             {
                 var table = Text.Table("forms that it never saw", "due", "program", "operands", "fired", "right", "false fires");
-                void Row(string of, FusedFigures f) => table.Row(of, $"{f.Dues}", $"{Share(f.Programs, f.Dues):0.0%}", $"{Share(f.Operands, f.Dues):0.0%}", $"{Share(f.Fired, f.Dues):0.0%}", $"{Share(f.Right, f.Dues):0.0%}", $"{f.FalseFires} of {f.Negatives}");
+                void Row(string of, FusedFigures f) => table.Row(of, $"{f.Dues}", $"{Share(f.Programs, f.Dues):0.0%}", $"{Share(f.Operands, f.Dues):0.0%}", $"{Share(f.Fired, f.Dues):0.0%}", $"{Share(f.Right, f.Dues):0.0%}", $"{f.FalseFires} of {f.Idle}");
                 foreach (var (program, figures) in fused.ByProgram)
                     Row(program, figures);
                 Row("all", fused.Figures);

@@ -94,10 +94,14 @@ sealed class ModelChoice(bool several = false, Option<bool>? otherwise = null)
     }
 
     /// <summary>Brings the model here, and opens it.</summary>
-    public Task<Model> Load(ParseResult parsed, Terminal terminal, CancellationToken cancel) => Load(Names(parsed)[0], parsed, terminal, cancel);
+    /// <param name="parsed">What was written.</param>
+    /// <param name="terminal">Where it is told.</param>
+    /// <param name="cancel">Stops it.</param>
+    /// <param name="isOnly">Of one that was fused: whether the layers above the trigger are left out.</param>
+    public Task<Model> Load(ParseResult parsed, Terminal terminal, CancellationToken cancel, bool isOnly = false) => Load(Names(parsed)[0], parsed, terminal, cancel, isOnly);
 
     /// <summary>Brings one of <see cref="Names"/> here, and opens it.</summary>
-    public async Task<Model> Load(string name, ParseResult parsed, Terminal terminal, CancellationToken cancel)
+    public async Task<Model> Load(string name, ParseResult parsed, Terminal terminal, CancellationToken cancel, bool isOnly = false)
     {
         var said = use.Of(parsed, new()
         {
@@ -108,7 +112,7 @@ sealed class ModelChoice(bool several = false, Option<bool>? otherwise = null)
             KvCache = parsed.GetValue(kvCache),
         });
         await terminal.Fetch(FusedModels.SourceOf(name), cancel);
-        return await FusedModels.LoadAsync(name, said, cancellationToken: cancel);
+        return await FusedModels.LoadAsync(name, said, isOnly, cancellationToken: cancel);
     }
 
     /// <summary>Names with what is written after an equals sign.</summary>

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Text;
 
 namespace Softmodel.Runtime.Fusion;
@@ -10,9 +11,11 @@ namespace Softmodel.Runtime.Fusion;
 /// Of the n tokens of a run k may fire; c cells hold what was read. The operands are, in this order:
 /// <list type="number">
 /// <item>logits of none and of each program, [k, 1 + programs];</item>
-/// <item>logits of the spaces before a result, none or one, [k, 2];</item>
-/// <item>logits of the first and last tokens of operands, [k, 2 slots, c];</item>
-/// <item>thresholds, [1 + programs];</item>
+/// <item>what the trigger read, [k, hidden];</item>
+/// <item>by what a space before the result is told from that: a matrix [2, hidden] and a bias, for none and one;</item>
+/// <item>by what queries for operands are made of it: a matrix [2 slots keys, hidden] and a bias. They are computed here, as are products with keys: what fires is rare;</item>
+/// <item>keys of cells, for operands' first tokens and for those after their last, [c, 2, keys];</item>
+/// <item>the threshold, [1];</item>
 /// <item>whether each may fire, [k]: 0 for no, 1 for yes, 2 for yes with numbers as in JSON;</item>
 /// <item>which tokens they are, [k];</item>
 /// <item>positions and sequences of the tokens, [n] each;</item>
@@ -61,33 +64,35 @@ public static class FusedStep
 
     static Step Find(ExactCall call)
     {
-        ReadOnlySpan<float> programs = call.Input<float>(0), lead = call.Input<float>(1), pointers = call.Input<float>(2), thresholds = call.Input<float>(3);
-        ReadOnlySpan<long> mayFire = call.Input<long>(4), asked = call.Input<long>(5), positions = call.Input<long>(6), sequences = call.Input<long>(7), pending = call.Input<long>(8);
-        var (count, slots, cells) = (thresholds.Length, (int)call.Arguments[0], call.Input<long>(9).Length);
+        ReadOnlySpan<float> programs = call.Input<float>(0), read = call.Input<float>(1);
+        ReadOnlySpan<long> mayFire = call.Input<long>(8), asked = call.Input<long>(9), positions = call.Input<long>(10), sequences = call.Input<long>(11), pending = call.Input<long>(12);
+        var (count, hidden, slots, threshold) = ((int)call.InputSizes(0)[1], (int)call.InputSizes(1)[1], (int)call.Arguments[0], call.Input<double>(7)[0]);
         var (fired, operands, written) = (new long[asked.Length], new long[asked.Length * 2 * slots], new int[asked.Length][]);
         Array.Fill(operands, -1);
         Array.Fill(written, []);
         var silenced = 0L;
         for (var i = 0; i < asked.Length; i++)
         {
-            var own = programs.Slice(i * count, count);
-            var program = 1;
-            for (var p = 2; p < count; p++)
-                program = own[p] > own[program] ? p : program;
-            if (mayFire[i] == 0 || !(own[program] - own[0] > thresholds[program]))
+            if (mayFire[i] == 0)
                 continue;
-            var (position, sequence) = (positions[(int)asked[i]], sequences[(int)asked[i]]);
-            var context = new FusedContext(call, sequence, position);
-            if (Pointers(pointers.Slice(i * 2 * slots * cells, 2 * slots * cells), slots, context) is not { } spans || context.Texts(spans) is not { } texts)
+            // No operands make it surer than the program is.
+            var (program, probability) = TriggerScores.ProgramOf(programs.Slice(i * count, count));
+            if (!(TriggerScores.Score(probability) > threshold))
                 continue;
-            var result = FusedPrograms.Known(Name(call.Input<byte>(15), program - 1)).Run(texts, mayFire[i] == 2 ? new() { Plain = true } : default);
+            var own = read.Slice(i * hidden, hidden);
+            var sequence = sequences[(int)asked[i]];
+            var context = new FusedContext(call, sequence, positions[(int)asked[i]]);
+            var pointing = context.PointingOf(Linear(call, 4, own), slots);
+            if (pointing.Spans.Length == 0 || !(TriggerScores.Score(probability + pointing.LogProbability) > threshold) || context.Texts(pointing.Spans) is not { } texts)
+                continue;
+            var result = FusedPrograms.Known(Name(call.Input<byte>(19), program - 1)).Run(texts, mayFire[i] == 2 ? new() { Plain = true } : default);
             // What there is no result of is said in words, where there are words.
             if (!(result.Failure == ProgramFailure.None || (result.Failure == ProgramFailure.Undefined && mayFire[i] == 1)))
                 continue;
             fired[i] = program;
-            written[i] = context.Encode(lead[2 * i + 1] > lead[2 * i] ? $" {result.Text}" : result.Text);
-            for (var slot = 0; slot < spans.Length; slot++)
-                (operands[i * 2 * slots + 2 * slot], operands[i * 2 * slots + 2 * slot + 1]) = (spans[slot].First, spans[slot].Last);
+            written[i] = context.Encode(Linear(call, 2, own) is [var none, var space] && space > none ? $" {result.Text}" : result.Text);
+            for (var slot = 0; slot < pointing.Spans.Length; slot++)
+                (operands[i * 2 * slots + 2 * slot], operands[i * 2 * slots + 2 * slot + 1]) = pointing.Spans[slot];
             silenced |= 1L << (int)sequence;
         }
         var (rows, logits, rowOf) = (new List<long>(), new List<long>(), new Dictionary<long, long>());
@@ -112,21 +117,14 @@ public static class FusedStep
         return new(fired, operands, written, [.. rows], [.. logits]);
     }
 
-    /// <summary>The most probable first and last tokens of the operands that there are, as positions; null where one lies after the other's end.</summary>
-    static (long First, long Last)[]? Pointers(ReadOnlySpan<float> scores, int slots, FusedContext context)
+    /// <summary>Products of a vector with the rows of a matrix, and a bias: the operand of a number, and the next one.</summary>
+    static float[] Linear(ExactCall call, int matrix, ReadOnlySpan<float> x)
     {
-        var spans = new List<(long, long)>();
-        var cells = scores.Length / (2 * slots);
-        for (var slot = 0; slot < slots; slot++)
-        {
-            var first = context.Most(scores.Slice(2 * slot * cells, cells));
-            // One that points to where the result is due is none.
-            if (first == context.Position)
-                break;
-            var last = context.Most(scores.Slice((2 * slot + 1) * cells, cells));
-            spans.Add((first, Math.Max(first, last)));
-        }
-        return spans.Count == 0 ? null : [.. spans];
+        ReadOnlySpan<float> weight = call.Input<float>(matrix), bias = call.Input<float>(matrix + 1);
+        var y = new float[bias.Length];
+        for (var row = 0; row < y.Length; row++)
+            y[row] = bias[row] + FusedContext.Product(weight.Slice(row * x.Length, x.Length), x);
+        return y;
     }
 
     static string Name(ReadOnlySpan<byte> names, int number)
@@ -141,18 +139,20 @@ public static class FusedStep
 readonly ref struct FusedContext
 {
     readonly ReadOnlySpan<long> positions, sequences, tokens;
+    readonly ReadOnlySpan<float> keys;
     readonly ReadOnlySpan<byte> bytes;
     readonly ReadOnlySpan<int> begins, sorted;
     readonly int sequence;
 
     public FusedContext(ExactCall call, long sequence, long position)
     {
-        positions = call.Input<long>(9);
-        sequences = call.Input<long>(10);
-        tokens = call.Input<long>(11);
-        bytes = call.Input<byte>(12);
-        begins = call.Input<int>(13);
-        sorted = call.Input<int>(14);
+        keys = call.Input<float>(6);
+        positions = call.Input<long>(13);
+        sequences = call.Input<long>(14);
+        tokens = call.Input<long>(15);
+        bytes = call.Input<byte>(16);
+        begins = call.Input<int>(17);
+        sorted = call.Input<int>(18);
         (this.sequence, Position) = ((int)sequence, position);
     }
 
@@ -161,39 +161,62 @@ readonly ref struct FusedContext
 
     bool Holds(int cell) => (sequences[cell] >> sequence & 1) != 0 && positions[cell] <= Position;
 
-    /// <summary>The position of the cell with the highest score.</summary>
-    public long Most(ReadOnlySpan<float> scores)
+    /// <summary>To what operands queries point, as positions.</summary>
+    /// <param name="queries">[2 slots, keys].</param>
+    /// <param name="slots">How many operands there may be.</param>
+    public Pointing PointingOf(ReadOnlySpan<float> queries, int slots)
     {
-        var most = -1;
-        for (var cell = 0; cell < scores.Length; cell++)
+        var (held, size) = (new List<(long Position, int Cell)>(), queries.Length / (2 * slots));
+        for (var cell = 0; cell < positions.Length; cell++)
         {
-            if (Holds(cell) && (most < 0 || scores[cell] > scores[most] || (scores[cell] == scores[most] && positions[cell] < positions[most])))
-                most = cell;
+            if (Holds(cell))
+                held.Add((positions[cell], cell));
         }
-        return positions[most];
+        held.Sort();
+        var scores = new float[2 * slots * held.Count];
+        for (var end = 0; end < 2 * slots; end++)
+        {
+            for (var i = 0; i < held.Count; i++)
+                scores[end * held.Count + i] = Product(queries.Slice(end * size, size), keys.Slice((2 * held[i].Cell + (end & 1)) * size, size)) / MathF.Sqrt(size);
+        }
+        var pointing = TriggerScores.PointingOf(scores, slots, held.Count, held.Count - 1);
+        return pointing with { Spans = [.. pointing.Spans.Select(s => ((int)held[s.First].Position, (int)held[s.Last].Position))] };
+    }
+
+    /// <summary>The sum of products.</summary>
+    public static float Product(ReadOnlySpan<float> x, ReadOnlySpan<float> y)
+    {
+        var (sum, at) = (Vector<float>.Zero, 0);
+        for (; at + Vector<float>.Count <= x.Length; at += Vector<float>.Count)
+            sum += new Vector<float>(x[at..]) * new Vector<float>(y[at..]);
+        var all = Vector.Sum(sum);
+        for (; at < x.Length; at++)
+            all += x[at] * y[at];
+        return all;
     }
 
     ReadOnlySpan<byte> Bytes(long token) => bytes[begins[(int)token]..begins[(int)token + 1]];
 
-    /// <summary>What stands in the text between positions; null where some of it has been shifted out of the context.</summary>
-    public string[]? Texts(ReadOnlySpan<(long First, long Last)> spans)
+    /// <summary>What stands in the text between positions; null where some of it, or what stands beside it, has been shifted out of the context.</summary>
+    public string[]? Texts(ReadOnlySpan<(int First, int Last)> spans)
     {
         var texts = new string[spans.Length];
         for (var i = 0; i < spans.Length; i++)
         {
-            var (first, last) = spans[i];
-            var own = new long[last - first + 1];
+            // With its neighbours: a number that the context's edge cuts is another one.
+            var (from, end) = (Math.Max(0L, spans[i].First - 1), Math.Min(Position, spans[i].Last + 1L));
+            var own = new long[end - from + 1];
             Array.Fill(own, -1);
             for (var cell = 0; cell < positions.Length; cell++)
             {
-                if (Holds(cell) && positions[cell] >= first && positions[cell] <= last)
-                    own[positions[cell] - first] = tokens[cell];
+                if (Holds(cell) && positions[cell] >= from && positions[cell] <= end)
+                    own[positions[cell] - from] = tokens[cell];
             }
             if (own.Contains(-1))
                 return null;
             var text = new List<byte>();
-            foreach (var token in own)
-                text.AddRange(Bytes(token));
+            for (var position = spans[i].First; position <= spans[i].Last; position++)
+                text.AddRange(Bytes(own[position - from]));
             texts[i] = Encoding.UTF8.GetString([.. text]).Trim();
         }
         return texts;

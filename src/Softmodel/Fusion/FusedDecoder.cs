@@ -21,8 +21,9 @@ static class FusedDecoder
     /// <param name="trigger">The trigger.</param>
     /// <param name="tokenizer">The decoder's tokenizer.</param>
     /// <param name="folding">Folds constants.</param>
+    /// <param name="isOnly">Whether the layers above the trigger are left out: what programs write is all that comes out.</param>
     /// <exception cref="SoftmodelException">The decoder keeps something else than keys and values, or has no such layer.</exception>
-    public static Graph Apply(Graph decoder, FusedTrigger trigger, Tokenizer tokenizer, ConstantFolding folding)
+    public static Graph Apply(Graph decoder, FusedTrigger trigger, Tokenizer tokenizer, ConstantFolding folding, bool isOnly = false)
     {
         if (decoder.Inputs.FirstOrDefault(v => v.Name == SequenceInputs.HasInitialState) is not null || decoder.Inputs.All(v => v.Name != SequenceInputs.Cells))
             throw new SoftmodelException($"{decoder.Name} can't be fused: of what it has read it keeps something else than keys and values in a KV cache");
@@ -36,7 +37,8 @@ static class FusedDecoder
         Term Given(string name) => given[decoder.Inputs.ToList().FindIndex(v => v.Name == name)];
         var (tokens, positions, sequences, cells) = (Given(SequenceInputs.Tokens), Given(SequenceInputs.Positions), Given(SequenceInputs.Sequences), Given(SequenceInputs.Cells));
         var (asked, cellPositions, cellSequences) = (Given(SequenceInputs.LogitsIndices), Given(SequenceInputs.CellPositions), Given(SequenceInputs.CellSequences));
-        var (pendingCells, pendingPositions, pendingSequences) = (Integers(SequenceInputs.PendingCells, "pending"), Integers(SequenceInputs.PendingPositions, "pending"), Integers(SequenceInputs.PendingSequences, "pending"));
+        Term Pending(string name) => isOnly ? new(builder, builder.Constant(Tensor.Vector<long>())) : Integers(name, "pending");
+        var (pendingCells, pendingPositions, pendingSequences) = (Pending(SequenceInputs.PendingCells), Pending(SequenceInputs.PendingPositions), Pending(SequenceInputs.PendingSequences));
         var mayFire = Integers(SequenceInputs.MayFire, asked.Shape[0].SymbolName!);
         var states = new List<(Term Before, string Name, Term After)>();
         Term Kept(string name, Term x)
@@ -51,14 +53,15 @@ static class FusedDecoder
         var lower = Rewriting.Append(builder, decoder, [.. given.Select(t => t.Value)], [], (value, now) => value == stream ? (residual = now).Value : now);
         var kept = Kept("residual", residual!.Value);
 
+        var (programs, read, keys) = Trigger(trigger.Network, new(builder, Name, trigger.Parameters.ToDictionary(p => p.Key, p => Stored(p.Value), StringComparer.Ordinal)), residual.Value, asked, positions, sequences, cellPositions, cellSequences, Kept);
         builder.Origin = new(Name) { Layer = trigger.Layer };
-        var (programs, lead, pointers) = Trigger(trigger.Network, new(builder, Name, trigger.Parameters), residual.Value, asked, positions, sequences, cellPositions, cellSequences, Kept);
         var text = Kept("tokens", tokens);
         var (bytes, begins, sorted) = Vocabulary(tokenizer);
+        Term[] Part(string name) => [.. ((string[])["weight", "bias"]).Select(w => new Term(builder, builder.Parameter($"{Name}.{name}.{w}", trigger.Parameters[$"{name}.{w}"])))];
         Term Constant(Tensor tensor) => new(builder, builder.Constant(tensor));
         var (longest, rows, logits) = (builder.FreshSymbol("longest"), builder.FreshSymbol("upper"), builder.FreshSymbol("n_logits"));
         var step = builder.ApplyAll(new Op.Call(FusedCall.Program.Name, [trigger.Network.Slots], [longest.SymbolName!, rows.SymbolName!, logits.SymbolName!]),
-            [.. ((Term[])[programs, lead, pointers, Constant(trigger.Thresholds), mayFire, asked, positions, sequences, pendingSequences, cellPositions, cellSequences, text,
+            [.. ((Term[])[programs, read, .. Part(TriggerNetwork.Lead), .. Part(TriggerNetwork.Queries), keys, Constant(Tensor.Vector<double>(trigger.Threshold)), mayFire, asked, positions, sequences, pendingSequences, cellPositions, cellSequences, text,
                 Constant(bytes), Constant(begins), Constant(sorted), Constant(Tensor.Vector<byte>(Encoding.UTF8.GetBytes(string.Join('\n', trigger.Programs))))]).Select(t => t.Value)]);
         Term Result(int i) => new(builder, step[i]);
 
@@ -74,30 +77,44 @@ static class FusedDecoder
             SequenceInputs.LogitsIndices => Result(4),
             _ => own,
         };
-        var upper = Rewriting.Append(builder, decoder, [.. decoder.Inputs.Zip(given, (v, own) => GivenAbove(v, own).Value)], [], (value, now) => value == stream ? kept.Gather(upperCells, 0) : now);
+        var upper = isOnly ? [] : Rewriting.Append(builder, decoder, [.. decoder.Inputs.Zip(given, (v, own) => GivenAbove(v, own).Value)], [], (value, now) => value == stream ? kept.Gather(upperCells, 0) : now);
 
         var below = Below(decoder, stream);
         var (inputs, outputs) = (decoder.Inputs.Select((_, i) => given[i].Value).ToList(), new List<(string Name, Value Value)>());
         foreach (var (i, name) in decoder.OutputNames.Index())
         {
             var isLower = decoder.States.Any(s => s.Output == i && below.Contains(decoder.Inputs[s.Input]));
-            outputs.Add((name, isLower ? lower[i] : upper[i]));
+            if (isLower || !isOnly)
+                outputs.Add((name, isLower ? lower[i] : upper[i]));
         }
         var first = outputs.Count;
         outputs.AddRange([(SequenceInputs.Fired, step[0]), (SequenceInputs.FiredOperands, step[1]), (SequenceInputs.FiredTokens, step[2])]);
         outputs.AddRange(states.Select(s => (s.Name, s.After.Value)));
         var graph = builder.Build(outputs.Select(o => o.Value), outputs.Select(o => o.Name));
+        // What only the layers above read is no input any more.
+        var used = graph.Nodes.SelectMany(n => n.Inputs).ToHashSet();
+        graph = graph with { Inputs = graph.Inputs.Where(v => !isOnly || used.Contains(v)).ToEquatable() };
         int At(Term input) => graph.Inputs.ToList().IndexOf(input.Value);
         graph = graph with
         {
-            States = [.. decoder.States.Select(s => new State(At(given[s.Input]), s.Output)), .. states.Select((s, i) => new State(At(s.Before), first + 3 + i))],
+            States = [.. decoder.States.Select(s => new State(At(given[s.Input]), outputs.FindIndex(o => o.Name == decoder.OutputNames[s.Output]))).Where(s => s.Output >= 0), .. states.Select((s, i) => new State(At(s.Before), first + 3 + i))],
         };
         graph.Validate();
         return graph;
     }
 
-    /// <summary>The trigger on the tokens of a run, with what it keeps of those before: logits of programs, of the space before a result, and of operands' ends in cells.</summary>
-    static (Term Programs, Term Lead, Term Pointers) Trigger(TriggerNetwork network, Network net, Term residual, Term asked, Term positions, Term sequences, Term cellPositions, Term cellSequences, Func<string, Term, Term> kept)
+    /// <summary>A weight as it ships: matrices in half precision, since a token's time is that of reading them.</summary>
+    static Tensor Stored(Tensor weight)
+    {
+        if (weight.Rank < 2)
+            return weight;
+        var halves = new Half[weight.Count];
+        System.Numerics.Tensors.TensorPrimitives.ConvertToHalf(weight.Values<float>(), halves);
+        return new(ElementType.Float16, weight.Dims, System.Runtime.InteropServices.MemoryMarshal.AsBytes<Half>(halves).ToArray());
+    }
+
+    /// <summary>The trigger on the tokens of a run, with what it keeps of those before: logits of programs and what it read where they are asked for, and keys of operands.</summary>
+    static (Term Programs, Term Read, Term Keys) Trigger(TriggerNetwork network, Network net, Term residual, Term asked, Term positions, Term sequences, Term cellPositions, Term cellSequences, Func<string, Term, Term> kept)
     {
         Term Visible(Term sequence, Term position) =>
             cellSequences.Unsqueeze(0).Map(Functions.ShiftRight, sequence.Unsqueeze(1)).Map(Functions.BitAnd, sequence.Scalar(1)).EqualTo(1) & (cellPositions.Unsqueeze(0) <= position.Unsqueeze(1));
@@ -106,14 +123,15 @@ static class FusedDecoder
             var part = net.Block(name);
             var width = x.Shape[1].Value!.Value;
             Term Of(string which) => part.Linear(which, x, width).Reshape(new(x.Shape[0], TriggerNetwork.Heads, width / TriggerNetwork.Heads));
-            var scores = Of("query").Contract("nhd,chd->hnc", kept($"{name}.keys", Of("key"))) * (1 / Math.Sqrt(width / TriggerNetwork.Heads));
+            var back = (positions.Unsqueeze(1) - cellPositions.Unsqueeze(0)).Cast(ElementType.Float32);
+            var scores = Of("query").Contract("nhd,chd->hnc", kept($"{name}.keys", Of("key"))) * (1 / Math.Sqrt(width / TriggerNetwork.Heads)) - back * x.Constant(TriggerNetwork.Slopes).Unsqueeze(1).Unsqueeze(2);
             var weights = Visible(sequences, positions).Select(scores, scores.Scalar(float.NegativeInfinity)).Softmax(2);
             return part.Linear("output", weights.Contract("hnc,chd->nhd", kept($"{name}.values", Of("value"))).Reshape(x.Shape), width);
         }
         var read = network.Read(net, residual, Attend);
         var keys = kept("operands", TriggerNetwork.Keys(net, read));
         var at = read.Gather(asked, 0);
-        return (network.Programs(net, at), TriggerNetwork.Lead(net, at), network.PointerScores(net, at, keys, "tek"));
+        return (network.Programs(net, at), at, keys);
     }
 
     /// <summary>The programs that a decoder is fused with; null where it isn't.</summary>
@@ -138,7 +156,7 @@ static class FusedDecoder
     }
 
     /// <summary>The bytes of all tokens, where each begins, and those that are text in the order of their bytes.</summary>
-    static (Tensor Bytes, Tensor Begins, Tensor Sorted) Vocabulary(Tokenizer tokenizer)
+    public static (Tensor Bytes, Tensor Begins, Tensor Sorted) Vocabulary(Tokenizer tokenizer)
     {
         var (bytes, begins) = (new List<byte>(), new int[tokenizer.Count + 1]);
         for (var token = 0; token < tokenizer.Count; token++)

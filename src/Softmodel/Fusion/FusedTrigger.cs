@@ -12,7 +12,7 @@ namespace Softmodel.Fusion;
 /// <param name="Source">What the model was loaded from.</param>
 /// <param name="Layer">The layer after which it reads the residual stream.</param>
 /// <param name="Layers">How many layers the model has.</param>
-/// <param name="Threshold">It fires where the logarithm of what the most probable program has beside none is larger.</param>
+/// <param name="Threshold">It fires where the logarithm of the odds of the most probable program, with the operands that it points to, is larger.</param>
 /// <param name="Programs">The names of the programs, in the order of their numbers.</param>
 /// <param name="Network">The network.</param>
 /// <param name="Parameters">Its parameters, by name.</param>
@@ -25,9 +25,6 @@ sealed record FusedTrigger(string Base, string Source, int Layer, int Layers, do
 
     /// <summary>What it calls, from where.</summary>
     public FusedWith Fused => new(Programs, Layer + 1, Layers);
-
-    /// <summary>What the score of each program must be above, none first.</summary>
-    public Tensor Thresholds => Tensor.Vector<float>([0, .. Enumerable.Repeat((float)Threshold, Programs.Count)]);
 
     /// <summary>The file's name in a folder.</summary>
     public const string FileName = "fusion.safetensors";
@@ -69,5 +66,5 @@ sealed record FusedTrigger(string Base, string Source, int Layer, int Layers, do
 /// <param name="At">The position of the token after which the result follows.</param>
 /// <param name="Program">The name of the program.</param>
 /// <param name="Operands">What it is given.</param>
-/// <param name="Score">By how much the program's logit is above that of none.</param>
+/// <param name="Score">The logarithm of the odds of program and operands.</param>
 readonly record struct Fire(int At, string Program, string[] Operands, double Score);

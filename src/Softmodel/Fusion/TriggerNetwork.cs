@@ -19,6 +19,9 @@ sealed record TriggerNetwork(int Width, int ProgramCount, int Slots, Tensor Cent
 {
     const int Hidden = 192, KeySize = 48;
 
+    /// <summary>The part that says whether a space stands before the result, [2, hidden], and that by which operands are found, [2 slots keys, hidden].</summary>
+    public const string Lead = "lead", Queries = "queries";
+
     /// <summary>The heads of its attention.</summary>
     public const int Heads = 6;
 
@@ -31,8 +34,8 @@ sealed record TriggerNetwork(int Width, int ProgramCount, int Slots, Tensor Cent
     /// <summary>The loss of a batch of texts, which have zeros behind them.</summary>
     /// <remarks>
     /// Inputs: <c>residual</c> [texts, positions, width], <c>programs</c> and <c>counts</c> [texts, positions]: which is due and how much the
-    /// position counts; <c>texts</c> and <c>positions</c> [due]: where something is due; <c>ends</c> [due, 2 slots]: the first and last
-    /// positions of operands; <c>has_ends</c>: whether there are such; <c>leads</c> and <c>has_leads</c> [due]: whether a space stands before the result.
+    /// position counts; <c>texts</c> and <c>positions</c> [due]: where something is due; <c>ends</c> [due, 2 slots]: the first
+    /// positions of operands, and those after their last; <c>has_ends</c>: whether there are such; <c>leads</c> and <c>has_leads</c> [due]: whether a space stands before the result.
     /// </remarks>
     public Graph Training()
     {
@@ -57,11 +60,29 @@ sealed record TriggerNetwork(int Width, int ProgramCount, int Slots, Tensor Cent
         var (b, t, m) = (Dim.Symbol("texts"), Dim.Symbol("positions"), Dim.Symbol("due"));
         var residual = net.Input("residual", ElementType.Float32, b, t, Width);
         var (texts, positions) = (net.Input("due_texts", ElementType.Int64, m), net.Input("due_positions", ElementType.Int64, m));
-        var read = Read(net, residual, (name, x) => net.Attention(name, x, Heads, isCausal: true));
+        var read = Read(net, residual, (name, x) => Attend(net.Block(name), x));
         var at = read.Reshape(new(b * t, Hidden)).Gather(texts * new Term(net.Builder, net.Builder.Sizes((Dim[])[t], Shape.Scalar)) + positions, 0);
-        var scores = PointerScores(net, at, Keys(net, read).Gather(texts, 0), "mtek");
+        var queries = net.Linear(Queries, at, 2 * Slots * KeySize).Reshape(new(m, Slots, 2, KeySize));
+        // As FusedStep computes it where something is due.
+        var scores = (queries.Contract("msek,mtek->mset", Keys(net, read).Gather(texts, 0)) * (1 / Math.Sqrt(KeySize))).Reshape(new(m, 2 * Slots, t));
         var place = new Term(net.Builder, net.Builder.Apply(new Op.Iota(t)));
-        return (net, Programs(net, read), Lead(net, at), (place <= positions.Unsqueeze(1)).Unsqueeze(1).Select(scores, scores.Scalar(-1e9)));
+        return (net, Programs(net, read), net.Linear(Lead, at, 2), (place <= positions.Unsqueeze(1)).Unsqueeze(1).Select(scores, scores.Scalar(-1e9)));
+    }
+
+    /// <summary>By how much the scores of each head fall with each position further back, [heads]: some look near, some anywhere.</summary>
+    /// <remarks>Press, Smith, Lewis: Train short, test long (2021).</remarks>
+    public static Tensor Slopes => Tensor.Vector<float>(1, 0.5f, 0.125f, 0.03125f, 0, 0);
+
+    // [b, t, hidden].
+    static Term Attend(Network part, Term x)
+    {
+        var (b, t) = (x.Shape[0], x.Shape[1]);
+        Term Of(string which) => part.Linear(which, x, Hidden).Reshape(new(b, t, Heads, Hidden / Heads));
+        var place = new Term(part.Builder, part.Builder.Apply(new Op.Iota(t)));
+        var back = (place.Unsqueeze(1) - place).Cast(ElementType.Float32);
+        var scores = Of("query").Contract("bthd,bshd->bhts", Of("key")) * (1 / Math.Sqrt(Hidden / Heads)) - back * x.Constant(Slopes).Unsqueeze(1).Unsqueeze(2);
+        scores = (place <= place.Unsqueeze(1)).Select(scores, scores.Scalar(float.NegativeInfinity));
+        return part.Linear("output", scores.Softmax(3).Contract("bhts,bshd->bthd", Of("value")).Reshape(x.Shape), Hidden);
     }
 
     /// <summary>What the trigger makes of the residual stream.</summary>
@@ -81,22 +102,7 @@ sealed record TriggerNetwork(int Width, int ProgramCount, int Slots, Tensor Cent
     /// <summary>The logits of none and of each program.</summary>
     public Term Programs(Network net, Term read) => net.Linear("programs", read, ProgramCount + 1);
 
-    /// <summary>The logits of no space and of one before the result.</summary>
-    public static Term Lead(Network net, Term at) => net.Linear("lead", at, 2);
-
-    /// <summary>By what an operand's first and last tokens are found: [..., 2, keys].</summary>
-    /// <remarks>An operand's first token does not see what follows it, and is known by what it is.</remarks>
+    /// <summary>By what an operand's first token, and the one after its last, are found: [..., 2, keys].</summary>
+    /// <remarks>No token sees what follows it: that an operand has ended is known behind it.</remarks>
     public static Term Keys(Network net, Term read) => net.Linear("keys", read, 2 * KeySize).Reshape(new([.. read.Shape.Dims.SkipLast(1), 2, KeySize]));
-
-    /// <summary>The logits of operands' first and last tokens, in turn: [m, 2 slots, t].</summary>
-    /// <param name="net">Its weights.</param>
-    /// <param name="at">What was read where results are due, [m, hidden].</param>
-    /// <param name="keys">The keys.</param>
-    /// <param name="axes">The axes of the keys: <c>m</c>, <c>t</c>, and <c>ek</c>.</param>
-    public Term PointerScores(Network net, Term at, Term keys, string axes)
-    {
-        var queries = net.Linear("queries", at, 2 * Slots * KeySize).Reshape(new(at.Shape[0], Slots, 2, KeySize));
-        var scores = queries.Contract($"msek,{axes}->mset", keys) * (1 / Math.Sqrt(KeySize));
-        return scores.Reshape(new(at.Shape[0], 2 * Slots, scores.Shape[3]));
-    }
 }

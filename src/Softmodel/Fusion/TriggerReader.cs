@@ -7,7 +7,7 @@ using Softmodel.Language;
 using Softmodel.Lowering;
 using Softmodel.Passes;
 using Softmodel.Runtime;
-using TensorPrimitives = System.Numerics.Tensors.TensorPrimitives;
+using Softmodel.Runtime.Fusion;
 
 namespace Softmodel.Fusion;
 
@@ -54,25 +54,26 @@ sealed class TriggerReader : IDisposable
             var residual = Tensor.Of<float>(stream, some.Length, most, width);
             (int Text, int At)[] places = isAtEnd ? [.. some.Select((t, i) => (i, t.Length - 1))] : [(0, 0)];
             var outputs = Run(residual, places);
-            var fired = new List<(int Text, int At, int Program, double Score)>();
+            var sure = new List<(int Text, int At, int Program, double LogProbability)>();
             for (var i = 0; i < some.Length; i++)
             {
                 for (var at = isAtEnd ? some[i].Length - 1 : 0; at < some[i].Length; at++)
                 {
-                    var logits = outputs[0].Values<float>().Slice((i * most + at) * count, count);
-                    var program = 1 + TensorPrimitives.IndexOfMax(logits[1..]);
-                    if (logits[program] - logits[0] is var score && score > trigger.Threshold)
-                        fired.Add((i, at, program, score));
+                    // No operands make it surer than the program is.
+                    var (program, probability) = TriggerScores.ProgramOf(outputs[0].Values<float>().Slice((i * most + at) * count, count));
+                    if (TriggerScores.Score(probability) > trigger.Threshold)
+                        sure.Add((i, at, program, probability));
                 }
             }
-            if (!isAtEnd && fired.Count > 0)
-                outputs = Run(residual, [.. fired.Select(f => (f.Text, f.At))]);
+            if (!isAtEnd && sure.Count > 0)
+                outputs = Run(residual, [.. sure.Select(f => (f.Text, f.At))]);
             var found = some.Select(_ => new List<Fire>()).ToArray();
-            foreach (var (number, (text, at, program, score)) in fired.Index())
+            foreach (var (number, (text, at, program, probability)) in sure.Index())
             {
                 var slots = trigger.Network.Slots;
-                var pointers = TriggerTraining.Pointers(outputs[1].Values<float>().Slice((isAtEnd ? text : number) * 2 * slots * most, 2 * slots * most), slots, most, at);
-                found[text].Add(new(at, trigger.Programs[program - 1], [.. pointers.Select(p => TextOf(some[text], p, tokenizer))], score));
+                var pointing = TriggerScores.PointingOf(outputs[1].Values<float>().Slice((isAtEnd ? text : number) * 2 * slots * most, 2 * slots * most), slots, most, at);
+                if (TriggerScores.Score(probability + pointing.LogProbability) is var score && score > trigger.Threshold)
+                    found[text].Add(new(at, trigger.Programs[program - 1], [.. pointing.Spans.Select(p => TextOf(some[text], p, tokenizer))], score));
             }
             foreach (var fires in found)
                 yield return [.. fires];

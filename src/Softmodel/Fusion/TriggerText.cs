@@ -27,25 +27,59 @@ sealed record TriggerText(int[] Tokens, TriggerDue[] Dues, int[] Undecided, Pass
         int[] tokens = [.. tokenizer.Before, .. tokenizer.Encode(passage.Text, parsesSpecial: passage.Turns.Count > 0)];
         if (Places.Of(tokens, tokenizer.Before.Count, passage.Text, tokenizer) is not { } places)
             return null;
-        // After spaces, and after a unit that stands before the result, the same is due as before them.
-        IEnumerable<int> At(int end)
+        var text = passage.Text;
+        // After spaces, and after a unit that stands before the result, the same is due as before them; in a new line only there.
+        (int First, int Lines, int Begin) Around(int end)
         {
-            var after = passage.Text.AsSpan(end);
-            var begins = end + Math.Max(0, after.IndexOfAnyExcept(' '));
-            var units = passage.Text.AsSpan(begins);
-            begins += units.Length > 0 && char.GetUnicodeCategory(units[0]) == UnicodeCategory.CurrencySymbol ? 1 : 0;
+            var begins = end;
+            while (begins < text.Length && char.IsWhiteSpace(text[begins]))
+                begins++;
+            var line = text.LastIndexOf('\n', Math.Max(0, begins - 1), begins - end);
+            begins += begins < text.Length && char.GetUnicodeCategory(text[begins]) == UnicodeCategory.CurrencySymbol ? 1 : 0;
             var first = places.At(end - 1);
-            return Enumerable.Range(first, Math.Max(1, places.At(begins) - first));
+            return (first, line < 0 ? first : places.At(line), Math.Max(first + 1, places.At(begins)));
         }
-        var dues = from due in passage.Dues
-                   let operands = due.Operands.Select(o => (First: places.At(o.Start), Last: places.At(o.Start + o.Length - 1))).ToArray()
-                   from at in At(due.At)
-                   select new TriggerDue(at, numbers[due.Program], operands, places.End(at) < passage.Text.Length && passage.Text[places.End(at)] == ' ');
+        List<int> undecided = [];
+        foreach (var at in passage.Undecided)
+        {
+            var (first, _, begin) = Around(at);
+            undecided.AddRange(Enumerable.Range(first, begin - first));
+            // What an answer says before its result might as well be left out.
+            if (passage.Dues.FirstOrDefault(d => d.At > at) is not { } next || text.AsSpan(at, next.At - at).Contains('\n') || passage.Turns.Any(t => t.Text.Start > at && t.Text.Start <= next.At))
+                continue;
+            for (var token = begin; token < places.At(next.At - 1); token++)
+            {
+                if (tokenizer.BytesOf(tokens[token]) is not [.., >= (byte)'0' and <= (byte)'9'])
+                    undecided.Add(token);
+            }
+        }
+        // An equals sign before a question mark or a blank to be filled.
+        for (var equals = text.IndexOf('='); equals >= 0; equals = text.IndexOf('=', equals + 1))
+        {
+            if (text.AsSpan(equals + 1).TrimStart(' ') is ['?' or '_' or 'w', ..])
+                undecided.Add(places.At(equals));
+        }
+        var dues = new List<TriggerDue>();
+        foreach (var due in passage.Dues)
+        {
+            (int First, int Last)[] operands = [.. due.Operands.Select(o => (places.At(o.Start), places.At(o.Start + o.Length - 1)))];
+            var (first, line, begin) = Around(due.At);
+            for (var at = first; at < begin; at++)
+            {
+                // Right behind an operand its digits would go on.
+                if (Array.Exists(operands, o => o.Last >= at))
+                    continue;
+                if (at < line)
+                    undecided.Add(at);
+                else
+                    dues.Add(new(at, numbers[due.Program], operands, places.End(at) < text.Length && text[places.End(at)] == ' '));
+            }
+        }
         // A token that begins before an operand, or ends after it, may hold quotes or signs, but no letters or digits of something else.
         bool IsWhole(Span operand) => Enumerable.Range(1, MostBeside).All(i => operand.Start < i || !Beside(operand.Start - i, operand.Start))
-            && Enumerable.Range(0, MostBeside).All(i => operand.End + i >= passage.Text.Length || !Beside(operand.End + i, operand.End - 1));
-        bool Beside(int character, int of) => places.At(character) == places.At(of) && char.IsLetterOrDigit(passage.Text[character]);
-        return passage.Dues.All(d => d.Operands.All(IsWhole)) ? new(tokens, [.. dues], [.. passage.Undecided.SelectMany(At)], passage) : null;
+            && Enumerable.Range(0, MostBeside).All(i => operand.End + i >= text.Length || !Beside(operand.End + i, operand.End - 1));
+        bool Beside(int character, int of) => places.At(character) == places.At(of) && char.IsLetterOrDigit(text[character]);
+        return passage.Dues.All(d => d.Operands.All(IsWhole)) ? new(tokens, [.. dues], [.. undecided], passage) : null;
     }
 
     // How far a token reaches beyond an operand.

@@ -1,6 +1,7 @@
 using Softmodel.Compile;
 using Softmodel.Graphs;
 using Softmodel.Learn;
+using Softmodel.Runtime.Fusion;
 
 namespace Softmodel.Fusion;
 
@@ -16,6 +17,12 @@ sealed record TriggerOptions
     /// <summary>The learning rate.</summary>
     public double Rate { get; init; } = 1e-3;
 
+    /// <summary>How much of them parameters lose in a step, in parts of the rate.</summary>
+    public double WeightDecay { get; init; } = 0.01;
+
+    /// <summary>Which share of the stream's channels is, at each position, what it is on average: what is learned does not hang on a few.</summary>
+    public double Dropout { get; init; } = 0.1;
+
     /// <summary>What the order and the parameters are drawn from.</summary>
     public ulong Seed { get; init; } = 1;
 
@@ -25,18 +32,23 @@ sealed record TriggerOptions
 
 /// <summary>What the trigger says of a text.</summary>
 /// <param name="Programs">For each position the logits of none, and of each program.</param>
-/// <param name="Pointers">For each that is due in the text, the most probable first and last token of each operand.</param>
-readonly record struct TriggerReading(float[][] Programs, (int First, int Last)[][] Pointers);
+/// <param name="Pointings">For each position that was asked about, to what it points there.</param>
+readonly record struct TriggerReading(float[][] Programs, IReadOnlyDictionary<int, Pointing> Pointings);
 
 /// <summary>Trains triggers.</summary>
 static class TriggerTraining
 {
+    // So many texts have the means and deviations of all.
+    const int MostOfStatistics = 2000;
+
     /// <summary>Means of channels, and one over their deviations.</summary>
-    public static (Tensor Center, Tensor Scale) Statistics(IReadOnlyList<float[]> residuals, int width)
+    public static (Tensor Center, Tensor Scale) Statistics(IReadOnlyList<TriggerText> texts, Streams streams, int width)
     {
         var (sum, squares, count) = (new double[width], new double[width], 0L);
-        foreach (var residual in residuals)
+        for (var text = 0; text < Math.Min(MostOfStatistics, texts.Count); text++)
         {
+            var residual = new float[texts[text].Tokens.Length * width];
+            streams.Read(text, residual);
             // The first token's are unlike all others.
             for (var i = width; i < residual.Length; i++)
             {
@@ -50,109 +62,127 @@ static class TriggerTraining
     }
 
     /// <summary>A batch of texts.</summary>
-    public static Batch BatchOf(IReadOnlyList<TriggerText> texts, IReadOnlyList<float[]> residuals, TriggerNetwork network)
+    /// <param name="texts">All texts.</param>
+    /// <param name="streams">The residual stream of each.</param>
+    /// <param name="chosen">The numbers of those of the batch.</param>
+    /// <param name="network">The trigger.</param>
+    /// <param name="asked">Where operands are asked for: the number in the batch, and the position; null where something is due.</param>
+    /// <param name="dropout">Which share of the stream's channels is, at each position, what it is on average.</param>
+    /// <param name="seed">What those are drawn from.</param>
+    public static Batch BatchOf(IReadOnlyList<TriggerText> texts, Streams streams, ReadOnlySpan<int> chosen, TriggerNetwork network, IReadOnlyList<(int Text, int At)>? asked = null, double dropout = 0, ulong seed = 0)
     {
-        var (width, most) = (network.Width, texts.Max(t => t.Tokens.Length));
-        var stream = new float[texts.Count * most * width];
-        var (programs, counts) = (new long[texts.Count * most], new float[texts.Count * most]);
+        var (width, most) = (network.Width, 0);
+        foreach (var i in chosen)
+            most = Math.Max(most, texts[i].Tokens.Length);
+        var stream = new float[chosen.Length * most * width];
+        var (programs, counts) = (new long[chosen.Length * most], new float[chosen.Length * most]);
         var (ofText, ofPosition, ends, hasEnds) = (new List<long>(), new List<long>(), new List<long>(), new List<float>());
         var (leads, hasLeads) = (new List<long>(), new List<float>());
-        for (var i = 0; i < texts.Count; i++)
+        void Ask(int text, int at, TriggerDue? due)
         {
-            residuals[i].CopyTo(stream.AsSpan(i * most * width));
-            counts.AsSpan(i * most, texts[i].Tokens.Length).Fill(TriggerNetwork.WeightOfNone);
-            foreach (var at in texts[i].Undecided)
-                counts[i * most + at] = 0;
-            foreach (var due in texts[i].Dues)
+            ofText.Add(text);
+            ofPosition.Add(at);
+            leads.Add(due is { HasSpace: true } ? 1 : 0);
+            hasLeads.Add(due is null ? 0 : 1);
+            for (var slot = 0; slot < network.Slots; slot++)
             {
-                (programs[i * most + due.At], counts[i * most + due.At]) = (due.Program, 1);
-                ofText.Add(i);
-                ofPosition.Add(due.At);
-                leads.Add(due.HasSpace ? 1 : 0);
-                hasLeads.Add(1);
-                for (var slot = 0; slot < network.Slots; slot++)
-                {
-                    // What is not there is where the result is due.
-                    var (first, last) = slot < due.Operands.Length ? due.Operands[slot] : (due.At, due.At);
-                    ends.AddRange([first, last]);
-                    hasEnds.AddRange([1, 1]);
-                }
+                // What is not there is where the result is due.
+                var (first, end) = due is { } known && slot < known.Operands.Length ? (known.Operands[slot].First, known.Operands[slot].Last + 1) : (at, at);
+                ends.AddRange([first, end]);
+                // Behind the first that is not there nothing is read.
+                var counts = due is { } one && slot <= one.Operands.Length ? 1 : 0;
+                hasEnds.AddRange([counts, counts]);
             }
         }
-        if (ofText.Count == 0)
+        for (var i = 0; i < chosen.Length; i++)
         {
-            ofText.Add(0);
-            ofPosition.Add(0);
-            leads.Add(0);
-            hasLeads.Add(0);
-            ends.AddRange(new long[2 * network.Slots]);
-            hasEnds.AddRange(new float[2 * network.Slots]);
+            var text = texts[chosen[i]];
+            streams.Read(chosen[i], stream.AsSpan(i * most * width, text.Tokens.Length * width));
+            if (dropout > 0)
+                Drop(stream.AsSpan(i * most * width, text.Tokens.Length * width), network.Center.Values<float>(), dropout, new Random((int)(seed + (ulong)i)));
+            counts.AsSpan(i * most, text.Tokens.Length).Fill(TriggerNetwork.WeightOfNone);
+            foreach (var at in text.Undecided)
+                counts[i * most + at] = 0;
+            foreach (var due in text.Dues)
+            {
+                (programs[i * most + due.At], counts[i * most + due.At]) = (due.Program, 1);
+                if (asked is null)
+                    Ask(i, due.At, due);
+            }
         }
+        foreach (var (text, at) in asked ?? [])
+            Ask(text, at, null);
+        if (ofText.Count == 0)
+            Ask(0, 0, null);
+        List<string> names = [];
+        foreach (var i in chosen)
+            names.Add(texts[i].Passage.Text);
         return new(
             [
-                Tensor.Of<float>(stream, texts.Count, most, width), Tensor.Vector<long>([.. ofText]), Tensor.Vector<long>([.. ofPosition]), Tensor.Of<long>(programs, texts.Count, most), Tensor.Of<float>(counts, texts.Count, most),
+                Tensor.Of<float>(stream, chosen.Length, most, width), Tensor.Vector<long>([.. ofText]), Tensor.Vector<long>([.. ofPosition]), Tensor.Of<long>(programs, chosen.Length, most), Tensor.Of<float>(counts, chosen.Length, most),
                 Tensor.Of<long>([.. ends], ofText.Count, 2 * network.Slots), Tensor.Of<float>([.. hasEnds], ofText.Count, 2 * network.Slots),
                 Tensor.Vector<long>([.. leads]), Tensor.Vector<float>([.. hasLeads]),
-            ], [.. texts.Select(t => t.Passage.Text)]);
+            ], names);
+    }
+
+    static ulong HashCode(ulong seed, long epoch, long batch) => (seed * 1_000_003 + (ulong)epoch) * 1_000_003 + (ulong)batch;
+
+    static void Drop(Span<float> stream, ReadOnlySpan<float> center, double share, Random random)
+    {
+        var (drawn, least) = (new byte[stream.Length], (byte)Math.Round(share * 256));
+        random.NextBytes(drawn);
+        for (var i = 0; i < stream.Length; i++)
+        {
+            if (drawn[i] < least)
+                stream[i] = center[i % center.Length];
+        }
     }
 
     /// <summary>Trains a trigger.</summary>
     /// <param name="network">The trigger.</param>
     /// <param name="texts">What it learns from.</param>
-    /// <param name="residuals">The residual stream of each.</param>
+    /// <param name="streams">The residual stream of each.</param>
     /// <param name="options">How.</param>
+    /// <param name="checkpoint">The file of its checkpoint, from which it goes on.</param>
     /// <param name="events">Is told of each step.</param>
-    /// <param name="read">Is given a function that reads other texts, with their streams, when it is trained.</param>
+    /// <param name="read">Is given a function that reads other texts when it is trained: their streams, and where in each operands are asked for, by the logits of its positions.</param>
     /// <param name="cancellationToken">Stops it, when a checkpoint has been written.</param>
-    public static IReadOnlyDictionary<string, Tensor> Run(TriggerNetwork network, IReadOnlyList<TriggerText> texts, IReadOnlyList<float[]> residuals, TriggerOptions options, Action<TrainingEvent>? events,
-        Action<Func<IReadOnlyList<TriggerText>, IReadOnlyList<float[]>, IEnumerable<TriggerReading>>>? read, CancellationToken cancellationToken)
+    public static IReadOnlyDictionary<string, Tensor> Run(TriggerNetwork network, IReadOnlyList<TriggerText> texts, Streams streams, TriggerOptions options, string? checkpoint, Action<TrainingEvent>? events,
+        Action<Func<IReadOnlyList<TriggerText>, Streams, Func<int, float[][], IEnumerable<int>>, IEnumerable<TriggerReading>>>? read, CancellationToken cancellationToken)
     {
         int[] lengths = [.. texts.Select(t => t.Tokens.Length)];
         var size = (int)Math.Max(1, options.BatchTokens / lengths.Average());
         var use = new UseCase { Usual = new Dictionary<string, long> { ["texts"] = size, ["positions"] = (long)lengths.Average(), ["due"] = size } };
         var compile = new CompileOptions { Threads = options.Threads };
-        using var trainer = new Trainer(TrainingStep.Of(network.Training(), options: new() { Optimiser = Optimiser.AdamW(beta2: 0.99, weightDecay: 0.01) }), use, compile, cancellationToken);
-        var source = new BatchSource($"{texts.Count} {options.Seed} {options.BatchTokens}", (epoch, from) => Batches.Of(lengths, size, options.Seed, epoch).Skip((int)from)
-            .Select(b => BatchOf([.. b.Select(i => texts[i])], [.. b.Select(i => residuals[i])], network)));
+        using var trainer = new Trainer(TrainingStep.Of(network.Training(), options: new() { Optimiser = Optimiser.AdamW(beta2: 0.99, weightDecay: options.WeightDecay) }), use, compile, cancellationToken);
+        var source = new BatchSource($"{streams.Stored.Identity} {streams.Layer} {texts.Count} {options.Seed} {options.BatchTokens}", (epoch, from) => Batches.Of(lengths, size, options.Seed, epoch).Skip((int)from)
+            .Select((b, i) => BatchOf(texts, streams, b, network, dropout: options.Dropout, seed: HashCode(options.Seed, epoch, from + i))));
         var steps = (long)options.Epochs * ((texts.Count + size - 1) / size);
-        TrainingLoop.Run(trainer, source, new() { Steps = steps, Rate = options.Rate, Schedule = Schedules.Cosine(0.02).WithWarmUp(steps / 20), Progress = events }, cancellationToken);
+        TrainingLoop.Run(trainer, source, new() { Steps = steps, Rate = options.Rate, Schedule = Schedules.Cosine(0.02).WithWarmUp(steps / 20), Progress = events, Checkpoint = checkpoint }, cancellationToken);
         using var current = new CurrentNetwork(network.Reading(), trainer, use, compile, cancellationToken);
-        read?.Invoke((others, streams) => Read(current, network, others, streams, size, cancellationToken));
+        read?.Invoke((others, their, asked) => Read(current, network, others, their, asked, size, cancellationToken));
         return trainer.Parameters.ToDictionary(p => p, p => trainer[p], StringComparer.Ordinal);
     }
 
-    static IEnumerable<TriggerReading> Read(CurrentNetwork current, TriggerNetwork network, IReadOnlyList<TriggerText> texts, IReadOnlyList<float[]> residuals, int size, CancellationToken cancellationToken)
+    static IEnumerable<TriggerReading> Read(CurrentNetwork current, TriggerNetwork network, IReadOnlyList<TriggerText> texts, Streams streams, Func<int, float[][], IEnumerable<int>> asked, int size, CancellationToken cancellationToken)
     {
-        for (var at = 0; at < texts.Count; at += size)
+        for (var from = 0; from < texts.Count; from += size)
         {
-            var some = texts.Skip(at).Take(size).ToArray();
-            var batch = BatchOf(some, [.. residuals.Skip(at).Take(size)], network);
-            var (_, outputs) = current.Run([batch], cancellationToken).Single();
-            var (most, count, due) = ((int)outputs[0].Dims[1], network.ProgramCount + 1, 0);
-            for (var i = 0; i < some.Length; i++)
+            int[] chosen = [.. Enumerable.Range(from, Math.Min(size, texts.Count - from))];
+            IReadOnlyList<Tensor> Run((int Text, int At)[] places) => current.Run([BatchOf(texts, streams, chosen, network, places)], cancellationToken).Single().Outputs;
+            var programs = Run([])[0];
+            var (most, count) = ((int)programs.Dims[1], network.ProgramCount + 1);
+            float[][][] logits = [.. chosen.Select((c, i) => Enumerable.Range(0, texts[c].Tokens.Length).Select(p => programs.Values<float>().Slice((i * most + p) * count, count).ToArray()).ToArray())];
+            (int Text, int At)[] places = [.. chosen.SelectMany((c, i) => asked(c, logits[i]).Select(at => (i, at)))];
+            var pointings = chosen.Select(_ => new Dictionary<int, Pointing>()).ToArray();
+            if (places.Length > 0)
             {
-                var logits = Enumerable.Range(0, some[i].Tokens.Length).Select(p => outputs[0].Values<float>().Slice((i * most + p) * count, count).ToArray()).ToArray();
-                var pointers = some[i].Dues.Select(d => Pointers(outputs[1].Values<float>().Slice(due++ * 2 * network.Slots * most, 2 * network.Slots * most), network.Slots, most, d.At)).ToArray();
-                yield return new(logits, pointers);
+                var pointers = Run(places)[1];
+                foreach (var (number, (text, at)) in places.Index())
+                    pointings[text][at] = TriggerScores.PointingOf(pointers.Values<float>().Slice(number * 2 * network.Slots * most, 2 * network.Slots * most), network.Slots, most, at);
             }
+            for (var i = 0; i < chosen.Length; i++)
+                yield return new(logits[i], pointings[i]);
         }
-    }
-
-    /// <summary>The most probable first and last tokens of the operands that there are.</summary>
-    /// <param name="scores">[2 slots, positions].</param>
-    /// <param name="slots">How many operands there may be.</param>
-    /// <param name="most">How many positions.</param>
-    /// <param name="at">Where the result is due.</param>
-    public static (int First, int Last)[] Pointers(ReadOnlySpan<float> scores, int slots, int most, int at)
-    {
-        var found = new List<(int, int)>();
-        for (var slot = 0; slot < slots; slot++)
-        {
-            var first = System.Numerics.Tensors.TensorPrimitives.IndexOfMax(scores.Slice(2 * slot * most, most));
-            if (first == at)
-                break;
-            found.Add((first, Math.Max(first, System.Numerics.Tensors.TensorPrimitives.IndexOfMax(scores.Slice((2 * slot + 1) * most, most)))));
-        }
-        return [.. found];
     }
 }

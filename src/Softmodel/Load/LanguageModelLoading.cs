@@ -4,6 +4,7 @@ using Softmodel.Import;
 using Softmodel.Language.Chat;
 using Softmodel.Language.Tokens;
 using Softmodel.Load;
+using Softmodel.Runtime.Sums;
 using Softmodel.Sources;
 
 // Beside the type that it extends: whoever uses that finds it.
@@ -50,7 +51,7 @@ public static class LanguageModelLoading
                     : throw new SoftmodelException($"{source} has been built with a tokenizer of its own; leave {options.Tokenizer} out");
             }
             var resolved = await Source.Resolve(FusedModels.SourceOf(source), Fetching.To(progress), cancellationToken).ConfigureAwait(false);
-            using var model = await FusedModels.Of(source, resolved, options.Use with { KvCache = !Checkpoint.Is(resolved.MainFile) }, cancellationToken).ConfigureAwait(false);
+            using var model = await FusedModels.Of(source, resolved, options.Use with { KvCache = !Checkpoint.Is(resolved.MainFile) }, false, cancellationToken).ConfigureAwait(false);
             // What is read of the text's side does not wait for the network.
             var reading = Task.Run(() => ReadText(model, options.Tokenizer), cancellationToken);
             var compiled = await model.CompileAsync(options.Compile, progress, cancellationToken).ConfigureAwait(false);
@@ -96,7 +97,10 @@ public static class LanguageModelLoading
             return native;
         var (tokenizer, template, longest) = ReadText(model, null);
         var (name, files) = TextFiles.TokenizerToShip(model.Vocabulary ?? TextFiles.TokenizerOf(model.Path));
-        var text = new BuiltText(name, Math.Min(DefaultContext, longest), template?.Source, model.RoundsByRun, Fused: Fusion.FusedDecoder.FusedOf(model.Graph));
+        var fused = Fusion.FusedDecoder.FusedOf(model.Graph);
+        if (fused?.Programs.FirstOrDefault(p => !SumPrograms.All.Has(p)) is { } own)
+            throw new SoftmodelException($"the model is fused with the program '{own}', a C# method, which a native library can't call; fuse it with {Fusion.FusedSources.Sums} alone to build one");
+        var text = new BuiltText(name, Math.Min(DefaultContext, longest), template?.Source, model.RoundsByRun, Fused: fused);
         return native with { Beside = [.. native.Beside, ($"{native.Prefix}.tokens", tokenizer.WriteTable), (BuiltText.FileName, text.Write), .. files] };
     }
 

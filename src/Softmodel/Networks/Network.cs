@@ -87,7 +87,8 @@ public sealed class Network
         Builder.Origin = origin with { Node = scope + name };
         if (weights is null)
             return new(Builder, Builder.Parameter(scope + name, initial, isFrozen: false));
-        return weights.TryGetValue(scope + name, out var trained) && trained.TensorType == initial.TensorType ? new(Builder, Builder.Parameter(scope + name, trained))
+        // Weights may be stored in fewer bits.
+        return weights.TryGetValue(scope + name, out var trained) && trained.TensorType.Shape == initial.TensorType.Shape && trained.Type.IsFloat() ? new Term(Builder, Builder.Parameter(scope + name, trained)).Cast(initial.Type)
             : throw new SoftmodelException($"the weight '{scope}{name}' is {trained?.TensorType.ToString() ?? "missing"}, and {initial.TensorType} is needed");
     }
 

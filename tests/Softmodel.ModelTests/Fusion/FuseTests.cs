@@ -26,10 +26,12 @@ public sealed class FuseTests : IDisposable
     public async Task A_fused_model_answers_sums_that_it_cannot_do_alone()
     {
         var fused = Path.Combine(folder, "fused");
-        var made = await Run("fuse", ModelFile, "--with", "arithmetic", "--passages", "1500", "--held-out", "200", "--epochs", "4", "-o", fused, "--json");
+        var made = await Run("fuse", ModelFile, "--with", "arithmetic", "--passages", "1500", "--held-out", "200", "--epochs", "4", "--layer", "14", "-o", fused, "--json");
         Assert.True(made.Code == 0, made.Error);
         var figures = JsonDocument.Parse(made.Output).RootElement.GetProperty("held_out");
         Assert.Equal(0, figures.GetProperty("false_fires").GetInt32());
+        // What is kept in order to go on is gone when it is done.
+        Assert.Equal([Path.Combine(fused, FusedTrigger.FileName)], Directory.GetFiles(fused));
         Assert.True(figures.GetProperty("programs").GetDouble() > 0.4, made.Output);
         Assert.True(figures.GetProperty("operands").GetDouble() > 0.4, made.Output);
 
@@ -43,6 +45,44 @@ public sealed class FuseTests : IDisposable
         Assert.Equal(3, total.GetProperty("bare").GetProperty("n").GetInt32());
         // Measured: half of them, after so few passages; docs/fusion.md has what the command's own number comes to.
         Assert.True(total.GetProperty("fused").GetProperty("exact").GetDouble() >= total.GetProperty("bare").GetProperty("exact").GetDouble() + 0.3, asked.Output);
+
+        // The same sums in the middle of texts, and a text without any.
+        var texts = Path.Combine(folder, "texts");
+        Directory.CreateDirectory(texts);
+        File.WriteAllLines(Path.Combine(texts, "solutions.jsonl"), Enumerable.Range(0, 20).Select(i => (A: random.Next(100, 10_000), B: random.Next(100, 10_000)))
+            .Select(q => (Text: $"{q.A} + {q.B} =", Sum: $"{q.A + q.B}")).Select(q => JsonSerializer.Serialize(new { text = $"So {q.Text} {q.Sum}.", marks = (object[])[new { at = q.Text.Length + 4, answer = q.Sum }] })));
+        File.WriteAllText(Path.Combine(texts, "prose.txt"), "The river rises in the hills and flows through the old town, where people sit by the water in the evening.");
+        var read = await Run("eval", "sums", "--data", texts, "--model", ModelFile, "--fused", fused, "--threshold", "0", "--json");
+        Assert.True(read.Code == 0, read.Error);
+        var files = JsonDocument.Parse(read.Output).RootElement.GetProperty("files").EnumerateArray().ToDictionary(f => f.GetProperty("file").GetString()!, f => f.GetProperty("texts"));
+        Assert.Equal(20, files["solutions"].GetProperty("due").GetInt32());
+        Assert.True(files["solutions"].GetProperty("exact").GetDouble() > 0.3, read.Output);
+        Assert.Equal(0, files["prose"].GetProperty("false_fires").GetInt32());
+        Assert.True(files["prose"].GetProperty("positions").GetInt32() > 15);
+    }
+
+    [Fact]
+    public async Task A_stopped_search_and_training_go_on_where_they_were()
+    {
+        var fused = Path.Combine(folder, "fused");
+        string[] arguments = ["fuse", ModelFile, "--with", "arithmetic", "--passages", "120", "--held-out", "40", "--epochs", "1", "--layer", "2", "4", "-o", fused, "--json"];
+        using (var stop = new CancellationTokenSource())
+        {
+            var (output, error) = (new StringWriter(), new StringWriter());
+            var running = CommandLine.Run(arguments, output, error, stop.Token);
+            while (!running.IsCompleted && !(Directory.Exists(fused) && Directory.GetFiles(fused, "*.residuals").Any(f => new FileInfo(f).Length > 100_000)))
+                await Task.Delay(20, TestContext.Current.CancellationToken);
+            await stop.CancelAsync();
+            Assert.NotEqual(0, await running);
+        }
+        Assert.False(File.Exists(Path.Combine(fused, FusedTrigger.FileName)));
+        var kept = new FileInfo(Assert.Single(Directory.GetFiles(fused, "*.residuals"))).Length;
+        Assert.True(kept > 100_000);
+        var made = await Run(arguments);
+        Assert.True(made.Code == 0, made.Error);
+        var layers = JsonDocument.Parse(made.Output).RootElement.GetProperty("layers");
+        Assert.Equal([2, 4], layers.EnumerateArray().Select(l => l.GetProperty("layer").GetInt32()));
+        Assert.Equal([Path.Combine(fused, FusedTrigger.FileName)], Directory.GetFiles(fused));
     }
 
     [Fact]
@@ -50,7 +90,7 @@ public sealed class FuseTests : IDisposable
     {
         var fused = Path.Combine(folder, "fused");
         var made = await Run("fuse", ModelFile, "--with", "arithmetic", "--with", Repository.File("examples/dates/Dates.cs"), "--with", Repository.File("examples/letters/Letters.cs"),
-            "--passages", "1500", "--held-out", "100", "--epochs", "4", "-o", fused, "--json");
+            "--passages", "1500", "--held-out", "100", "--epochs", "4", "--layer", "14", "-o", fused, "--json");
         Assert.True(made.Code == 0, made.Error);
         Assert.Contains("letters_in", JsonDocument.Parse(made.Output).RootElement.GetProperty("programs").EnumerateArray().Select(p => p.GetProperty("program").GetString()));
 

@@ -13,7 +13,7 @@ sealed class Expansion(Subjects subjects, Random random)
     /// <summary>How often each program of sums is met: half of the phrases are of the four that are met most.</summary>
     public static readonly (string Program, int Weight)[] Sums =
     [
-        ("add", 42), ("subtract", 42), ("multiply", 42), ("divide", 42), ("evaluate", 34),
+        ("add", 42), ("subtract", 42), ("multiply", 42), ("divide", 42), ("evaluate", 60),
         ("percent_of", 20), ("increase_by_percent", 8), ("decrease_by_percent", 8), ("percent_change", 6), ("what_percent", 8), ("average", 12),
         ("remainder", 8), ("quotient", 5), ("quotient_and_remainder", 5), ("difference", 6), ("power", 10), ("square", 7), ("cube", 5),
         ("square_root", 8), ("cube_root", 5), ("root", 4), ("ratio", 4), ("is_greater", 5), ("is_less", 5), ("is_equal", 4), ("compare", 4),
@@ -122,8 +122,8 @@ sealed class Expansion(Subjects subjects, Random random)
         {
             if (!Fits(rule, alternative) || (at -= alternative.Weight) >= 0)
                 continue;
-            // What only chooses among rules is no part of what is said.
-            if (alternative.Pieces is not [{ Kind: PieceKind.Rule }] and not [])
+            // What only chooses among rules is no part of what is said: held out, it would hold out all that they can say.
+            if (alternative.Pieces.Any(p => p.Kind != PieceKind.Rule))
             {
                 parts.Add(alternative.Id);
                 isHeldOut |= alternative.IsHeldOut is true;

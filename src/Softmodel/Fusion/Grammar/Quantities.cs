@@ -301,7 +301,7 @@ sealed class Quantities
     {
         var first = OfStyle(Style);
         var same = random.Next(3) > 0;
-        return [first, .. Enumerable.Range(0, 5).Select(_ => OfStyle(Style)).Select(q => same && q.Value is { } value && Style is "decimal" ? Written(value, first.Look with { Decimals = Math.Max(first.Look.Decimals, q.Look.Decimals) }) : q)];
+        return [first, .. Enumerable.Range(0, 7).Select(_ => OfStyle(Style)).Select(q => same && q.Value is { } value && Style is "decimal" ? Written(value, first.Look with { Decimals = Math.Max(first.Look.Decimals, q.Look.Decimals) }) : q)];
     }
 
     Quantity[] Division(bool exact, Quantity like)
@@ -381,6 +381,8 @@ sealed class Quantities
                 return Written(Between(2, 15), default);
             case "expression":
                 return new(new Expressions(random, "small").Draw());
+            case "chain":
+                return new(new Expressions(random, "small").Chain());
             // Numbers that are no quantities.
             case "year":
                 return Written(random.Next(5) == 0 ? Between(1066, 1899) : Between(1900, 2049), default);
