@@ -219,7 +219,9 @@ public sealed class OwnProgramTests : IDisposable
         var passages = Passages(Sources(File("Shop.cs", Price)), 2000);
         var dues = passages.SelectMany(p => p.Dues.Select(d => (p, d))).ToArray();
         Assert.Equal(["bread", "milk", "olive oil", "tea"], dues.SelectMany(d => d.d.Operands.Select(o => o.Of(d.p.Text).ToLowerInvariant())).Distinct().Order());
-        Assert.Equal([1, 2, 3, 4, 5, 6, 7, 8], dues.Select(d => d.d.Operands.Count).Distinct().Order());
+        int[] counts = [.. dues.Select(d => d.d.Operands.Count).Distinct().Order()];
+        Assert.Equal([1, 2, 3, 4], counts.Take(4));
+        Assert.InRange(counts[^1], 4, Fusing.Slots);
     }
 
     [Fact]
