@@ -26,7 +26,7 @@ static class EvalCommand
         {
             var files = SumQuestions.FilesOf(parsed.GetRequiredValue(data));
             var folder = parsed.GetRequiredValue(fused);
-            var (trigger, _) = FusedFolder.Open(folder);
+            var trigger = FusedFolder.Open(folder).Trigger;
             var name = parsed.GetValue(model) ?? trigger.Source;
             await terminal.Fetch(name, cancel);
             using var loaded = await Model.LoadAsync(name, cancellationToken: cancel);

@@ -3,7 +3,6 @@ using System.Diagnostics;
 using Softmodel.Cli.Training;
 using Softmodel.Fusion;
 using Softmodel.Language;
-using Softmodel.Runtime.Sums;
 using Softmodel.Sources;
 
 namespace Softmodel.Cli.Commands;

@@ -51,8 +51,9 @@ sealed record FusedSources(bool HasSums, IReadOnlyList<ExactLibrary> Libraries)
 
 /// <summary>The folder of a fused model: its trigger, and the programs that it calls.</summary>
 /// <param name="Trigger">The trigger.</param>
+/// <param name="Sources">Where its programs are from.</param>
 /// <param name="Programs">The programs, by name.</param>
-sealed record FusedFolder(FusedTrigger Trigger, FusedPrograms Programs)
+sealed record FusedFolder(FusedTrigger Trigger, FusedSources Sources, FusedPrograms Programs)
 {
     static readonly ConcurrentDictionary<string, ExactLibrary> loaded = new(StringComparer.Ordinal);
 
@@ -88,11 +89,12 @@ sealed record FusedFolder(FusedTrigger Trigger, FusedPrograms Programs)
             // Two folders with the same assembly call the same methods.
             libraries.Add(loaded.GetOrAdd(hash, _ => ExactLibrary.Of(path, name, bytes)));
         }
-        var programs = new FusedSources(trigger.With.Contains(FusedSources.Sums), libraries).Programs();
+        var sources = new FusedSources(trigger.With.Contains(FusedSources.Sums), libraries);
+        var programs = sources.Programs();
         foreach (var missing in trigger.Programs.Where(p => !programs.Has(p)))
             throw new SoftmodelException($"{place}: there is no program '{missing}' in {string.Join(", ", trigger.With)}");
         foreach (var program in libraries.SelectMany(l => l.Programs))
             FusedPrograms.Added.Share(program.Program);
-        return new(trigger, programs);
+        return new(trigger, sources, programs);
     }
 }

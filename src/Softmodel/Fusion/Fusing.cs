@@ -10,7 +10,7 @@ namespace Softmodel.Fusion;
 sealed record FusingOptions
 {
     /// <summary>How many passages the trigger learns sums from, and how many each program of one's own.</summary>
-    public const int OfSums = 24_000, OfOwn = 4000;
+    public const int OfSums = 24_000, OfOwn = 6000;
 
     /// <summary>How many passages the trigger learns from.</summary>
     public int Passages { get; init; } = OfSums;
@@ -266,8 +266,8 @@ sealed class Fusing(Graph decoder, string baseHash, string source, Tokenizer tok
                 var (program, probability) = TriggerScores.ProgramOf(reading.Programs[at]);
                 string[] operands = [.. pointing.Spans.Select(s => TriggerReader.TextOf(text.Tokens, s, tokenizer))];
                 var result = programs.Named(names[program - 1]).Run(operands);
-                // A program that refuses its operands writes nothing.
-                var written = result.Failure == ProgramFailure.Operand ? null : result.Text;
+                // As where it is fused: a program that fails writes nothing.
+                var written = result.Failure is ProgramFailure.None or ProgramFailure.Undefined ? result.Text : null;
                 var follows = tokenizer.Decode(text.Tokens.AsSpan(at + 1));
                 places.Add(new(text, at, due.Program, program, operands, TriggerScores.Score(probability + pointing.LogProbability), written,
                     written is not null && WrittenAnswers.Begins(follows, written), due.Program > 0 && pointing.Spans.SequenceEqual(due.Operands)));

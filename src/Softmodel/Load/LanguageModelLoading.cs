@@ -4,6 +4,7 @@ using Softmodel.Import;
 using Softmodel.Language.Chat;
 using Softmodel.Language.Tokens;
 using Softmodel.Load;
+using Softmodel.Runtime.Sums;
 using Softmodel.Sources;
 
 // Beside the type that it extends: whoever uses that finds it.

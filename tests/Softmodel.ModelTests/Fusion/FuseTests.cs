@@ -90,7 +90,7 @@ public sealed class FuseTests : IDisposable
     {
         var fused = Path.Combine(folder, "fused");
         var made = await Run("fuse", ModelFile, "--with", "arithmetic", "--with", Repository.File("examples/dates/Dates.cs"), "--with", Repository.File("examples/letters/Letters.cs"),
-            "--passages", "1500", "--held-out", "100", "--epochs", "4", "-o", fused, "--json");
+            "--passages", "1500", "--held-out", "100", "--epochs", "4", "--layer", "14", "-o", fused, "--json");
         Assert.True(made.Code == 0, made.Error);
         Assert.Contains("letters_in", JsonDocument.Parse(made.Output).RootElement.GetProperty("programs").EnumerateArray().Select(p => p.GetProperty("program").GetString()));
 

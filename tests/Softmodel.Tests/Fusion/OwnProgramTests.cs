@@ -113,7 +113,7 @@ public sealed class OwnProgramTests : IDisposable
     {
         Write(examples.Value, "add", "days_between", "letters_in");
         Assert.Equal(["Dates.dll", "Letters.dll", FusedTrigger.FileName], Directory.GetFiles(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
-        var (trigger, programs) = FusedFolder.Open(folder);
+        var (trigger, _, programs) = FusedFolder.Open(folder);
         Assert.Equal(["add", "days_between", "letters_in"], trigger.Programs);
         Assert.Equal("3", programs.Named("letters_in").Run(["'e'", "\u201Ccheese\u201D"]).Text);
         Assert.True(programs.Has("add"));
@@ -219,7 +219,9 @@ public sealed class OwnProgramTests : IDisposable
         var passages = Passages(Sources(File("Shop.cs", Price)), 2000);
         var dues = passages.SelectMany(p => p.Dues.Select(d => (p, d))).ToArray();
         Assert.Equal(["bread", "milk", "olive oil", "tea"], dues.SelectMany(d => d.d.Operands.Select(o => o.Of(d.p.Text).ToLowerInvariant())).Distinct().Order());
-        Assert.Equal([1, 2, 3, 4], dues.Select(d => d.d.Operands.Count).Distinct().Order());
+        int[] counts = [.. dues.Select(d => d.d.Operands.Count).Distinct().Order()];
+        Assert.Equal([1, 2, 3, 4], counts.Take(4));
+        Assert.InRange(counts[^1], 4, Fusing.Slots);
     }
 
     [Fact]

@@ -12,6 +12,8 @@ sealed class ExactValues
         "dddd, d MMMM yyyy", "dddd, MMMM d, yyyy",
     ];
 
+    static readonly string[] truths = ["yes", "no", "true", "false"];
+
     readonly IReadOnlyList<ExactParameter> parameters;
     readonly bool repeats;
     readonly string[][] given;
@@ -38,7 +40,9 @@ sealed class ExactValues
         for (var i = 0; i < values.Length; i++)
         {
             var count = repeats && i == values.Length - 1 ? random.Next(1, Math.Max(2, Fusing.Slots - i + 1)) : 1;
-            values[i] = [.. Enumerable.Range(0, count).Select(_ => One(i, random, random.Next(5) == 0 ? dateFormats[random.Next(dateFormats.Length)] : format, isWritten))];
+            // A look-up knows all of its items or has no result.
+            var isGiven = random.Next(3) == 0;
+            values[i] = [.. Enumerable.Range(0, count).Select(_ => One(i, random, random.Next(5) == 0 ? dateFormats[random.Next(dateFormats.Length)] : format, isWritten, isGiven))];
         }
         // What is asked of a text is mostly in it.
         if (values is [[{ Length: 1 } letter], [{ Length: > 1 } text]] && char.IsLetter(letter[0]) && random.Next(4) > 0)
@@ -51,20 +55,20 @@ sealed class ExactValues
     static string Letter(string text, Random random) => text[random.Next(text.Length)] is var c && char.IsLetter(c) ? c.ToString() : text[0].ToString();
 
     /// <summary>One value of any parameter.</summary>
-    public string Any(Random random) => One(random.Next(parameters.Count), random, dateFormats[random.Next(dateFormats.Length)], random.Next(7) == 0);
+    public string Any(Random random) => One(random.Next(parameters.Count), random, dateFormats[random.Next(dateFormats.Length)], random.Next(7) == 0, random.Next(3) == 0);
 
-    string One(int index, Random random, string format, bool isWritten)
+    string One(int index, Random random, string format, bool isWritten, bool isGiven)
     {
         var (type, own) = (parameters[index].Type.Type, given[index]);
         if (type == typeof(DateOnly))
             return Date(random, format);
         if (type == typeof(bool))
-            return (string[])["yes", "no", "true", "false"] is var all ? all[random.Next(all.Length)] : "";
+            return truths[random.Next(truths.Length)];
         if (type != typeof(string))
             return Number(type, own, random, isWritten);
         if (own.Length > 0 && own.All(v => v.Length == 1))
             return own.All(v => char.IsAsciiLetter(v[0])) ? ((char)((random.Next(20) == 0 ? 'A' : 'a') + random.Next(26))).ToString() : own[random.Next(own.Length)];
-        if (own.Length > 0 && random.Next(3) == 0)
+        if (own.Length > 0 && isGiven)
             return own[random.Next(own.Length)];
         var text = words[random.Next(words.Length)];
         // Several words where the user's have several.
