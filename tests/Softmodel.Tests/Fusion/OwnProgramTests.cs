@@ -200,7 +200,7 @@ public sealed class OwnProgramTests : IDisposable
     }
 
     [Fact]
-    public void Nothing_of_the_notation_is_left_in_a_text() => Assert.All(many.Value, p => Assert.DoesNotMatch(@"\{[a-zA-Z=?!@]|<\+?[a-z]+\.[a-z.]+>|<(Q|q|wh|Wh|np|order)>", p.Text));
+    public void Nothing_of_the_notation_is_left_in_a_text() => Assert.All(many.Value, p => Assert.DoesNotMatch(@"\{[a-z](\.\d)?(:|\})|\{[=?!@]|<\+?[a-z]+\.[a-z.]+>|<(Q|q|wh|Wh|np|order)>", p.Text));
 
     [Fact]
     public void Same_seed_gives_the_same_passages() => Assert.Equal(many.Value.Take(300).Select(p => p.ToString()), Passages(examples.Value, 300).Select(p => p.ToString()));
@@ -219,9 +219,7 @@ public sealed class OwnProgramTests : IDisposable
         var passages = Passages(Sources(File("Shop.cs", Price)), 2000);
         var dues = passages.SelectMany(p => p.Dues.Select(d => (p, d))).ToArray();
         Assert.Equal(["bread", "milk", "olive oil", "tea"], dues.SelectMany(d => d.d.Operands.Select(o => o.Of(d.p.Text).ToLowerInvariant())).Distinct().Order());
-        int[] counts = [.. dues.Select(d => d.d.Operands.Count).Distinct().Order()];
-        Assert.Equal([1, 2, 3, 4], counts.Take(4));
-        Assert.InRange(counts[^1], 4, Fusing.Slots);
+        Assert.Equal(Enumerable.Range(1, Fusing.Slots), dues.Select(d => d.d.Operands.Count).Distinct().Order());
     }
 
     [Fact]
