@@ -183,7 +183,7 @@ readonly ref struct FusedContext
         return pointing with { Spans = [.. pointing.Spans.Select(s => ((int)held[s.First].Position, (int)held[s.Last].Position))] };
     }
 
-    /// <summary>The sum of products.</summary>
+    /// <summary>The dot product.</summary>
     public static float Product(ReadOnlySpan<float> x, ReadOnlySpan<float> y)
     {
         var (sum, at) = (Vector<float>.Zero, 0);

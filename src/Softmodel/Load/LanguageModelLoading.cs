@@ -4,7 +4,6 @@ using Softmodel.Import;
 using Softmodel.Language.Chat;
 using Softmodel.Language.Tokens;
 using Softmodel.Load;
-using Softmodel.Runtime.Sums;
 using Softmodel.Sources;
 
 // Beside the type that it extends: whoever uses that finds it.

@@ -1,10 +1,10 @@
+using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
 using Softmodel.Fusion;
 using Softmodel.Graphs;
 using Softmodel.Language;
 using Softmodel.Lowering;
-using Softmodel.Compile;
 using Softmodel.Passes;
 using Softmodel.Runtime.Fusion;
 
