@@ -65,7 +65,7 @@ readonly record struct TriedLayer(int Layer, double Right, double Fired);
 /// <param name="Trigger">The trigger.</param>
 /// <param name="Figures">Its figures.</param>
 /// <param name="ByProgram">The same by program.</param>
-/// <param name="Nearest">Where nothing is due and it came nearest to a false fire, the nearest first: the first one sets the threshold.</param>
+/// <param name="Nearest">Where nothing is due and it came nearest to a false fire, the nearest first: the first few set the threshold.</param>
 /// <param name="Wrong">Where a result is due and it would be wrong, the most certain first.</param>
 /// <param name="Tried">The layers that were tried; none where there was no choice.</param>
 /// <param name="Left">How many passages were left out, as their tokens are not those of their text.</param>
@@ -115,7 +115,7 @@ sealed class Fusing(Graph decoder, string baseHash, string source, Tokenizer tok
                 {
                     var (_, readings, _) = Train(search, candidate, [.. learned.Take(options.SearchPassages)], [.. heldOut.Take(options.SearchPassages / 2)], names, Kept(SearchCheckpoint($"{candidate}")));
                     var placed = Placed([.. heldOut.Take(options.SearchPassages / 2)], readings, names);
-                    var sure = Threshold(placed);
+                    var sure = Threshold(placed, Idle(heldOut.Take(options.SearchPassages / 2)));
                     double Share(int count) => (double)count / Math.Max(1, placed.Count(p => p.IsDue));
                     tried.Add(new(candidate, Share(placed.Count(p => p.IsDue && p.IsRight)), Share(placed.Count(p => p.IsDue && p.IsRight && p.Score > sure))));
                     progress?.Report($"layer {candidate}: {tried[^1].Right:0.0%} of what is due");
@@ -125,11 +125,11 @@ sealed class Fusing(Graph decoder, string baseHash, string source, Tokenizer tok
             using var all = Read(Kept(AllStreams), [layer], [.. heldOut, .. learned], search, some);
             var (whole, said, parameters) = Train(all, layer, learned, heldOut, names, Kept(TrainingCheckpoint));
             var places = Placed(heldOut, said, names);
-            var threshold = Threshold(places);
+            var idle = Idle(heldOut);
+            var threshold = Threshold(places, idle);
             var trigger = new FusedTrigger(baseHash, source, layer, last + 1, threshold, names, whole, parameters);
             NearFire[] Nearest(bool isDue) => [.. places.Where(p => p.IsDue == isDue && !p.IsRight && p.Written is not null).OrderByDescending(p => p.Score).Take(Shown).Select(p =>
                 new NearFire(tokenizer.Decode(p.Text.Tokens.AsSpan(0, p.At + 1)), names[p.Program - 1], p.Operands, p.Written!, p.Score))];
-            var idle = heldOut.Sum(t => Enumerable.Range(0, t.Tokens.Length).Count(at => IsIdle(t, at)));
             FusedFigures Figures(int? only)
             {
                 var due = places.Where(p => p.IsDue && (only is null || p.Due == only)).ToArray();
@@ -276,10 +276,15 @@ sealed class Fusing(Graph decoder, string baseHash, string source, Tokenizer tok
         return places;
     }
 
-    /// <summary>The least score from which on nothing is written where nothing is due but what follows there, and of what is written where something is due at most one in 200 is wrong.</summary>
-    static double Threshold(List<Place> places)
+    // A label that is wrong would set it, were there to be no false fire at all.
+    const int IdleOfFalse = 10_000;
+
+    static int Idle(IEnumerable<TriggerText> texts) => texts.Sum(t => Enumerable.Range(0, t.Tokens.Length).Count(at => IsIdle(t, at)));
+
+    /// <summary>The least score from which on something else is written than what follows at no more than one in 10,000 of the positions where nothing is due, and of what is written where something is due at most one in 200 is wrong.</summary>
+    static double Threshold(List<Place> places, int idle)
     {
-        var threshold = places.Where(p => !p.IsDue && !p.IsRight && p.Written is not null).Select(p => p.Score).DefaultIfEmpty(0).Max();
+        var threshold = places.Where(p => !p.IsDue && !p.IsRight && p.Written is not null).Select(p => p.Score).OrderDescending().Skip(idle / IdleOfFalse).FirstOrDefault(0);
         var (written, wrong, found) = (0, 0, double.PositiveInfinity);
         foreach (var place in places.Where(p => p.IsDue && p.Written is not null).OrderByDescending(p => p.Score))
         {
