@@ -38,7 +38,7 @@ public sealed class FuseTests : IDisposable
         var (random, questions) = (new Random(3), Path.Combine(folder, "questions.jsonl"));
         File.WriteAllLines(questions, Enumerable.Range(0, 20).Select(i => (A: random.Next(1000, 100_000), B: random.Next(1000, 100_000), IsSum: i % 2 == 0))
             .Select(q => JsonSerializer.Serialize(new { question = $"What is {q.A} {(q.IsSum ? "plus" : "minus")} {q.B}?", answer = $"{(q.IsSum ? q.A + q.B : q.A - q.B)}" })));
-        var asked = await Run("eval", "sums", "--data", questions, "--model", ModelFile, "--fused", fused, "--threshold", "0", "--limit", "3", "--json");
+        var asked = await Run("eval", "sums", "--data", questions, "--model", ModelFile, "--fused", fused, "--threshold", "-4", "--limit", "3", "--json");
         Assert.True(asked.Code == 0, asked.Error);
         var total = JsonDocument.Parse(asked.Output).RootElement.GetProperty("total");
         Assert.Equal(20, total.GetProperty("fused").GetProperty("n").GetInt32());
@@ -52,7 +52,7 @@ public sealed class FuseTests : IDisposable
         File.WriteAllLines(Path.Combine(texts, "solutions.jsonl"), Enumerable.Range(0, 20).Select(i => (A: random.Next(100, 10_000), B: random.Next(100, 10_000)))
             .Select(q => (Text: $"{q.A} + {q.B} =", Sum: $"{q.A + q.B}")).Select(q => JsonSerializer.Serialize(new { text = $"So {q.Text} {q.Sum}.", marks = (object[])[new { at = q.Text.Length + 4, answer = q.Sum }] })));
         File.WriteAllText(Path.Combine(texts, "prose.txt"), "The river rises in the hills and flows through the old town, where people sit by the water in the evening.");
-        var read = await Run("eval", "sums", "--data", texts, "--model", ModelFile, "--fused", fused, "--threshold", "0", "--json");
+        var read = await Run("eval", "sums", "--data", texts, "--model", ModelFile, "--fused", fused, "--threshold", "-4", "--json");
         Assert.True(read.Code == 0, read.Error);
         var files = JsonDocument.Parse(read.Output).RootElement.GetProperty("files").EnumerateArray().ToDictionary(f => f.GetProperty("file").GetString()!, f => f.GetProperty("texts"));
         Assert.Equal(20, files["solutions"].GetProperty("due").GetInt32());
