@@ -53,7 +53,7 @@ static class FusedDecoder
         var lower = Rewriting.Append(builder, decoder, [.. given.Select(t => t.Value)], [], (value, now) => value == stream ? (residual = now).Value : now);
         var kept = Kept("residual", residual!.Value);
 
-        var (programs, read, keys) = Trigger(trigger.Network, new(builder, Name, trigger.Parameters.ToDictionary(p => p.Key, p => Stored(p.Value), StringComparer.Ordinal)), residual.Value, asked, positions, sequences, cellPositions, cellSequences, Kept);
+        var (programs, read, keys) = Trigger(trigger.Network, new(builder, Name, trigger.Parameters.ToDictionary(p => p.Key, p => Stored(p.Key, p.Value), StringComparer.Ordinal)), residual.Value, asked, positions, sequences, cellPositions, cellSequences, Kept);
         builder.Origin = new(Name) { Layer = trigger.Layer };
         var text = Kept("tokens", tokens);
         var (bytes, begins, sorted) = Vocabulary(tokenizer);
@@ -103,15 +103,9 @@ static class FusedDecoder
         return graph;
     }
 
-    /// <summary>A weight as it ships: matrices in half precision, since a token's time is that of reading them.</summary>
-    static Tensor Stored(Tensor weight)
-    {
-        if (weight.Rank < 2)
-            return weight;
-        var halves = new Half[weight.Count];
-        System.Numerics.Tensors.TensorPrimitives.ConvertToHalf(weight.Values<float>(), halves);
-        return new(ElementType.Float16, weight.Dims, System.Runtime.InteropServices.MemoryMarshal.AsBytes<Half>(halves).ToArray());
-    }
+    /// <summary>A weight as it ships: matrices in bytes, since a token's time is that of reading them.</summary>
+    static Op.Parameter Stored(string name, Tensor weight) =>
+        weight.Rank < 2 ? new(name, weight) : BlockFormat.Q8_0.Stored(name, weight.Values<float>().ToArray(), (int)weight.Dims[0], (int)(weight.Count / weight.Dims[0]));
 
     /// <summary>The trigger on the tokens of a run, with what it keeps of those before: logits of programs and what it read where they are asked for, and keys of operands.</summary>
     static (Term Programs, Term Read, Term Keys) Trigger(TriggerNetwork network, Network net, Term residual, Term asked, Term positions, Term sequences, Term cellPositions, Term cellSequences, Func<string, Term, Term> kept)

@@ -122,6 +122,25 @@ public sealed record BlockFormat
     /// <summary>All of them.</summary>
     public static readonly BlockFormat[] All = [F32, F16, BF16, F64, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ2_XXS];
 
+    /// <summary>A matrix that is stored so; as <see cref="F16"/> where its rows are no whole blocks.</summary>
+    /// <param name="name">The parameter's name.</param>
+    /// <param name="elements">Its elements, row by row.</param>
+    /// <param name="rows">How many rows.</param>
+    /// <param name="columns">How many columns.</param>
+    internal Op.Parameter Stored(string name, float[] elements, int rows, int columns)
+    {
+        if (columns % Elements != 0)
+            return F16.Stored(name, elements, rows, columns);
+        var bytes = new byte[elements.Length / Elements * Size];
+        Parallel.For(0, rows, row =>
+        {
+            for (var at = row * columns; at < (row + 1) * columns; at += Elements)
+                Encode!(elements.AsSpan(at, Elements), bytes.AsSpan(at / Elements * Size, Size));
+        });
+        return Layout.Count > 0 ? new(name, new(ElementType.UInt8, [rows, columns / Elements, Size], bytes), Format: this)
+            : new(name, new(this == F16 ? ElementType.Float16 : this == BF16 ? ElementType.BFloat16 : ElementType.Float32, [rows, columns], bytes));
+    }
+
     static float Half(Span<byte> to, double value, bool isKept)
     {
         if (isKept)

@@ -114,7 +114,7 @@ sealed record TunedNetworks(Graph Decoder, int Rank, ulong Seed)
                     TensorPrimitives.MultiplyAdd(right.AsSpan(r * columns, columns), (float)(left[row * Rank + r] * LowRank.Scale), elements.AsSpan(row * columns, columns), elements.AsSpan(row * columns, columns));
             });
             var own = weight.Format ?? BlockFormat.All.First(f => f.Layout.Count == 0 && f.Name == NameOf(weight.Value.Type));
-            return Encoded(weight.Name, elements, rows, columns, format ?? (weight.Format is null ? own : BlockFormat.Q8_0));
+            return (format ?? (weight.Format is null ? own : BlockFormat.Q8_0)).Stored(weight.Name, elements, rows, columns);
         }
         return Rewriting.Apply(Decoder, Evaluator.FoldKeepingStored, [new LowRank(Rank, (name, _) => trained[name], IsTrained: false, IsAdapted: IsInLayer, Stored: Stored).Rule()]);
     }
@@ -127,19 +127,5 @@ sealed record TunedNetworks(Graph Decoder, int Rank, ulong Seed)
         for (var i = 0; i < floats.Length; i++)
             floats[i] = (float)tensor.Float(i);
         return floats;
-    }
-
-    static Op.Parameter Encoded(string name, float[] elements, int rows, int columns, BlockFormat format)
-    {
-        if (columns % format.Elements != 0)
-            format = BlockFormat.F16;
-        var bytes = new byte[elements.Length / format.Elements * format.Size];
-        Parallel.For(0, rows, row =>
-        {
-            for (var at = row * columns; at < (row + 1) * columns; at += format.Elements)
-                format.Encode!(elements.AsSpan(at, format.Elements), bytes.AsSpan(at / format.Elements * format.Size, format.Size));
-        });
-        return format.Layout.Count > 0 ? new(name, new(ElementType.UInt8, [rows, columns / format.Elements, format.Size], bytes), Format: format)
-            : new(name, new(format == BlockFormat.F16 ? ElementType.Float16 : format == BlockFormat.BF16 ? ElementType.BFloat16 : ElementType.Float32, [rows, columns], bytes));
     }
 }

@@ -25,7 +25,7 @@ public sealed class Network
     readonly string scope;
     readonly Origin origin;
     readonly Draws draws;
-    readonly IReadOnlyDictionary<string, Tensor>? weights;
+    readonly IReadOnlyDictionary<string, Op.Parameter>? weights;
 
     sealed class Draws(ulong seed)
     {
@@ -54,8 +54,8 @@ public sealed class Network
     /// <param name="builder">The graph.</param>
     /// <param name="name">Its name there: those of its weights begin with it.</param>
     /// <param name="weights">Its weights, by their names in the network.</param>
-    internal Network(GraphBuilder builder, string name, IReadOnlyDictionary<string, Tensor> weights) =>
-        (Builder, scope, origin, draws, this.weights) = (builder, $"{name}.", new(name), new(0), weights.ToDictionary(w => $"{name}.{w.Key}", w => w.Value, StringComparer.Ordinal));
+    internal Network(GraphBuilder builder, string name, IReadOnlyDictionary<string, Op.Parameter> weights) =>
+        (Builder, scope, origin, draws, this.weights) = (builder, $"{name}.", new(name), new(0), weights.ToDictionary(w => $"{name}.{w.Key}", w => w.Value with { Name = $"{name}.{w.Key}" }, StringComparer.Ordinal));
 
     Network(Network whole, string scope, Origin origin) => (Builder, this.scope, this.origin, draws, weights) = (whole.Builder, scope, origin, whole.draws, whole.weights);
 
@@ -88,8 +88,8 @@ public sealed class Network
         if (weights is null)
             return new(Builder, Builder.Parameter(scope + name, initial, isFrozen: false));
         // Weights may be stored in fewer bits.
-        return weights.TryGetValue(scope + name, out var trained) && trained.TensorType.Shape == initial.TensorType.Shape && trained.Type.IsFloat() ? new Term(Builder, Builder.Parameter(scope + name, trained)).Cast(initial.Type)
-            : throw new SoftmodelException($"the weight '{scope}{name}' is {trained?.TensorType.ToString() ?? "missing"}, and {initial.TensorType} is needed");
+        return weights.TryGetValue(scope + name, out var trained) && trained.Type.Element.IsFloat() && trained.Type.Shape.KnownCount == initial.Count ? new Term(Builder, Builder.Apply(trained)).Reshape(initial.TensorType.Shape).Cast(initial.Type)
+            : throw new SoftmodelException($"the weight '{scope}{name}' is {trained?.Type.ToString() ?? "missing"}, and {initial.TensorType} is needed");
     }
 
     /// <summary>A weight of normally distributed numbers.</summary>
