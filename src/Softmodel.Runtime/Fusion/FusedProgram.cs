@@ -19,6 +19,25 @@ sealed record FusedProgram(string Name, string Description, string[] Operands, T
     /// <summary>Whether the last operand may come any number of times more.</summary>
     public bool Repeats { get; init; }
 
+    /// <summary>Reads a text as the operand of a number, from 0 on; throws <see cref="ProgramException"/> where it can't be one.</summary>
+    public Action<int, string> Read { get; init; } = static (_, _) => { };
+
+    /// <summary>Whether a text can be an operand; one that is too long can, and is refused when the program runs.</summary>
+    /// <param name="operand">Its number, from 0 on.</param>
+    /// <param name="text">The text.</param>
+    public bool Reads(int operand, string text)
+    {
+        try
+        {
+            Read(operand, text);
+            return true;
+        }
+        catch (ProgramException e)
+        {
+            return e.Failure != ProgramFailure.Operand;
+        }
+    }
+
     /// <summary>How long it may take; null where its work is bounded otherwise.</summary>
     public TimeSpan? Limit { get; init; }
 

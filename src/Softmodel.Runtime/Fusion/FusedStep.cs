@@ -82,10 +82,11 @@ public static class FusedStep
             var own = read.Slice(i * hidden, hidden);
             var sequence = sequences[(int)asked[i]];
             var context = new FusedContext(call, sequence, positions[(int)asked[i]]);
-            var pointing = context.PointingOf(Linear(call, 4, own), slots);
-            if (pointing.Spans.Length == 0 || !(TriggerScores.Score(probability + pointing.LogProbability) > threshold) || context.Texts(pointing.Spans) is not { } texts)
+            var known = FusedPrograms.Known(Name(call.Input<byte>(19), program - 1));
+            var pointing = context.PointingOf(Linear(call, 4, own), slots, known);
+            if (!(TriggerScores.Score(probability + pointing.LogProbability) > threshold))
                 continue;
-            var result = FusedPrograms.Known(Name(call.Input<byte>(19), program - 1)).Run(texts, mayFire[i] == 2 ? new() { Plain = true } : default);
+            var result = known.Run(pointing.Texts, mayFire[i] == 2 ? new() { Plain = true } : default);
             // What there is no result of is said in words, where there are words.
             if (!(result.Failure == ProgramFailure.None || (result.Failure == ProgramFailure.Undefined && mayFire[i] == 1)))
                 continue;
@@ -164,7 +165,8 @@ readonly ref struct FusedContext
     /// <summary>To what operands queries point, as positions.</summary>
     /// <param name="queries">[2 slots, keys].</param>
     /// <param name="slots">How many operands there may be.</param>
-    public Pointing PointingOf(ReadOnlySpan<float> queries, int slots)
+    /// <param name="program">The program that they are of.</param>
+    public Pointing PointingOf(ReadOnlySpan<float> queries, int slots, FusedProgram program)
     {
         var (held, size) = (new List<(long Position, int Cell)>(), queries.Length / (2 * slots));
         for (var cell = 0; cell < positions.Length; cell++)
@@ -179,7 +181,18 @@ readonly ref struct FusedContext
             for (var i = 0; i < held.Count; i++)
                 scores[end * held.Count + i] = Product(queries.Slice(end * size, size), keys.Slice((2 * held[i].Cell + (end & 1)) * size, size)) / MathF.Sqrt(size);
         }
-        var pointing = TriggerScores.PointingOf(scores, slots, held.Count, held.Count - 1);
+        // A delegate can't hold spans.
+        var own = new byte[held.Count][];
+        for (var i = 0; i < own.Length; i++)
+            own[i] = [.. Bytes(tokens[held[i].Cell])];
+        var pointing = TriggerScores.PointingOf(scores, slots, held.Count, held.Count - 1, program, (first, last) =>
+        {
+            // With its neighbours: a number that the context's edge cuts is another one.
+            var (from, to) = (Math.Max(0, first - 1), Math.Min(held.Count - 1, last + 1));
+            if (held[to].Position - held[from].Position != to - from || (first == 0 && held[0].Position > 0))
+                return null;
+            return TriggerScores.WholeText([.. own[Math.Max(0, first - 2)..first].SelectMany(b => b)], [.. own[first..(last + 1)].SelectMany(b => b)], [.. own[(last + 1)..Math.Min(own.Length, last + 3)].SelectMany(b => b)]);
+        });
         return pointing with { Spans = [.. pointing.Spans.Select(s => ((int)held[s.First].Position, (int)held[s.Last].Position))] };
     }
 
@@ -196,31 +209,6 @@ readonly ref struct FusedContext
     }
 
     ReadOnlySpan<byte> Bytes(long token) => bytes[begins[(int)token]..begins[(int)token + 1]];
-
-    /// <summary>What stands in the text between positions; null where some of it, or what stands beside it, has been shifted out of the context.</summary>
-    public string[]? Texts(ReadOnlySpan<(int First, int Last)> spans)
-    {
-        var texts = new string[spans.Length];
-        for (var i = 0; i < spans.Length; i++)
-        {
-            // With its neighbours: a number that the context's edge cuts is another one.
-            var (from, end) = (Math.Max(0L, spans[i].First - 1), Math.Min(Position, spans[i].Last + 1L));
-            var own = new long[end - from + 1];
-            Array.Fill(own, -1);
-            for (var cell = 0; cell < positions.Length; cell++)
-            {
-                if (Holds(cell) && positions[cell] >= from && positions[cell] <= end)
-                    own[positions[cell] - from] = tokens[cell];
-            }
-            if (own.Contains(-1))
-                return null;
-            var text = new List<byte>();
-            for (var position = spans[i].First; position <= spans[i].Last; position++)
-                text.AddRange(Bytes(own[position - from]));
-            texts[i] = Encoding.UTF8.GetString([.. text]).Trim();
-        }
-        return texts;
-    }
 
     /// <summary>The tokens of a text: at each place the longest that fits.</summary>
     public int[] Encode(string text)

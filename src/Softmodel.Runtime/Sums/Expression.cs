@@ -59,7 +59,7 @@ ref struct Expression
     }
 
     /// <summary>Works an expression out.</summary>
-    /// <param name="text">The expression; an equals or question mark at the end doesn't count.</param>
+    /// <param name="text">The expression; an equals sign on either side, or a question mark at the end, doesn't count.</param>
     /// <param name="arithmetic">What it is worked out with.</param>
     /// <returns>Its value, the numbers in it, and what has become of their unit.</returns>
     /// <exception cref="ProgramException">It is none, or has no value, or is too long.</exception>
@@ -68,7 +68,7 @@ ref struct Expression
         if (text.Length > MaxText)
             throw new ProgramException(ProgramFailure.TooLarge, string.Create(CultureInfo.InvariantCulture, $"The expression has more than {MaxText:N0} characters."));
         // Dollar signs on both sides are those of TeX.
-        var plain = Number.Plain(text).Trim(' ', '\t', '\r', '\n', '`', '"', '$', '\u00A0').TrimEnd(' ', '=', '?', '.', ',', ';', ':', '\u00A0');
+        var plain = Number.Plain(text).Trim(' ', '\t', '\r', '\n', '`', '"', '$', '\u00A0').TrimStart(' ', '=').TrimEnd(' ', '=', '?', '.', ',', ';', ':', '\u00A0');
         if (plain.Length < text.Length && text.TrimStart().StartsWith('$') && !text.TrimEnd().EndsWith('$'))
             plain = "$" + plain;
         var read = new Expression(plain, arithmetic, decimalComma: false);

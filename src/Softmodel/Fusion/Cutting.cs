@@ -3,7 +3,6 @@ using Softmodel.Graphs;
 using Softmodel.Language;
 using Softmodel.Passes;
 using Softmodel.Runtime.Fusion;
-using Softmodel.Runtime.Sums;
 using Softmodel.Trace;
 
 namespace Softmodel.Fusion;
@@ -212,7 +211,7 @@ sealed class Cutting(Graph decoder, FusedTrigger trigger, Tokenizer tokenizer, C
     {
         using var reader = new TriggerReader(trigger, graph, tokenizer, options.Threads, cancellationToken);
         var fires = reader.Fires([.. sums.Select(s => s.Text.Tokens[..s.Text.First])], isAtEnd: true, cancellationToken);
-        return fires.Zip(sums).Count(p => p.First is [var fire] && SumPrograms.All.Named(fire.Program).Run(fire.Operands) is { Failure: ProgramFailure.None } result && result.Text == p.Second.Answer) / (double)sums.Length;
+        return fires.Zip(sums).Count(p => p.First is [var fire] && FusedPrograms.Known(fire.Program).Run(fire.Operands) is { Failure: ProgramFailure.None } result && result.Text == p.Second.Answer) / (double)sums.Length;
     }
 
     /// <summary>

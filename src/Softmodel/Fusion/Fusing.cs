@@ -236,7 +236,7 @@ sealed class Fusing(Graph decoder, string baseHash, string source, Tokenizer tok
         var (center, scale) = TriggerTraining.Statistics(learned, streams, stored.Width);
         var network = new TriggerNetwork(stored.Width, names.Length, Slots, center, scale, options.Training.Seed);
         TriggerReading[] readings = [];
-        var parameters = TriggerTraining.Run(network, learned, streams, options.Training, checkpoint, events, read => readings = [.. read(heldOut, others, Asked)], cancellationToken);
+        var parameters = TriggerTraining.Run(network, learned, streams, options.Training, checkpoint, events, tokenizer, number => programs.Named(names[number - 1]), read => readings = [.. read(heldOut, others, Asked)], cancellationToken);
         training += clock.Elapsed.TotalSeconds;
         return (network, readings, parameters);
 
@@ -264,12 +264,11 @@ sealed class Fusing(Graph decoder, string baseHash, string source, Tokenizer tok
             {
                 var due = Array.Find(text.Dues, d => d.At == at);
                 var (program, probability) = TriggerScores.ProgramOf(reading.Programs[at]);
-                string[] operands = [.. pointing.Spans.Select(s => TriggerReader.TextOf(text.Tokens, s, tokenizer))];
-                var result = programs.Named(names[program - 1]).Run(operands);
+                var result = programs.Named(names[program - 1]).Run(pointing.Texts);
                 // As where it is fused: a program that fails writes nothing.
                 var written = result.Failure is ProgramFailure.None or ProgramFailure.Undefined ? result.Text : null;
                 var follows = tokenizer.Decode(text.Tokens.AsSpan(at + 1));
-                places.Add(new(text, at, due.Program, program, operands, TriggerScores.Score(probability + pointing.LogProbability), written,
+                places.Add(new(text, at, due.Program, program, pointing.Texts, TriggerScores.Score(probability + pointing.LogProbability), written,
                     written is not null && WrittenAnswers.Begins(follows, written), due.Program > 0 && pointing.Spans.SequenceEqual(due.Operands)));
             }
         }

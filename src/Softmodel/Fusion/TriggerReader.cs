@@ -1,4 +1,3 @@
-using System.Text;
 using Softmodel.Compile;
 using Softmodel.Emit;
 using Softmodel.Evaluate;
@@ -71,22 +70,26 @@ sealed class TriggerReader : IDisposable
             foreach (var (number, (text, at, program, probability)) in sure.Index())
             {
                 var slots = trigger.Network.Slots;
-                var pointing = TriggerScores.PointingOf(outputs[1].Values<float>().Slice((isAtEnd ? text : number) * 2 * slots * most, 2 * slots * most), slots, most, at);
+                var pointing = TriggerScores.PointingOf(outputs[1].Values<float>().Slice((isAtEnd ? text : number) * 2 * slots * most, 2 * slots * most), slots, most, at, FusedPrograms.Known(trigger.Programs[program - 1]), TextsOf(some[text][..(at + 1)], tokenizer));
                 if (TriggerScores.Score(probability + pointing.LogProbability) is var score && score > trigger.Threshold)
-                    found[text].Add(new(at, trigger.Programs[program - 1], [.. pointing.Spans.Select(p => TextOf(some[text], p, tokenizer))], score));
+                    found[text].Add(new(at, trigger.Programs[program - 1], pointing.Texts, score));
             }
             foreach (var fires in found)
                 yield return [.. fires];
         }
     }
 
-    /// <summary>What stands between two tokens.</summary>
-    public static string TextOf(int[] tokens, (int First, int Last) span, Tokenizer tokenizer)
+    /// <summary>What stands between tokens of a text, up to where a result is due.</summary>
+    public static OperandText TextsOf(int[] tokens, Tokenizer tokenizer)
     {
-        var bytes = new List<byte>();
-        for (var i = span.First; i <= span.Last; i++)
-            bytes.AddRange(tokenizer.BytesOf(tokens[i]));
-        return Encoding.UTF8.GetString([.. bytes]).Trim();
+        byte[] Bytes(int from, int end)
+        {
+            var bytes = new List<byte>();
+            for (var i = Math.Max(0, from); i < Math.Min(end, tokens.Length); i++)
+                bytes.AddRange(tokenizer.BytesOf(tokens[i]));
+            return [.. bytes];
+        }
+        return (first, last) => TriggerScores.WholeText(Bytes(first - 2, first), Bytes(first, last + 1), Bytes(last + 1, last + 3));
     }
 
     IReadOnlyList<Tensor> Run(Tensor residual, (int Text, int At)[] places) =>

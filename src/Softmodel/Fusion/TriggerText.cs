@@ -56,7 +56,8 @@ sealed record TriggerText(int[] Tokens, TriggerDue[] Dues, int[] Undecided, Pass
         var dues = new List<TriggerDue>();
         foreach (var due in passage.Dues)
         {
-            (int First, int Last)[] operands = [.. due.Operands.Select(o => (places.At(o.Start), places.At(o.Start + o.Length - 1)))];
+            // The last character may be several tokens.
+            (int First, int Last)[] operands = [.. due.Operands.Select(o => (places.At(o.Start), Math.Max(places.At(o.End - 1), places.At(o.End) - 1)))];
             var (first, line, begin) = Around(due.At);
             for (var at = first; at < begin; at++)
             {

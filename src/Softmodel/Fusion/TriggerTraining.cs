@@ -1,5 +1,6 @@
 using Softmodel.Compile;
 using Softmodel.Graphs;
+using Softmodel.Language;
 using Softmodel.Learn;
 using Softmodel.Runtime.Fusion;
 
@@ -21,7 +22,7 @@ sealed record TriggerOptions
     public double WeightDecay { get; init; } = 0.01;
 
     /// <summary>Which share of the stream's channels is, at each position, what it is on average: what is learned does not hang on a few.</summary>
-    public double Dropout { get; init; } = 0.1;
+    public double Dropout { get; init; } = 0.3;
 
     /// <summary>What the order and the parameters are drawn from.</summary>
     public ulong Seed { get; init; } = 1;
@@ -145,9 +146,11 @@ static class TriggerTraining
     /// <param name="options">How.</param>
     /// <param name="checkpoint">The file of its checkpoint, from which it goes on.</param>
     /// <param name="events">Is told of each step.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="programOf">The program of a number, from 1 on.</param>
     /// <param name="read">Is given a function that reads other texts when it is trained: their streams, and where in each operands are asked for, by the logits of its positions.</param>
     /// <param name="cancellationToken">Stops it, when a checkpoint has been written.</param>
-    public static IReadOnlyDictionary<string, Tensor> Run(TriggerNetwork network, IReadOnlyList<TriggerText> texts, Streams streams, TriggerOptions options, string? checkpoint, Action<TrainingEvent>? events,
+    public static IReadOnlyDictionary<string, Tensor> Run(TriggerNetwork network, IReadOnlyList<TriggerText> texts, Streams streams, TriggerOptions options, string? checkpoint, Action<TrainingEvent>? events, Tokenizer tokenizer, Func<int, FusedProgram> programOf,
         Action<Func<IReadOnlyList<TriggerText>, Streams, Func<int, float[][], IEnumerable<int>>, IEnumerable<TriggerReading>>>? read, CancellationToken cancellationToken)
     {
         int[] lengths = [.. texts.Select(t => t.Tokens.Length)];
@@ -160,11 +163,11 @@ static class TriggerTraining
         var steps = (long)options.Epochs * ((texts.Count + size - 1) / size);
         TrainingLoop.Run(trainer, source, new() { Steps = steps, Rate = options.Rate, Schedule = Schedules.Cosine(0.02).WithWarmUp(steps / 20), Progress = events, Checkpoint = checkpoint }, cancellationToken);
         using var current = new CurrentNetwork(network.Reading(), trainer, use, compile, cancellationToken);
-        read?.Invoke((others, their, asked) => Read(current, network, others, their, asked, size, cancellationToken));
+        read?.Invoke((others, their, asked) => Read(current, network, others, their, asked, size, tokenizer, programOf, cancellationToken));
         return trainer.Parameters.ToDictionary(p => p, p => trainer[p], StringComparer.Ordinal);
     }
 
-    static IEnumerable<TriggerReading> Read(CurrentNetwork current, TriggerNetwork network, IReadOnlyList<TriggerText> texts, Streams streams, Func<int, float[][], IEnumerable<int>> asked, int size, CancellationToken cancellationToken)
+    static IEnumerable<TriggerReading> Read(CurrentNetwork current, TriggerNetwork network, IReadOnlyList<TriggerText> texts, Streams streams, Func<int, float[][], IEnumerable<int>> asked, int size, Tokenizer tokenizer, Func<int, FusedProgram> programOf, CancellationToken cancellationToken)
     {
         for (var from = 0; from < texts.Count; from += size)
         {
@@ -179,7 +182,8 @@ static class TriggerTraining
             {
                 var pointers = Run(places)[1];
                 foreach (var (number, (text, at)) in places.Index())
-                    pointings[text][at] = TriggerScores.PointingOf(pointers.Values<float>().Slice(number * 2 * network.Slots * most, 2 * network.Slots * most), network.Slots, most, at);
+                    pointings[text][at] = TriggerScores.PointingOf(pointers.Values<float>().Slice(number * 2 * network.Slots * most, 2 * network.Slots * most), network.Slots, most, at,
+                        programOf(TriggerScores.ProgramOf(logits[text][at]).Program), TriggerReader.TextsOf(texts[chosen[text]].Tokens[..(at + 1)], tokenizer));
             }
             for (var i = 0; i < chosen.Length; i++)
                 yield return new(logits[i], pointings[i]);

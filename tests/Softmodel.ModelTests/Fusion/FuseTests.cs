@@ -123,7 +123,7 @@ public sealed class FuseTests : IDisposable
         TriggerText? Of(string text, params string[] operands) => TriggerText.Of(new(text + " 2", [new(text.Length, "letters", [.. operands.Select(o => new Span(text.IndexOf(o, StringComparison.Ordinal), o.Length))], "2")], [], [], ["part"], ""), tokenizer,
             new Dictionary<string, int> { ["letters"] = 1 });
         var text = Of("How many p's are in \"strawberry\"? A:", "p", "strawberry")!;
-        Assert.Equal(["p", "strawberry"], text.Dues[0].Operands.Select(o => TriggerReader.TextOf(text.Tokens, o, tokenizer)));
+        Assert.Equal(["p", "strawberry"], text.Dues[0].Operands.Select(o => TriggerReader.TextsOf(text.Tokens, tokenizer)(o.First, o.Last)));
         Assert.True(text.Dues[0].Operands[1].Last > text.Dues[0].Operands[1].First);
         Assert.Null(Of("How many ing are in strawberrying? A:", "ing", "strawb"));
     }
@@ -153,7 +153,7 @@ public sealed class FuseTests : IDisposable
             foreach (var due in passage.Dues)
             {
                 var own = text.Dues.Where(d => d.Program == names[due.Program] && d.Operands.Length == due.Operands.Count
-                    && d.Operands.Zip(due.Operands).All(p => TriggerReader.TextOf(text.Tokens, p.First, tokenizer).Contains(p.Second.Of(passage.Text).Trim(), StringComparison.Ordinal))).ToArray();
+                    && d.Operands.Zip(due.Operands).All(p => TriggerReader.TextsOf(text.Tokens, tokenizer)(p.First.First, p.First.Last)?.Contains(p.Second.Of(passage.Text).Trim(), StringComparison.Ordinal) is true)).ToArray();
                 // A token such as "):" has the end of an operand and what stands before the result: that is left out.
                 Assert.True(own.Length > 0 || text.Undecided.Any(at => tokenizer.Decode(text.Tokens.AsSpan(0, at + 1)).Length == due.At), passage.ToString());
             }
