@@ -12,12 +12,30 @@ namespace Softmodel.Cli;
 /// <param name="LayersBefore">How many layers ran for the token before, from which it was called.</param>
 sealed record ExplainedCall(string Program, int At, IReadOnlyList<string> Operands, string Text, int Tokens, int LayersBefore);
 
+/// <summary>What a token of a text is.</summary>
+enum ExplainedMark
+{
+    /// <summary>Given, or inferred.</summary>
+    None,
+    /// <summary>Part of an operand.</summary>
+    Operand,
+    /// <summary>Written by a program.</summary>
+    Written,
+}
+
+/// <summary>A token of a text.</summary>
+/// <param name="Text">The token.</param>
+/// <param name="Mark">What it is.</param>
+/// <param name="Layers">How many layers have read it, until the text ended: what a program wrote at its end, none.</param>
+sealed record ExplainedToken(string Text, ExplainedMark Mark, int Layers);
+
 /// <summary>How a text of a fused model came about: where programs wrote, of which operands, and which layers ran.</summary>
 /// <param name="Calls">The calls, in order.</param>
 /// <param name="Lines">The text, with a line below each that marks operands by <c>~</c> and what programs wrote by <c>=</c>.</param>
 /// <param name="Layers">How many layers the model has.</param>
 /// <param name="Inferred">How many tokens were inferred, each by all layers.</param>
-sealed record Explanation(IReadOnlyList<ExplainedCall> Calls, IReadOnlyList<string> Lines, int Layers, int Inferred)
+/// <param name="Tokens">The text, its prompt included.</param>
+sealed record Explanation(IReadOnlyList<ExplainedCall> Calls, IReadOnlyList<string> Lines, int Layers, int Inferred, IReadOnlyList<ExplainedToken> Tokens)
 {
     /// <summary>That of the model's latest text.</summary>
     public static Explanation Of(LanguageModel model)
@@ -52,7 +70,15 @@ sealed record Explanation(IReadOnlyList<ExplainedCall> Calls, IReadOnlyList<stri
                 lines.Add(below);
             at += line.Length + 1;
         }
-        return new(calls, lines, fused.Layers, report.Runs);
+        return new(calls, lines, fused.Layers, report.Runs, [.. all.Select((t, i) => new ExplainedToken(model.Tokenizer.Decode([t]), kinds[i] switch { '~' => ExplainedMark.Operand, '=' => ExplainedMark.Written, _ => ExplainedMark.None }, LayersOf(i)))]);
+
+        int LayersOf(int token)
+        {
+            // All that stands before what was inferred last has been read by all layers; the end of a text is inferred, too.
+            var own = all.Length - report.PromptTokens - report.FastForwardTokens - calls.Sum(c => c.Tokens);
+            var inferred = report.Runs > own ? all.Length : Enumerable.Range(report.PromptTokens, all.Length - report.PromptTokens).LastOrDefault(i => kinds[i] != '=', 0);
+            return token < inferred ? fused.Layers : calls.Length > 0 && token < calls[^1].At ? fused.LowerLayers : 0;
+        }
     }
 
     /// <summary>What is shown below a text.</summary>

@@ -71,6 +71,9 @@ static class TextCommands
     /// <summary>How an answer came about.</summary>
     static Option<bool> Explain() => new("--explain") { Description = "Of a fused model: show where programs wrote, of which operands, and which layers ran." };
 
+    /// <summary>The same as a page.</summary>
+    static Option<string?> Report() => new("--report") { Description = "Of a fused model: the same as a page of HTML, with the layers that have read each token.", HelpName = "FILE" };
+
     static int WriteTokens(string path, int[] tokens, Terminal terminal)
     {
         WholeFile.Write(path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(string.Concat(tokens.Select(t => $"{t}\n")))));
@@ -94,9 +97,9 @@ static class TextCommands
 
     public static Command Complete()
     {
-        var (model, writing, into, explain) = (Model(), new Writing(), PromptTokens(), Explain());
+        var (model, writing, into, explain, report) = (Model(), new Writing(), PromptTokens(), Explain(), Report());
         var prompt = new Argument<string>("text") { Description = "The prompt; - reads standard input." };
-        var verb = new Verb("complete", "Complete a prompt.", "complete stories15m \"Once upon a time\"", "complete smollm2 \"The capital of France is\" --max-tokens 8", "complete model.gguf - --temperature 0.8 --seed 7") { model, prompt, into, explain };
+        var verb = new Verb("complete", "Complete a prompt.", "complete stories15m \"Once upon a time\"", "complete smollm2 \"The capital of France is\" --max-tokens 8", "complete model.gguf - --temperature 0.8 --seed 7") { model, prompt, into, explain, report };
         writing.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
@@ -104,16 +107,16 @@ static class TextCommands
             using var loaded = await writing.Load(parsed.GetRequiredValue(model), parsed, terminal, cancel);
             if (parsed.GetValue(into) is { } path)
                 return WriteTokens(path, loaded.TokensOf(text), terminal);
-            return await Write(loaded, loaded.CompleteAsync(text, writing.Generation(parsed), cancel), terminal, parsed.GetValue(explain));
+            return await Write(loaded, loaded.CompleteAsync(text, writing.Generation(parsed), cancel), terminal, parsed.GetValue(explain), parsed.GetValue(report));
         }, Verb.Json());
     }
 
     public static Command Ask()
     {
-        var (model, writing, into, explain) = (Model(), new Writing(), PromptTokens(), Explain());
+        var (model, writing, into, explain, report) = (Model(), new Writing(), PromptTokens(), Explain(), Report());
         var question = new Argument<string>("question") { Description = "The question; - reads standard input." };
         var system = new Option<string>("--system") { Description = "The system prompt." };
-        var verb = new Verb("ask", "Ask a chat model one question.", "ask smollm2 \"Name three rivers in Europe.\"", "ask smollm2 \"What is 12 times 7?\" --json", "ask fused \"What is 12 times 7?\" --explain", "ask smollm2 \"Name a city.\" --json-schema city.json", "ask smollm2 \"Is ice cold?\" --regex \"(yes|no)\"", "ask model.gguf - --system \"Answer in French.\"") { model, question, system, into, explain };
+        var verb = new Verb("ask", "Ask a chat model one question.", "ask smollm2 \"Name three rivers in Europe.\"", "ask smollm2 \"What is 12 times 7?\" --json", "ask fused \"What is 12 times 7?\" --explain --report how.html", "ask smollm2 \"Name a city.\" --json-schema city.json", "ask smollm2 \"Is ice cold?\" --regex \"(yes|no)\"", "ask model.gguf - --system \"Answer in French.\"") { model, question, system, into, explain, report };
         writing.AddTo(verb);
         return verb.Does(async (parsed, terminal, cancel) =>
         {
@@ -122,7 +125,7 @@ static class TextCommands
             ChatTurn[] turns = [.. Beforehand(parsed.GetValue(system)), new("user", text)];
             if (parsed.GetValue(into) is { } path)
                 return WriteTokens(path, loaded.TokensOf(turns), terminal);
-            return await Write(loaded, loaded.ChatAsync(turns, writing.Generation(parsed), cancel), terminal, parsed.GetValue(explain));
+            return await Write(loaded, loaded.ChatAsync(turns, writing.Generation(parsed), cancel), terminal, parsed.GetValue(explain), parsed.GetValue(report));
         }, Verb.Json());
     }
 
@@ -157,10 +160,10 @@ static class TextCommands
     static IEnumerable<ChatTurn> Beforehand(string? system) => system is null ? [] : [new("system", system)];
 
     /// <summary>Writes a text as it comes, or all of it in JSON.</summary>
-    static async Task<int> Write(LanguageModel model, IAsyncEnumerable<string> parts, Terminal terminal, bool explains)
+    static async Task<int> Write(LanguageModel model, IAsyncEnumerable<string> parts, Terminal terminal, bool explains, string? report)
     {
-        if (explains && model.Fused is null)
-            throw new UsageException($"--explain is for fused models, and {model.Name} is none; softmodel fuse makes one");
+        if ((explains || report is not null) && model.Fused is null)
+            throw new UsageException($"{(explains ? "--explain" : "--report")} is for fused models, and {model.Name} is none; softmodel fuse makes one");
         var (text, clock, first) = (new System.Text.StringBuilder(), Stopwatch.StartNew(), (double?)null);
         await foreach (var part in parts)
         {
@@ -168,6 +171,14 @@ static class TextCommands
             text.Append(part);
             if (!terminal.Json)
                 terminal.Write(part);
+        }
+        if (report is not null)
+        {
+            WholeFile.Write(report, stream =>
+            {
+                using var page = new StreamWriter(stream, leaveOpen: true);
+                ExplanationPage.Write(model.Name, Explanation.Of(model), page);
+            });
         }
         if (!terminal.Json)
         {

@@ -88,8 +88,11 @@ public sealed class FusedGenerationTests(FusedGenerationTests.Trained trained) :
         var json = JsonDocument.Parse(said.Output).RootElement;
         Assert.Equal(alone[0].Text, json.GetProperty("text").GetString());
         Assert.Equal(alone[0].Report.Programs?.Count ?? 0, json.GetProperty("programs").GetArrayLength());
-        var explained = await Run("ask", trained.Fused, questions[0], "--max-tokens", $"{Most}", "--explain");
+        var explained = await Run("ask", trained.Fused, questions[0], "--max-tokens", $"{Most}", "--explain", "--report", Path.Combine(trained.Folder, "how.html"));
         Assert.Contains("inferred by 30 layers each", explained.Output, StringComparison.Ordinal);
+        var page = await File.ReadAllTextAsync(Path.Combine(trained.Folder, "how.html"), Cancel);
+        Assert.Equal(alone[0].Report.Programs?.Sum(p => p.Tokens) ?? 0, page.Split("<span class=\"written\">").Length - 2);
+        Assert.Equal(alone[0].Report.Sequence!.Count, page.Split(" of 30 layers</title>").Length - 1);
     }
 
     [Fact]
