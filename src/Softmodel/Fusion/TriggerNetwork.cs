@@ -7,7 +7,7 @@ namespace Softmodel.Fusion;
 
 /// <summary>
 /// The network that reads a residual stream: at each position which program is due there, if any, and where its operands begin and end.
-/// It is a layer of a transformer of its own.
+/// It is two layers of a transformer of its own.
 /// </summary>
 /// <param name="Width">The width of the stream.</param>
 /// <param name="ProgramCount">How many programs there are; 0 is for none of them, and they follow.</param>
@@ -17,7 +17,7 @@ namespace Softmodel.Fusion;
 /// <param name="Seed">What parameters are drawn from.</param>
 sealed record TriggerNetwork(int Width, int ProgramCount, int Slots, Tensor Center, Tensor Scale, ulong Seed)
 {
-    const int Hidden = 192, KeySize = 48;
+    const int Layers = 2, Hidden = 192, KeySize = 48;
 
     /// <summary>The part that says whether a space stands before the result, [2, hidden], and that by which operands are found, [2 slots keys, hidden].</summary>
     public const string Lead = "lead", Queries = "queries";
@@ -94,8 +94,11 @@ sealed record TriggerNetwork(int Width, int ProgramCount, int Slots, Tensor Cent
     {
         var normal = ((residual - residual.Constant(Center)) * residual.Constant(Scale)).Max(-Most).Min(Most);
         var x = net.Linear("in", normal, Hidden);
-        x += attend("attention", net.LayerNorm("norm1", x));
-        x += net.Linear("down", net.Linear("up", net.LayerNorm("norm2", x), 4 * Hidden).Gelu(), Hidden);
+        foreach (var (i, layer) in net.Blocks("layers", Layers).Index())
+        {
+            x += attend($"layers.{i}.attention", layer.LayerNorm("norm1", x));
+            x += layer.Linear("down", layer.Linear("up", layer.LayerNorm("norm2", x), 4 * Hidden).Gelu(), Hidden);
+        }
         return net.LayerNorm("norm", x);
     }
 

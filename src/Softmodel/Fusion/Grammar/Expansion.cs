@@ -154,7 +154,8 @@ sealed class Expansion(Subjects subjects, Random random)
             if (piece.Kind == PieceKind.Slot && IsOperand(piece.Text))
                 says |= piece.Arguments.Length > 0 ? 1 << 31 : 1 << (piece.Text[0] - 'a');
         }
-        return says == said;
+        // What only names the result, as "the sum", says none.
+        return says == 0 || says == said;
     }
 
     void Expand(Piece[] pieces)
@@ -334,6 +335,7 @@ sealed class Expansion(Subjects subjects, Random random)
             : found.Run(operands, new WritingStyle { Unit = true }).Text;
         var at = unit.IndexOf(result.Text, StringComparison.Ordinal);
         text.Append(at > 0 ? unit[..at] : "");
+        undecided.Remove(End());
         dues.Add(new(End(), program, spans, result.Text));
         var start = text.Length;
         text.Append(result.Text);
