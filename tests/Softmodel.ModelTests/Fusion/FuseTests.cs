@@ -26,7 +26,7 @@ public sealed class FuseTests : IDisposable
     public async Task A_fused_model_answers_sums_that_it_cannot_do_alone()
     {
         var fused = Path.Combine(folder, "fused");
-        var made = await Run("fuse", ModelFile, "--with", "arithmetic", "--passages", "1500", "--held-out", "200", "--epochs", "4", "--layer", "14", "-o", fused, "--json");
+        var made = await Run("fuse", ModelFile, "--with", "arithmetic", "--passages", "1800", "--held-out", "200", "--epochs", "8", "--layer", "14", "-o", fused, "--json");
         Assert.True(made.Code == 0, made.Error);
         var figures = JsonDocument.Parse(made.Output).RootElement.GetProperty("held_out");
         Assert.InRange(figures.GetProperty("false_fires").GetInt32(), 0, figures.GetProperty("idle").GetInt32() / 10_000);
