@@ -275,12 +275,12 @@ sealed class Fusing(Graph decoder, string baseHash, string source, Tokenizer tok
         return places;
     }
 
-    // A label that is wrong would set it, were there to be no false fire at all.
-    const int IdleOfFalse = 10_000;
+    // Half of the passages are hard negatives, in which labels are in doubt, too: were it one in 10,000, questions of a few words would stay unanswered.
+    const int IdleOfFalse = 1000, WrittenOfWrong = 100;
 
     static int Idle(IEnumerable<TriggerText> texts) => texts.Sum(t => Enumerable.Range(0, t.Tokens.Length).Count(at => IsIdle(t, at)));
 
-    /// <summary>The least score from which on something else is written than what follows at no more than one in 10,000 of the positions where nothing is due, and of what is written where something is due at most one in 200 is wrong.</summary>
+    /// <summary>The least score from which on something else is written than what follows at no more than one in 1,000 of the positions where nothing is due, and of what is written where something is due at most one in 100 is wrong.</summary>
     static double Threshold(List<Place> places, int idle)
     {
         var threshold = places.Where(p => !p.IsDue && !p.IsRight && p.Written is not null).Select(p => p.Score).OrderDescending().Skip(idle / IdleOfFalse).FirstOrDefault(0);
@@ -289,7 +289,7 @@ sealed class Fusing(Graph decoder, string baseHash, string source, Tokenizer tok
         {
             written++;
             wrong += place.IsRight ? 0 : 1;
-            if (wrong <= Math.Max(1, written / 200))
+            if (wrong <= Math.Max(1, written / WrittenOfWrong))
                 found = place.Score - 1e-9;
         }
         return Math.Max(threshold, found is double.PositiveInfinity ? 0 : found);

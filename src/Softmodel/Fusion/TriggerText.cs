@@ -40,6 +40,12 @@ sealed record TriggerText(int[] Tokens, TriggerDue[] Dues, int[] Undecided, Pass
             return (first, line < 0 ? first : places.At(line), Math.Max(first + 1, places.At(begins)));
         }
         List<int> undecided = [];
+        void Undecide(int token)
+        {
+            if (tokenizer.BytesOf(tokens[token]) is not [.., >= (byte)'0' and <= (byte)'9'])
+                undecided.Add(token);
+        }
+        int AnswerOf(int at) => passage.Turns.LastOrDefault(t => t.Text.Start <= at) is { Role: not null } turn ? turn.Text.Start : at == 0 ? 0 : text.LastIndexOf('\n', at - 1) + 1;
         foreach (var at in passage.Undecided)
         {
             var (first, _, begin) = Around(at);
@@ -48,14 +54,21 @@ sealed record TriggerText(int[] Tokens, TriggerDue[] Dues, int[] Undecided, Pass
             if (passage.Dues.FirstOrDefault(d => d.At > at) is not { } next || text.AsSpan(at, next.At - at).Contains('\n') || passage.Turns.Any(t => t.Text.Start > at && t.Text.Start <= next.At))
                 continue;
             for (var token = begin; token < places.At(next.At - 1); token++)
-            {
-                if (tokenizer.BytesOf(tokens[token]) is not [.., >= (byte)'0' and <= (byte)'9'])
-                    undecided.Add(token);
-            }
+                Undecide(token);
         }
-        var dues = new List<TriggerDue>();
+        var (dues, done) = (new List<TriggerDue>(), 0);
         foreach (var due in passage.Dues)
         {
+            // So might what it says in its line, or its message, when all operands stand before that: "A: It is 7."
+            var answer = Math.Max(done, AnswerOf(due.At));
+            if (due.Operands.All(o => o.End <= answer))
+            {
+                // A message may begin with it, a line with a label.
+                var isMessage = passage.Turns.Any(t => t.Text.Start == answer);
+                for (var token = places.At(isMessage ? Math.Max(0, answer - 1) : answer); token < places.At(Math.Max(answer, due.At - 1)); token++)
+                    Undecide(token);
+            }
+            done = due.At + due.Answer.Length;
             // The last character may be several tokens.
             (int First, int Last)[] operands = [.. due.Operands.Select(o => (places.At(o.Start), Math.Max(places.At(o.End - 1), places.At(o.End) - 1)))];
             var (first, line, begin) = Around(due.At);

@@ -22,7 +22,7 @@ sealed record TriggerOptions
     public double WeightDecay { get; init; } = 0.01;
 
     /// <summary>Which share of the stream's channels is, at each position, what it is on average: what is learned does not hang on a few.</summary>
-    public double Dropout { get; init; } = 0.3;
+    public double Dropout { get; init; } = 0.2;
 
     /// <summary>What the order and the parameters are drawn from.</summary>
     public ulong Seed { get; init; } = 1;
