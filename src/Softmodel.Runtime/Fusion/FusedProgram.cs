@@ -36,6 +36,11 @@ sealed record FusedProgram(string Name, string Description, string[] Operands, T
         {
             return e.Failure != ProgramFailure.Operand;
         }
+        catch (Exception)
+        {
+            // Nor does a program throw.
+            return false;
+        }
     }
 
     /// <summary>How long it may take; null where its work is bounded otherwise.</summary>

@@ -39,13 +39,15 @@ static class TriggerScores
         while (spans.Count < slots && (spans.Count < program.Operands.Length || program.Repeats))
         {
             ReadOnlySpan<float> firsts = scores.Slice(2 * spans.Count * most, most), ends = scores.Slice((2 * spans.Count + 1) * most, most);
-            var isNone = spans.Count < program.Operands.Length ? double.NegativeInfinity : LogSoftmax(firsts, at) + LogSoftmax(ends, at);
+            var all = LogSum(firsts) + LogSum(ends);
+            var isNone = spans.Count < program.Operands.Length ? double.NegativeInfinity : firsts[at] + ends[at] - all;
             var (best, span, read) = (isNone, (First: at, Last: at), "");
+            var likely = Largest(ends[..(at + 1)], Candidates);
             foreach (var first in Largest(firsts[..at], Candidates))
             {
-                foreach (var end in Largest(ends[..(at + 1)], Candidates))
+                foreach (var end in likely)
                 {
-                    var both = LogSoftmax(firsts, first) + LogSoftmax(ends, end);
+                    var both = firsts[first] + ends[end] - all;
                     if (both > best && end > first && !spans.Exists(s => first <= s.Last && s.First < end) && textOf(first, end - 1) is { } text && program.Reads(spans.Count, text))
                         (best, span, read) = (both, (first, end - 1), text);
                 }
@@ -111,11 +113,14 @@ static class TriggerScores
         return largest;
     }
 
-    static double LogSoftmax(ReadOnlySpan<float> logits, int chosen)
+    static double LogSoftmax(ReadOnlySpan<float> logits, int chosen) => logits[chosen] - LogSum(logits);
+
+    // The logarithm of the sum of the exponentials.
+    static double LogSum(ReadOnlySpan<float> logits)
     {
         var (largest, sum) = (logits[Largest(logits)], 0.0);
         foreach (var logit in logits)
             sum += Math.Exp(logit - largest);
-        return logits[chosen] - largest - Math.Log(sum);
+        return largest + Math.Log(sum);
     }
 }
