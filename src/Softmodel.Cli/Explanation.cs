@@ -70,15 +70,12 @@ sealed record Explanation(IReadOnlyList<ExplainedCall> Calls, IReadOnlyList<stri
                 lines.Add(below);
             at += line.Length + 1;
         }
-        return new(calls, lines, fused.Layers, report.Runs, [.. all.Select((t, i) => new ExplainedToken(model.Tokenizer.Decode([t]), kinds[i] switch { '~' => ExplainedMark.Operand, '=' => ExplainedMark.Written, _ => ExplainedMark.None }, LayersOf(i)))]);
-
-        int LayersOf(int token)
-        {
-            // All that stands before what was inferred last has been read by all layers; the end of a text is inferred, too.
-            var own = all.Length - report.PromptTokens - report.FastForwardTokens - calls.Sum(c => c.Tokens);
-            var inferred = report.Runs > own ? all.Length : Enumerable.Range(report.PromptTokens, all.Length - report.PromptTokens).LastOrDefault(i => kinds[i] != '=', 0);
-            return token < inferred ? fused.Layers : calls.Length > 0 && token < calls[^1].At ? fused.LowerLayers : 0;
-        }
+        // All that stands before what was inferred last has been read by all layers; the end of a text is inferred, too.
+        var sampled = all.Length - report.PromptTokens - report.FastForwardTokens - calls.Sum(c => c.Tokens);
+        var inferred = report.Runs > sampled ? all.Length : Enumerable.Range(report.PromptTokens, all.Length - report.PromptTokens).LastOrDefault(i => kinds[i] != '=', 0);
+        var asked = calls.Length > 0 ? calls[^1].At : 0;
+        return new(calls, lines, fused.Layers, report.Runs, [.. all.Select((t, i) => new ExplainedToken(model.Tokenizer.Decode([t]),
+            kinds[i] switch { '~' => ExplainedMark.Operand, '=' => ExplainedMark.Written, _ => ExplainedMark.None }, i < inferred ? fused.Layers : i < asked ? fused.LowerLayers : 0))]);
     }
 
     /// <summary>What is shown below a text.</summary>
