@@ -22,7 +22,10 @@ sealed record FusedProgram(string Name, string Description, string[] Operands, T
     /// <summary>Reads a text as the operand of a number, from 0 on; throws <see cref="ProgramException"/> where it can't be one.</summary>
     public Action<int, string> Read { get; init; } = static (_, _) => { };
 
-    /// <summary>Whether a text can be an operand; one that is too long can, and is refused when the program runs.</summary>
+    /// <summary>The operands in a text that is a list of them; null where it is one operand, or none.</summary>
+    public Func<string, string[]?> Items { get; init; } = static _ => null;
+
+    /// <summary>Whether a text can be an operand, or a list of them; one that is too long can, and is refused when the program runs.</summary>
     /// <param name="operand">Its number, from 0 on.</param>
     /// <param name="text">The text.</param>
     public bool Reads(int operand, string text)
@@ -34,13 +37,22 @@ sealed record FusedProgram(string Name, string Description, string[] Operands, T
         }
         catch (ProgramException e)
         {
-            return e.Failure != ProgramFailure.Operand;
+            return e.Failure != ProgramFailure.Operand || Items(text) is not null;
         }
         catch (Exception)
         {
             // Nor does a program throw.
             return false;
         }
+    }
+
+    /// <summary>The operands in texts that may be lists of them.</summary>
+    public string[] ItemsOf(ReadOnlySpan<string> texts)
+    {
+        var items = new List<string>();
+        foreach (var text in texts)
+            items.AddRange(Items(text) ?? [text]);
+        return [.. items];
     }
 
     /// <summary>How long it may take; null where its work is bounded otherwise.</summary>
@@ -60,6 +72,7 @@ sealed record FusedProgram(string Name, string Description, string[] Operands, T
     /// <returns>The result, or the reason why there is none. Never throws.</returns>
     public ProgramResult Run(ReadOnlySpan<string> operands, WritingStyle around = default)
     {
+        operands = ItemsOf(operands);
         if (operands.Length < Operands.Length || (operands.Length > Operands.Length && !Repeats))
             return new($"{Name} takes {Operands.Length}{(Repeats ? " or more" : "")} operand{(Operands.Length == 1 ? "" : "s")}, not {operands.Length}.", ProgramFailure.Operand);
         if (operands.Length > MaxOperands)

@@ -13,18 +13,29 @@ static class SumPrograms
     /// <summary>All, by name.</summary>
     public static FusedPrograms All { get; } = new(
     [
-        Repeated("add", "The sum of two or more numbers.", UnitRule.Same, Total),
+        Listed("add", "The sum of two or more numbers.", UnitRule.Same, Total, "+", "plus"),
         Repeated("subtract", "The first number less the others.", UnitRule.Same, (c, x) => Total(c, Negated(x))),
         Row("difference", "How far two numbers are apart.", ["a", "b"], UnitRule.Same, (c, x) => c.Subtract(x[0].Value, x[1].Value).Abs()),
-        Repeated("multiply", "The product of two or more numbers.", UnitRule.Product, (c, x) => Each(x, c.Multiply)),
+        Listed("multiply", "The product of two or more numbers.", UnitRule.Product, (c, x) => Each(x, c.Multiply), "×", "*", "·", "⋅", "x", "times"),
         Repeated("divide", "The first number divided by the others.", UnitRule.Quotient, (c, x) => Each(x, c.Divide)),
         Row("quotient", "The integer quotient, rounded down.", ["a", "b"], UnitRule.None, (c, x) => c.Quotient(x[0].Value, x[1].Value)),
+        Row("quotient_up", "The integer quotient, rounded up: how many of the second number hold the first.", ["a", "b"], UnitRule.None, (c, x) => -c.Quotient(-x[0].Value, x[1].Value)),
         Row("remainder", "What is left of a division, with the sign of the divisor.", ["a", "b"], UnitRule.None, (c, x) => c.Remainder(x[0].Value, x[1].Value)),
         Text("quotient_and_remainder", "The integer quotient and what is left: 17 and 5 give '3 remainder 2'.", ["a", "b"], (c, x, around) =>
         {
             var quotient = c.Quotient(x[0].Value, x[1].Value);
             return $"{around.Write(quotient, x, UnitRule.None)} remainder {around.Write(c.Subtract(x[0].Value, c.Multiply(x[1].Value, quotient)), x, UnitRule.None)}";
         }),
+
+        Row("multiply_add", "The product of two numbers, and a third: a b + c.", ["a", "b", "c"], UnitRule.Same, (c, x) => c.Add(c.Multiply(x[0].Value, x[1].Value), x[2].Value)),
+        Row("multiply_subtract", "The product of two numbers, less a third: a b - c.", ["a", "b", "c"], UnitRule.Same, (c, x) => c.Subtract(c.Multiply(x[0].Value, x[1].Value), x[2].Value)),
+        Row("subtract_product", "A number less the product of two others: a - b c.", ["a", "b", "c"], UnitRule.Same, (c, x) => c.Subtract(x[0].Value, c.Multiply(x[1].Value, x[2].Value))),
+        Row("sum_of_products", "The sum of two products: a b + c d.", ["a", "b", "c", "d"], UnitRule.Same, (c, x) => c.Add(c.Multiply(x[0].Value, x[1].Value), c.Multiply(x[2].Value, x[3].Value))),
+        Row("multiply_sum", "The sum of two numbers times a third: (a + b) c.", ["a", "b", "c"], UnitRule.Same, (c, x) => c.Multiply(c.Add(x[0].Value, x[1].Value), x[2].Value)),
+        Row("multiply_difference", "The difference of two numbers times a third: (a - b) c.", ["a", "b", "c"], UnitRule.Same, (c, x) => c.Multiply(c.Subtract(x[0].Value, x[1].Value), x[2].Value)),
+        Row("divide_sum", "The sum of two numbers divided by a third: (a + b) / c.", ["a", "b", "c"], UnitRule.Same, (c, x) => c.Divide(c.Add(x[0].Value, x[1].Value), x[2].Value)),
+        Row("divide_difference", "The difference of two numbers divided by a third: (a - b) / c.", ["a", "b", "c"], UnitRule.Same, (c, x) => c.Divide(c.Subtract(x[0].Value, x[1].Value), x[2].Value)),
+        Row("divide_product", "The product of two numbers divided by a third, as in the rule of three: a b / c.", ["a", "b", "c"], UnitRule.Same, (c, x) => c.Divide(c.Multiply(x[0].Value, x[1].Value), x[2].Value)),
 
         Row("power", "The first number to the power of the second.", ["base", "exponent"], UnitRule.None, (c, x) => c.Power(x[0].Value, x[1].Value)),
         Row("square", "The second power.", ["x"], UnitRule.None, (c, x) => c.Power(x[0].Value, 2)),
@@ -57,11 +68,11 @@ static class SumPrograms
         Choice("maximum", "The greatest of two or more numbers, as it was written.", sign: 1),
         Choice("minimum", "The least of two or more numbers, as it was written.", sign: -1),
 
-        Repeated("greatest_common_divisor", "The greatest common divisor of integers.", UnitRule.None, (c, x) => Integers(c, x, BigInteger.GreatestCommonDivisor)),
-        Repeated("least_common_multiple", "The least common multiple of integers.", UnitRule.None, (c, x) => Integers(c, x, (a, b) =>
+        Listed("greatest_common_divisor", "The greatest common divisor of integers.", UnitRule.None, (c, x) => Integers(c, x, BigInteger.GreatestCommonDivisor)),
+        Listed("least_common_multiple", "The least common multiple of integers.", UnitRule.None, (c, x) => Integers(c, x, (a, b) =>
             a.IsZero || b.IsZero ? 0 : BigInteger.Abs(c.Multiply(a / BigInteger.GreatestCommonDivisor(a, b), b).Numerator))),
         Row("digit_sum", "The sum of a number's digits.", ["x"], UnitRule.None, (_, x) => DigitSum(x[0].Value)),
-        Repeated("average", "The arithmetic mean.", UnitRule.Same, (c, x) => c.Divide(Each(x, c.Add), x.Length)),
+        Listed("average", "The arithmetic mean.", UnitRule.Same, (c, x) => c.Divide(Each(x, c.Add), x.Length)),
 
         Text("round_to_decimals", "A number to so many decimals.", ["x", "decimals"], (_, x, around) =>
         {
@@ -112,6 +123,9 @@ static class SumPrograms
     static FusedProgram Repeated(string name, string description, UnitRule rule, Computation compute) =>
         Row(name, description, ["a", "b"], rule, compute) with { Repeats = true };
 
+    static FusedProgram Listed(string name, string description, UnitRule rule, Computation compute, params string[] signs) =>
+        Repeated(name, description, rule, compute) with { Items = text => NumberList.Read(text, signs) };
+
     // The operand with a per cent sign is the percentage, whichever comes first.
     static FusedProgram Percentage(string name, string description, string[] operands, Func<Arithmetic, Rational, Rational, Rational> compute) =>
         Text(name, description, operands, (arithmetic, numbers, around) =>
@@ -135,7 +149,7 @@ static class SumPrograms
         }
         return numbers[best].Style is { Form: NumberForm.Words, Percent: false, Unit: null } ? texts[best].Trim() : NumberWriter.Write(numbers[best].Value, numbers[best].Style, around.Unit);
     })
-    { Repeats = true, Read = IsNumber };
+    { Repeats = true, Read = IsNumber, Items = static text => NumberList.Read(text) };
 
     static FusedProgram Rounding(string name, string description, int step) => Text(name, description, ["x"], (_, numbers, around) =>
         (around with { Decimals = 0 }).Write(numbers[0].Value.RoundTo(step, around.Midpoint), numbers, UnitRule.Same));
