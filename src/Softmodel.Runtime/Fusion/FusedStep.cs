@@ -75,28 +75,23 @@ public static class FusedStep
         {
             if (mayFire[i] == 0)
                 continue;
-            // No operands make it surer than the program is.
-            var (program, probability) = TriggerScores.ProgramOf(programs.Slice(i * count, count));
-            if (!(TriggerScores.Score(probability) > threshold))
+            var logits = programs.Slice(i * count, count);
+            if (!(TriggerScores.Score(TriggerScores.LogProbabilityOfAny(logits)) > threshold))
                 continue;
             var own = read.Slice(i * hidden, hidden);
             var sequence = sequences[(int)asked[i]];
             var context = new FusedContext(call, sequence, positions[(int)asked[i]]);
-            var known = FusedPrograms.Known(Name(call.Input<byte>(19), program - 1));
-            var pointing = context.PointingOf(Linear(call, 4, own), slots, known);
-            if (!(TriggerScores.Score(probability + pointing.LogProbability) > threshold))
+            var (pointers, held) = context.PointersOf(Linear(call, 4, own), slots);
+            var names = call.Input<byte>(19).ToArray();
+            if (TriggerScores.ChoiceOf(logits, number => FusedPrograms.Known(Name(names, number - 1)), pointers, new() { Plain = mayFire[i] == 2 }) is not { } choice || !(choice.Score > threshold))
                 continue;
-            var result = known.Run(pointing.Texts, mayFire[i] == 2 ? new() { Plain = true } : default);
-            // What there is no result of is said in words, where there are words.
-            if (!(result.Failure == ProgramFailure.None || (result.Failure == ProgramFailure.Undefined && mayFire[i] == 1)))
-                continue;
-            fired[i] = program;
-            written[i] = context.Encode(Linear(call, 2, own) is [var none, var space] && space > none ? $" {result.Text}" : result.Text);
-            for (var slot = 0; slot < pointing.Spans.Length; slot++)
-                (operands[i * 2 * slots + 2 * slot], operands[i * 2 * slots + 2 * slot + 1]) = pointing.Spans[slot];
+            fired[i] = choice.Program;
+            written[i] = context.Encode(Linear(call, 2, own) is [var none, var space] && space > none ? $" {choice.Result.Text}" : choice.Result.Text);
+            foreach (var (slot, (first, last)) in choice.Pointing.Spans.Index())
+                (operands[i * 2 * slots + 2 * slot], operands[i * 2 * slots + 2 * slot + 1]) = (held[first], held[last]);
             silenced |= 1L << (int)sequence;
         }
-        var (rows, logits, rowOf) = (new List<long>(), new List<long>(), new Dictionary<long, long>());
+        var (rows, ofLogits, rowOf) = (new List<long>(), new List<long>(), new Dictionary<long, long>());
         bool GoesOn(long sequence) => (silenced >> (int)sequence & 1) == 0;
         for (var i = 0; i < pending.Length; i++)
         {
@@ -113,9 +108,9 @@ public static class FusedStep
         foreach (var at in asked)
         {
             if (rowOf.TryGetValue(at, out var row))
-                logits.Add(row);
+                ofLogits.Add(row);
         }
-        return new(fired, operands, written, [.. rows], [.. logits]);
+        return new(fired, operands, written, [.. rows], [.. ofLogits]);
     }
 
     /// <summary>Products of a vector with the rows of a matrix, and a bias: the operand of a number, and the next one.</summary>
@@ -162,38 +157,37 @@ readonly ref struct FusedContext
 
     bool Holds(int cell) => (sequences[cell] >> sequence & 1) != 0 && positions[cell] <= Position;
 
-    /// <summary>To what operands queries point, as positions.</summary>
+    /// <summary>What queries say of operands, and the positions of what was read.</summary>
     /// <param name="queries">[2 slots, keys].</param>
     /// <param name="slots">How many operands there may be.</param>
-    /// <param name="program">The program that they are of.</param>
-    public Pointing PointingOf(ReadOnlySpan<float> queries, int slots, FusedProgram program)
+    public (Pointers Pointers, long[] Positions) PointersOf(ReadOnlySpan<float> queries, int slots)
     {
-        var (held, size) = (new List<(long Position, int Cell)>(), queries.Length / (2 * slots));
+        var (cells, size) = (new List<(long Position, int Cell)>(), queries.Length / (2 * slots));
         for (var cell = 0; cell < positions.Length; cell++)
         {
             if (Holds(cell))
-                held.Add((positions[cell], cell));
+                cells.Add((positions[cell], cell));
         }
-        held.Sort();
-        var scores = new float[2 * slots * held.Count];
+        cells.Sort();
+        var scores = new float[2 * slots * cells.Count];
         for (var end = 0; end < 2 * slots; end++)
         {
-            for (var i = 0; i < held.Count; i++)
-                scores[end * held.Count + i] = Product(queries.Slice(end * size, size), keys.Slice((2 * held[i].Cell + (end & 1)) * size, size)) / MathF.Sqrt(size);
+            for (var i = 0; i < cells.Count; i++)
+                scores[end * cells.Count + i] = Product(queries.Slice(end * size, size), keys.Slice((2 * cells[i].Cell + (end & 1)) * size, size)) / MathF.Sqrt(size);
         }
         // A delegate can't hold spans.
-        var own = new byte[held.Count][];
+        var own = new byte[cells.Count][];
         for (var i = 0; i < own.Length; i++)
-            own[i] = [.. Bytes(tokens[held[i].Cell])];
-        var pointing = TriggerScores.PointingOf(scores, slots, held.Count, held.Count - 1, program, (first, last) =>
+            own[i] = [.. Bytes(tokens[cells[i].Cell])];
+        long[] held = [.. cells.Select(c => c.Position)];
+        return (new(scores, slots, held.Length, (first, last) =>
         {
             // With its neighbours: a number that the context's edge cuts is another one.
-            var (from, to) = (Math.Max(0, first - 1), Math.Min(held.Count - 1, last + 1));
-            if (held[to].Position - held[from].Position != to - from || (first == 0 && held[0].Position > 0))
+            var (from, to) = (Math.Max(0, first - 1), Math.Min(held.Length - 1, last + 1));
+            if (held[to] - held[from] != to - from || (first == 0 && held[0] > 0))
                 return null;
             return TriggerScores.WholeText([.. own[Math.Max(0, first - 2)..first].SelectMany(b => b)], [.. own[first..(last + 1)].SelectMany(b => b)], [.. own[(last + 1)..Math.Min(own.Length, last + 3)].SelectMany(b => b)]);
-        });
-        return pointing with { Spans = [.. pointing.Spans.Select(s => ((int)held[s.First].Position, (int)held[s.Last].Position))] };
+        }), held);
     }
 
     /// <summary>The dot product.</summary>

@@ -241,7 +241,7 @@ sealed class Fusing(Graph decoder, string baseHash, string source, Tokenizer tok
         return (network, readings, parameters);
 
         IEnumerable<int> Asked(int text, float[][] logits) => Enumerable.Range(0, logits.Length).Where(at => heldOut[text].Dues.Any(d => d.At == at)
-            || (IsIdle(heldOut[text], at) && TriggerScores.Score(TriggerScores.ProgramOf(logits[at]).LogProbability) > LeastScore));
+            || (IsIdle(heldOut[text], at) && TriggerScores.Score(TriggerScores.LogProbabilityOfAny(logits[at])) > LeastScore));
     }
 
     // What is less certain can't set the threshold.
@@ -260,15 +260,14 @@ sealed class Fusing(Graph decoder, string baseHash, string source, Tokenizer tok
         var places = new List<Place>();
         foreach (var (text, reading) in texts.Zip(readings))
         {
-            foreach (var (at, pointing) in reading.Pointings)
+            foreach (var (at, choice) in reading.Choices)
             {
                 var due = Array.Find(text.Dues, d => d.At == at);
-                var (program, probability) = TriggerScores.ProgramOf(reading.Programs[at]);
-                var result = programs.Named(names[program - 1]).Run(pointing.Texts);
+                var (program, pointing, result, score) = choice ?? new(0, new([], [], double.NegativeInfinity), default, double.NegativeInfinity);
                 // As where it is fused: a program that fails writes nothing.
-                var written = result.Failure is ProgramFailure.None or ProgramFailure.Undefined ? result.Text : null;
+                var written = program > 0 ? result.Text : null;
                 var follows = tokenizer.Decode(text.Tokens.AsSpan(at + 1));
-                places.Add(new(text, at, due.Program, program, pointing.Texts, TriggerScores.Score(probability + pointing.LogProbability), written,
+                places.Add(new(text, at, due.Program, program, pointing.Texts, score, written,
                     written is not null && WrittenAnswers.Begins(follows, written), due.Program > 0 && pointing.Spans.SequenceEqual(due.Operands)));
             }
         }

@@ -53,34 +53,48 @@ sealed class TriggerReader : IDisposable
             var residual = Tensor.Of<float>(stream, some.Length, most, width);
             (int Text, int At)[] places = isAtEnd ? [.. some.Select((t, i) => (i, t.Length - 1))] : [(0, 0)];
             var outputs = Run(residual, places);
-            var sure = new List<(int Text, int At, int Program, double LogProbability)>();
+            var sure = new List<(int Text, int At)>();
+            var programs = outputs[0];
+            ReadOnlySpan<float> Logits(int text, int at) => programs.Values<float>().Slice((text * most + at) * count, count);
             for (var i = 0; i < some.Length; i++)
             {
                 for (var at = isAtEnd ? some[i].Length - 1 : 0; at < some[i].Length; at++)
                 {
-                    // No operands make it surer than the program is.
-                    var (program, probability) = TriggerScores.ProgramOf(outputs[0].Values<float>().Slice((i * most + at) * count, count));
-                    if (TriggerScores.Score(probability) > trigger.Threshold)
-                        sure.Add((i, at, program, probability));
+                    if (TriggerScores.Score(TriggerScores.LogProbabilityOfAny(Logits(i, at))) > trigger.Threshold)
+                        sure.Add((i, at));
                 }
             }
             if (!isAtEnd && sure.Count > 0)
                 outputs = Run(residual, [.. sure.Select(f => (f.Text, f.At))]);
             var found = some.Select(_ => new List<Fire>()).ToArray();
-            foreach (var (number, (text, at, program, probability)) in sure.Index())
+            foreach (var (number, (text, at)) in sure.Index())
             {
-                var slots = trigger.Network.Slots;
-                var pointing = TriggerScores.PointingOf(outputs[1].Values<float>().Slice((isAtEnd ? text : number) * 2 * slots * most, 2 * slots * most), slots, most, at, FusedPrograms.Known(trigger.Programs[program - 1]), TextsOf(some[text][..(at + 1)], tokenizer));
-                if (TriggerScores.Score(probability + pointing.LogProbability) is var score && score > trigger.Threshold)
-                    found[text].Add(new(at, trigger.Programs[program - 1], pointing.Texts, score));
+                var pointers = PointersOf(outputs[1], isAtEnd ? text : number, trigger.Network.Slots, at, some[text], tokenizer);
+                if (TriggerScores.ChoiceOf(Logits(text, at), n => FusedPrograms.Known(trigger.Programs[n - 1]), pointers) is { } choice && choice.Score > trigger.Threshold)
+                    found[text].Add(new(at, trigger.Programs[choice.Program - 1], choice.Pointing.Texts, choice.Score));
             }
             foreach (var fires in found)
                 yield return [.. fires];
         }
     }
 
+    /// <summary>What a trigger says of operands where a result is due.</summary>
+    /// <param name="logits">Those of all places that were asked about, [due, 2 slots, positions].</param>
+    /// <param name="number">The place's number.</param>
+    /// <param name="slots">How many operands there may be.</param>
+    /// <param name="at">The position.</param>
+    /// <param name="tokens">The text.</param>
+    /// <param name="tokenizer">The tokenizer.</param>
+    public static Pointers PointersOf(Tensor logits, int number, int slots, int at, int[] tokens, Tokenizer tokenizer)
+    {
+        var (most, scores) = ((int)logits.Dims[2], new float[2 * slots * (at + 1)]);
+        for (var row = 0; row < 2 * slots; row++)
+            logits.Values<float>().Slice((number * 2 * slots + row) * most, at + 1).CopyTo(scores.AsSpan(row * (at + 1)));
+        return new(scores, slots, at + 1, TextsOf(tokens[..(at + 1)], tokenizer));
+    }
+
     /// <summary>What stands between tokens of a text, up to where a result is due.</summary>
-    public static OperandText TextsOf(int[] tokens, Tokenizer tokenizer)
+    static OperandText TextsOf(int[] tokens, Tokenizer tokenizer)
     {
         byte[] Bytes(int from, int end)
         {

@@ -33,8 +33,8 @@ sealed record TriggerOptions
 
 /// <summary>What the trigger says of a text.</summary>
 /// <param name="Programs">For each position the logits of none, and of each program.</param>
-/// <param name="Pointings">For each position that was asked about, to what it points there.</param>
-readonly record struct TriggerReading(float[][] Programs, IReadOnlyDictionary<int, Pointing> Pointings);
+/// <param name="Choices">For each position that was asked about, what would be written there; null where there is no result.</param>
+readonly record struct TriggerReading(float[][] Programs, IReadOnlyDictionary<int, TriggerChoice?> Choices);
 
 /// <summary>Trains triggers.</summary>
 static class TriggerTraining
@@ -177,16 +177,15 @@ static class TriggerTraining
             var (most, count) = ((int)programs.Dims[1], network.ProgramCount + 1);
             float[][][] logits = [.. chosen.Select((c, i) => Enumerable.Range(0, texts[c].Tokens.Length).Select(p => programs.Values<float>().Slice((i * most + p) * count, count).ToArray()).ToArray())];
             (int Text, int At)[] places = [.. chosen.SelectMany((c, i) => asked(c, logits[i]).Select(at => (i, at)))];
-            var pointings = chosen.Select(_ => new Dictionary<int, Pointing>()).ToArray();
+            var choices = chosen.Select(_ => new Dictionary<int, TriggerChoice?>()).ToArray();
             if (places.Length > 0)
             {
                 var pointers = Run(places)[1];
                 foreach (var (number, (text, at)) in places.Index())
-                    pointings[text][at] = TriggerScores.PointingOf(pointers.Values<float>().Slice(number * 2 * network.Slots * most, 2 * network.Slots * most), network.Slots, most, at,
-                        programOf(TriggerScores.ProgramOf(logits[text][at]).Program), TriggerReader.TextsOf(texts[chosen[text]].Tokens[..(at + 1)], tokenizer));
+                    choices[text][at] = TriggerScores.ChoiceOf(logits[text][at], programOf, TriggerReader.PointersOf(pointers, number, network.Slots, at, texts[chosen[text]].Tokens, tokenizer));
             }
             for (var i = 0; i < chosen.Length; i++)
-                yield return new(logits[i], pointings[i]);
+                yield return new(logits[i], choices[i]);
         }
     }
 }

@@ -19,8 +19,9 @@ public class TriggerScoresTests
 
     static readonly FusedProgram any = new("any", "Reads everything.", ["a"], (_, _) => "") { Repeats = true };
 
-    static Pointing Point(float[] scores, FusedProgram? program = null, string[]? tokens = null) =>
-        TriggerScores.PointingOf(scores, Slots, Positions, at: 4, program ?? any, (first, last) => string.Concat((tokens ?? ["a", "b", "c", "d", "e"])[first..(last + 1)]));
+    static Pointers Pointers(float[] scores, string[]? tokens = null) => new(scores, Slots, Positions, (first, last) => string.Concat((tokens ?? ["a", "b", "c", "d", "e"])[first..(last + 1)]).Trim());
+
+    static Pointing Point(float[] scores, FusedProgram? program = null, string[]? tokens = null) => TriggerScores.PointingOf(Pointers(scores, tokens), program ?? any);
 
     [Fact]
     public void An_operand_goes_up_to_the_token_before_its_end()
@@ -84,6 +85,27 @@ public class TriggerScoresTests
     }
 
     [Fact]
+    public void A_list_is_one_operand_and_enough()
+    {
+        string[] tokens = ["12, 5", " and", " 7", "=", " "];
+        var pointing = Point(Scores(0, 3, 4, 4), SumPrograms.All.Named("add"), tokens);
+        Assert.Equal(["12, 5 and 7"], pointing.Texts);
+        Assert.Equal(0, pointing.LogProbability, 1e-6);
+    }
+
+    [Fact]
+    public void A_number_that_is_said_twice_is_as_sure_as_both()
+    {
+        string[] tokens = ["7", " so", " 7", " is", " "];
+        var scores = new float[2 * Slots * Positions];
+        (scores[0], scores[2], scores[Positions + 1], scores[Positions + 3]) = (30, 30, 30, 30);
+        var pointing = Point(scores, SumPrograms.All.Named("square"), tokens);
+        Assert.Equal(["7"], pointing.Texts);
+        // From either beginning to its own end; of the four ways two are no number.
+        Assert.Equal(Math.Log(0.5), pointing.LogProbability, 1e-6);
+    }
+
+    [Fact]
     public void Operands_that_no_stretch_can_be_are_beyond_any_threshold() =>
         Assert.Equal(double.NegativeInfinity, Point(Scores(1, 3, 3, 4), SumPrograms.All.Named("add")).LogProbability);
 
@@ -109,11 +131,33 @@ public class TriggerScoresTests
     [Fact]
     public void The_score_is_that_of_program_and_operands_together()
     {
-        var (program, probability) = TriggerScores.ProgramOf([0, 1, 2]);
-        Assert.Equal(2, program);
-        Assert.Equal(Math.Log(Math.Exp(2) / (1 + Math.E + Math.Exp(2))), probability, 1e-6);
+        var probability = TriggerScores.LogProbabilityOfAny([0, 1, 2]);
+        Assert.Equal(Math.Log((Math.E + Math.Exp(2)) / (1 + Math.E + Math.Exp(2))), probability, 1e-6);
+        Assert.Equal(TriggerScores.Score(probability), Square([0, 1, 2], "square", "square")!.Value.Score, 1e-6);
         Assert.Equal(0, TriggerScores.Score(Math.Log(0.5)), 1e-9);
         Assert.Equal(Math.Log(9), TriggerScores.Score(Math.Log(0.9)), 1e-9);
         Assert.True(TriggerScores.Score(probability - 1) < TriggerScores.Score(probability));
+    }
+
+    static TriggerChoice? Square(float[] logits, params string[] programs) =>
+        TriggerScores.ChoiceOf(logits, number => SumPrograms.All.Named(programs[number - 1]), Pointers(Scores(0, 1, 4, 4), ["7", " is", " ", " ", " "]));
+
+    [Fact]
+    public void Programs_with_the_same_result_are_as_sure_together()
+    {
+        // 7 doubled or added to nothing are less probable than either square.
+        var choice = Square([0, 2, 1.5f, 1.4f], "double", "square", "power")!.Value;
+        Assert.Equal(("14", 1), (choice.Result.Text, choice.Program));
+        choice = Square([0, 2, 1.8f, 1.7f], "double", "square", "square")!.Value;
+        Assert.Equal(("49", 2), (choice.Result.Text, choice.Program));
+        Assert.Equal(Math.Log((Math.Exp(1.8) + Math.Exp(1.7)) / (1 + Math.Exp(2))), choice.Score, 1e-5);
+    }
+
+    [Fact]
+    public void What_no_program_can_do_is_no_choice()
+    {
+        Assert.Null(Square([0, 3], "remainder"));
+        Assert.Equal("Division by zero is undefined.", TriggerScores.ChoiceOf([0, 3], _ => SumPrograms.All.Named("reciprocal"), Pointers(Scores(0, 1, 4, 4), ["0", " is", " ", " ", " "]))?.Result.Text);
+        Assert.Null(TriggerScores.ChoiceOf([0, 3], _ => SumPrograms.All.Named("reciprocal"), Pointers(Scores(0, 1, 4, 4), ["0", " is", " ", " ", " "]), new() { Plain = true }));
     }
 }
