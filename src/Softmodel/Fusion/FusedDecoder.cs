@@ -103,9 +103,9 @@ static class FusedDecoder
         return graph;
     }
 
-    /// <summary>A weight as it ships: matrices in half precision, since a token's time is that of reading them. In Q8_0 it takes 1.13 times as long.</summary>
+    /// <summary>A weight as it ships: matrices as Q8_0, since a token's time is that of reading them.</summary>
     static Op.Parameter Stored(string name, Tensor weight) =>
-        weight.Rank < 2 ? new(name, weight) : BlockFormat.F16.Stored(name, weight.Values<float>().ToArray(), (int)weight.Dims[0], (int)(weight.Count / weight.Dims[0]));
+        weight.Rank < 2 ? new(name, weight) : BlockFormat.Q8_0.Stored(name, weight.Values<float>().ToArray(), (int)weight.Dims[0], (int)(weight.Count / weight.Dims[0]));
 
     /// <summary>The trigger on the tokens of a run, with what it keeps of those before: logits of programs and what it read where they are asked for, and keys of operands.</summary>
     static (Term Programs, Term Read, Term Keys) Trigger(TriggerNetwork network, Network net, Term residual, Term asked, Term positions, Term sequences, Term cellPositions, Term cellSequences, Func<string, Term, Term> kept)

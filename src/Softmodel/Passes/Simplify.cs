@@ -52,6 +52,8 @@ static class Simplify
         // one index is a slice
         (_, op, x) => op is Op.Gather { Axis: var axis } && x[1].Known is { Count: 1 } index && index.Integer(0) >= 0
             ? x[0].Slice(axis, index.Integer(0), 1).Reshape(new([.. x[0].Shape.Dims.Take(axis), .. x[1].Shape.Dims, .. x[0].Shape.Dims.Skip(axis + 1)])) : null,
+        // a weight that is stored in blocks is read block by block
+        (b, op, x) => op is Op.Contract contract ? OfBlocks(b, contract.Equation, x, 0) ?? OfBlocks(b, contract.Equation, x, 1) : null,
         // a map broadcasts by itself
         (b, op, x) => op is Op.Map map && x.Length == 2 && Unstretched(b, x) is { } y ? y[0].Map(map.Function, y[1]) : null,
         // sums over one element
@@ -131,6 +133,42 @@ static class Simplify
                 return i == 0 ? [small, x[1]] : [x[0], small];
         }
         return null;
+    }
+
+    /// <summary>
+    /// A contraction with a weight whose blocks were merged into whole rows, as one over blocks and the elements of each: merged, the
+    /// weight is decoded to memory before it is multiplied.
+    /// </summary>
+    /// <param name="builder">The graph.</param>
+    /// <param name="equation">The contraction.</param>
+    /// <param name="x">Its operands.</param>
+    /// <param name="own">Which of them is the weight.</param>
+    /// <returns>Null where it is something else, or an axis of the result is among the merged ones.</returns>
+    static Term? OfBlocks(GraphBuilder builder, string equation, Term[] x, int own)
+    {
+        if (Made(builder, x[own]) is not (Op.Reshape { Several.Count: 0 }, [var weight]) || Made(builder, weight) is not (Op.Parameter { Format: not null }, _))
+            return null;
+        var (left, right, result) = Einsum.Split(equation);
+        var (letters, others) = own == 0 ? (left, right) : (right, left);
+        var fresh = new Queue<char>(Enumerable.Range('a', 26).Select(c => (char)c).Where(c => !equation.Contains(c)));
+        var (split, next) = (new Dictionary<char, (string Letters, Dim[] Sizes)>(), 0);
+        foreach (var (axis, letter) in letters.Index())
+        {
+            var (sizes, count) = (new List<Dim>(), Dim.One);
+            for (; next < weight.Rank && !(count.Equals(x[own].Shape[axis]) && weight.Shape[next].Value != 1); next++)
+            {
+                sizes.Add(weight.Shape[next]);
+                count *= weight.Shape[next];
+            }
+            if (sizes.Count == 0 || !count.Equals(x[own].Shape[axis]) || (sizes.Count > 1 && (result.Contains(letter) || sizes.Count > fresh.Count)))
+                return null;
+            split[letter] = sizes.Count == 1 ? ($"{letter}", [.. sizes]) : (string.Concat(sizes.Select(_ => fresh.Dequeue())), [.. sizes]);
+        }
+        if (next < weight.Rank)
+            return null;
+        string Letters(string of) => string.Concat(of.Select(c => split.TryGetValue(c, out var parts) ? parts.Letters : $"{c}"));
+        var other = x[1 - own].Reshape(new([.. others.SelectMany((c, i) => split.TryGetValue(c, out var parts) ? parts.Sizes : [x[1 - own].Shape[i]])]));
+        return own == 0 ? weight.Contract($"{Letters(left)},{Letters(right)}->{result}", other) : other.Contract($"{Letters(left)},{Letters(right)}->{result}", weight);
     }
 
     static Term? Padded(Op.Convolve op, Op.Pad pad, Term x, Term w)

@@ -213,6 +213,24 @@ public class BlockFormatTests
         Assert.Equal([0, 0, 0], Run(other));
     }
 
+    [Theory]
+    [InlineData("ai,oi->ao", false)]
+    [InlineData("oi,ai->ao", true)]
+    public void A_weight_whose_rows_are_whole_is_multiplied_block_by_block(string equation, bool isFirst)
+    {
+        var builder = new GraphBuilder("test", Evaluator.FoldKeepingStored);
+        var x = new Term(builder, builder.Input("x", new(ElementType.Float32, new(Dim.Symbol("n"), Columns))));
+        var rows = Blocks("Q8_0", 3, seed: 1).In(builder).Reshape(new(3, Columns));
+        var graph = builder.Build([(isFirst ? rows.Contract(equation, x) : x.Contract(equation, rows)).Value], ["y"]);
+        var simplified = Pipeline.Exact(graph, Evaluator.FoldKeepingStored, isChecked: true);
+        var contract = Assert.Single(simplified.Nodes, n => n.Op is Op.Contract);
+        Assert.Contains(contract.Inputs, v => simplified.Nodes.Any(n => n.Op is Op.Parameter && n.Outputs.Contains(v)));
+        Tensor[] given = [Answers.Ramp(2, Columns)];
+        Assert.Equal(Evaluator.Run(graph, given)[0].Values<float>().ToArray().Select(y => Math.Round(y, 3)), Evaluator.Run(simplified, given)[0].Values<float>().ToArray().Select(y => Math.Round(y, 3)));
+        // Nothing of the weight is decoded to memory.
+        Assert.DoesNotContain(Lower.Program(simplified).Buffers, b => b.Storage == Storage.Arena && b.Count.Value >= 3 * Columns);
+    }
+
     // What dequantize_row_* of ggml (in llama.rn 0.3.10, without fused multiply-adds) gives for the same 64 blocks, by FNV-1a.
     [Theory]
     [InlineData("Q4_0", 0x95bdc6ab7888c614UL)]
