@@ -164,6 +164,8 @@ static class TextCommands
     {
         if ((explains || report is not null) && model.Fused is null)
             throw new UsageException($"{(explains ? "--explain" : "--report")} is for fused models, and {model.Name} is none; softmodel fuse makes one");
+        if (report is not null)
+            WholeFile.Check(report);
         var (text, clock, first) = (new System.Text.StringBuilder(), Stopwatch.StartNew(), (double?)null);
         await foreach (var part in parts)
         {
