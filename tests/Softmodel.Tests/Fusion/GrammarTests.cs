@@ -32,12 +32,12 @@ public class GrammarTests
     }
 
     [Fact]
-    public void Operands_are_numbers_or_one_expression()
+    public void Operands_are_numbers_or_lists_of_them_or_one_expression()
     {
         foreach (var (passage, due) in many.Value.SelectMany(p => p.Dues.Select(d => (p, d))))
         {
             if (due.Program != "evaluate")
-                Assert.All(due.Operands, o => Number.Read(o.Of(passage.Text)));
+                Assert.All(SumPrograms.All.Named(due.Program).ItemsOf([.. due.Operands.Select(o => o.Of(passage.Text))]), o => Number.Read(o));
             else
                 Assert.Single(due.Operands);
         }

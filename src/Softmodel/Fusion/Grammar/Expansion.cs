@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 using Softmodel.Runtime.Fusion;
+using Softmodel.Runtime.Numbers;
 
 namespace Softmodel.Fusion;
 
@@ -336,7 +337,7 @@ sealed class Expansion(Subjects subjects, Random random)
         var at = unit.IndexOf(result.Text, StringComparison.Ordinal);
         text.Append(at > 0 ? unit[..at] : "");
         undecided.Remove(End());
-        dues.Add(new(End(), program, spans, result.Text));
+        dues.Add(new(End(), program, InOrder(found, spans, result), result.Text));
         var start = text.Length;
         text.Append(result.Text);
         if (piece.Text.Length > 0)
@@ -348,6 +349,19 @@ sealed class Expansion(Subjects subjects, Random random)
         }
         if (at >= 0)
             text.Append(unit.AsSpan(at + result.Text.Length));
+    }
+
+    // Where the order makes no difference it is that of the text, and what stands together as a list is one operand.
+    Span[] InOrder(FusedProgram program, Span[] spans, ProgramResult result)
+    {
+        string[] TextsOf(Span[] of) => [.. of.Select(s => text.ToString(s.Start, s.Length))];
+        Span[] sorted = [.. spans.OrderBy(s => s.Start)];
+        if (program.Run(TextsOf(sorted)) == result && TextsOf(sorted).Distinct(StringComparer.Ordinal).Count() == sorted.Length)
+            spans = sorted;
+        if (spans.Length < NumberList.Least || sorted.Zip(sorted[1..]).Any(p => p.First.End > p.Second.Start))
+            return spans;
+        Span whole = new(sorted[0].Start, sorted[^1].End - sorted[0].Start);
+        return program.Items(whole.Of(text.ToString())) is { } items && items.SequenceEqual(TextsOf(sorted)) && program.Run([whole.Of(text.ToString())]) == result ? [whole] : spans;
     }
 
     static IEnumerable<Span>? Spans(Filled slot) => slot.At is not { } at ? null : slot.Quantity.Parts?.Select(p => p with { Start = p.Start + at.Start }) ?? [at];

@@ -322,6 +322,28 @@ sealed class Quantities
         return [Written(dividend, like.Look), Written(divisor, divisorLook), Written(third, divisorLook)];
     }
 
+    // Of three numbers or more, of one size: none of which holds what separates them.
+    Quantity List(string last, string separator)
+    {
+        var style = separator == "," ? Pick("small", "small", "medium", "decimal")
+            : Style is "small" or "medium" or "round" or "decimal" or "money" or "measured" or "bare" || (Style is "negative" or "large" or "words" && separator is ", " or "\n" or "; " or " | ")
+            || (Style is "grouped" or "mixed" && separator is not (", " or " ")) ? Style : Pick("small", "small", "medium", "decimal", "money");
+        style = separator == " " && style == "money" && money.After.Length > 0 ? "small" : style;
+        // "Five hundred and seven" is one number.
+        last = style is "words" or "mixed" ? separator : last;
+        var (count, isFactor) = (random.Next(10) switch { < 6 => random.Next(3, 6), < 9 => random.Next(5, 9), _ => random.Next(8, 15) }, separator.AsSpan().Trim() is "×" or "*" or "·" or "x" or "times");
+        if (isFactor)
+            count = random.Next(3, 5);
+        var first = OfStyle(style);
+        var near = first.Value is > 20 and var middle && random.Next(2) == 0 ? middle : 0;
+        string One(int at) => isFactor ? OfStyle("small").Text : at > 0 && near > 0 ? Written(Between(decimal.Floor(near / 2), decimal.Floor(near * 1.5m)) + first.Value!.Value % 1, first.Look).Text
+            : at > 0 && style == "decimal" ? Written(Math.Round(Digits(1, 4) / 10, first.Look.Decimals), first.Look).Text : at == 0 ? first.Text : OfStyle(style).Text;
+        var text = new StringBuilder(One(0));
+        for (var at = 1; at < count; at++)
+            text.Append(at == count - 1 ? last : separator).Append(One(at));
+        return new(text.ToString());
+    }
+
     Quantity Percent()
     {
         var value = random.Next(10) switch { < 6 => Pick(5m, 10m, 15m, 20m, 25m, 30m, 40m, 50m, 60m, 75m, 80m, 12m, 8m, 35m), < 9 => Between(1, 99), _ => Pick(2.5m, 7.5m, 12.5m, 0.5m, 150m, 120m, 3.25m) };
@@ -342,6 +364,32 @@ sealed class Quantities
         {
             case "n":
                 return OfStyle(Style is "fraction" or "long" or "scaled" ? "small" : Style);
+            case "list":
+                return List(Pick(", and ", " and ", " and ", ", "), ", ");
+            case "commas":
+                return List(", ", ", ");
+            case "alternatives":
+                return List(Pick(" or ", ", or "), ", ");
+            case "csv":
+                return List(",", ",");
+            case "spaces":
+                return List(" ", " ");
+            case "lines":
+                return List("\n", "\n");
+            case "semicolons":
+                return List("; ", "; ");
+            case "slashes":
+                return List(" / ", " / ");
+            case "bars":
+                return List(" | ", " | ");
+            case "tabs":
+                return List("\t", "\t");
+            case "pluses":
+                var plus = Pick(" + ", " + ", "+", " plus ");
+                return List(plus, plus);
+            case "factors":
+                var times = Pick(" × ", " * ", "*", " · ", " x ", "×", " times ");
+                return List(times, times);
             case "count":
                 return Count(Between(3, Math.Min(countLimit, random.Next(3) == 0 ? 50 : countLimit)));
             case "few":
