@@ -19,8 +19,8 @@ sealed record FusedProgram(string Name, string Description, string[] Operands, T
     /// <summary>Whether the last operand may come any number of times more.</summary>
     public bool Repeats { get; init; }
 
-    /// <summary>Reads a text as the operand of a number, from 0 on; throws <see cref="ProgramException"/> where it can't be one.</summary>
-    public Action<int, string> Read { get; init; } = static (_, _) => { };
+    /// <summary>Whether a text can be the operand of a number, from 0 on; it may throw where it can't.</summary>
+    public Func<int, string, bool> Takes { get; init; } = static (_, _) => true;
 
     /// <summary>The operands in a text that is a list of them; null where it is one operand, or none.</summary>
     public Func<string, string[]?> Items { get; init; } = static _ => null;
@@ -32,12 +32,11 @@ sealed record FusedProgram(string Name, string Description, string[] Operands, T
     {
         try
         {
-            Read(operand, text);
-            return true;
+            return Takes(operand, text) || Items(text) is not null;
         }
         catch (ProgramException e)
         {
-            return e.Failure != ProgramFailure.Operand || Items(text) is not null;
+            return e.Failure != ProgramFailure.Operand;
         }
         catch (Exception)
         {

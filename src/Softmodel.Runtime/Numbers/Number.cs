@@ -45,14 +45,29 @@ readonly record struct Number(Rational Value, NumberStyle Style)
     /// <param name="text">The number, perhaps with a currency or per cent sign; spaces, quotes and punctuation around it don't count.</param>
     /// <param name="decimalComma">Whether a lone comma before three digits is the decimal separator, and a lone point between thousands.</param>
     /// <exception cref="ProgramException">It is none, or has more than <see cref="MaxDigits"/> digits.</exception>
-    public static Number Read(string text, bool decimalComma = false)
+    public static Number Read(string text, bool decimalComma = false) => Found(text, decimalComma) ?? throw None(text);
+
+    /// <summary>Whether a text is a number; one that has too many digits is.</summary>
+    public static bool Is(string text)
+    {
+        try
+        {
+            return Found(text, decimalComma: false) is not null;
+        }
+        catch (ProgramException e)
+        {
+            return e.Failure != ProgramFailure.Operand;
+        }
+    }
+
+    static Number? Found(string text, bool decimalComma)
     {
         if (text.Length > MaxText)
             throw TooLong(text);
         var plain = Plain(text);
         var rest = Trimmed(plain);
         if (rest.IsEmpty)
-            throw None(text);
+            return null;
         var style = new NumberStyle();
         var (negative, signed) = (false, false);
         if (rest[0] == '(' && rest[^1] == ')' && rest.Length > 2)
@@ -89,11 +104,12 @@ readonly record struct Number(Rational Value, NumberStyle Style)
             rest = rest.TrimEnd();
         }
         if (rest.IsEmpty)
-            throw None(text);
-        var value = Unsigned(rest, ref style, decimalComma, text) ?? throw None(text);
+            return null;
+        if (Unsigned(rest, ref style, decimalComma, text) is not { } value)
+            return null;
         if (style.Percent)
             value /= 100;
-        return new(negative ? -value : value, style);
+        return new Number(negative ? -value : value, style);
     }
 
     /// <summary>Reads numbers that stand together: where one has a decimal comma, the others are read so, too.</summary>

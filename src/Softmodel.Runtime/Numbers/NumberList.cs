@@ -1,4 +1,4 @@
-using Softmodel.Runtime.Fusion;
+using System.Buffers;
 
 namespace Softmodel.Runtime.Numbers;
 
@@ -10,6 +10,8 @@ static class NumberList
 
     static readonly string[] words = ["and", "or", "&"];
 
+    static readonly SearchValues<char> separators = SearchValues.Create(" ,;|\n\t");
+
     /// <summary>The numbers of a list, as they are written; null where the text is none.</summary>
     /// <param name="text">The text. Between numbers stand line breaks, tabs, semicolons, bars, slashes between spaces, commas, spaces, "and", "or".</param>
     /// <param name="signs">What may stand between them besides.</param>
@@ -19,7 +21,7 @@ static class NumberList
         if (inner is ['(', .., ')'] or ['[', .., ']'] && !inner[1..^1].ContainsAny("()[]"))
             inner = inner[1..^1];
         // Most operands are one number.
-        var isLikely = inner.ContainsAny(" ,;|\n\t");
+        var isLikely = inner.ContainsAny(separators);
         foreach (var sign in signs)
             isLikely |= inner.Contains(sign, StringComparison.Ordinal);
         if (!isLikely)
@@ -33,7 +35,7 @@ static class NumberList
     {
         if (text.Length == 0)
             return true;
-        if (!IsJoined(text) && IsNumber(text))
+        if (!IsJoined(text) && Number.Is(text))
         {
             numbers.Add(text);
             return true;
@@ -82,20 +84,4 @@ static class NumberList
         separator == "and" && at > 1 && text[at - 1] == ' ' && NumberWords.Scale(text[(text.LastIndexOf(' ', at - 2) + 1)..(at - 1)].ToLowerInvariant()) is not null;
 
     static bool IsJoined(string text) => text.Contains(" and ", StringComparison.OrdinalIgnoreCase) && Between(text, ["and"]).Length > 1;
-
-    static bool IsNumber(string text)
-    {
-        // Most of what is none needs no exception to say so.
-        if (text[0] is not ('-' or '+' or '(' or '.' or '\'' or '"') && char.IsPunctuation(text[0]))
-            return false;
-        try
-        {
-            Number.Read(text);
-            return true;
-        }
-        catch (ProgramException e)
-        {
-            return e.Failure != ProgramFailure.Operand;
-        }
-    }
 }

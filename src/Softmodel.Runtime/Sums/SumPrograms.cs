@@ -102,16 +102,22 @@ static class SumPrograms
             var (value, numbers, rule) = Expression.Evaluate(operands[0], new(around.Decimals ?? 0));
             return around.Write(value, numbers, rule);
         })
-        { Read = static (_, text) => Expression.Evaluate(text, new(0)) },
+        {
+            Takes = static (_, text) =>
+            {
+                Expression.Evaluate(text, new(0));
+                return true;
+            },
+        },
     ]);
 
     delegate string Answer(Arithmetic arithmetic, ReadOnlySpan<Number> operands, WritingStyle around);
 
     static FusedProgram Text(string name, string description, string[] operands, Answer answer) => new(name, description, operands, (texts, around) =>
         answer(new(around.Decimals ?? 0), Number.Read(texts), around))
-    { Read = IsNumber };
+    { Takes = IsNumber };
 
-    static void IsNumber(int operand, string text) => Number.Read(text);
+    static bool IsNumber(int operand, string text) => Number.Is(text);
 
     static FusedProgram Row(string name, string description, string[] operands, UnitRule rule, Computation compute) => Text(name, description, operands, (arithmetic, numbers, around) =>
     {
@@ -149,7 +155,7 @@ static class SumPrograms
         }
         return numbers[best].Style is { Form: NumberForm.Words, Percent: false, Unit: null } ? texts[best].Trim() : NumberWriter.Write(numbers[best].Value, numbers[best].Style, around.Unit);
     })
-    { Repeats = true, Read = IsNumber, Items = static text => NumberList.Read(text) };
+    { Repeats = true, Takes = IsNumber, Items = static text => NumberList.Read(text) };
 
     static FusedProgram Rounding(string name, string description, int step) => Text(name, description, ["x"], (_, numbers, around) =>
         (around with { Decimals = 0 }).Write(numbers[0].Value.RoundTo(step, around.Midpoint), numbers, UnitRule.Same));

@@ -83,7 +83,7 @@ sealed record ExactDescriptor(MethodInfo Method, string Name, string Description
             result.Write(Invoke(method, readable, repeats, texts) ?? throw new ProgramException(ProgramFailure.Exception, $"{name} gave no result."), [.. texts], around))
         {
             Repeats = repeats,
-            Read = (operand, text) => readable[Math.Min(operand, readable.Length - 1)].Type.Read(text),
+            Takes = (operand, text) => readable[Math.Min(operand, readable.Length - 1)].Type.Read(text) is not null,
             Limit = TimeSpan.FromMilliseconds(attribute.Milliseconds),
         };
         return new(method, name, attribute.Description, readable, result, examples, negatives, program);

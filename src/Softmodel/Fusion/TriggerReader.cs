@@ -94,7 +94,7 @@ sealed class TriggerReader : IDisposable
     }
 
     /// <summary>What stands between tokens of a text, up to where a result is due.</summary>
-    static OperandText TextsOf(int[] tokens, Tokenizer tokenizer)
+    public static OperandText TextsOf(int[] tokens, Tokenizer tokenizer)
     {
         byte[] Bytes(int from, int end)
         {

@@ -10,7 +10,7 @@ namespace Softmodel.Fusion;
 sealed record TriggerOptions
 {
     /// <summary>How often each text is seen.</summary>
-    public int Epochs { get; init; } = 8;
+    public int Epochs { get; init; } = 6;
 
     /// <summary>How many tokens a step is taken on, about.</summary>
     public int BatchTokens { get; init; } = 1024;
