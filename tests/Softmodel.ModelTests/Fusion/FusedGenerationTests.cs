@@ -9,7 +9,7 @@ using Softmodel.Tests.Common;
 
 namespace Softmodel.ModelTests.Fusion;
 
-/// <summary>A fused SmolLM2, whose trigger has learned from few passages and fires where it is more probable than not that it should: the same text whoever asks.</summary>
+/// <summary>A fused SmolLM2, whose trigger has learned from few passages and fires though it is not sure: the same text whoever asks.</summary>
 public sealed class FusedGenerationTests(FusedGenerationTests.Trained trained) : IClassFixture<FusedGenerationTests.Trained>
 {
     /// <summary>Trained once for all tests.</summary>
@@ -21,11 +21,11 @@ public sealed class FusedGenerationTests(FusedGenerationTests.Trained trained) :
 
         public async ValueTask InitializeAsync()
         {
-            var made = await Run("fuse", Path.Combine(Shared.Folder("lm"), "SmolLM2-135M-Instruct.Q4_1.gguf"), "--with", "arithmetic", "--layer", "14", "--passages", "1200", "--held-out", "50", "--epochs", "4", "-o", Fused);
+            var made = await Run("fuse", Path.Combine(Shared.Folder("lm"), "SmolLM2-135M-Instruct.Q4_1.gguf"), "--with", "arithmetic", "--layer", "14", "--passages", "2000", "--held-out", "50", "--epochs", "6", "-o", Fused);
             Assert.True(made.Code == 0, made.Error);
             var trigger = FusedFolder.Open(Fused).Trigger;
             using var stream = File.Create(Path.Combine(Fused, FusedTrigger.FileName));
-            (trigger with { Threshold = 0 }).Write(stream);
+            (trigger with { Threshold = -2 }).Write(stream);
         }
 
         public ValueTask DisposeAsync()
