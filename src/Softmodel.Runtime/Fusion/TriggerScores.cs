@@ -164,8 +164,6 @@ static class TriggerScores
         return largest;
     }
 
-    static double LogSoftmax(ReadOnlySpan<float> logits, int chosen) => logits[chosen] - LogSum(logits);
-
     // The logarithm of the sum of the exponentials.
     static double LogSum(ReadOnlySpan<float> logits)
     {

@@ -354,14 +354,15 @@ sealed class Expansion(Subjects subjects, Random random)
     // Where the order makes no difference it is that of the text, and what stands together as a list is one operand.
     Span[] InOrder(FusedProgram program, Span[] spans, ProgramResult result)
     {
-        string[] TextsOf(Span[] of) => [.. of.Select(s => text.ToString(s.Start, s.Length))];
         Span[] sorted = [.. spans.OrderBy(s => s.Start)];
-        if (program.Run(TextsOf(sorted)) == result && TextsOf(sorted).Distinct(StringComparer.Ordinal).Count() == sorted.Length)
+        string[] texts = [.. sorted.Select(s => text.ToString(s.Start, s.Length))];
+        if (program.Run(texts) == result && texts.Distinct(StringComparer.Ordinal).Count() == texts.Length)
             spans = sorted;
         if (spans.Length < NumberList.Least || sorted.Zip(sorted[1..]).Any(p => p.First.End > p.Second.Start))
             return spans;
         Span whole = new(sorted[0].Start, sorted[^1].End - sorted[0].Start);
-        return program.Items(whole.Of(text.ToString())) is { } items && items.SequenceEqual(TextsOf(sorted)) && program.Run([whole.Of(text.ToString())]) == result ? [whole] : spans;
+        var list = text.ToString(whole.Start, whole.Length);
+        return program.Items(list) is { } items && items.SequenceEqual(texts) && program.Run([list]) == result ? [whole] : spans;
     }
 
     static IEnumerable<Span>? Spans(Filled slot) => slot.At is not { } at ? null : slot.Quantity.Parts?.Select(p => p with { Start = p.Start + at.Start }) ?? [at];

@@ -65,6 +65,19 @@ sealed class Quantities
         ("decimal", 12), ("bare", 2), ("money", 7), ("negative", 6), ("words", 7), ("fraction", 3), ("mixed", 6), ("scaled", 2), ("measured", 2),
     ];
 
+    // Kinds of lists in which the same stands between all numbers.
+    static readonly Dictionary<string, string> separators = new(StringComparer.Ordinal)
+    {
+        ["commas"] = ", ",
+        ["csv"] = ",",
+        ["spaces"] = " ",
+        ["lines"] = "\n",
+        ["semicolons"] = "; ",
+        ["slashes"] = " / ",
+        ["bars"] = " | ",
+        ["tabs"] = "\t",
+    };
+
     readonly Random random;
     readonly Look money;
     readonly int countLimit, countWords;
@@ -360,30 +373,16 @@ sealed class Quantities
     public Quantity? OfKind(string kind, Quantity? of)
     {
         var known = of?.Value ?? 0;
+        if (separators.TryGetValue(kind, out var separator))
+            return List(separator, separator);
         switch (kind)
         {
             case "n":
                 return OfStyle(Style is "fraction" or "long" or "scaled" ? "small" : Style);
             case "list":
                 return List(Pick(", and ", " and ", " and ", ", "), ", ");
-            case "commas":
-                return List(", ", ", ");
             case "alternatives":
                 return List(Pick(" or ", ", or "), ", ");
-            case "csv":
-                return List(",", ",");
-            case "spaces":
-                return List(" ", " ");
-            case "lines":
-                return List("\n", "\n");
-            case "semicolons":
-                return List("; ", "; ");
-            case "slashes":
-                return List(" / ", " / ");
-            case "bars":
-                return List(" | ", " | ");
-            case "tabs":
-                return List("\t", "\t");
             case "pluses":
                 var plus = Pick(" + ", " + ", "+", " plus ");
                 return List(plus, plus);
