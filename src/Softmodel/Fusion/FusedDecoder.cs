@@ -110,19 +110,9 @@ static class FusedDecoder
     /// <summary>The trigger on the tokens of a run, with what it keeps of those before: logits of programs and what it read where they are asked for, and keys of operands.</summary>
     static (Term Programs, Term Read, Term Keys) Trigger(TriggerNetwork network, Network net, Term residual, Term asked, Term positions, Term sequences, Term cellPositions, Term cellSequences, Func<string, Term, Term> kept)
     {
-        Term Visible(Term sequence, Term position) =>
-            cellSequences.Unsqueeze(0).Map(Functions.ShiftRight, sequence.Unsqueeze(1)).Map(Functions.BitAnd, sequence.Scalar(1)).EqualTo(1) & (cellPositions.Unsqueeze(0) <= position.Unsqueeze(1));
-        Term Attend(string name, Term x)
-        {
-            var part = net.Block(name);
-            var width = x.Shape[1].Value!.Value;
-            Term Of(string which) => part.Linear(which, x, width).Reshape(new(x.Shape[0], TriggerNetwork.Heads, width / TriggerNetwork.Heads));
-            var back = (positions.Unsqueeze(1) - cellPositions.Unsqueeze(0)).Cast(ElementType.Float32);
-            var scores = Of("query").Contract("nhd,chd->hnc", kept($"{name}.keys", Of("key"))) * (1 / Math.Sqrt(width / TriggerNetwork.Heads)) - back * x.Constant(TriggerNetwork.Slopes).Unsqueeze(1).Unsqueeze(2);
-            var weights = Visible(sequences, positions).Select(scores, scores.Scalar(float.NegativeInfinity)).Softmax(2);
-            return part.Linear("output", weights.Contract("hnc,chd->nhd", kept($"{name}.values", Of("value"))).Reshape(x.Shape), width);
-        }
-        var read = network.Read(net, residual, Attend);
+        var (own, all) = (positions.Unsqueeze(1), cellPositions.Unsqueeze(0));
+        var isVisible = cellSequences.Unsqueeze(0).Map(Functions.ShiftRight, sequences.Unsqueeze(1)).Map(Functions.BitAnd, sequences.Scalar(1)).EqualTo(1) & (all <= own);
+        var read = network.Read(net, residual, (name, x) => TriggerNetwork.Attend(net.Block(name), x, (which, now) => kept($"{name}.{which}", now), own - all, isVisible));
         var keys = kept("operands", TriggerNetwork.Keys(net, read));
         var at = read.Gather(asked, 0);
         return (network.Programs(net, at), at, keys);

@@ -21,7 +21,7 @@ sealed record FusedTrigger(string Base, string Source, int Layer, int Layers, do
     /// <summary>What it was fused with: sums, and for each assembly its hash and its file's name.</summary>
     public IReadOnlyList<string> With { get; init; } = [FusedSources.Sums];
 
-    const string Format = "softmodel-fusion-2", CenterName = "center", ScaleName = "scale";
+    const string Format = "softmodel-fusion-3", CenterName = "center", ScaleName = "scale";
 
     /// <summary>What it calls, from where.</summary>
     public FusedWith Fused => new(Programs, Layer + 1, Layers);
