@@ -41,7 +41,9 @@ public static class FusedStep
         if (call.FindsSizes)
         {
             found = Find(call);
-            call.Sizes[0] = found.Written.Max(w => (long)w.Length);
+            call.Sizes[0] = 0;
+            foreach (var tokens in found.Written)
+                call.Sizes[0] = Math.Max(call.Sizes[0], tokens.Length);
             call.Sizes[1] = found.Rows.Length;
             call.Sizes[2] = found.Logits.Length;
             return;
@@ -50,13 +52,13 @@ public static class FusedStep
         found = null;
         step.Fired.CopyTo(call.Output<long>(0));
         step.Operands.CopyTo(call.Output<long>(1));
-        var tokens = call.Output<long>(2);
+        var written = call.Output<long>(2);
         var longest = (int)call.OutputSizes(2)[1];
-        tokens.Fill(-1);
+        written.Fill(-1);
         for (var i = 0; i < step.Written.Length; i++)
         {
             for (var j = 0; j < step.Written[i].Length; j++)
-                tokens[i * longest + j] = step.Written[i][j];
+                written[i * longest + j] = step.Written[i][j];
         }
         step.Rows.CopyTo(call.Output<long>(3));
         step.Logits.CopyTo(call.Output<long>(4));
@@ -91,26 +93,27 @@ public static class FusedStep
                 (operands[i * 2 * slots + 2 * slot], operands[i * 2 * slots + 2 * slot + 1]) = (held[first], held[last]);
             silenced |= 1L << (int)sequence;
         }
-        var (rows, ofLogits, rowOf) = (new List<long>(), new List<long>(), new Dictionary<long, long>());
         bool GoesOn(long sequence) => (silenced >> (int)sequence & 1) == 0;
+        // Nearly always all go on. It is cold code between kernels, and pays for each line that it reaches: hence no lists.
+        var (rows, rowOf, kept) = (new long[pending.Length + sequences.Length], new int[sequences.Length], 0);
         for (var i = 0; i < pending.Length; i++)
         {
             if (GoesOn(pending[i]))
-                rows.Add(i);
+                rows[kept++] = i;
         }
         for (var i = 0; i < sequences.Length; i++)
         {
-            if (!GoesOn(sequences[i]))
-                continue;
-            rowOf[i] = rows.Count;
-            rows.Add(pending.Length + i);
+            rowOf[i] = GoesOn(sequences[i]) ? kept : -1;
+            if (rowOf[i] >= 0)
+                rows[kept++] = pending.Length + i;
         }
+        var (ofLogits, withLogits) = (new long[asked.Length], 0);
         foreach (var at in asked)
         {
-            if (rowOf.TryGetValue(at, out var row))
-                ofLogits.Add(row);
+            if (rowOf[(int)at] is >= 0 and var row)
+                ofLogits[withLogits++] = row;
         }
-        return new(fired, operands, written, [.. rows], [.. ofLogits]);
+        return new(fired, operands, written, rows[..kept], ofLogits[..withLogits]);
     }
 
     /// <summary>Products of a vector with the rows of a matrix, and a bias: the operand of a number, and the next one.</summary>
