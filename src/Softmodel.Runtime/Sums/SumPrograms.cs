@@ -78,7 +78,7 @@ static class SumPrograms
         {
             var decimals = Arithmetic.Integer(x[1].Value);
             return decimals >= -Number.MaxDigits && decimals <= WritingStyle.MaxDecimals
-                ? (around with { Decimals = Math.Max(0, (int)decimals) }).Write(x[0].Value.Round((int)decimals, around.Midpoint), x[..1], UnitRule.Same)
+                ? (around with { Decimals = Math.Max(0, (int)decimals) }).Write(AsWritten(x[0], v => v.Round((int)decimals, around.Midpoint)), x[..1], UnitRule.Same)
                 : throw new ProgramException(ProgramFailure.TooLarge, string.Create(CultureInfo.InvariantCulture, $"Numbers are rounded to at most {WritingStyle.MaxDecimals:N0} decimals."));
         }),
         Rounding("round", "The nearest integer.", 1),
@@ -88,8 +88,8 @@ static class SumPrograms
         Text("round_to_multiple", "The nearest multiple of the second number.", ["x", "step"], (_, x, around) => x[1].Value.Sign != 0
             ? around.Write(x[0].Value.RoundTo(x[1].Value, around.Midpoint), [x[0] with { Style = x[0].Style with { Form = NumberForm.Decimal } }], UnitRule.Same)
             : throw Arithmetic.ByZero()),
-        Row("round_down", "The greatest integer that is not greater.", ["x"], UnitRule.Same, (_, x) => x[0].Value.Floor()),
-        Row("round_up", "The least integer that is not less.", ["x"], UnitRule.Same, (_, x) => -(-x[0].Value).Floor()),
+        Row("round_down", "The greatest integer that is not greater.", ["x"], UnitRule.Same, (_, x) => AsWritten(x[0], v => v.Floor())),
+        Row("round_up", "The least integer that is not less.", ["x"], UnitRule.Same, (_, x) => AsWritten(x[0], v => -(-v).Floor())),
 
         Row("absolute", "The magnitude of a number.", ["x"], UnitRule.Same, (_, x) => x[0].Value.Abs()),
         Row("negate", "The negative of a number.", ["x"], UnitRule.Same, (_, x) => -x[0].Value),
@@ -158,7 +158,10 @@ static class SumPrograms
     { Repeats = true, Takes = IsNumber, Items = static text => NumberList.Read(text) };
 
     static FusedProgram Rounding(string name, string description, int step) => Text(name, description, ["x"], (_, numbers, around) =>
-        (around with { Decimals = 0 }).Write(numbers[0].Value.RoundTo(step, around.Midpoint), numbers, UnitRule.Same));
+        (around with { Decimals = 0 }).Write(AsWritten(numbers[0], v => v.RoundTo(step, around.Midpoint)), numbers, UnitRule.Same));
+
+    // 72.3% is a number of per cents where it is rounded: 72%.
+    static Rational AsWritten(Number number, Func<Rational, Rational> round) => number.Style.Percent ? round(number.Value * 100) / 100 : round(number.Value);
 
     static bool IsPercentage(ReadOnlySpan<Number> numbers)
     {
