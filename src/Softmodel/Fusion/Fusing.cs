@@ -274,12 +274,13 @@ sealed class Fusing(Graph decoder, string baseHash, string source, Tokenizer tok
         return places;
     }
 
-    // Half of the passages are hard negatives, in which labels are in doubt, too: were it one in 10,000, questions of a few words would stay unanswered.
-    const int IdleOfFalse = 1000, WrittenOfWrong = 100;
+    // Half of the passages are hard negatives, in which labels are in doubt, too: were it one in 10,000, questions of a few words would stay
+    // unanswered. Where a result is due, what the model would write by itself is wrong far more often than one in 50.
+    const int IdleOfFalse = 500, WrittenOfWrong = 50;
 
     static int Idle(IEnumerable<TriggerText> texts) => texts.Sum(t => Enumerable.Range(0, t.Tokens.Length).Count(at => IsIdle(t, at)));
 
-    /// <summary>The least score from which on something else is written than what follows at no more than one in 1,000 of the positions where nothing is due, and of what is written where something is due at most one in 100 is wrong.</summary>
+    /// <summary>The least score from which on something else is written than what follows at no more than one in 500 of the positions where nothing is due, and of what is written where something is due at most one in 50 is wrong.</summary>
     static double Threshold(List<Place> places, int idle)
     {
         var threshold = places.Where(p => !p.IsDue && !p.IsRight && p.Written is not null).Select(p => p.Score).OrderDescending().Skip(idle / IdleOfFalse).FirstOrDefault(0);
