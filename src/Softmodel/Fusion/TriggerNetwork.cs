@@ -44,7 +44,7 @@ sealed record TriggerNetwork(int Width, int ProgramCount, int Slots, Tensor Cent
         var (due, counts) = (net.Input("programs", ElementType.Int64, b, t), net.Input("counts", ElementType.Float32, b, t));
         var (ends, hasEnds) = (net.Input("ends", ElementType.Int64, m, 2 * Slots), net.Input("has_ends", ElementType.Float32, m, 2 * Slots));
         var (leads, hasLeads) = (net.Input("leads", ElementType.Int64, m), net.Input("has_leads", ElementType.Float32, m));
-        // Which program it is counts as much as whether there is one: in one cross entropy over all positions it is a fifth of it.
+        // Which program it is counts as much as whether there is one: in one cross entropy over all positions it had an eighth of the weight.
         Term Due(Term x) => x.Reshape(new([b * t, .. x.Shape.Dims.Skip(2)])).Gather(places, 0);
         var isDue = Losses.CrossEntropy(programs.Slice(2, 0, 1).Concat(2, programs.Slice(2, 1, ProgramCount).LogSumExp(2)), due.Min(1), counts);
         var which = Losses.CrossEntropy(Due(programs).Slice(1, 1, ProgramCount), (Due(due) - 1).Max(0), hasLeads);
